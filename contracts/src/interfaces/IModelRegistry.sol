@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title IModelRegistry
+/// @notice ModelFactory: models and adapters with their lineage, prices and split. A record is immutable except for
+/// prices and retirement; a change is a new model whose `parent` is the old one.
+interface IModelRegistry {
+    struct DatanetRef {
+        uint256 datanetId;
+        uint32 version;
+    }
+
+    struct Adapter {
+        bytes32 adapterHash;
+        /// Merge weight in basis points.
+        uint16 weightBps;
+    }
+
+    /// Shares of the net fee in basis points; they sum to 10,000 and contributors get at least 2,000.
+    struct Split {
+        uint16 modelBps;
+        uint16 contributorsBps;
+        uint16 stakersBps;
+    }
+
+    struct ModelParams {
+        /// Unique; what an OpenAI client writes in `model`.
+        string name;
+        /// Model it derives from, 0 for none.
+        uint256 parent;
+        /// SHA-256 of the base weights file.
+        bytes32 baseModelHash;
+        Adapter[] adapters;
+        DatanetRef[] datanets;
+        bytes32 trainingManifestRoot;
+        bytes32 sketchRoot;
+        /// keccak256 of the canonical engine-spec JSON (docs/formats.md).
+        bytes32 engineSpecHash;
+        /// Datanet chunks to retrieve into the prompt per call; 0 for none, at most 16.
+        uint8 retrievalChunks;
+        /// Wei per 1,000 prompt tokens.
+        uint96 pricePer1kIn;
+        /// Wei per 1,000 completion tokens.
+        uint96 pricePer1kOut;
+        Split split;
+        /// Receives the model share.
+        address payee;
+    }
+
+    event ModelRegistered(uint256 indexed modelId, address indexed owner, string name, ModelParams params);
+    event PriceChanged(uint256 indexed modelId, uint96 pricePer1kIn, uint96 pricePer1kOut);
+    event ModelRetired(uint256 indexed modelId);
+
+    function registerModel(ModelParams calldata params) external returns (uint256 modelId);
+    function setPrices(uint256 modelId, uint96 pricePer1kIn, uint96 pricePer1kOut) external;
+    function retire(uint256 modelId) external;
+
+    function modelCount() external view returns (uint256);
+    function model(uint256 modelId) external view returns (address owner, bool retired, ModelParams memory params);
+    function modelIdByName(string calldata name) external view returns (uint256);
+    function splitOf(uint256 modelId) external view returns (Split memory split, address payee);
+    function usesDatanet(uint256 modelId, uint256 datanetId) external view returns (bool);
+    /// @notice Ancestors of a model, nearest first; at most 8.
+    function lineage(uint256 modelId) external view returns (uint256[] memory);
+}
