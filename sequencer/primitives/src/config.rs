@@ -105,10 +105,14 @@ pub struct AccountAllocation {
     pub balance: U256,
     #[serde(default)]
     pub nonce: u64,
-    #[serde(default, skip_serializing_if = "Bytes::is_empty")]
+    #[serde(default, skip_serializing_if = "is_empty")]
     pub code: Bytes,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub storage: BTreeMap<B256, B256>,
+}
+
+fn is_empty(bytes: &Bytes) -> bool {
+    bytes.is_empty()
 }
 
 /// A configuration that no chain can run with.
