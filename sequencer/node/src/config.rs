@@ -1,0 +1,238 @@
+//! Checked configuration of a node. Raw flags become these structs before any task starts; each
+//! `validate` refuses a value with which the part could not work.
+
+use std::{net::SocketAddr, time::Duration};
+
+use primitives::RollupConfig;
+
+use crate::error::ConfigError;
+
+/// Everything [`crate::Node::start`] needs beside the store and the channels.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    pub rollup: RollupConfig,
+    pub pool: PoolConfig,
+    pub rpc: RpcConfig,
+    pub role: Role,
+    /// Full blocks kept decoded in memory for reads of the newest part of the chain.
+    pub recent_blocks: usize,
+}
+
+/// What drives the chain of this node.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// Builds blocks from the pool and L1.
+    Sequencer(SequencerConfig),
+    /// Follows L1 only: derives, executes and compares.
+    Verifier,
+}
+
+/// How the sequencer builds.
+#[derive(Clone, Debug)]
+pub struct SequencerConfig {
+    /// L1 blocks that must lie on top of an L1 block before it may become an origin. 0 follows the
+    /// L1 tip; on an L1 that reorganises, a few blocks keep the unsafe chain from being replaced.
+    pub l1_confirmations: u64,
+    /// Share of a slot (1/1000) that may be spent on executing pool transactions.
+    pub fill_budget_permille: u32,
+    /// Largest sum of estimated compressed transaction sizes in one block, bytes. Keeps a block
+    /// within what the batcher can post.
+    pub block_da_bytes_max: u64,
+}
+
+impl Default for SequencerConfig {
+    fn default() -> Self {
+        Self { l1_confirmations: 0, fill_budget_permille: 700, block_da_bytes_max: 4 << 20 }
+    }
+}
+
+impl SequencerConfig {
+    /// Refuses a budget outside (0, 1000] and a block that could hold no transaction.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.fill_budget_permille == 0 || self.fill_budget_permille > 1_000 {
+            return Err(ConfigError::FillBudget(self.fill_budget_permille));
+        }
+        if self.block_da_bytes_max == 0 {
+            return Err(ConfigError::Zero("block_da_bytes_max"));
+        }
+        Ok(())
+    }
+}
+
+/// Limits of the transaction pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// Transactions in the pool, pending and queued together.
+    pub transactions_max: usize,
+    /// Memory the pool's transactions may take, bytes.
+    pub bytes_max: usize,
+    /// Slots each sender keeps when the pool is full (geth's `accountslots`). Transactions beyond
+    /// them are the first executable ones to be evicted.
+    pub sender_slots_guaranteed: usize,
+    /// Slots a sender can take while there is room. A `forge script --broadcast` sends all its
+    /// transactions at once, so this is far above the guaranteed 16.
+    pub sender_slots_max: usize,
+    /// Percent by which both fees must exceed those of the transaction that is replaced.
+    pub replacement_bump_percent: u32,
+    /// Wei per gas; smaller tips are refused (geth's `pricelimit`).
+    pub tip_min: u128,
+    /// Bytes of one encoded transaction (geth's `txMaxSize`).
+    pub transaction_bytes_max: usize,
+    /// How long a transaction that cannot be executed stays.
+    pub queued_lifetime: Duration,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            transactions_max: 20_000,
+            bytes_max: 40 << 20,
+            sender_slots_guaranteed: 16,
+            sender_slots_max: 1_024,
+            replacement_bump_percent: 10,
+            tip_min: 1,
+            transaction_bytes_max: 128 * 1024,
+            queued_lifetime: Duration::from_secs(3 * 3_600),
+        }
+    }
+}
+
+impl PoolConfig {
+    /// Refuses a pool that could hold nothing.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let positive = [
+            ("pool transactions_max", self.transactions_max),
+            ("pool bytes_max", self.bytes_max),
+            ("pool sender_slots_guaranteed", self.sender_slots_guaranteed),
+            ("pool transaction_bytes_max", self.transaction_bytes_max),
+        ];
+        for (name, value) in positive {
+            if value == 0 {
+                return Err(ConfigError::Zero(name));
+            }
+        }
+        if self.sender_slots_max < self.sender_slots_guaranteed {
+            return Err(ConfigError::SenderSlots {
+                guaranteed: self.sender_slots_guaranteed,
+                max: self.sender_slots_max,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Limits of the JSON-RPC server. Defaults follow geth and reth.
+#[derive(Clone, Debug)]
+pub struct RpcConfig {
+    /// Where HTTP and WebSocket listen; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Bytes of one HTTP body or WebSocket message.
+    pub body_bytes_max: usize,
+    /// Bytes of one answer; a batch that grows beyond it is cut with an error per remaining call.
+    pub response_bytes_max: usize,
+    /// Calls in one batch.
+    pub batch_max: usize,
+    /// Open TCP connections, HTTP and WebSocket together.
+    pub connections_max: usize,
+    /// HTTP requests in progress.
+    pub requests_max: usize,
+    /// Calls that execute or scan (eth_call, eth_getLogs, …) in progress; the rest wait.
+    pub blocking_calls_max: usize,
+    /// Seconds after which an HTTP request is given up.
+    pub request_timeout: Duration,
+    /// Gas of one simulated call.
+    pub call_gas_max: u64,
+    /// Blocks one `eth_getLogs` may span.
+    pub log_blocks_max: u64,
+    /// Logs one `eth_getLogs` may return.
+    pub logs_max: usize,
+    /// Installed filters; the oldest unused is dropped for a new one.
+    pub filters_max: usize,
+    /// A filter that is not polled for so long is removed.
+    pub filter_lifetime: Duration,
+    /// Subscriptions of one WebSocket connection.
+    pub subscriptions_max: usize,
+    /// Messages waiting for a WebSocket client; a client that falls further behind is closed.
+    pub websocket_buffer: usize,
+    /// Longest wait of `eth_sendRawTransactionSync`.
+    pub sync_wait_max: Duration,
+    /// Wei; a transaction whose execution fee could exceed it is refused (geth's
+    /// `rpc.txfeecap`). `None` accepts any.
+    pub fee_cap: Option<u128>,
+    /// Wei per gas; the least tip that `eth_maxPriorityFeePerGas` suggests.
+    pub suggested_tip_min: u128,
+}
+
+impl Default for RpcConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            body_bytes_max: 5 << 20,
+            response_bytes_max: 64 << 20,
+            batch_max: 1_000,
+            connections_max: 1_024,
+            requests_max: 512,
+            blocking_calls_max: 8,
+            request_timeout: Duration::from_secs(60),
+            call_gas_max: 50_000_000,
+            log_blocks_max: 100_000,
+            logs_max: 20_000,
+            filters_max: 4_096,
+            filter_lifetime: Duration::from_secs(300),
+            subscriptions_max: 256,
+            websocket_buffer: 4_096,
+            sync_wait_max: Duration::from_secs(30),
+            fee_cap: None,
+            suggested_tip_min: 1_000_000,
+        }
+    }
+}
+
+impl RpcConfig {
+    /// Refuses a server that could answer nothing.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let positive = [
+            ("rpc body_bytes_max", self.body_bytes_max),
+            ("rpc response_bytes_max", self.response_bytes_max),
+            ("rpc batch_max", self.batch_max),
+            ("rpc connections_max", self.connections_max),
+            ("rpc requests_max", self.requests_max),
+            ("rpc blocking_calls_max", self.blocking_calls_max),
+            ("rpc filters_max", self.filters_max),
+            ("rpc websocket_buffer", self.websocket_buffer),
+        ];
+        for (name, value) in positive {
+            if value == 0 {
+                return Err(ConfigError::Zero(name));
+            }
+        }
+        if self.call_gas_max < 21_000 {
+            return Err(ConfigError::CallGas(self.call_gas_max));
+        }
+        Ok(())
+    }
+}
+
+impl NodeConfig {
+    /// A node of the given role with default limits.
+    pub fn new(rollup: RollupConfig, role: Role) -> Self {
+        Self {
+            rollup,
+            pool: PoolConfig::default(),
+            rpc: RpcConfig::default(),
+            role,
+            recent_blocks: 128,
+        }
+    }
+
+    /// Checks every part.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.rollup.validate()?;
+        self.pool.validate()?;
+        self.rpc.validate()?;
+        if let Role::Sequencer(sequencer) = &self.role {
+            sequencer.validate()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,496 @@
+//! The transaction pool: what clients sent and no block holds yet.
+//!
+//! Each sender's transactions stand by nonce. The run that can be executed now (consecutive nonces
+//! from the account's, covered by its balance with L1 and operator fees, within the block gas
+//! limit) is *pending*, the rest is *queued*. Building takes pending transactions best-first by
+//! effective tip, ties by arrival. A fee cap below the base fee is no reason to refuse, as in geth:
+//! such a transaction waits until the base fee falls.
+//!
+//! The pool is bounded in transactions and bytes. When it is full the worst *last* transaction of
+//! any sender goes, so a lower nonce never goes before a higher one of its sender. The pool holds
+//! no state and does no I/O: callers bring an [`AccountReader`].
+
+mod best;
+mod sender;
+mod transaction;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::Instant,
+};
+
+use alloy_primitives::{
+    Address, B256, U256,
+    map::{AddressMap, B256Map, Entry as MapEntry},
+};
+use parking_lot::RwLock;
+use tokio::sync::broadcast;
+
+pub use best::BestTransactions;
+pub use transaction::PoolTransaction;
+
+use crate::{config::PoolConfig, error::PoolError, fees::L1Fees};
+use sender::{Entry, EvictionRank, Sender};
+
+/// Transactions that became executable wait here for slow subscribers; beyond it they miss some.
+const EVENTS_KEPT: usize = 4_096;
+
+/// What admission needs to know of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountState {
+    pub nonce: u64,
+    /// Wei.
+    pub balance: U256,
+    pub code: AccountCode,
+}
+
+/// Whether an account may send transactions (EIP-3607, EIP-7702).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccountCode {
+    #[default]
+    None,
+    /// Delegated by EIP-7702: it may send, but any call can change its balance and nonce.
+    Delegation,
+    Contract,
+}
+
+/// Reads accounts of the newest block.
+pub trait AccountReader {
+    /// The account's state; the default for an account that does not exist.
+    fn account(&self, address: Address) -> Result<AccountState, PoolError>;
+}
+
+/// What the pool must know of the chain's newest block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    pub number: u64,
+    /// Wei per gas, of the block to be built next.
+    pub base_fee: u64,
+    /// Of the block to be built next.
+    pub gas_limit: u64,
+    pub fees: L1Fees,
+}
+
+/// Where an accepted transaction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    Pending,
+    /// Waits for the nonce given, or for funds when that is its own.
+    Queued { next_nonce: u64 },
+}
+
+/// Sizes of the pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    pub pending: usize,
+    pub queued: usize,
+    pub bytes: usize,
+}
+
+/// The pool's transactions by sender, cheap to take and free of locks.
+#[derive(Clone, Debug, Default)]
+pub struct PoolContent {
+    /// Ordered by sender, then nonce.
+    pub pending: Vec<(Address, Vec<Arc<PoolTransaction>>)>,
+    pub queued: Vec<(Address, Vec<Arc<PoolTransaction>>)>,
+}
+
+/// The pool. Shared by the RPC server and the sequencer; every method locks for a short, bounded
+/// time and never across execution or I/O.
+#[derive(Debug)]
+pub struct Pool {
+    config: PoolConfig,
+    chain_id: u64,
+    inner: RwLock<Inner>,
+    events: broadcast::Sender<Arc<PoolTransaction>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    head: Head,
+    senders: AddressMap<Sender>,
+    by_hash: B256Map<Arc<PoolTransaction>>,
+    /// INVARIANT: exactly one entry per sender, its current rank.
+    eviction: BTreeSet<(EvictionRank, Address)>,
+    ranks: AddressMap<EvictionRank>,
+    bytes: usize,
+    pending: usize,
+    arrivals: u64,
+}
+
+impl Pool {
+    pub fn new(config: PoolConfig, chain_id: u64) -> Self {
+        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        Self { config, chain_id, inner: RwLock::default(), events }
+    }
+
+    pub const fn config(&self) -> &PoolConfig {
+        &self.config
+    }
+
+    /// Decodes and checks the bytes a client sent, without touching the pool.
+    pub fn decode(&self, bytes: &[u8]) -> Result<PoolTransaction, PoolError> {
+        PoolTransaction::decode(bytes, self.chain_id, &self.config)
+    }
+
+    /// Each transaction that becomes executable, once.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<PoolTransaction>> {
+        self.events.subscribe()
+    }
+
+    /// Takes a transaction in, or says why not.
+    pub fn add(
+        &self,
+        transaction: PoolTransaction,
+        accounts: &impl AccountReader,
+    ) -> Result<(Arc<PoolTransaction>, Placement), PoolError> {
+        let transaction = Arc::new(transaction);
+        let sender = transaction.sender();
+        let result = loop {
+            // The account is read outside the lock; if a block arrived meanwhile, read again.
+            let (number, known) = {
+                let inner = self.inner.read();
+                if inner.by_hash.contains_key(&transaction.hash()) {
+                    break Err(PoolError::AlreadyKnown);
+                }
+                (inner.head.number, inner.senders.get(&sender).map(|sender| sender.account))
+            };
+            let account = match known {
+                Some(account) => account,
+                None => accounts.account(sender)?,
+            };
+            let mut inner = self.inner.write();
+            if inner.head.number == number {
+                break inner.add(&self.config, account, Arc::clone(&transaction));
+            }
+        };
+        match result {
+            Ok((placement, promoted)) => {
+                self.publish(promoted);
+                metrics::counter!("pool_added_total").increment(1);
+                Ok((transaction, placement))
+            }
+            Err(error) => {
+                metrics::counter!("pool_refused_total", "reason" => error.label()).increment(1);
+                Err(error)
+            }
+        }
+    }
+
+    /// Follows the chain: `changed` are the accounts the block changed with their new state. Drops
+    /// what was included or can never be, and counts again what is executable.
+    pub fn on_block(&self, head: Head, changed: impl IntoIterator<Item = (Address, AccountState)>) {
+        let promoted = self.inner.write().on_block(&self.config, head, changed);
+        self.publish(promoted);
+        let status = self.status();
+        metrics::gauge!("pool_pending").set(status.pending as f64);
+        metrics::gauge!("pool_queued").set(status.queued as f64);
+        metrics::gauge!("pool_bytes").set(status.bytes as f64);
+    }
+
+    /// Drops a transaction that block building found to be invalid. Higher nonces of the sender
+    /// stay and become queued.
+    pub fn remove(&self, hash: B256) {
+        self.inner.write().remove(&self.config, hash);
+    }
+
+    /// Drops queued transactions older than the configured lifetime.
+    pub fn expire(&self, now: Instant) {
+        self.inner.write().expire(&self.config, now);
+    }
+
+    /// A snapshot of the executable transactions, best first.
+    pub fn best(&self) -> BestTransactions {
+        let inner = self.inner.read();
+        BestTransactions::new(
+            inner.head.base_fee,
+            inner.senders.values().filter(|sender| sender.pending > 0),
+        )
+    }
+
+    pub fn get(&self, hash: &B256) -> Option<Arc<PoolTransaction>> {
+        self.inner.read().by_hash.get(hash).map(Arc::clone)
+    }
+
+    /// The nonce the sender's next transaction needs; `None` when it has none in the pool.
+    pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
+        self.inner.read().senders.get(sender).map(Sender::next_nonce)
+    }
+
+    pub fn head(&self) -> Head {
+        self.inner.read().head
+    }
+
+    pub fn status(&self) -> PoolStatus {
+        let inner = self.inner.read();
+        PoolStatus {
+            pending: inner.pending,
+            queued: inner.by_hash.len() - inner.pending,
+            bytes: inner.bytes,
+        }
+    }
+
+    /// Everything in the pool, or one sender's part of it.
+    pub fn content(&self, only: Option<&Address>) -> PoolContent {
+        let inner = self.inner.read();
+        let mut content = PoolContent::default();
+        let share = |entry: &Entry| Arc::clone(&entry.transaction);
+        for (address, sender) in &inner.senders {
+            if only.is_some_and(|only| only != address) {
+                continue;
+            }
+            let pending: Vec<_> = sender.pending().map(share).collect();
+            let queued: Vec<_> = sender.queued().map(share).collect();
+            if !pending.is_empty() {
+                content.pending.push((*address, pending));
+            }
+            if !queued.is_empty() {
+                content.queued.push((*address, queued));
+            }
+        }
+        content.pending.sort_unstable_by_key(|(address, _)| *address);
+        content.queued.sort_unstable_by_key(|(address, _)| *address);
+        content
+    }
+
+    fn publish(&self, promoted: Vec<Arc<PoolTransaction>>) {
+        for transaction in promoted {
+            // An error only says that nobody listens.
+            let _ = self.events.send(transaction);
+        }
+    }
+}
+
+impl Inner {
+    fn add(
+        &mut self,
+        config: &PoolConfig,
+        account: AccountState,
+        transaction: Arc<PoolTransaction>,
+    ) -> Result<(Placement, Vec<Arc<PoolTransaction>>), PoolError> {
+        self.check(config, account, &transaction)?;
+
+        let address = transaction.sender();
+        let nonce = transaction.nonce();
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        self.bytes += transaction.memory_bytes();
+        self.by_hash.insert(transaction.hash(), Arc::clone(&transaction));
+        let sender = match self.senders.entry(address) {
+            MapEntry::Occupied(entry) => entry.into_mut(),
+            MapEntry::Vacant(entry) => entry.insert(Sender::new(account)),
+        };
+        let entry = Entry { transaction: Arc::clone(&transaction), arrival };
+        let replaced = sender.transactions.insert(nonce, entry);
+        let was_pending = sender.pending;
+        sender.recount(&self.head);
+        // A replacement is announced itself; of a promotion, everything new in the run.
+        let promoted: Vec<_> = sender
+            .pending()
+            .enumerate()
+            .filter(|(i, entry)| *i >= was_pending || entry.arrival == arrival)
+            .map(|(_, entry)| Arc::clone(&entry.transaction))
+            .collect();
+        let next_nonce = sender.next_nonce();
+        self.pending = self.pending - was_pending + sender.pending;
+        if let Some(replaced) = replaced {
+            self.bytes -= replaced.transaction.memory_bytes();
+            self.by_hash.remove(&replaced.transaction.hash());
+        }
+        self.rerank(config, address);
+        self.evict(config);
+
+        if !self.by_hash.contains_key(&transaction.hash()) {
+            return Err(PoolError::Underpriced);
+        }
+        let placement = if nonce < next_nonce {
+            Placement::Pending
+        } else {
+            Placement::Queued { next_nonce }
+        };
+        Ok((placement, promoted))
+    }
+
+    /// Every check that needs state, in geth's order. Changes nothing.
+    fn check(
+        &self,
+        config: &PoolConfig,
+        account: AccountState,
+        transaction: &PoolTransaction,
+    ) -> Result<(), PoolError> {
+        if self.by_hash.contains_key(&transaction.hash()) {
+            return Err(PoolError::AlreadyKnown);
+        }
+        if transaction.gas_limit() > self.head.gas_limit {
+            return Err(PoolError::GasLimit);
+        }
+        if account.code == AccountCode::Contract {
+            return Err(PoolError::SenderNotEoa(transaction.sender()));
+        }
+        let nonce = transaction.nonce();
+        if nonce < account.nonce {
+            return Err(PoolError::NonceTooLow { next: account.nonce, nonce });
+        }
+
+        let sender = self.senders.get(&transaction.sender());
+        let old = sender.and_then(|sender| sender.transactions.get(&nonce));
+        let below = sender.map_or(U256::ZERO, |sender| sender.cost_below(nonce, &self.head));
+        let cost = transaction.total_cost(&self.head.fees).saturating_add(below);
+        if cost > account.balance {
+            return Err(PoolError::InsufficientFunds { balance: account.balance, cost });
+        }
+        if let Some(old) = old {
+            if !transaction.outbids(&old.transaction, config.replacement_bump_percent) {
+                return Err(PoolError::ReplacementUnderpriced);
+            }
+            return Ok(());
+        }
+        let held = sender.map_or(0, |sender| sender.transactions.len());
+        if account.code == AccountCode::Delegation {
+            // Any call may move a delegated account's funds and nonce, which would void a whole
+            // run at once: one transaction at a time (geth, reth).
+            if nonce != account.nonce {
+                return Err(PoolError::DelegatedGap);
+            }
+            if held > 0 {
+                return Err(PoolError::DelegatedInFlight);
+            }
+        }
+        if held >= config.sender_slots_max {
+            return Err(PoolError::SenderSlots(held));
+        }
+        Ok(())
+    }
+
+    fn on_block(
+        &mut self,
+        config: &PoolConfig,
+        head: Head,
+        changed: impl IntoIterator<Item = (Address, AccountState)>,
+    ) -> Vec<Arc<PoolTransaction>> {
+        let reprice = head.base_fee != self.head.base_fee
+            || head.gas_limit != self.head.gas_limit
+            || head.fees != self.head.fees;
+        self.head = head;
+        let mut promoted = Vec::new();
+        for (address, account) in changed {
+            let Some(sender) = self.senders.get_mut(&address) else { continue };
+            let old_pending = sender.pending;
+            let first_new = sender.next_nonce();
+            sender.account = account;
+            let kept = sender.transactions.split_off(&account.nonce);
+            for entry in std::mem::replace(&mut sender.transactions, kept).into_values() {
+                self.bytes -= entry.transaction.memory_bytes();
+                self.by_hash.remove(&entry.transaction.hash());
+            }
+            sender.recount(&self.head);
+            promoted.extend(
+                sender
+                    .pending()
+                    .filter(|entry| entry.transaction.nonce() >= first_new)
+                    .map(|entry| Arc::clone(&entry.transaction)),
+            );
+            self.pending = self.pending - old_pending + sender.pending;
+            if !reprice {
+                self.rerank(config, address);
+            }
+        }
+        if reprice {
+            self.reprice(config, &mut promoted);
+        }
+        promoted
+    }
+
+    /// Counts and ranks every sender again, after a change that concerns all.
+    fn reprice(&mut self, config: &PoolConfig, promoted: &mut Vec<Arc<PoolTransaction>>) {
+        self.pending = 0;
+        self.eviction.clear();
+        self.ranks.clear();
+        self.senders.retain(|_, sender| !sender.transactions.is_empty());
+        for (address, sender) in &mut self.senders {
+            let first_new = sender.next_nonce();
+            sender.recount(&self.head);
+            self.pending += sender.pending;
+            promoted.extend(
+                sender
+                    .pending()
+                    .filter(|entry| entry.transaction.nonce() >= first_new)
+                    .map(|entry| Arc::clone(&entry.transaction)),
+            );
+            if let Some(rank) = sender.eviction_rank(&self.head, config.sender_slots_guaranteed) {
+                self.eviction.insert((rank, *address));
+                self.ranks.insert(*address, rank);
+            }
+        }
+    }
+
+    fn remove(&mut self, config: &PoolConfig, hash: B256) {
+        let Some(transaction) = self.by_hash.remove(&hash) else { return };
+        self.bytes -= transaction.memory_bytes();
+        let address = transaction.sender();
+        if let Some(sender) = self.senders.get_mut(&address) {
+            sender.transactions.remove(&transaction.nonce());
+            let old_pending = sender.pending;
+            sender.recount(&self.head);
+            self.pending = self.pending - old_pending + sender.pending;
+        }
+        self.rerank(config, address);
+    }
+
+    /// Drops worst last transactions until the pool is within its bounds.
+    fn evict(&mut self, config: &PoolConfig) {
+        while self.by_hash.len() > config.transactions_max || self.bytes > config.bytes_max {
+            let Some((_, address)) = self.eviction.first().copied() else { return };
+            let Some(last) = self
+                .senders
+                .get(&address)
+                .and_then(|sender| sender.transactions.last_key_value())
+                .map(|(_, entry)| entry.transaction.hash())
+            else {
+                return;
+            };
+            self.remove(config, last);
+            metrics::counter!("pool_evicted_total").increment(1);
+        }
+    }
+
+    fn expire(&mut self, config: &PoolConfig, now: Instant) {
+        let expired: Vec<B256> = self
+            .senders
+            .values()
+            .flat_map(Sender::queued)
+            .filter(|entry| {
+                now.saturating_duration_since(entry.transaction.received())
+                    > config.queued_lifetime
+            })
+            .map(|entry| entry.transaction.hash())
+            .collect();
+        for hash in expired {
+            self.remove(config, hash);
+        }
+    }
+
+    /// Puts the sender where its last transaction now belongs; forgets a sender without any.
+    fn rerank(&mut self, config: &PoolConfig, address: Address) {
+        if let Some(rank) = self.ranks.remove(&address) {
+            self.eviction.remove(&(rank, address));
+        }
+        let rank = self
+            .senders
+            .get(&address)
+            .and_then(|sender| sender.eviction_rank(&self.head, config.sender_slots_guaranteed));
+        match rank {
+            Some(rank) => {
+                self.eviction.insert((rank, address));
+                self.ranks.insert(address, rank);
+            }
+            None => {
+                self.senders.remove(&address);
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! A transaction on its way into the pool: decoded, checked against everything that needs no
+//! state, with its sender recovered once and the sizes that pricing needs computed once.
+
+use std::time::Instant;
+
+use alloy_consensus::{Transaction, Typed2718, transaction::SignerRecoverable};
+use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
+use alloy_primitives::{Address, B256, U256};
+use op_alloy_consensus::OpTxEnvelope;
+use primitives::Recovered;
+use revm::{context_interface::cfg::gas::calculate_initial_tx_gas, primitives::hardfork::SpecId};
+
+use crate::{config::PoolConfig, error::PoolError, fees::L1Fees};
+
+/// EIP-3860: twice EIP-170's limit of contract code.
+const INIT_CODE_BYTES_MAX: usize = 2 * 24_576;
+/// Heap and map overhead counted for each transaction beside its encoded bytes.
+const OVERHEAD_BYTES: usize = 768;
+
+/// A checked transaction with its recovered sender. Shared by reference; never copied.
+#[derive(Debug)]
+pub struct PoolTransaction {
+    transaction: Recovered<OpTxEnvelope>,
+    hash: B256,
+    /// Length of the EIP-2718 encoding.
+    encoded_bytes: usize,
+    /// Estimated compressed size, scaled by 10^6 (Fjord).
+    size_scaled: u64,
+    /// Wei: value plus gas limit times fee cap, without L1 and operator fee.
+    execution_cost: U256,
+    received: Instant,
+}
+
+impl PoolTransaction {
+    /// Decodes the EIP-2718 bytes a client sent, checks what needs no state and recovers the
+    /// sender. Costs about one signature recovery; call it off the async threads for batches.
+    pub fn decode(
+        bytes: &[u8],
+        chain_id: u64,
+        limits: &PoolConfig,
+    ) -> Result<Self, PoolError> {
+        if bytes.len() > limits.transaction_bytes_max {
+            return Err(PoolError::Oversized {
+                size: bytes.len(),
+                limit: limits.transaction_bytes_max,
+            });
+        }
+        let envelope = decode_envelope(bytes)?;
+        check_shape(&envelope, chain_id)?;
+        if envelope.priority_fee_or_price() < limits.tip_min {
+            return Err(PoolError::TipTooLow {
+                tip: envelope.priority_fee_or_price(),
+                needed: limits.tip_min,
+            });
+        }
+        let sender = envelope.recover_signer().map_err(|_| PoolError::InvalidSender)?;
+        let size_scaled = op_revm::estimate_tx_compressed_size(bytes);
+        Ok(Self::from_parts(Recovered::new_unchecked(envelope, sender), bytes.len(), size_scaled))
+    }
+
+    /// Wraps a transaction that was checked before.
+    pub(super) fn from_parts(
+        transaction: Recovered<OpTxEnvelope>,
+        encoded_bytes: usize,
+        size_scaled: u64,
+    ) -> Self {
+        let gas_cost = U256::from(transaction.gas_limit())
+            .saturating_mul(U256::from(transaction.max_fee_per_gas()));
+        Self {
+            hash: transaction.tx_hash(),
+            encoded_bytes,
+            size_scaled,
+            execution_cost: gas_cost.saturating_add(transaction.value()),
+            received: Instant::now(),
+            transaction,
+        }
+    }
+
+    /// The transaction with its sender, as block building takes it.
+    pub const fn recovered(&self) -> &Recovered<OpTxEnvelope> {
+        &self.transaction
+    }
+
+    pub const fn hash(&self) -> B256 {
+        self.hash
+    }
+
+    pub const fn sender(&self) -> Address {
+        self.transaction.signer()
+    }
+
+    pub fn nonce(&self) -> u64 {
+        self.transaction.nonce()
+    }
+
+    pub fn gas_limit(&self) -> u64 {
+        self.transaction.gas_limit()
+    }
+
+    /// Length of the EIP-2718 encoding, bytes.
+    pub const fn encoded_bytes(&self) -> usize {
+        self.encoded_bytes
+    }
+
+    /// Estimated compressed size, scaled by 10^6.
+    pub const fn size_scaled(&self) -> u64 {
+        self.size_scaled
+    }
+
+    /// When this node first saw it.
+    pub const fn received(&self) -> Instant {
+        self.received
+    }
+
+    /// Memory this transaction is counted with, bytes.
+    pub const fn memory_bytes(&self) -> usize {
+        self.encoded_bytes + OVERHEAD_BYTES
+    }
+
+    /// Most wei the sender can lose by it: value, gas at the fee cap, L1 data fee and operator fee.
+    pub fn total_cost(&self, fees: &L1Fees) -> U256 {
+        self.execution_cost
+            .saturating_add(fees.data_fee(self.size_scaled))
+            .saturating_add(fees.operator_fee(self.gas_limit()))
+    }
+
+    /// Wei per gas for the sequencer at `base_fee`; `None` when the fee cap is below the base fee.
+    pub fn effective_tip(&self, base_fee: u64) -> Option<u128> {
+        self.transaction.effective_tip_per_gas(base_fee)
+    }
+
+    /// Whether this may take the place of `old`, both fees being `bump_percent` higher (geth's
+    /// rule: each at least the bumped one, and strictly higher).
+    pub fn outbids(&self, old: &Self, bump_percent: u32) -> bool {
+        let bumped = |fee: u128| {
+            fee.saturating_add(fee / 100 * u128::from(bump_percent))
+                .saturating_add((fee % 100 * u128::from(bump_percent)).div_ceil(100))
+        };
+        let (cap, old_cap) = (self.transaction.max_fee_per_gas(), old.transaction.max_fee_per_gas());
+        let (tip, old_tip) =
+            (self.transaction.priority_fee_or_price(), old.transaction.priority_fee_or_price());
+        cap > old_cap && tip > old_tip && cap >= bumped(old_cap) && tip >= bumped(old_tip)
+    }
+}
+
+fn decode_envelope(bytes: &[u8]) -> Result<OpTxEnvelope, PoolError> {
+    match bytes {
+        [] => return Err(PoolError::TooShort),
+        // Below 0xc0 stands a type byte; of those only 1, 2 and 4 may come from outside.
+        [kind, rest @ ..] if *kind < 0xc0 => {
+            if !matches!(kind, 1 | 2 | 4) {
+                return Err(PoolError::TypeNotSupported);
+            }
+            if rest.is_empty() {
+                return Err(PoolError::TooShort);
+            }
+        }
+        _ => {}
+    }
+    OpTxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
+        Eip2718Error::RlpError(error) => PoolError::Decode(error),
+        _ => PoolError::TypeNotSupported,
+    })
+}
+
+/// Everything that holds for all time on one chain, in geth's order.
+fn check_shape(envelope: &OpTxEnvelope, chain_id: u64) -> Result<(), PoolError> {
+    if !matches!(envelope.ty(), 0 | 1 | 2 | 4) {
+        return Err(PoolError::TypeNotSupported);
+    }
+    if envelope.is_create() && envelope.input().len() > INIT_CODE_BYTES_MAX {
+        return Err(PoolError::InitCodeTooLarge {
+            size: envelope.input().len(),
+            limit: INIT_CODE_BYTES_MAX,
+        });
+    }
+    match envelope.chain_id() {
+        None => return Err(PoolError::NotReplayProtected),
+        Some(have) if have != chain_id => {
+            return Err(PoolError::ChainId { have, want: chain_id });
+        }
+        Some(_) => {}
+    }
+    if envelope.nonce() == u64::MAX {
+        return Err(PoolError::NonceMax);
+    }
+    if envelope.max_priority_fee_per_gas().is_some_and(|tip| tip > envelope.max_fee_per_gas()) {
+        return Err(PoolError::TipAboveFeeCap);
+    }
+    if envelope.authorization_list().is_some_and(<[_]>::is_empty) {
+        return Err(PoolError::EmptyAuthorizationList);
+    }
+    check_intrinsic_gas(envelope)
+}
+
+fn check_intrinsic_gas(envelope: &OpTxEnvelope) -> Result<(), PoolError> {
+    let (accounts, slots) = envelope.access_list().map_or((0, 0), |list| {
+        let slots: usize = list.iter().map(|item| item.storage_keys.len()).sum();
+        (list.len(), slots)
+    });
+    let needed = calculate_initial_tx_gas(
+        SpecId::PRAGUE,
+        envelope.input(),
+        envelope.is_create(),
+        accounts as u64,
+        slots as u64,
+        envelope.authorization_list().map_or(0, <[_]>::len) as u64,
+    );
+    let gas = envelope.gas_limit();
+    if gas < needed.initial_total_gas {
+        return Err(PoolError::IntrinsicGas { gas, needed: needed.initial_total_gas });
+    }
+    if gas < needed.floor_gas {
+        return Err(PoolError::FloorDataGas { gas, needed: needed.floor_gas });
+    }
+    Ok(())
+}
