@@ -1,0 +1,200 @@
+// Writes tests/vectors/economy.json: the golden bytes of the economy contracts, computed here with ethers and nothing
+// of ours, so that Solidity and Rust are both checked against a third implementation.
+//
+//   node tests/vectors/generate/economy.mjs            rewrites the file
+//   node tests/vectors/generate/economy.mjs --check    fails when the file differs
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { AbiCoder, TypedDataEncoder, ZeroHash, concat, getAddress, keccak256, toUtf8Bytes } from 'ethers';
+
+const abi = AbiCoder.defaultAbiCoder();
+const hashOf = (types, values) => keccak256(abi.encode(types, values));
+const word = (text) => keccak256(toUtf8Bytes(text));
+const account = (text) => getAddress(`0x${word(text).slice(26)}`);
+
+const chainId = 16120;
+const contracts = Object.fromEntries(
+  ['DatanetRegistry', 'ModelRegistry', 'InferenceEscrow', 'AttributionSettlement', 'AttributionDispute'].map((name, i) => [
+    name,
+    getAddress(`0x4f50454e${'0'.repeat(30)}0${i + 1}`),
+  ]),
+);
+const domain = (name) => ({ name, version: '1', chainId, verifyingContract: contracts[name] });
+
+// Plain tree: leaf = keccak256(0x00 || item), node = keccak256(0x01 || left || right), an unpaired node is carried up.
+const leafNode = (item) => keccak256(concat(['0x00', item]));
+function plainLevels(items) {
+  const levels = [items.map(leafNode)];
+  while (levels.at(-1).length > 1) {
+    const below = levels.at(-1);
+    const level = [];
+    for (let i = 0; i < below.length; i += 2) {
+      level.push(i + 1 < below.length ? keccak256(concat(['0x01', below[i], below[i + 1]])) : below[i]);
+    }
+    levels.push(level);
+  }
+  return levels;
+}
+const plainRoot = (items) => (items.length === 0 ? ZeroHash : plainLevels(items).at(-1)[0]);
+function plainProof(items, index) {
+  const proof = [];
+  for (const level of plainLevels(items).slice(0, -1)) {
+    const sibling = index ^ 1;
+    if (sibling < level.length) proof.push(level[sibling]);
+    index >>= 1;
+  }
+  return proof;
+}
+
+// Sum tree: padded to a power of two with (0, 0), node = keccak256(abi.encode(left, leftSum, right, rightSum)).
+const claimLeaf = (c) =>
+  keccak256(hashOf(['uint256', 'address', 'uint128'], [c.datanet_id, c.account, c.cumulative]));
+function sumLevels(claims) {
+  const leaves = claims.map((c) => ({ hash: claimLeaf(c), sum: BigInt(c.cumulative) }));
+  while (leaves.length & (leaves.length - 1)) leaves.push({ hash: ZeroHash, sum: 0n });
+  const levels = [leaves];
+  while (levels.at(-1).length > 1) {
+    const below = levels.at(-1);
+    const level = [];
+    for (let i = 0; i < below.length; i += 2) {
+      const [l, r] = [below[i], below[i + 1]];
+      level.push({ hash: hashOf(['bytes32', 'uint128', 'bytes32', 'uint128'], [l.hash, l.sum, r.hash, r.sum]), sum: l.sum + r.sum });
+    }
+    levels.push(level);
+  }
+  return levels;
+}
+const printed = (node) => ({ hash: node.hash, sum: node.sum.toString() });
+function sumTree(claims) {
+  const levels = sumLevels(claims);
+  const [root] = levels.at(-1);
+  const proofs = claims.map((_, index) =>
+    levels.slice(0, -1).map((level, height) => printed(level[(index >> height) ^ 1])),
+  );
+  return { count: claims.length, root: root.hash, total: root.sum.toString(), proofs };
+}
+
+const commitment = {
+  datanet_id: '7',
+  contributor: account('contributor'),
+  content_hash: word('content'),
+  chunk_root: word('chunks'),
+  sketch_hash: word('sketch'),
+  salt: word('salt'),
+};
+commitment.commitment = hashOf(
+  ['uint256', 'address', 'uint256', 'address', 'bytes32', 'bytes32', 'bytes32', 'bytes32'],
+  [chainId, contracts.DatanetRegistry, commitment.datanet_id, commitment.contributor, commitment.content_hash,
+    commitment.chunk_root, commitment.sketch_hash, commitment.salt],
+);
+
+const contributions = [1, 2, 3, 4, 5].map((n) => {
+  const c = {
+    contribution_id: String(n * 3),
+    contributor: account(`contributor ${n}`),
+    content_hash: word(`content ${n}`),
+    chunk_root: word(`chunks ${n}`),
+    chunk_count: n * 11,
+    sketch_hash: word(`sketch ${n}`),
+    sequence: String(n * 3),
+  };
+  c.leaf = hashOf(
+    ['uint256', 'address', 'bytes32', 'bytes32', 'uint32', 'bytes32', 'uint64'],
+    [c.contribution_id, c.contributor, c.content_hash, c.chunk_root, c.chunk_count, c.sketch_hash, c.sequence],
+  );
+  return c;
+});
+const contributionLeaves = contributions.map((c) => c.leaf);
+
+const items = [0, 1, 2, 3, 4, 5, 6].map((n) => word(`item ${n}`));
+const claims = [
+  ['1', 'a', '1'], ['1', 'b', '1000000000000000000'], ['2', 'a', '999999999'], ['2', 'b', '340282366920938463463'],
+  ['5', 'a', '7'], ['5', 'b', '123456789012345678901234567'], ['1000000', 'a', '31'],
+].map(([datanet_id, who, cumulative]) => ({ datanet_id, account: account(`claimant ${who}`), cumulative }))
+  .sort((l, r) => Number(BigInt(l.datanet_id) - BigInt(r.datanet_id)) || (BigInt(l.account) < BigInt(r.account) ? -1 : 1));
+for (const c of claims) c.leaf = claimLeaf(c);
+
+const voucherTypes = {
+  Voucher: [
+    { name: 'customer', type: 'address' }, { name: 'gateway', type: 'address' },
+    { name: 'nonce', type: 'uint64' }, { name: 'cumulative', type: 'uint128' },
+  ],
+};
+const voucher = { customer: account('customer'), gateway: account('gateway'), nonce: '3', cumulative: '1234567890123456789' };
+
+const receiptTypes = {
+  InferenceReceipt: [
+    ['number', 'uint64'], ['modelId', 'uint256'], ['customer', 'address'], ['gateway', 'address'],
+    ['requestHash', 'bytes32'], ['responseHash', 'bytes32'], ['tokensIn', 'uint32'], ['tokensOut', 'uint32'],
+    ['fee', 'uint128'], ['timestamp', 'uint64'], ['engineSpecHash', 'bytes32'], ['adapterSetHash', 'bytes32'],
+    ['retrievalRoot', 'bytes32'],
+  ].map(([name, type]) => ({ name, type })),
+};
+const receipt = {
+  number: '41', modelId: '9', customer: account('customer'), gateway: account('gateway'), requestHash: word('request'),
+  responseHash: word('response'), tokensIn: 321, tokensOut: 123, fee: '987654321000000', timestamp: '1790000000',
+  engineSpecHash: word('engine spec'), adapterSetHash: ZeroHash, retrievalRoot: word('retrieval'),
+};
+
+const postTypes = {
+  EpochPost: [
+    ['epochId', 'uint64'], ['gateway', 'address'], ['engineSpecHash', 'bytes32'], ['receiptsRoot', 'bytes32'],
+    ['firstReceipt', 'uint64'], ['receiptCount', 'uint32'], ['claimsRoot', 'bytes32'], ['claimsTotal', 'uint128'],
+    ['modelsHash', 'bytes32'], ['poolsHash', 'bytes32'],
+  ].map(([name, type]) => ({ name, type })),
+};
+const models = [
+  { modelId: '1', fees: '1000000', attributed: '400000' },
+  { modelId: '9', fees: '5000000000000000000', attributed: '2000000000000000000' },
+];
+const pools = [
+  { datanetId: '1', amount: '400000' },
+  { datanetId: '7', amount: '2000000000000000000' },
+];
+const tuples = (list) => list.map((entry) => Object.values(entry));
+const post = {
+  epochId: '12', gateway: account('gateway'), engineSpecHash: word('engine spec'), receiptsRoot: word('receipts root'),
+  firstReceipt: '41', receiptCount: 1000, claimsRoot: word('claims root'), claimsTotal: '2000000000000400000',
+  modelsHash: hashOf(['tuple(uint256,uint128,uint128)[]'], [tuples(models)]),
+  poolsHash: hashOf(['tuple(uint256,uint128)[]'], [tuples(pools)]),
+};
+
+const signed = (name, types, primary, message) => ({
+  struct_hash: TypedDataEncoder.hashStruct(primary, types, message),
+  digest: TypedDataEncoder.hash(domain(name), types, message),
+});
+const receiptHash = TypedDataEncoder.hashStruct('InferenceReceipt', receiptTypes, receipt);
+
+const vectors = {
+  chain_id: chainId,
+  contracts,
+  commitment,
+  contributions: { leaves: contributions, roots: [0, 1, 2, 3, 4, 5].map((n) => plainRoot(contributionLeaves.slice(0, n))) },
+  merkle: {
+    items,
+    trees: [0, 1, 2, 3, 4, 5, 6, 7].map((count) => {
+      const some = items.slice(0, count);
+      return { count, root: plainRoot(some), proofs: some.map((_, index) => plainProof(some, index)) };
+    }),
+  },
+  merkle_sum: { claims, trees: [1, 2, 3, 4, 5, 6, 7].map((n) => sumTree(claims.slice(0, n))) },
+  voucher: { message: voucher, ...signed('InferenceEscrow', voucherTypes, 'Voucher', voucher) },
+  receipt: {
+    message: receipt,
+    ...signed('AttributionSettlement', receiptTypes, 'InferenceReceipt', receipt),
+    attribution_hash: word('attribution record'),
+    epoch_leaf: hashOf(['bytes32', 'bytes32'], [receiptHash, word('attribution record')]),
+  },
+  epoch: { message: post, models, pools, ...signed('AttributionSettlement', postTypes, 'EpochPost', post) },
+};
+
+const path = fileURLToPath(new URL('../economy.json', import.meta.url));
+const text = `${JSON.stringify(vectors, null, 2)}\n`;
+if (process.argv.includes('--check')) {
+  if (readFileSync(path, 'utf8') !== text) {
+    console.error('tests/vectors/economy.json differs: run node tests/vectors/generate/economy.mjs');
+    process.exit(1);
+  }
+} else {
+  writeFileSync(path, text);
+}
