@@ -6,6 +6,18 @@ pragma solidity ^0.8.28;
 /// open to dispute for a window, then split. Gas does not grow with the number of contributors: contributors are one
 /// root. The claims root is a Merkle *sum* tree over cumulative amounts, so a root can never promise more than its
 /// declared total, and the declared total is checked against what the epoch was funded with.
+/// @dev Rules by subject.
+/// Sequence: one epoch is pending at a time; the next can be posted once it is activated or rejected. So a post is always
+/// checked against the final state of everything before it, at the price that epochs of several gateways take turns.
+/// Funding: a post reserves its fees out of what its gateway redeemed; nothing is paid out of an epoch that did not.
+/// Split: by the split of each model and the platform share at the time of posting; all money of the epoch is accounted
+/// for at activation: platform, model payees, stakers, one pool per Datanet, and the rest to the sink.
+/// Claims: against the last activated root only, cumulative, at most what the pool of the Datanet holds.
+/// Payments: splits only credit accounts, so no payee can block one; accounts withdraw.
+/// Owner: sets engines, threshold and parameters within the bounds in code, for posts to come. It can move no funds,
+/// change no posted epoch and reject none.
+/// Trust: weights are signed by m of n engines and disputable until activation; what the dispute contract cannot decide
+/// yet rests on the engines and their bond. Arrays are bounded: models and pools 64, engines 32.
 interface IAttributionSettlement {
     enum EpochStatus {
         None,
@@ -36,16 +48,19 @@ interface IAttributionSettlement {
         /// Whose redeemed funds pay for the epoch.
         address gateway;
         bytes32 engineSpecHash;
-        /// Merkle root over keccak256(abi.encode(receiptHash, attributionHash)), in receipt order.
+        /// Plain Merkle root over keccak256(abi.encode(receiptHash, attributionHash)), in receipt order.
         bytes32 receiptsRoot;
-        /// Number of the gateway's first receipt in the epoch; must follow the previous epoch's last.
+        /// Number of the gateway's first receipt in the epoch; must follow its previous epoch's last. A gateway's first
+        /// receipt has number 0.
         uint64 firstReceipt;
         uint32 receiptCount;
-        /// Merkle-sum root over cumulative claims (docs/formats.md).
+        /// Merkle-sum root over cumulative claims (docs/formats/economy.md).
         bytes32 claimsRoot;
         /// Sum of the tree: previous activated total plus this epoch's pool amounts.
         uint128 claimsTotal;
+        /// Strictly ascending by model; at least one, at most 64.
         ModelTotal[] models;
+        /// Strictly ascending by Datanet, each used by one of the models and not zero; at most 64.
         PoolTotal[] pools;
     }
 
@@ -72,43 +87,142 @@ interface IAttributionSettlement {
         uint128 sum;
     }
 
+    /// What a gateway signs for every call, in the EIP-712 domain of this contract. `requestHash` and `responseHash` are
+    /// keccak256 of the canonical bytes (docs/formats/attribution.md); `fee` is in wei, `timestamp` in Unix seconds.
+    struct InferenceReceipt {
+        uint64 number;
+        uint256 modelId;
+        address customer;
+        address gateway;
+        bytes32 requestHash;
+        bytes32 responseHash;
+        uint32 tokensIn;
+        uint32 tokensOut;
+        uint128 fee;
+        uint64 timestamp;
+        bytes32 engineSpecHash;
+        bytes32 adapterSetHash;
+        bytes32 retrievalRoot;
+    }
+
+    struct Parameters {
+        /// Platform share of fees, at most 1,500 basis points.
+        uint16 platformBps;
+        /// Engine signatures an epoch needs, 1 to the number of engines.
+        uint8 threshold;
+        /// Seconds between post and activation, between the minimum set at deployment and 30 days.
+        uint32 challengeWindow;
+        /// Least bond in wei; the bond is at least the fees of the epoch anyway.
+        uint128 bondMin;
+        /// Receives the platform share.
+        address platform;
+        /// Receives the stakers' share.
+        address stakers;
+        /// Receives what is attributed to nobody.
+        address sink;
+    }
+
     event Funded(address indexed gateway, uint256 amount);
     event EpochPosted(uint64 indexed epochId, address indexed poster, EpochPost post, uint64 deadline, uint128 bond);
-    event EpochActivated(uint64 indexed epochId, uint128 platform, uint128 models, uint128 stakers, uint128 contributors, uint128 residual);
-    event EpochRejected(uint64 indexed epochId, address indexed challenger, uint128 reward, uint128 burned, string reason);
+    event EpochActivated(
+        uint64 indexed epochId,
+        uint128 platform,
+        uint128 models,
+        uint128 stakers,
+        uint128 contributors,
+        uint128 residual
+    );
+    event EpochRejected(
+        uint64 indexed epochId, address indexed challenger, uint128 reward, uint128 burned, string reason
+    );
+    /// @notice Who received the shares that do not depend on a model, with the residual's sink.
+    event SharesPaid(uint64 indexed epochId, address platform, address stakers, address sink);
     event ModelPaid(uint64 indexed epochId, uint256 indexed modelId, address indexed payee, uint128 amount);
     event PoolFunded(uint64 indexed epochId, uint256 indexed datanetId, uint128 amount);
-    event Claimed(uint256 indexed datanetId, address indexed account, address indexed to, uint128 amount, uint128 cumulative);
+    event Claimed(
+        uint256 indexed datanetId, address indexed account, address indexed to, uint128 amount, uint128 cumulative
+    );
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
     event EngineSet(address indexed engine, bool allowed);
-    event ParametersSet(uint16 platformBps, uint8 threshold, uint32 challengeWindow, uint128 bondMin, address platform, address stakers, address sink);
+    event ParametersSet(
+        uint16 platformBps,
+        uint8 threshold,
+        uint32 challengeWindow,
+        uint128 bondMin,
+        address platform,
+        address stakers,
+        address sink
+    );
 
-    /// @notice Called by the escrow with redeemed money.
+    /// @notice Adds the value to the gateway's funds. The escrow calls it with redeemed money; anyone else may add to it.
     function fund(address gateway) external payable;
     /// @notice Posts the next epoch. `post.gateway` must have at least the epoch's fees in funds that no other epoch
     /// reserves; value is the bond, at least max(bondMin, fees of the epoch). Signatures are by distinct engines in ascending address order.
     function postEpoch(EpochPost calldata post, bytes[] calldata signatures) external payable;
-    /// @notice After the deadline anyone activates the epoch, which splits the fees at once.
+    /// @notice After the deadline anyone activates the epoch, which splits the fees at once, returns the bond and makes its
+    /// claims root the one to claim from. `post` is the one that was posted.
     function activate(EpochPost calldata post) external;
-    /// @notice Called by the dispute contract once it has decided that the epoch is false.
+    /// @notice Called by the dispute contract once it has decided that the pending epoch is false, until it is activated.
+    /// Half of the bond is credited to the challenger, half is burned, and the reserved fees return to the gateway's funds.
     function rejectEpoch(uint64 epochId, address challenger, string calldata reason) external;
     /// @notice Pays `cumulative` minus what was claimed before for (datanetId, account), to `account`. Anyone may send it.
     /// `index` is the leaf's position; `proof` its siblings from the bottom up.
-    function claim(uint256 datanetId, address account, uint128 cumulative, uint256 index, ProofNode[] calldata proof) external returns (uint128 paid);
+    function claim(uint256 datanetId, address account, uint128 cumulative, uint256 index, ProofNode[] calldata proof)
+        external
+        returns (uint128 paid);
     /// @notice What `claim` would pay.
-    function previewClaim(uint256 datanetId, address account, uint128 cumulative, uint256 index, ProofNode[] calldata proof) external view returns (uint128);
+    function previewClaim(
+        uint256 datanetId,
+        address account,
+        uint128 cumulative,
+        uint256 index,
+        ProofNode[] calldata proof
+    ) external view returns (uint128);
     /// @notice Withdraws balances credited by splits (platform, stakers, sink, model payees, returned bonds).
     function withdraw(address payable to) external returns (uint256 amount);
+    /// @notice Adds or removes an engine; only the owner. Never fewer than the threshold, never more than 32.
+    function setEngine(address engine, bool allowed) external;
+    /// @notice Sets parameters within the bounds; only the owner. A pending epoch keeps the ones it was posted under.
+    function setParameters(Parameters calldata params) external;
 
     function nextEpochId() external view returns (uint64);
     function lastActivated() external view returns (uint64);
     function epoch(uint64 epochId) external view returns (Epoch memory);
+    /// @notice EIP-712 digest that engines sign.
     function hashPost(EpochPost calldata post) external view returns (bytes32 digest);
+    /// @notice EIP-712 struct hash (`receiptHash`) and the digest that the gateway signs.
+    function hashReceipt(InferenceReceipt calldata receipt) external view returns (bytes32 receiptHash, bytes32 digest);
+    /// @notice True if the receipt, with its attribution record, is receipt `number` of the epoch.
+    function containsReceipt(
+        uint64 epochId,
+        bytes32 receiptHash,
+        bytes32 attributionHash,
+        uint64 number,
+        bytes32[] calldata proof
+    ) external view returns (bool);
+    /// @notice Number that the gateway's next epoch must begin with.
+    function nextReceiptOf(address gateway) external view returns (uint64);
+    /// @notice What the last activated root promises in total, and what was paid out against it and its predecessors.
+    function claims() external view returns (uint128 promised, uint128 paid);
     function credit(address account) external view returns (uint256);
     function fundsOf(address gateway) external view returns (uint256 available, uint256 reserved);
     function poolFunded(uint256 datanetId) external view returns (uint128);
     function claimedFromPool(uint256 datanetId) external view returns (uint128);
     function claimedOf(uint256 datanetId, address account) external view returns (uint128);
     function isEngine(address engine) external view returns (bool);
-    function parameters() external view returns (uint16 platformBps, uint8 threshold, uint32 challengeWindow, uint128 bondMin, address platform, address stakers, address sink);
+    function engineCount() external view returns (uint256);
+    /// @notice Least challenge window that the owner can set, seconds.
+    function challengeWindowMin() external view returns (uint32);
+    function parameters()
+        external
+        view
+        returns (
+            uint16 platformBps,
+            uint8 threshold,
+            uint32 challengeWindow,
+            uint128 bondMin,
+            address platform,
+            address stakers,
+            address sink
+        );
 }

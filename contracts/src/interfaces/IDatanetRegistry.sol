@@ -5,6 +5,11 @@ pragma solidity ^0.8.28;
 /// @notice Datanets and the contributions in them. A contribution is committed first and revealed later, so that
 /// neither a lone sequencer nor an observer of the pool can steal the priority of somebody's data: priority is the
 /// order of *commitments* (`sequence`), and only a valid reveal makes a commitment count.
+/// @dev Trust and liveness. The owner and the curators of a Datanet decide what is accepted and which cluster map a
+/// version carries; they can neither change a version, nor an accepted contribution, nor take a bond: every way out of
+/// review returns it to the contributor, and only a commitment that is never revealed loses it. Identical content may be
+/// revealed twice; the cluster map decides by `sequence` who is paid, so copying earns nothing and suppresses nobody.
+/// Arrays are bounded: curators 16, ids per acceptance 64, provenance edges 16.
 interface IDatanetRegistry {
     enum Status {
         None,
@@ -18,7 +23,8 @@ interface IDatanetRegistry {
 
     struct DatanetParams {
         string name;
-        /// SPDX identifier of the licence that every contribution must carry.
+        /// SPDX identifier of the licence that every contribution must carry, 1 to 64 characters without spaces. A segment
+        /// `ND` between hyphens forbids models over the Datanet, `NC` forbids selling them.
         string licence;
         /// keccak256 of the legal text.
         bytes32 licenceTextHash;
@@ -26,7 +32,8 @@ interface IDatanetRegistry {
         bytes32 schemaHash;
         /// Bond in wei per contribution, refunded on acceptance (and on rejection without fault).
         uint96 bond;
-        /// Seconds from commit within which a reveal is valid; at least one block must pass between the two.
+        /// Seconds from commit within which a reveal is valid, 10 seconds to 90 days; a reveal is refused in the block of
+        /// its commitment, so the commitment is ordered before anyone can see what it hides.
         uint32 revealWindow;
         /// May accept, reject and publish versions, beside the owner.
         address[] curators;
@@ -42,7 +49,7 @@ interface IDatanetRegistry {
         bytes32 sketchHash;
         /// keccak256 of the SPDX identifier; must equal the Datanet's licence.
         bytes32 licenceHash;
-        /// Contribution ids this one derives from.
+        /// Contribution ids this one derives from, at most 16, each revealed already.
         uint256[] provenance;
         /// Where the content is archived, e.g. a URL or content id; at most 256 bytes.
         string archive;
@@ -65,6 +72,23 @@ interface IDatanetRegistry {
         bytes32 sketchHash;
     }
 
+    /// What never changes about a Datanet, and its counters.
+    struct Datanet {
+        address owner;
+        uint32 acceptedCount;
+        uint32 versionCount;
+        uint32 revealWindow;
+        uint96 bond;
+        uint8 curatorCount;
+        /// False when the licence forbids derived works: no model may refer to the Datanet.
+        bool derivatives;
+        /// False when the licence forbids commercial use: models over the Datanet have prices of zero.
+        bool commercial;
+        bytes32 licenceHash;
+        bytes32 licenceTextHash;
+        bytes32 schemaHash;
+    }
+
     struct Version {
         /// Number of the version it follows, 0 for the first.
         uint32 parent;
@@ -76,39 +100,90 @@ interface IDatanetRegistry {
         bytes32 clusterMapRoot;
     }
 
-    event DatanetCreated(uint256 indexed datanetId, address indexed owner, string name, string licence, bytes32 licenceTextHash, bytes32 schemaHash, uint96 bond);
+    event DatanetCreated(
+        uint256 indexed datanetId,
+        address indexed owner,
+        string name,
+        string licence,
+        bytes32 licenceTextHash,
+        bytes32 schemaHash,
+        uint96 bond
+    );
     event CuratorSet(uint256 indexed datanetId, address indexed curator, bool allowed);
-    event ContributionCommitted(uint256 indexed datanetId, uint256 indexed contributionId, address indexed contributor, bytes32 commitment, uint64 sequence);
-    event ContributionRevealed(uint256 indexed datanetId, uint256 indexed contributionId, address indexed contributor, Reveal reveal);
+    event ContributionCommitted(
+        uint256 indexed datanetId,
+        uint256 indexed contributionId,
+        address indexed contributor,
+        bytes32 commitment,
+        uint64 sequence
+    );
+    event ContributionRevealed(
+        uint256 indexed datanetId, uint256 indexed contributionId, address indexed contributor, Reveal reveal
+    );
     event ContributionAccepted(uint256 indexed datanetId, uint256 indexed contributionId, uint32 index);
     event ContributionRejected(uint256 indexed datanetId, uint256 indexed contributionId, string reason);
     event ContributionExpired(uint256 indexed datanetId, uint256 indexed contributionId);
     event ContributionTombstoned(uint256 indexed datanetId, uint256 indexed contributionId);
-    event VersionPublished(uint256 indexed datanetId, uint32 indexed version, uint32 contributionCount, bytes32 contributionsRoot, bytes32 clusterMapRoot);
+    event VersionPublished(
+        uint256 indexed datanetId,
+        uint32 indexed version,
+        uint32 contributionCount,
+        bytes32 contributionsRoot,
+        bytes32 clusterMapRoot
+    );
+    /// @notice The bond left review. `to` received it, or, if it could not receive it cheaply, holds it as credit.
     event BondReturned(uint256 indexed contributionId, address indexed to, uint256 amount);
+    event BondForfeited(uint256 indexed contributionId, address indexed sink, uint256 amount);
+    event Withdrawn(address indexed account, address indexed to, uint256 amount);
 
+    /// @notice Creates a Datanet owned by the sender. Ids start at 1.
     function createDatanet(DatanetParams calldata params) external returns (uint256 datanetId);
+    /// @notice Adds or removes a curator; only the Datanet's owner. At most 16 at a time.
     function setCurator(uint256 datanetId, address curator, bool allowed) external;
     /// @notice The commitment of `reveal` by `contributor`:
     /// keccak256(abi.encode(block.chainid, address(this), datanetId, contributor, contentHash, chunkRoot, sketchHash, salt)).
-    function commitmentOf(uint256 datanetId, address contributor, Reveal calldata reveal) external view returns (bytes32);
+    function commitmentOf(uint256 datanetId, address contributor, Reveal calldata reveal)
+        external
+        view
+        returns (bytes32);
+    /// @notice Commits to a contribution. The value must be the Datanet's bond. Commitments take the next `sequence`.
     function commit(uint256 datanetId, bytes32 commitment) external payable returns (uint256 contributionId);
+    /// @notice Opens a commitment: only its sender, from the next block on, until the reveal window closes.
     function reveal(uint256 contributionId, Reveal calldata r) external;
+    /// @notice Takes revealed contributions into the Datanet's tree, in the order given, and returns their bonds. Each
+    /// must belong to a Datanet that the sender owns or curates. At most 64 at a time.
     function accept(uint256[] calldata contributionIds) external;
+    /// @notice Declines a revealed contribution and returns its bond. The reason, at most 256 bytes, is public.
     function reject(uint256 contributionId, string calldata reason) external;
     /// @notice Anyone may expire a commitment whose reveal window closed; its bond goes to the protocol's sink.
     function expire(uint256 contributionId) external;
-    /// @notice Consent withdrawn: the contribution has weight zero from the next version; earned claims stay.
+    /// @notice Consent withdrawn, only by the contributor: the contribution has weight zero from the next version; earned
+    /// claims stay. Before acceptance this leaves review and returns the bond, so nobody can hold a bond by not deciding.
     function tombstone(uint256 contributionId) external;
+    /// @notice Freezes the accepted contributions under the next version number (from 1). Owner or curator.
     function publishVersion(uint256 datanetId, bytes32 clusterMapRoot) external returns (uint32 version);
+
+    /// @notice Pays the sender's credit: bonds that could not be pushed and, for the sink, forfeited ones.
+    function withdraw(address payable to) external returns (uint256 amount);
 
     function datanetCount() external view returns (uint256);
     function contributionCount() external view returns (uint256);
     function ownerOf(uint256 datanetId) external view returns (address);
     function licenceOf(uint256 datanetId) external view returns (bytes32 licenceHash);
+    /// @notice What the licence of the Datanet allows, as read from its SPDX identifier at creation.
+    function licenceTermsOf(uint256 datanetId) external view returns (bool derivatives, bool commercial);
+    function datanet(uint256 datanetId) external view returns (Datanet memory);
+    /// @notice True for curators and for the owner.
     function isCurator(uint256 datanetId, address account) external view returns (bool);
     function contribution(uint256 contributionId) external view returns (Contribution memory);
+    /// @notice The leaf of a revealed contribution in its Datanet's tree.
+    function leafOf(uint256 contributionId) external view returns (bytes32);
+    /// @notice Root over what is accepted so far: what a version published now would carry.
+    function contributionsRoot(uint256 datanetId) external view returns (bytes32);
     function acceptedCount(uint256 datanetId) external view returns (uint32);
     function versionCount(uint256 datanetId) external view returns (uint32);
     function version(uint256 datanetId, uint32 number) external view returns (Version memory);
+    function credit(address account) external view returns (uint256);
+    /// @notice Receives the bonds of commitments that were never revealed.
+    function sink() external view returns (address);
 }

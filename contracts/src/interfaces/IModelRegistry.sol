@@ -4,6 +4,10 @@ pragma solidity ^0.8.28;
 /// @title IModelRegistry
 /// @notice ModelFactory: models and adapters with their lineage, prices and split. A record is immutable except for
 /// prices and retirement; a change is a new model whose `parent` is the old one.
+/// @dev A model stands over its own Datanet versions and over those of its ancestors (its *effective* Datanets). Their
+/// licences are checked along the whole lineage: none may forbid derived works, and if one forbids commercial use, the
+/// prices are zero. Where both a model and an ancestor name a Datanet, the model's version counts. Arrays are bounded:
+/// adapters 16, own Datanets 16, effective Datanets 32, ancestors 8.
 interface IModelRegistry {
     struct DatanetRef {
         uint256 datanetId;
@@ -12,7 +16,7 @@ interface IModelRegistry {
 
     struct Adapter {
         bytes32 adapterHash;
-        /// Merge weight in basis points.
+        /// Merge weight in basis points, 1 to 10,000. Weights need not sum to 10,000: adapters add up.
         uint16 weightBps;
     }
 
@@ -24,13 +28,14 @@ interface IModelRegistry {
     }
 
     struct ModelParams {
-        /// Unique; what an OpenAI client writes in `model`.
+        /// Unique; what an OpenAI client writes in `model`. 1 to 64 printable ASCII characters without space.
         string name;
         /// Model it derives from, 0 for none.
         uint256 parent;
         /// SHA-256 of the base weights file.
         bytes32 baseModelHash;
         Adapter[] adapters;
+        /// Own Datanet versions, strictly ascending by Datanet.
         DatanetRef[] datanets;
         bytes32 trainingManifestRoot;
         bytes32 sketchRoot;
@@ -51,15 +56,23 @@ interface IModelRegistry {
     event PriceChanged(uint256 indexed modelId, uint96 pricePer1kIn, uint96 pricePer1kOut);
     event ModelRetired(uint256 indexed modelId);
 
+    /// @notice Registers a model owned by the sender. Ids start at 1.
     function registerModel(ModelParams calldata params) external returns (uint256 modelId);
+    /// @notice Changes the prices of calls to come; only the model's owner, and not after retirement.
     function setPrices(uint256 modelId, uint96 pricePer1kIn, uint96 pricePer1kOut) external;
+    /// @notice Takes the model out of service for ever; only its owner. Receipts of before can still be settled.
     function retire(uint256 modelId) external;
 
     function modelCount() external view returns (uint256);
     function model(uint256 modelId) external view returns (address owner, bool retired, ModelParams memory params);
     function modelIdByName(string calldata name) external view returns (uint256);
     function splitOf(uint256 modelId) external view returns (Split memory split, address payee);
+    /// @notice True if the Datanet is among the model's effective ones.
     function usesDatanet(uint256 modelId, uint256 datanetId) external view returns (bool);
+    /// @notice Index of the first Datanet that none of the models uses, or the number of Datanets when each is used.
+    function firstUnused(uint256[] calldata modelIds, uint256[] calldata datanetIds) external view returns (uint256);
+    /// @notice The effective Datanet versions: the model's own, then those its ancestors add.
+    function datanetsOf(uint256 modelId) external view returns (DatanetRef[] memory);
     /// @notice Ancestors of a model, nearest first; at most 8.
     function lineage(uint256 modelId) external view returns (uint256[] memory);
 }

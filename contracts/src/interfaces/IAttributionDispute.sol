@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IAttributionSettlement} from "./IAttributionSettlement.sol";
+
+/// @title IAttributionDispute
+/// @notice Disproves a pending epoch by a short path into its claims tree. Every function decides a fact by code: it
+/// either rejects the epoch in the same transaction, or reverts and changes nothing. Anyone may call; the sender is
+/// credited half of the poster's bond at the settlement.
+/// @dev Together the four rules make a surviving claims tree sorted, a superset of the last activated one with no amount
+/// lowered, and funded Datanet by Datanet. Whether the *increase* of an account is the right one is a matter of spans and
+/// scores, which is decided elsewhere. A tree whose inner nodes are withheld cannot be opened by anyone: engines sign only
+/// trees that they have recomputed. A challenge is public before it is included, so it can be copied by whoever orders
+/// transactions; the epoch falls either way.
+interface IAttributionDispute {
+    /// A leaf of a claims tree with its path.
+    struct Leaf {
+        uint256 datanetId;
+        address account;
+        uint128 cumulative;
+        uint256 index;
+        IAttributionSettlement.ProofNode[] proof;
+    }
+
+    /// A place at the bottom of a claims tree: a leaf, or padding, whose other fields but index and proof are zero.
+    struct Slot {
+        bool padding;
+        uint256 datanetId;
+        address account;
+        uint128 cumulative;
+        uint256 index;
+        IAttributionSettlement.ProofNode[] proof;
+    }
+
+    /// @notice The pending tree lowers an amount: `before` is in the last activated tree, `later` has the same Datanet and
+    /// account in the pending one and a smaller amount.
+    function disputeDecrease(uint64 epochId, Leaf calldata before, Leaf calldata later) external;
+    /// @notice The pending tree leaves an account out: `before` is in the last activated tree, and its key would lie between
+    /// two neighbouring `slots` of the pending tree, or before its first or after its last one (then one slot is given).
+    function disputeOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots) external;
+    /// @notice The pending tree is not strictly ascending: `left` and `right` are neighbours, and `right` is a leaf whose key
+    /// is not above the one of `left`, or follows padding.
+    function disputeOrder(uint64 epochId, Slot calldata left, Slot calldata right) external;
+    /// @notice The pending tree promises more for a Datanet than its pool: all that lies from `first` to `last`, both leaves
+    /// of that Datanet, sums to more than the pool was funded with, including this epoch.
+    function disputeOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
+        external;
+    function settlement() external view returns (IAttributionSettlement);
+}

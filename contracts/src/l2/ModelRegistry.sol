@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IDatanetRegistry} from "../interfaces/IDatanetRegistry.sol";
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {Errors} from "../libraries/Errors.sol";
+import {Text} from "../libraries/Text.sol";
+
+/// @title ModelRegistry
+/// @notice See {IModelRegistry}.
+contract ModelRegistry is IModelRegistry {
+    /*//////////////////////////////////////////////////////////////////////////
+                                     CONSTANTS
+    //////////////////////////////////////////////////////////////////////////*/
+
+    uint256 public constant NAME_LENGTH_MAX = 64;
+    uint256 public constant LINEAGE_MAX = 8;
+    uint256 public constant ADAPTERS_MAX = 16;
+    uint256 public constant DATANETS_MAX = 16;
+    uint256 public constant DATANETS_EFFECTIVE_MAX = 32;
+    uint8 public constant CHUNKS_MAX = 16;
+    uint16 public constant BPS_ONE = 10_000;
+    uint16 public constant CONTRIBUTORS_BPS_MIN = 2_000;
+
+    /*//////////////////////////////////////////////////////////////////////////
+                                      STORAGE
+    //////////////////////////////////////////////////////////////////////////*/
+
+    struct Record {
+        // slot 0
+        address owner;
+        bool retired;
+        uint8 ancestors;
+        /// One of the effective Datanets is under a licence that forbids sale: `notForSale` is its id.
+        uint64 notForSale;
+        ModelParams params;
+    }
+
+    IDatanetRegistry public immutable datanets;
+
+    /// @inheritdoc IModelRegistry
+    uint256 public modelCount;
+
+    mapping(uint256 modelId => Record) private _models;
+    mapping(bytes32 nameHash => uint256 modelId) private _byName;
+    /// Version of an effective Datanet; versions start at 1, so zero means that the model does not use it.
+    mapping(uint256 modelId => mapping(uint256 datanetId => uint32 version)) private _uses;
+    mapping(uint256 modelId => DatanetRef[]) private _effective;
+
+    constructor(IDatanetRegistry datanets_) {
+        if (address(datanets_) == address(0)) revert Errors.ZeroAddress();
+        datanets = datanets_;
+    }
+
+    /*//////////////////////////////////////////////////////////////////////////
+                                       MODELS
+    //////////////////////////////////////////////////////////////////////////*/
+
+    /// @inheritdoc IModelRegistry
+    function registerModel(ModelParams calldata params) external returns (uint256 modelId) {
+        // Check
+        _checkParams(params);
+        bytes32 nameHash = keccak256(bytes(params.name));
+        if (_byName[nameHash] != 0) revert Errors.ModelRegistry_NameTaken(params.name, _byName[nameHash]);
+
+        // Effect
+        modelId = ++modelCount;
+        _byName[nameHash] = modelId;
+        Record storage record = _models[modelId];
+        record.owner = msg.sender;
+        _store(record.params, params);
+        _addOwn(modelId, params.datanets);
+        if (params.parent != 0) {
+            uint256 ancestors = uint256(_known(params.parent).ancestors) + 1;
+            if (ancestors > LINEAGE_MAX) revert Errors.ModelRegistry_LineageTooDeep(ancestors, LINEAGE_MAX);
+            // forge-lint: disable-next-line(unsafe-typecast)
+            record.ancestors = uint8(ancestors);
+            _inherit(modelId, params.parent);
+        }
+        record.notForSale = _checkLicences(modelId);
+        _checkPrices(record, params.pricePer1kIn, params.pricePer1kOut);
+        emit ModelRegistered(modelId, msg.sender, params.name, params);
+    }
+
+    function _checkParams(ModelParams calldata params) private pure {
+        bytes calldata name = bytes(params.name);
+        if (name.length == 0 || name.length > NAME_LENGTH_MAX || !Text.isPrintable(name)) {
+            revert Errors.ModelRegistry_NameInvalid(params.name, NAME_LENGTH_MAX);
+        }
+        if (params.baseModelHash == bytes32(0) || params.engineSpecHash == bytes32(0)) {
+            revert Errors.ModelRegistry_HashMissing();
+        }
+        if (params.payee == address(0)) revert Errors.ZeroAddress();
+        if (params.retrievalChunks > CHUNKS_MAX) {
+            revert Errors.ModelRegistry_TooManyChunks(params.retrievalChunks, CHUNKS_MAX);
+        }
+        Split calldata split = params.split;
+        uint256 sum = uint256(split.modelBps) + split.contributorsBps + split.stakersBps;
+        if (sum != BPS_ONE || split.contributorsBps < CONTRIBUTORS_BPS_MIN) {
+            revert Errors.ModelRegistry_SplitInvalid(sum, split.contributorsBps, CONTRIBUTORS_BPS_MIN);
+        }
+        uint256 adapters = params.adapters.length;
+        if (adapters > ADAPTERS_MAX) revert Errors.ModelRegistry_TooManyAdapters(adapters, ADAPTERS_MAX);
+        for (uint256 i; i < adapters; ++i) {
+            Adapter calldata a = params.adapters[i];
+            bool valid = a.adapterHash != bytes32(0) && a.weightBps != 0 && a.weightBps <= BPS_ONE;
+            for (uint256 j; valid && j < i; ++j) {
+                valid = params.adapters[j].adapterHash != a.adapterHash;
+            }
+            if (!valid) revert Errors.ModelRegistry_AdapterInvalid(a.adapterHash, a.weightBps);
+        }
+    }
+
+    /// @dev Element by element: a calldata array of structs cannot be assigned to storage.
+    function _store(ModelParams storage to, ModelParams calldata from) private {
+        to.name = from.name;
+        to.parent = from.parent;
+        to.baseModelHash = from.baseModelHash;
+        for (uint256 i; i < from.adapters.length; ++i) {
+            to.adapters.push(from.adapters[i]);
+        }
+        for (uint256 i; i < from.datanets.length; ++i) {
+            to.datanets.push(from.datanets[i]);
+        }
+        to.trainingManifestRoot = from.trainingManifestRoot;
+        to.sketchRoot = from.sketchRoot;
+        to.engineSpecHash = from.engineSpecHash;
+        to.retrievalChunks = from.retrievalChunks;
+        to.pricePer1kIn = from.pricePer1kIn;
+        to.pricePer1kOut = from.pricePer1kOut;
+        to.split = from.split;
+        to.payee = from.payee;
+    }
+
+    function _addOwn(uint256 modelId, DatanetRef[] calldata refs) private {
+        if (refs.length > DATANETS_MAX) revert Errors.ModelRegistry_TooManyDatanets(refs.length, DATANETS_MAX);
+        uint256 previous;
+        for (uint256 i; i < refs.length; ++i) {
+            DatanetRef calldata ref = refs[i];
+            if (ref.datanetId <= previous) {
+                revert Errors.ModelRegistry_DatanetsNotAscending(previous, ref.datanetId);
+            }
+            previous = ref.datanetId;
+            if (ref.version == 0 || ref.version > datanets.versionCount(ref.datanetId)) {
+                revert Errors.ModelRegistry_VersionUnknown(ref.datanetId, ref.version);
+            }
+            _addEffective(modelId, ref);
+        }
+    }
+
+    /// @dev The parent's effective list holds what its own ancestors added, so one level is the whole lineage.
+    function _inherit(uint256 modelId, uint256 parent) private {
+        DatanetRef[] storage inherited = _effective[parent];
+        uint256 count = inherited.length;
+        for (uint256 i; i < count; ++i) {
+            DatanetRef memory ref = inherited[i];
+            if (_uses[modelId][ref.datanetId] == 0) _addEffective(modelId, ref);
+        }
+        count = _effective[modelId].length;
+        if (count > DATANETS_EFFECTIVE_MAX) {
+            revert Errors.ModelRegistry_TooManyDatanets(count, DATANETS_EFFECTIVE_MAX);
+        }
+    }
+
+    function _addEffective(uint256 modelId, DatanetRef memory ref) private {
+        _uses[modelId][ref.datanetId] = ref.version;
+        _effective[modelId].push(ref);
+    }
+
+    /// @dev Returns a Datanet whose licence forbids sale, zero when there is none.
+    function _checkLicences(uint256 modelId) private view returns (uint64 notForSale) {
+        DatanetRef[] storage refs = _effective[modelId];
+        uint256 count = refs.length;
+        for (uint256 i; i < count; ++i) {
+            uint256 datanetId = refs[i].datanetId;
+            (bool derivatives, bool commercial) = datanets.licenceTermsOf(datanetId);
+            if (!derivatives) revert Errors.ModelRegistry_LicenceForbidsDerivatives(datanetId);
+            // forge-lint: disable-next-line(unsafe-typecast)
+            if (!commercial) notForSale = uint64(datanetId);
+        }
+    }
+
+    function _checkPrices(Record storage record, uint96 pricePer1kIn, uint96 pricePer1kOut) private view {
+        if (record.notForSale != 0 && (pricePer1kIn != 0 || pricePer1kOut != 0)) {
+            revert Errors.ModelRegistry_LicenceForbidsSale(record.notForSale);
+        }
+    }
+
+    /// @inheritdoc IModelRegistry
+    function setPrices(uint256 modelId, uint96 pricePer1kIn, uint96 pricePer1kOut) external {
+        // Check
+        Record storage record = _inService(modelId);
+        _checkPrices(record, pricePer1kIn, pricePer1kOut);
+
+        // Effect
+        record.params.pricePer1kIn = pricePer1kIn;
+        record.params.pricePer1kOut = pricePer1kOut;
+        emit PriceChanged(modelId, pricePer1kIn, pricePer1kOut);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function retire(uint256 modelId) external {
+        _inService(modelId).retired = true;
+        emit ModelRetired(modelId);
+    }
+
+    /*//////////////////////////////////////////////////////////////////////////
+                                       VIEWS
+    //////////////////////////////////////////////////////////////////////////*/
+
+    /// @inheritdoc IModelRegistry
+    function model(uint256 modelId) external view returns (address owner, bool retired, ModelParams memory params) {
+        Record storage record = _known(modelId);
+        return (record.owner, record.retired, record.params);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function modelIdByName(string calldata name) external view returns (uint256) {
+        return _byName[keccak256(bytes(name))];
+    }
+
+    /// @inheritdoc IModelRegistry
+    function splitOf(uint256 modelId) external view returns (Split memory split, address payee) {
+        ModelParams storage params = _known(modelId).params;
+        return (params.split, params.payee);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function usesDatanet(uint256 modelId, uint256 datanetId) external view returns (bool) {
+        _known(modelId);
+        return _uses[modelId][datanetId] != 0;
+    }
+
+    /// @inheritdoc IModelRegistry
+    function firstUnused(uint256[] calldata modelIds, uint256[] calldata datanetIds) external view returns (uint256 i) {
+        for (; i < datanetIds.length; ++i) {
+            uint256 m;
+            while (m < modelIds.length && _uses[modelIds[m]][datanetIds[i]] == 0) ++m;
+            if (m == modelIds.length) break;
+        }
+    }
+
+    /// @inheritdoc IModelRegistry
+    function datanetsOf(uint256 modelId) external view returns (DatanetRef[] memory) {
+        _known(modelId);
+        return _effective[modelId];
+    }
+
+    /// @inheritdoc IModelRegistry
+    function lineage(uint256 modelId) external view returns (uint256[] memory ancestors) {
+        ancestors = new uint256[](_known(modelId).ancestors);
+        for (uint256 i; i < ancestors.length; ++i) {
+            modelId = _models[modelId].params.parent;
+            ancestors[i] = modelId;
+        }
+    }
+
+    /*//////////////////////////////////////////////////////////////////////////
+                                       CHECKS
+    //////////////////////////////////////////////////////////////////////////*/
+
+    function _known(uint256 modelId) private view returns (Record storage record) {
+        record = _models[modelId];
+        if (record.owner == address(0)) revert Errors.ModelRegistry_ModelUnknown(modelId);
+    }
+
+    /// @dev Also checks that the caller owns the model.
+    function _inService(uint256 modelId) private view returns (Record storage record) {
+        record = _known(modelId);
+        if (record.owner != msg.sender) revert Errors.ModelRegistry_NotOwner(modelId, msg.sender);
+        if (record.retired) revert Errors.ModelRegistry_Retired(modelId);
+    }
+}
