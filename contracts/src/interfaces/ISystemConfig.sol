@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {ResourceMetering} from "../l1/ResourceMetering.sol";
+
+/// @title ISystemConfig
+/// @notice Parameters of the rollup that its owner can change on L1. Derivation starts from the values in `rollup.json` and
+/// follows the `ConfigUpdate` events; nothing on L2 reads this contract.
+/// @dev Getters, event and encodings are the OP Stack's, so that its tools read them. Every parameter is bounded here, so
+/// that no setting can make L2 blocks that cannot be derived.
+interface ISystemConfig {
+    /// @notice Kind of a change; the payloads are described at the setters.
+    enum UpdateType {
+        BATCHER,
+        FEE_SCALARS,
+        GAS_LIMIT,
+        UNSAFE_BLOCK_SIGNER,
+        EIP_1559_PARAMS,
+        OPERATOR_FEE_PARAMS,
+        MIN_BASE_FEE,
+        DA_FOOTPRINT_GAS_SCALAR
+    }
+
+    /// @notice First settings. Nothing is emitted for them: the genesis part of `rollup.json` holds the same values.
+    /// @custom:field guardian May pause deposits that lock OPEN; may be zero.
+    /// @custom:field batcherHash Address of the batcher, left-padded to 32 bytes.
+    /// @custom:field optimismPortal The portal, which may be deployed after this contract at a foreseen address.
+    struct Init {
+        address owner;
+        address guardian;
+        address optimismPortal;
+        address batchInbox;
+        bytes32 batcherHash;
+        address unsafeBlockSigner;
+        uint256 l2ChainId;
+        uint64 gasLimit;
+        uint32 basefeeScalar;
+        uint32 blobbasefeeScalar;
+        uint32 eip1559Denominator;
+        uint32 eip1559Elasticity;
+        uint32 operatorFeeScalar;
+        uint64 operatorFeeConstant;
+        uint64 minBaseFee;
+        uint16 daFootprintGasScalar;
+    }
+
+    /// @notice A parameter changed. `version` is 0.
+    event ConfigUpdate(uint256 indexed version, UpdateType indexed updateType, bytes data);
+    /// @notice The owner named another guardian.
+    event GuardianSet(address indexed guardian);
+    /// @notice Deposits that lock OPEN are refused until `until`, seconds.
+    event Paused(uint256 until);
+    /// @notice A pause ended before its time.
+    event Unpaused();
+
+    /// @notice The gas limit is below what deposits can fill, or above the largest that can be proven.
+    error SystemConfig_GasLimitOutOfBounds(uint64 gasLimit, uint64 min, uint64 max);
+    /// @notice EIP-1559 denominator and elasticity must both be at least 1.
+    error SystemConfig_EIP1559ParamsZero();
+    /// @notice Only the guardian may do this.
+    error SystemConfig_NotGuardian(address caller);
+    /// @notice A pause began less than `PAUSE_INTERVAL` ago; the guardian must wait until `until`, seconds.
+    error SystemConfig_PauseTooSoon(uint256 until);
+    /// @notice There is no pause to end.
+    error SystemConfig_NotPaused();
+
+    /// @notice Address of the batcher, left-padded.
+    function batcherHash() external view returns (bytes32);
+    /// @notice Gas limit of L2 blocks.
+    function gasLimit() external view returns (uint64);
+    /// @notice Weight of the L1 base fee in the L1 data fee, parts per million.
+    function basefeeScalar() external view returns (uint32);
+    /// @notice Weight of the L1 blob base fee in the L1 data fee, parts per million.
+    function blobbasefeeScalar() external view returns (uint32);
+    /// @notice Both fee scalars in the OP Stack's packed form, version 1 in the highest byte.
+    function scalar() external view returns (uint256);
+    /// @notice Denominator of L2's EIP-1559 rule.
+    function eip1559Denominator() external view returns (uint32);
+    /// @notice Elasticity of L2's EIP-1559 rule.
+    function eip1559Elasticity() external view returns (uint32);
+    /// @notice Operator fee: 100 wei per unit of gas for each unit of the scalar.
+    function operatorFeeScalar() external view returns (uint32);
+    /// @notice Operator fee per transaction, wei.
+    function operatorFeeConstant() external view returns (uint64);
+    /// @notice Floor of L2's base fee, wei.
+    function minBaseFee() external view returns (uint64);
+    /// @notice Gas that a byte of data availability counts as; 0 means 400.
+    function daFootprintGasScalar() external view returns (uint16);
+    /// @notice Key that signs blocks before they are on L1.
+    function unsafeBlockSigner() external view returns (address);
+    /// @notice Receiver of batches on L1.
+    function batchInbox() external view returns (address);
+    /// @notice L1 block at which this contract was created.
+    function startBlock() external view returns (uint256);
+    /// @notice The portal.
+    function optimismPortal() external view returns (address);
+    /// @notice Chain id of L2.
+    function l2ChainId() external view returns (uint256);
+    /// @notice Smallest gas limit: deposits of one L1 block and the L1 attributes fit into one L2 block.
+    function minimumGasLimit() external view returns (uint64);
+    /// @notice Largest gas limit.
+    function maximumGasLimit() external view returns (uint64);
+    /// @notice Fee market of deposits.
+    function resourceConfig() external view returns (ResourceMetering.ResourceConfig memory);
+    /// @notice True for "CUSTOM_GAS_TOKEN": OPEN is L2's currency.
+    function isFeatureEnabled(bytes32 feature) external view returns (bool);
+    /// @notice Account that may pause.
+    function guardian() external view returns (address);
+    /// @notice End of the latest pause, seconds; 0 if it was ended.
+    function pausedUntil() external view returns (uint256);
+    /// @notice True while a pause lasts.
+    function paused() external view returns (bool);
+    /// @notice Form of this contract.
+    function version() external view returns (string memory);
+
+    /// @notice Sets the batcher; owner only. Payload: `abi.encode(bytes32)`.
+    function setBatcherHash(bytes32 batcherHash) external;
+    /// @notice Sets both fee scalars; owner only. Payload: `abi.encode(uint256(0), scalar())`.
+    function setGasConfigEcotone(uint32 basefeeScalar, uint32 blobbasefeeScalar) external;
+    /// @notice Sets L2's gas limit; owner only. Payload: `abi.encode(uint64)`.
+    function setGasLimit(uint64 gasLimit) external;
+    /// @notice Sets the signer of unsafe blocks; owner only. Payload: `abi.encode(address)`.
+    function setUnsafeBlockSigner(address unsafeBlockSigner) external;
+    /// @notice Sets L2's EIP-1559 rule; owner only. Payload: `abi.encode(uint256(denominator) << 32 | elasticity)`.
+    function setEIP1559Params(uint32 denominator, uint32 elasticity) external;
+    /// @notice Sets the operator fee; owner only. Payload: `abi.encode(uint256(scalar) << 64 | constant)`.
+    function setOperatorFeeScalars(uint32 operatorFeeScalar, uint64 operatorFeeConstant) external;
+    /// @notice Sets the floor of L2's base fee; owner only. Payload: `abi.encode(uint64)`.
+    function setMinBaseFee(uint64 minBaseFee) external;
+    /// @notice Sets what a byte of data availability counts as; owner only. Payload: `abi.encode(uint16)`.
+    function setDAFootprintGasScalar(uint16 daFootprintGasScalar) external;
+    /// @notice Names the guardian; owner only.
+    function setGuardian(address guardian) external;
+    /// @notice Refuses deposits that lock OPEN for `PAUSE_DURATION`; guardian only. Deposits without a mint, which carry
+    /// forced transactions and exits, are never refused. Liveness: pauses begin at least `PAUSE_INTERVAL` apart, so a lost
+    /// or hostile guardian cannot keep the bridge closed.
+    function pause() external;
+    /// @notice Ends a pause; guardian or owner.
+    function unpause() external;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title FeeVault
+/// @notice Collects one kind of fee that L2's transactions pay. Anyone may send what has gathered to the recipient, which is
+/// fixed at genesis and lives on L2. Names and events are the OP Stack's.
+abstract contract FeeVault {
+    /// @notice Layer on which the recipient is paid.
+    enum WithdrawalNetwork {
+        L1,
+        L2
+    }
+
+    /// @notice Least amount that is sent, wei.
+    uint256 public immutable minWithdrawalAmount;
+    /// @notice Account that is paid.
+    address public immutable recipient;
+    /// @notice Everything sent so far, wei.
+    uint256 public totalProcessed;
+
+    /// @notice The vault was emptied.
+    event Withdrawal(uint256 value, address to, address from);
+    /// @notice The vault was emptied; OP Stack's newer form, emitted beside the older one.
+    event Withdrawal(uint256 value, address to, address from, WithdrawalNetwork withdrawalNetwork);
+
+    /// @notice Less than `minWithdrawalAmount` has gathered.
+    error FeeVault_BelowMinimum(uint256 balance, uint256 minimum);
+    /// @notice The recipient refused the payment.
+    error FeeVault_TransferFailed(address recipient);
+    /// @notice Fees need somebody who receives them.
+    error FeeVault_RecipientZero();
+
+    constructor(address feeRecipient, uint256 minimum) {
+        if (feeRecipient == address(0)) revert FeeVault_RecipientZero();
+        recipient = feeRecipient;
+        minWithdrawalAmount = minimum;
+    }
+
+    receive() external payable {}
+
+    /// @notice Sends all that has gathered to the recipient.
+    function withdraw() external returns (uint256 value) {
+        // Check
+        value = address(this).balance;
+        if (value < minWithdrawalAmount) revert FeeVault_BelowMinimum(value, minWithdrawalAmount);
+
+        // Effect
+        totalProcessed += value;
+        emit Withdrawal(value, recipient, msg.sender);
+        emit Withdrawal(value, recipient, msg.sender, WithdrawalNetwork.L2);
+
+        // Interaction
+        (bool sent,) = recipient.call{value: value}("");
+        if (!sent) revert FeeVault_TransferFailed(recipient);
+    }
+
+    /// @notice Layer on which the recipient is paid.
+    function withdrawalNetwork() public pure returns (WithdrawalNetwork) {
+        return WithdrawalNetwork.L2;
+    }
+
+    /// @notice `minWithdrawalAmount` under its older name.
+    function MIN_WITHDRAWAL_AMOUNT() external view returns (uint256) {
+        return minWithdrawalAmount;
+    }
+
+    /// @notice `recipient` under its older name.
+    function RECIPIENT() external view returns (address) {
+        return recipient;
+    }
+
+    /// @notice `withdrawalNetwork` under its older name.
+    function WITHDRAWAL_NETWORK() external pure returns (WithdrawalNetwork) {
+        return withdrawalNetwork();
+    }
+
+    /// @notice Form of this contract.
+    function version() external pure returns (string memory) {
+        return "1.6.0";
+    }
+}
