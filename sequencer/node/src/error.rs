@@ -1,10 +1,13 @@
 //! Errors of this crate. A user's bad transaction is a [`PoolError`]; what ends a node is a
 //! [`NodeError`].
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256};
+use store::StoreError;
+
+use crate::l1::L1Gap;
 
 /// A configuration no node can run with.
 #[derive(Debug, thiserror::Error)]
@@ -104,4 +107,85 @@ impl PoolError {
             Self::State(_) => "state",
         }
     }
+}
+
+/// Why a node did not start or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("port {} on {} is taken: stop what uses it or choose another port", .0.port(), .0.ip())]
+    PortTaken(SocketAddr),
+    #[error("cannot listen on {address}")]
+    Bind {
+        address: SocketAddr,
+        #[source]
+        error: io::Error,
+    },
+    #[error("serving RPC on {address} failed")]
+    Serve {
+        address: SocketAddr,
+        #[source]
+        error: io::Error,
+    },
+    #[error(
+        "the data directory holds the chain with genesis {found}, the configuration names {expected}"
+    )]
+    OtherChain { expected: B256, found: B256 },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the sequencer stopped")]
+    Sequencer(#[from] SequencerError),
+    #[error("the verifier stopped")]
+    Verifier(#[from] VerifierError),
+    #[error("the {task} task panicked")]
+    Panicked { task: &'static str },
+}
+
+/// Why block building cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SequencerError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the reference of block {0} is missing from the store")]
+    MissingReference(u64),
+    #[error(transparent)]
+    L1Gap(#[from] L1Gap),
+    #[error("L1 events ended")]
+    L1Closed,
+    #[error("the head's L1 origin {expected:?} is not canonical on L1: block {found} is")]
+    OriginReplaced { expected: BlockNumHash, found: B256 },
+    #[error("L1 reorganised above block {common}, below the head's origin {origin:?}")]
+    L1Reorganised { origin: BlockNumHash, common: u64 },
+    #[error("the chain derived from L1 differs from the built one: derived {derived:?}, built {built:?}")]
+    SafeMismatch { built: BlockNumHash, derived: BlockNumHash },
+    #[error("the chain derived from L1 is ahead of the built one: derived {derived:?}, head {head:?}")]
+    SafeAhead { derived: BlockNumHash, head: BlockNumHash },
+    #[error("payload attributes could not be made")]
+    Attributes(#[from] derive::AttributesError),
+    #[error("a block could not be built")]
+    Build(#[from] stf::BlockError),
+    #[error("the thread that builds blocks panicked")]
+    BuilderPanicked,
+}
+
+/// Why derivation cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifierError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the reference of block {0} is missing from the store")]
+    MissingReference(u64),
+    #[error(transparent)]
+    L1Gap(#[from] L1Gap),
+    #[error("L1 events ended")]
+    L1Closed,
+    #[error("L1 reorganised above block {common}, below the safe head's origin {origin:?}")]
+    L1Reorganised { origin: BlockNumHash, common: u64 },
+    #[error("derivation failed")]
+    Derivation(#[from] derive::PipelineError),
+    #[error("a derived block could not be executed, not even with deposits only")]
+    Execution(#[from] stf::BlockError),
+    #[error("the thread that executes blocks panicked")]
+    ExecutorPanicked,
 }

@@ -9,6 +9,11 @@ const DA_FOOTPRINT_GAS_SCALAR_DEFAULT: u16 = 400;
 /// Size estimates are scaled by this (Fjord).
 const SIZE_SCALE: u64 = 1_000_000;
 
+/// `setL1BlockValuesJovian()`.
+const JOVIAN_SELECTOR: [u8; 4] = [0x3d, 0xb6, 0xbe, 0x2b];
+/// Bytes after the selector.
+const JOVIAN_FIELDS_BYTES: usize = 174;
+
 /// The fee parameters one L2 block runs with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct L1Fees {
@@ -26,6 +31,28 @@ pub struct L1Fees {
 }
 
 impl L1Fees {
+    /// Reads the parameters from the calldata of a block's L1 attributes transaction (Jovian
+    /// form, OP Stack specification "L1 Attributes"); `None` for anything else, such as the
+    /// genesis block's absence of one.
+    pub fn from_attributes(calldata: &[u8]) -> Option<Self> {
+        let fields = calldata.strip_prefix(&JOVIAN_SELECTOR)?;
+        if fields.len() != JOVIAN_FIELDS_BYTES {
+            return None;
+        }
+        // baseFeeScalar u32 | blobBaseFeeScalar u32 | sequenceNumber u64 | timestamp u64 |
+        // number u64 | baseFee u256 | blobBaseFee u256 | hash | batcherHash |
+        // operatorFeeScalar u32 | operatorFeeConstant u64 | daFootprintGasScalar u16
+        Some(Self {
+            base_fee_scalar: u32::from_be_bytes(field(fields, 0)?),
+            blob_base_fee_scalar: u32::from_be_bytes(field(fields, 4)?),
+            base_fee: U256::from_be_bytes(field::<32>(fields, 32)?),
+            blob_base_fee: U256::from_be_bytes(field::<32>(fields, 64)?),
+            operator_fee_scalar: u32::from_be_bytes(field(fields, 160)?),
+            operator_fee_constant: u64::from_be_bytes(field(fields, 164)?),
+            da_footprint_gas_scalar: u16::from_be_bytes(field(fields, 172)?),
+        })
+    }
+
     /// The L1 data fee in wei of a transaction whose estimated compressed size, scaled by 10^6, is
     /// `size_scaled` (`op_revm::estimate_tx_compressed_size`).
     pub fn data_fee(&self, size_scaled: u64) -> U256 {
@@ -65,6 +92,10 @@ impl L1Fees {
     pub fn da_footprint(&self, size_scaled: u64) -> u64 {
         (size_scaled / SIZE_SCALE).saturating_mul(u64::from(self.da_footprint_scalar()))
     }
+}
+
+fn field<const N: usize>(fields: &[u8], start: usize) -> Option<[u8; N]> {
+    fields.get(start..)?.first_chunk::<N>().copied()
 }
 
 #[cfg(test)]

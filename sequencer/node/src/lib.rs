@@ -1,10 +1,27 @@
 //! The L2 node as a library: transaction pool, JSON-RPC, the sequencer that builds blocks and the
 //! verifier that derives them from L1.
+//!
+//! [`Node::start`] is the way in. The store (state and history), the state transition and
+//! derivation are other crates; this one decides what goes into a block and when, and answers
+//! clients. Talking to L1 is left to `bridge/l1`, whose events come in by a channel.
 
+mod chain;
 pub mod config;
 pub mod error;
 mod fees;
+mod l1;
+mod node;
 pub mod pool;
+pub mod rpc;
+pub mod sequencer;
+pub mod verifier;
 
-pub use error::{ConfigError, PoolError};
+pub use chain::{Chain, SealedBlock};
+pub use config::{NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig};
+pub use error::{ConfigError, NodeError, PoolError, SequencerError, VerifierError};
 pub use fees::L1Fees;
+pub use l1::{L1Gap, L1Status};
+pub use node::{Node, NodeHandle, NodeInputs};
+pub use pool::Pool;
+pub use sequencer::Sequencer;
+pub use verifier::{SafeHeadUpdate, Verifier};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_consensus::{SignableTransaction, Transaction, TxEip1559, TxLegacy};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Bytes, Signature, TxKind};
 use op_alloy_consensus::OpTxEnvelope;

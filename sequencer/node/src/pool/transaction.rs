@@ -159,7 +159,8 @@ fn decode_envelope(bytes: &[u8]) -> Result<OpTxEnvelope, PoolError> {
     }
     OpTxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
         Eip2718Error::RlpError(error) => PoolError::Decode(error),
-        _ => PoolError::TypeNotSupported,
+        // The type byte is known to be right: it is the legacy list that is broken.
+        _ => PoolError::Decode(alloy_rlp::Error::Custom("malformed legacy transaction")),
     })
 }
 

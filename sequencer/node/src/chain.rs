@@ -1,0 +1,337 @@
+//! The chain as the rest of the node sees it: the store behind a cache of the newest blocks, the
+//! heads, and the announcement of each new block. Whoever extends the chain does it through
+//! [`Chain::commit`].
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock},
+};
+
+use alloy_consensus::{BlockBody, Transaction as _};
+use alloy_primitives::{Address, B256};
+use alloy_rlp::Encodable;
+use parking_lot::{Mutex, RwLock};
+use primitives::{Block, Header, Heads, L2BlockRef, OpReceiptEnvelope, OpTxEnvelope, RollupConfig};
+use revm::DatabaseRef;
+use stf::{ChainSpec, ExecutedBlock};
+use store::{Store, StoreError};
+use tokio::sync::broadcast;
+
+use crate::{
+    error::PoolError,
+    fees::L1Fees,
+    pool::{AccountCode, AccountReader, AccountState, Head},
+};
+
+pub use store::StateView;
+
+/// Blocks that wait for slow subscribers; beyond it they are told that they missed some.
+const ANNOUNCEMENTS_KEPT: usize = 256;
+
+/// A committed block with everything its readers need. Shared by reference.
+#[derive(Debug)]
+pub struct SealedBlock {
+    block: Block,
+    receipts: Vec<OpReceiptEnvelope>,
+    senders: Vec<Address>,
+    fees: L1Fees,
+    rlp_length: OnceLock<usize>,
+}
+
+impl SealedBlock {
+    pub fn new(block: Block, receipts: Vec<OpReceiptEnvelope>, senders: Vec<Address>) -> Self {
+        let fees = block
+            .body
+            .transactions
+            .first()
+            .and_then(|attributes| L1Fees::from_attributes(attributes.input()))
+            .unwrap_or_default();
+        Self { block, receipts, senders, fees, rlp_length: OnceLock::new() }
+    }
+
+    pub const fn block(&self) -> &Block {
+        &self.block
+    }
+
+    pub const fn header(&self) -> &Header {
+        &self.block.header
+    }
+
+    pub const fn hash(&self) -> B256 {
+        self.block.hash
+    }
+
+    pub const fn number(&self) -> u64 {
+        self.block.header.number
+    }
+
+    pub fn transactions(&self) -> &[OpTxEnvelope] {
+        &self.block.body.transactions
+    }
+
+    /// One per transaction.
+    pub fn receipts(&self) -> &[OpReceiptEnvelope] {
+        &self.receipts
+    }
+
+    /// One per transaction.
+    pub fn senders(&self) -> &[Address] {
+        &self.senders
+    }
+
+    /// The fee parameters the block ran with.
+    pub const fn fees(&self) -> &L1Fees {
+        &self.fees
+    }
+
+    /// Bytes of the whole block in RLP.
+    pub fn rlp_length(&self) -> usize {
+        *self.rlp_length.get_or_init(|| {
+            let body = BlockBody {
+                transactions: self.block.body.transactions.clone(),
+                ommers: Vec::new(),
+                withdrawals: Some(Default::default()),
+            };
+            body.into_block(self.block.header.clone()).length()
+        })
+    }
+}
+
+/// The store, its heads and its newest blocks.
+#[derive(Debug)]
+pub struct Chain {
+    store: Arc<Store>,
+    rollup: Arc<RollupConfig>,
+    spec: ChainSpec,
+    heads: RwLock<Heads>,
+    /// INVARIANT: contiguous, ends at the unsafe head.
+    recent: RwLock<VecDeque<Arc<SealedBlock>>>,
+    recent_max: usize,
+    announcements: broadcast::Sender<Arc<SealedBlock>>,
+    /// Only one writer extends the chain at a time.
+    writer: Mutex<()>,
+}
+
+impl Chain {
+    /// Opens the chain on an initialised store.
+    pub fn new(
+        store: Arc<Store>,
+        rollup: RollupConfig,
+        spec: ChainSpec,
+        recent_max: usize,
+    ) -> Result<Self, StoreError> {
+        let heads = store.heads()?;
+        let (announcements, _) = broadcast::channel(ANNOUNCEMENTS_KEPT);
+        let chain = Self {
+            store,
+            rollup: Arc::new(rollup),
+            spec,
+            heads: RwLock::new(heads),
+            recent: RwLock::default(),
+            recent_max: recent_max.max(1),
+            announcements,
+            writer: Mutex::new(()),
+        };
+        let head = chain
+            .load(heads.unsafe_head.number)?
+            .ok_or(StoreError::MissingBlock(heads.unsafe_head.number))?;
+        chain.recent.write().push_back(head);
+        Ok(chain)
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub fn rollup(&self) -> &RollupConfig {
+        &self.rollup
+    }
+
+    pub const fn spec(&self) -> &ChainSpec {
+        &self.spec
+    }
+
+    pub fn heads(&self) -> Heads {
+        *self.heads.read()
+    }
+
+    /// Each block from now on, when it is durable.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<SealedBlock>> {
+        self.announcements.subscribe()
+    }
+
+    /// The newest block.
+    pub fn head(&self) -> Result<Arc<SealedBlock>, StoreError> {
+        let number = self.heads().unsafe_head.number;
+        self.block(number)?.ok_or(StoreError::MissingBlock(number))
+    }
+
+    /// A block of the newest ones, if it still is one.
+    pub fn recent(&self, number: u64) -> Option<Arc<SealedBlock>> {
+        let recent = self.recent.read();
+        let first = recent.front()?.number();
+        let index = usize::try_from(number.checked_sub(first)?).ok()?;
+        recent.get(index).map(Arc::clone)
+    }
+
+    /// A block with receipts and senders; `None` beyond the head.
+    pub fn block(&self, number: u64) -> Result<Option<Arc<SealedBlock>>, StoreError> {
+        match self.recent(number) {
+            Some(block) => Ok(Some(block)),
+            None => self.load(number),
+        }
+    }
+
+    fn load(&self, number: u64) -> Result<Option<Arc<SealedBlock>>, StoreError> {
+        let Some(block) = self.store.block(number)? else { return Ok(None) };
+        let receipts = self.store.receipts(number)?.unwrap_or_default();
+        let senders = self.store.senders(number)?.unwrap_or_default();
+        Ok(Some(Arc::new(SealedBlock::new(block, receipts, senders))))
+    }
+
+    pub fn header(&self, number: u64) -> Result<Option<Header>, StoreError> {
+        match self.recent(number) {
+            Some(block) => Ok(Some(block.header().clone())),
+            None => self.store.header(number),
+        }
+    }
+
+    /// Number of the block with this hash.
+    pub fn number_of(&self, hash: &B256) -> Result<Option<u64>, StoreError> {
+        let recent = self
+            .recent
+            .read()
+            .iter()
+            .rev()
+            .find(|block| block.hash() == *hash)
+            .map(|block| block.number());
+        match recent {
+            Some(number) => Ok(Some(number)),
+            None => self.store.block_number(*hash),
+        }
+    }
+
+    /// Block number and index of an included transaction.
+    pub fn transaction_location(&self, hash: &B256) -> Result<Option<(u64, usize)>, StoreError> {
+        self.store.transaction_location(*hash)
+    }
+
+    pub fn l2_block_ref(&self, number: u64) -> Result<Option<L2BlockRef>, StoreError> {
+        self.store.l2_block_ref(number)
+    }
+
+    /// The state after block `number`.
+    pub fn state(&self, number: u64) -> Result<StateView, StoreError> {
+        self.store.state_at(number)
+    }
+
+    pub fn proof(
+        &self,
+        address: Address,
+        slots: &[B256],
+        number: u64,
+    ) -> Result<store::AccountProof, StoreError> {
+        self.store.proof(address, slots, number)
+    }
+
+    /// Base fee of the block after `number`, wei per gas.
+    pub fn base_fee_after(&self, number: u64) -> Result<u64, StoreError> {
+        let header = self.header(number)?.ok_or(StoreError::MissingBlock(number))?;
+        Ok(stf::next_base_fee(&header))
+    }
+
+    /// What the pool must know of the head.
+    pub fn pool_head(&self) -> Result<Head, StoreError> {
+        let head = self.head()?;
+        Ok(Head {
+            number: head.number(),
+            base_fee: self.base_fee_after(head.number())?,
+            gas_limit: head.header().gas_limit,
+            fees: *head.fees(),
+        })
+    }
+
+    /// Makes a block durable, moves the unsafe head to it and announces it. The changed accounts
+    /// are returned for the pool.
+    pub fn commit(
+        &self,
+        executed: ExecutedBlock,
+    ) -> Result<(Arc<SealedBlock>, Vec<(Address, AccountState)>), StoreError> {
+        let _writer = self.writer.lock();
+        self.store.commit(&executed)?;
+        let changed = changed_accounts(&executed);
+        let ExecutedBlock { block, receipts, senders, .. } = executed;
+        let sealed = Arc::new(SealedBlock::new(block, receipts, senders));
+        {
+            let mut recent = self.recent.write();
+            recent.push_back(Arc::clone(&sealed));
+            if recent.len() > self.recent_max {
+                recent.pop_front();
+            }
+        }
+        self.heads.write().unsafe_head = sealed.block().id();
+        Ok((sealed, changed))
+    }
+
+    /// Tells subscribers of a committed block; after the pool knows of it, so that whoever hears
+    /// of a block finds the pool without its transactions.
+    pub fn announce(&self, block: Arc<SealedBlock>) {
+        // An error only says that nobody listens.
+        let _ = self.announcements.send(block);
+    }
+
+    /// Moves the safe and the finalized head; both must be blocks of this chain.
+    pub fn set_safe(
+        &self,
+        safe: primitives::BlockNumHash,
+        finalized: primitives::BlockNumHash,
+    ) -> Result<(), StoreError> {
+        let _writer = self.writer.lock();
+        let current = self.heads();
+        if current.safe != safe {
+            self.store.set_safe(safe)?;
+        }
+        if current.finalized != finalized {
+            self.store.set_finalized(finalized)?;
+        }
+        let mut heads = self.heads.write();
+        heads.safe = safe;
+        heads.finalized = finalized;
+        Ok(())
+    }
+}
+
+impl AccountReader for Chain {
+    fn account(&self, address: Address) -> Result<AccountState, PoolError> {
+        let failed = |error: &dyn std::error::Error| PoolError::State(error.to_string());
+        let view = self.state(self.heads().unsafe_head.number).map_err(|error| failed(&error))?;
+        let Some(info) = view.basic_ref(address).map_err(|error| failed(&error))? else {
+            return Ok(AccountState::default());
+        };
+        let code = if info.is_empty_code_hash() {
+            AccountCode::None
+        } else {
+            let code = match &info.code {
+                Some(code) => code.clone(),
+                None => view.code_by_hash_ref(info.code_hash).map_err(|error| failed(&error))?,
+            };
+            code_kind(&code)
+        };
+        Ok(AccountState { nonce: info.nonce, balance: info.balance, code })
+    }
+}
+
+/// What of an account the pool needs to know.
+pub(crate) fn code_kind(code: &revm::bytecode::Bytecode) -> AccountCode {
+    if code.is_empty() {
+        AccountCode::None
+    } else if code.is_eip7702() {
+        AccountCode::Delegation
+    } else {
+        AccountCode::Contract
+    }
+}
+
+fn changed_accounts(_executed: &ExecutedBlock) -> Vec<(Address, AccountState)> {
+    Vec::new()
+}

@@ -1,0 +1,211 @@
+//! Starts a node's tasks, watches them and stops them together.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use derive::L1Event;
+use store::Store;
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    chain::{Chain, SealedBlock},
+    config::{NodeConfig, Role},
+    error::NodeError,
+    l1::L1Status,
+    pool::Pool,
+    rpc::{Api, RpcServer},
+    sequencer::Sequencer,
+    verifier::{SafeHeadUpdate, Verifier},
+};
+
+/// Starts nodes.
+#[derive(Debug)]
+pub struct Node;
+
+/// What a node is given beside its configuration.
+#[derive(Debug)]
+pub struct NodeInputs {
+    /// Holds the chain; its genesis must be initialised.
+    pub store: Arc<Store>,
+    /// From the L1 block that [`crate::sequencer::l1_start`] or [`crate::verifier::l1_start`]
+    /// names.
+    pub l1_events: mpsc::Receiver<L1Event>,
+    /// Safe heads of a verifier beside a sequencer; a verifier ignores them. Without one the safe
+    /// head stays where the store has it.
+    pub safe_heads: Option<watch::Receiver<SafeHeadUpdate>>,
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct NodeHandle {
+    rpc_addr: SocketAddr,
+    chain: Arc<Chain>,
+    pool: Arc<Pool>,
+    safe_heads: watch::Receiver<SafeHeadUpdate>,
+    shutdown: CancellationToken,
+    tasks: JoinSet<(&'static str, Result<(), NodeError>)>,
+}
+
+impl Node {
+    /// Checks the configuration, takes the port and starts every task. When one of them fails, all
+    /// stop and [`NodeHandle::join`] returns its error. `shutdown` stops the node from outside.
+    pub async fn start(
+        config: NodeConfig,
+        inputs: NodeInputs,
+        shutdown: CancellationToken,
+    ) -> Result<NodeHandle, NodeError> {
+        config.validate()?;
+        let server = RpcServer::bind(config.rpc.listen).await?;
+        let rpc_addr = server.address();
+        let shutdown = shutdown.child_token();
+
+        let spec = stf::ChainSpec::new(config.rollup.l2_chain_id);
+        let chain = Arc::new(Chain::new(
+            inputs.store,
+            config.rollup.clone(),
+            spec,
+            config.recent_blocks,
+        )?);
+        check_genesis(&chain)?;
+        let pool = Arc::new(Pool::new(config.pool, config.rollup.l2_chain_id));
+        pool.on_block(chain.pool_head()?, []);
+        let (status, l1_status) = watch::channel(L1Status::default());
+        let status = Arc::new(status);
+        let api =
+            Arc::new(Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status));
+
+        let heads = chain.heads();
+        let start = SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized };
+        let (safe_sender, own_safe_heads) = watch::channel(start);
+        let mut tasks = JoinSet::new();
+        let safe_heads = match config.role {
+            Role::Sequencer(sequencer) => {
+                let safe_heads = inputs.safe_heads.unwrap_or(own_safe_heads);
+                let task = Sequencer::new(
+                    Arc::clone(&chain),
+                    Arc::clone(&pool),
+                    sequencer,
+                    inputs.l1_events,
+                    safe_heads.clone(),
+                    status,
+                );
+                spawn(&mut tasks, "sequencer", &shutdown, move |shutdown| async move {
+                    // Held so that the channel stays open without a verifier.
+                    let _safe_sender = safe_sender;
+                    task.run(shutdown).await.map_err(NodeError::from)
+                });
+                safe_heads
+            }
+            Role::Verifier => {
+                let task = Verifier::new(
+                    Arc::clone(&chain),
+                    Arc::clone(&pool),
+                    inputs.l1_events,
+                    safe_sender,
+                    status,
+                )?;
+                spawn(&mut tasks, "verifier", &shutdown, move |shutdown| async move {
+                    task.run(shutdown).await.map_err(NodeError::from)
+                });
+                own_safe_heads
+            }
+        };
+        spawn(&mut tasks, "rpc", &shutdown, move |shutdown| server.run(api, shutdown));
+        Ok(NodeHandle { rpc_addr, chain, pool, safe_heads, shutdown, tasks })
+    }
+}
+
+impl NodeHandle {
+    /// Where HTTP and WebSocket listen.
+    pub const fn rpc_addr(&self) -> SocketAddr {
+        self.rpc_addr
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        self.chain.store()
+    }
+
+    pub const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    pub const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Each block from now on.
+    pub fn subscribe_blocks(&self) -> broadcast::Receiver<Arc<SealedBlock>> {
+        self.chain.subscribe()
+    }
+
+    /// The safe and finalized heads: of a verifier, what it derived.
+    pub fn safe_heads(&self) -> watch::Receiver<SafeHeadUpdate> {
+        self.safe_heads.clone()
+    }
+
+    /// Asks every task to stop.
+    pub fn shutdown(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Cancelled when the node stops, whatever the reason.
+    pub fn stopping(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// Waits for every task to end and returns the first error.
+    pub async fn join(mut self) -> Result<(), NodeError> {
+        let mut first = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            // A task that ends, ends the node.
+            self.shutdown.cancel();
+            let result = match ended {
+                Ok((task, result)) => {
+                    if let Err(error) = &result {
+                        tracing::error!(task, %error, "a task of the node failed");
+                    }
+                    result
+                }
+                Err(error) if error.is_cancelled() => Ok(()),
+                Err(_) => Err(NodeError::Panicked { task: "node" }),
+            };
+            if first.is_ok() {
+                first = result;
+            }
+        }
+        first
+    }
+}
+
+/// Runs a task; when it ends for any reason, the rest is asked to stop, too.
+fn spawn<F>(
+    tasks: &mut JoinSet<(&'static str, Result<(), NodeError>)>,
+    name: &'static str,
+    shutdown: &CancellationToken,
+    task: impl FnOnce(CancellationToken) -> F,
+) where
+    F: Future<Output = Result<(), NodeError>> + Send + 'static,
+{
+    let guard = shutdown.clone().drop_guard();
+    let running = task(shutdown.clone());
+    tasks.spawn(async move {
+        // Dropped at the end of the task, also by a panic.
+        let _guard = guard;
+        (name, running.await)
+    });
+}
+
+fn check_genesis(chain: &Chain) -> Result<(), NodeError> {
+    let expected = chain.rollup().genesis.l2;
+    let found = chain
+        .header(expected.number)?
+        .map(|header| primitives::Sealable::hash_slow(&header))
+        .unwrap_or_default();
+    if found != expected.hash {
+        return Err(NodeError::OtherChain { expected: expected.hash, found });
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! From chain types to the JSON shapes clients expect: op-geth's, through `alloy-rpc-types-eth`
+//! and `op-alloy-rpc-types`.
+
+use alloy_consensus::{BlockHeader, Sealed, Transaction as _, TxReceipt, Typed2718};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, U256};
+use alloy_rpc_types_eth::{
+    Block as RpcBlock, BlockTransactions, Filter, Header as RpcHeader, Log, TransactionInfo,
+    TransactionReceipt,
+};
+use op_alloy_consensus::{
+    OpReceipt, OpReceiptEnvelope, OpTxEnvelope,
+    transaction::{OpDepositInfo, OpTransactionInfo},
+};
+use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt, Transaction};
+use primitives::Recovered;
+
+use crate::{chain::SealedBlock, fees::L1Fees, pool::PoolTransaction};
+
+/// A block with hashes or whole transactions.
+pub fn rpc_block(block: &SealedBlock, full: bool) -> RpcBlock<Transaction> {
+    let transactions = if full {
+        let indices = 0..block.transactions().len();
+        BlockTransactions::Full(indices.filter_map(|index| rpc_transaction(block, index)).collect())
+    } else {
+        BlockTransactions::Hashes(block.transactions().iter().map(OpTxEnvelope::tx_hash).collect())
+    };
+    RpcBlock {
+        header: rpc_header(block),
+        uncles: Vec::new(),
+        transactions,
+        withdrawals: Some(Default::default()),
+    }
+}
+
+/// A header as `newHeads` and blocks carry it.
+pub fn rpc_header(block: &SealedBlock) -> RpcHeader {
+    let header = Sealed::new_unchecked(block.header().clone(), block.hash());
+    RpcHeader::from_consensus(header, None, Some(U256::from(block.rlp_length())))
+}
+
+/// The transaction at `index`; `None` beyond the last.
+pub fn rpc_transaction(block: &SealedBlock, index: usize) -> Option<Transaction> {
+    let envelope = block.transactions().get(index)?;
+    let sender = *block.senders().get(index)?;
+    let inner = TransactionInfo {
+        hash: Some(envelope.tx_hash()),
+        index: Some(index as u64),
+        block_hash: Some(block.hash()),
+        block_number: Some(block.number()),
+        base_fee: block.header().base_fee_per_gas,
+        block_timestamp: Some(block.header().timestamp),
+        ..Default::default()
+    };
+    let deposit_meta = match block.receipts().get(index)? {
+        OpReceiptEnvelope::Deposit(receipt) => OpDepositInfo {
+            deposit_nonce: receipt.receipt.deposit_nonce,
+            deposit_receipt_version: receipt.receipt.deposit_receipt_version,
+        },
+        _ => OpDepositInfo::default(),
+    };
+    let transaction = Recovered::new_unchecked(envelope.clone(), sender);
+    Some(Transaction::from_transaction(transaction, OpTransactionInfo::new(inner, deposit_meta)))
+}
+
+/// A transaction that no block holds yet.
+pub fn pending_transaction(transaction: &PoolTransaction) -> Transaction {
+    Transaction::from_transaction(transaction.recovered().clone(), OpTransactionInfo::default())
+}
+
+/// Every receipt of a block.
+pub fn rpc_receipts(block: &SealedBlock) -> Vec<OpTransactionReceipt> {
+    let fees = block.fees();
+    let mut position = Position::default();
+    let mut receipts = Vec::with_capacity(block.receipts().len());
+    for index in 0..block.receipts().len() {
+        let Some(receipt) = receipt_at(block, fees, index, &mut position) else { break };
+        receipts.push(receipt);
+    }
+    receipts
+}
+
+/// The receipt at `index`; `None` beyond the last.
+pub fn rpc_receipt(block: &SealedBlock, index: usize) -> Option<OpTransactionReceipt> {
+    let before = block.receipts().get(..index)?;
+    let mut position = Position {
+        gas_used: before.last().map_or(0, TxReceipt::cumulative_gas_used),
+        logs: before.iter().map(|receipt| receipt.logs().len() as u64).sum(),
+    };
+    receipt_at(block, block.fees(), index, &mut position)
+}
+
+/// Gas and logs of the transactions before.
+#[derive(Default)]
+struct Position {
+    gas_used: u64,
+    logs: u64,
+}
+
+fn receipt_at(
+    block: &SealedBlock,
+    fees: &L1Fees,
+    index: usize,
+    position: &mut Position,
+) -> Option<OpTransactionReceipt> {
+    let envelope = block.transactions().get(index)?;
+    let from = *block.senders().get(index)?;
+    let receipt = block.receipts().get(index)?;
+    let hash = envelope.tx_hash();
+    let base_fee = block.header().base_fee_per_gas;
+
+    let gas_used = receipt.cumulative_gas_used().saturating_sub(position.gas_used);
+    let first_log = position.logs;
+    position.gas_used = receipt.cumulative_gas_used();
+    position.logs += receipt.logs().len() as u64;
+
+    let mut log_index = first_log;
+    let bloom = receipt.bloom();
+    let inner = OpReceipt::from(receipt.clone()).map_logs(|log| {
+        let log = rpc_log(block, log, hash, index, log_index);
+        log_index += 1;
+        log
+    });
+    let nonce = match &inner {
+        OpReceipt::Deposit(deposit) => deposit.deposit_nonce.unwrap_or_default(),
+        _ => envelope.nonce(),
+    };
+    let (l1_block_info, blob_gas_used) = l1_fields(envelope, fees);
+    Some(OpTransactionReceipt {
+        inner: TransactionReceipt {
+            inner: alloy_consensus::ReceiptWithBloom { receipt: inner, logs_bloom: bloom },
+            transaction_hash: hash,
+            transaction_index: Some(index as u64),
+            block_hash: Some(block.hash()),
+            block_number: Some(block.number()),
+            gas_used,
+            effective_gas_price: effective_gas_price(envelope, base_fee),
+            blob_gas_used,
+            blob_gas_price: None,
+            from,
+            to: envelope.to(),
+            contract_address: envelope.is_create().then(|| from.create(nonce)),
+        },
+        l1_block_info,
+        op_gas_refund: None,
+    })
+}
+
+/// What the transaction paid for L1 and the operator's prices (op-geth's receipt fields). The
+/// second is Jovian's DA footprint, which receipts carry as `blobGasUsed`.
+fn l1_fields(envelope: &OpTxEnvelope, fees: &L1Fees) -> (L1BlockInfo, Option<u64>) {
+    if envelope.is_deposit() {
+        return (L1BlockInfo::default(), None);
+    }
+    let size_scaled = op_revm::estimate_tx_compressed_size(&envelope.encoded_2718());
+    let info = L1BlockInfo {
+        l1_gas_price: Some(fees.base_fee.saturating_to()),
+        l1_gas_used: Some(u128::from(L1Fees::data_gas(size_scaled))),
+        l1_fee: Some(fees.data_fee(size_scaled).saturating_to()),
+        l1_fee_scalar: None,
+        l1_base_fee_scalar: Some(u128::from(fees.base_fee_scalar)),
+        l1_blob_base_fee: Some(fees.blob_base_fee.saturating_to()),
+        l1_blob_base_fee_scalar: Some(u128::from(fees.blob_base_fee_scalar)),
+        operator_fee_scalar: Some(u128::from(fees.operator_fee_scalar)),
+        operator_fee_constant: Some(u128::from(fees.operator_fee_constant)),
+        da_footprint_gas_scalar: Some(fees.da_footprint_scalar()),
+    };
+    (info, Some(fees.da_footprint(size_scaled)))
+}
+
+/// Wei per gas that was paid; zero for deposits.
+pub fn effective_gas_price(envelope: &OpTxEnvelope, base_fee: Option<u64>) -> u128 {
+    if envelope.is_deposit() { 0 } else { envelope.effective_gas_price(base_fee) }
+}
+
+/// The block's logs that the filter's addresses and topics match.
+pub fn matching_logs(block: &SealedBlock, filter: &Filter) -> Vec<Log> {
+    let mut logs = Vec::new();
+    let mut log_index = 0;
+    for (index, receipt) in block.receipts().iter().enumerate() {
+        for log in receipt.logs() {
+            if filter.matches(log)
+                && let Some(envelope) = block.transactions().get(index)
+            {
+                logs.push(rpc_log(block, log.clone(), envelope.tx_hash(), index, log_index));
+            }
+            log_index += 1;
+        }
+    }
+    logs
+}
+
+fn rpc_log(
+    block: &SealedBlock,
+    log: alloy_primitives::Log,
+    transaction_hash: B256,
+    transaction_index: usize,
+    log_index: u64,
+) -> Log {
+    Log {
+        inner: log,
+        block_hash: Some(block.hash()),
+        block_number: Some(block.number()),
+        block_timestamp: Some(block.header().timestamp),
+        transaction_hash: Some(transaction_hash),
+        transaction_index: Some(transaction_index as u64),
+        log_index: Some(log_index),
+        removed: false,
+    }
+}
+
+/// The text geth's `txpool_inspect` shows for a transaction.
+pub fn inspect_line(transaction: &PoolTransaction) -> String {
+    let inner = transaction.recovered();
+    let to = inner.to().map_or_else(|| "contract creation".to_owned(), |to: Address| to.to_string());
+    format!("{to}: {} wei + {} gas × {} wei", inner.value(), inner.gas_limit(), inner.max_fee_per_gas())
+}
+
+/// Whether the envelope is one a user signed.
+pub fn is_user_transaction(envelope: &OpTxEnvelope) -> bool {
+    !envelope.is_deposit() && !envelope.is_post_exec() && envelope.ty() < 0x7d
+}
+
+/// Bits of a header that logs queries look at first.
+pub fn bloom_matches(header: &primitives::Header, filter: &Filter) -> bool {
+    filter.matches_bloom(header.logs_bloom())
+}

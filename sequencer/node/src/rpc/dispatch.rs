@@ -1,0 +1,287 @@
+//! The table of methods. Each arm parses its parameters and calls the subject's module; quick
+//! reads answer in place, whatever executes or scans goes to the blocking threads.
+
+use std::sync::Arc;
+
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
+use alloy_rpc_types_eth::{
+    BlockOverrides, Filter, Index, TransactionRequest,
+    pubsub::{Params as SubscriptionParams, SubscriptionKind},
+    state::StateOverride,
+};
+use serde_json::json;
+
+use super::{
+    Api, CLIENT_VERSION, convert,
+    envelope::Request,
+    error::{RpcError, RpcResult},
+    null,
+    params::{Number, Params, StorageKey},
+    session::{self, CallContext},
+    submit::Prepared,
+    to_raw,
+};
+
+/// Answers one call.
+pub(super) async fn dispatch(
+    api: &Arc<Api>,
+    request: &Request<'_>,
+    context: Option<&CallContext<'_>>,
+    prepared: Option<Prepared>,
+) -> RpcResult {
+    let params = Params::parse(request.params)?;
+    match request.method.as_ref() {
+        // Chain.
+        "web3_clientVersion" => to_raw(CLIENT_VERSION),
+        "web3_sha3" => to_raw(keccak256(params.required::<Bytes>(0)?)),
+        "net_version" => to_raw(api.chain().rollup().l2_chain_id.to_string()),
+        "net_listening" => to_raw(true),
+        "net_peerCount" => to_raw(U64::ZERO),
+        "rpc_modules" => to_raw(json!({
+            "eth": "1.0", "net": "1.0", "web3": "1.0", "txpool": "1.0", "rpc": "1.0",
+            "debug": "1.0", "optimism": "1.0",
+        })),
+        "eth_chainId" => to_raw(U64::from(api.chain().rollup().l2_chain_id)),
+        "eth_blockNumber" => to_raw(U64::from(api.chain().heads().unsafe_head.number)),
+        "eth_syncing" => to_raw(false),
+        "eth_mining" => to_raw(false),
+        "eth_hashrate" => to_raw(U64::ZERO),
+        "eth_protocolVersion" => to_raw(U64::from(68)),
+        "eth_accounts" => to_raw(Vec::<Address>::new()),
+        "eth_coinbase" => to_raw(primitives::SEQUENCER_FEE_VAULT),
+
+        // Fees.
+        "eth_gasPrice" => to_raw(api.gas_price()?),
+        "eth_maxPriorityFeePerGas" => to_raw(api.suggested_tip()?),
+        "eth_baseFee" => to_raw(U256::from(api.pool().head().base_fee)),
+        "eth_blobBaseFee" => to_raw(U256::from(1)),
+        "eth_feeHistory" => {
+            params.at_most(3)?;
+            let count = params.required::<Number>(0)?.0;
+            let newest = params.optional::<BlockNumberOrTag>(1)?.unwrap_or_default();
+            let percentiles = params.optional::<Vec<f64>>(2)?;
+            api.blocking(move |api| api.fee_history(count, newest, percentiles)).await
+        }
+
+        // State.
+        "eth_getBalance" => {
+            params.at_most(2)?;
+            to_raw(api.balance(params.required(0)?, block_id(&params, 1)?)?)
+        }
+        "eth_getTransactionCount" => {
+            params.at_most(2)?;
+            to_raw(api.transaction_count(params.required(0)?, block_id(&params, 1)?)?)
+        }
+        "eth_getCode" => {
+            params.at_most(2)?;
+            to_raw(api.code(params.required(0)?, block_id(&params, 1)?)?)
+        }
+        "eth_getStorageAt" => {
+            params.at_most(3)?;
+            let key = params.required::<StorageKey>(1)?.key;
+            to_raw(api.storage(params.required(0)?, key, block_id(&params, 2)?)?)
+        }
+        "eth_getProof" => {
+            params.at_most(3)?;
+            let address = params.required::<Address>(0)?;
+            let keys = params.optional::<Vec<StorageKey>>(1)?.unwrap_or_default();
+            let block = block_id(&params, 2)?;
+            api.blocking(move |api| api.proof(address, keys, block)).await
+        }
+        "eth_getAccount" => {
+            params.at_most(2)?;
+            let address = params.required::<Address>(0)?;
+            let block = block_id(&params, 1)?;
+            api.blocking(move |api| api.account(address, block)).await
+        }
+
+        // Execution.
+        "eth_call" => {
+            params.at_most(4)?;
+            let call = params.required::<TransactionRequest>(0)?;
+            let block = block_id(&params, 1)?;
+            let state = params.optional::<StateOverride>(2)?;
+            let overrides = params.optional::<BlockOverrides>(3)?;
+            api.blocking(move |api| api.call_contract(call, block, state, overrides)).await
+        }
+        "eth_estimateGas" => {
+            params.at_most(4)?;
+            let call = params.required::<TransactionRequest>(0)?;
+            let block = block_id(&params, 1)?;
+            let state = params.optional::<StateOverride>(2)?;
+            let overrides = params.optional::<BlockOverrides>(3)?;
+            api.blocking(move |api| api.estimate_gas(call, block, state, overrides)).await
+        }
+        "eth_createAccessList" => {
+            params.at_most(3)?;
+            let call = params.required::<TransactionRequest>(0)?;
+            let block = block_id(&params, 1)?;
+            let state = params.optional::<StateOverride>(2)?;
+            api.blocking(move |api| api.create_access_list(call, block, state)).await
+        }
+
+        // Submission.
+        "eth_sendRawTransaction" => {
+            params.at_most(1)?;
+            let prepared = match prepared {
+                Some(prepared) => prepared,
+                None => api.prepare(params.required(0)?).await?,
+            };
+            to_raw(api.submit(prepared)?.0.hash())
+        }
+        "eth_sendRawTransactionSync" => {
+            params.at_most(2)?;
+            let timeout_ms = params.optional::<Number>(1)?.map(|number| number.0);
+            let prepared = api.prepare(params.required(0)?).await?;
+            to_raw(api.submit_and_wait(prepared, timeout_ms).await?)
+        }
+
+        // Blocks.
+        "eth_getBlockByNumber" => {
+            params.at_most(2)?;
+            let tag = params.required::<BlockNumberOrTag>(0)?;
+            let full = params.optional::<bool>(1)?.unwrap_or(false);
+            to_raw(api.block(tag.into())?.map(|block| convert::rpc_block(&block, full)))
+        }
+        "eth_getBlockByHash" => {
+            params.at_most(2)?;
+            let hash = params.required::<B256>(0)?;
+            let full = params.optional::<bool>(1)?.unwrap_or(false);
+            to_raw(api.block(hash.into())?.map(|block| convert::rpc_block(&block, full)))
+        }
+        "eth_getHeaderByNumber" => {
+            let tag = params.required::<BlockNumberOrTag>(0)?;
+            to_raw(api.block(tag.into())?.map(|block| convert::rpc_header(&block)))
+        }
+        "eth_getHeaderByHash" => {
+            let hash = params.required::<B256>(0)?;
+            to_raw(api.block(hash.into())?.map(|block| convert::rpc_header(&block)))
+        }
+        "eth_getBlockTransactionCountByNumber" => {
+            let tag = params.required::<BlockNumberOrTag>(0)?;
+            to_raw(api.block(tag.into())?.map(|block| U64::from(block.transactions().len())))
+        }
+        "eth_getBlockTransactionCountByHash" => {
+            let hash = params.required::<B256>(0)?;
+            to_raw(api.block(hash.into())?.map(|block| U64::from(block.transactions().len())))
+        }
+        "eth_getBlockReceipts" => {
+            params.at_most(1)?;
+            let block = params.required::<BlockId>(0)?;
+            api.blocking(move |api| {
+                Ok(api.block(block)?.map(|block| convert::rpc_receipts(&block)))
+            })
+            .await
+        }
+        "eth_getUncleCountByBlockNumber" => {
+            let tag = params.required::<BlockNumberOrTag>(0)?;
+            to_raw(api.resolve(tag.into())?.map(|_| U64::ZERO))
+        }
+        "eth_getUncleCountByBlockHash" => {
+            let hash = params.required::<B256>(0)?;
+            to_raw(api.resolve(hash.into())?.map(|_| U64::ZERO))
+        }
+        "eth_getUncleByBlockNumberAndIndex" | "eth_getUncleByBlockHashAndIndex" => Ok(null()),
+
+        // Transactions.
+        "eth_getTransactionByHash" => to_raw(api.transaction_by_hash(params.required(0)?)?),
+        "eth_getTransactionByBlockHashAndIndex" => {
+            let hash = params.required::<B256>(0)?;
+            to_raw(api.transaction_at(hash.into(), params.required::<Index>(1)?.0)?)
+        }
+        "eth_getTransactionByBlockNumberAndIndex" => {
+            let tag = params.required::<BlockNumberOrTag>(0)?;
+            to_raw(api.transaction_at(tag.into(), params.required::<Index>(1)?.0)?)
+        }
+        "eth_getTransactionReceipt" => to_raw(api.receipt_by_hash(params.required(0)?)?),
+        "eth_getRawTransactionByHash" | "debug_getRawTransaction" => {
+            to_raw(api.raw_transaction(params.required(0)?)?)
+        }
+        "eth_getRawTransactionByBlockHashAndIndex" => {
+            let hash = params.required::<B256>(0)?;
+            to_raw(api.raw_transaction_at(hash.into(), params.required::<Index>(1)?.0)?)
+        }
+        "eth_getRawTransactionByBlockNumberAndIndex" => {
+            let tag = params.required::<BlockNumberOrTag>(0)?;
+            to_raw(api.raw_transaction_at(tag.into(), params.required::<Index>(1)?.0)?)
+        }
+        "eth_getTransactionBySenderAndNonce" => {
+            let sender = params.required::<Address>(0)?;
+            let nonce = params.required::<Number>(1)?.0;
+            to_raw(api.pooled_by_sender(&sender, nonce))
+        }
+        "debug_getRawHeader" => to_raw(api.raw_header(params.required(0)?)?),
+        "debug_getRawBlock" => to_raw(api.raw_block(params.required(0)?)?),
+        "debug_getRawReceipts" => to_raw(api.raw_receipts(params.required(0)?)?),
+
+        // Logs and filters.
+        "eth_getLogs" => {
+            params.at_most(1)?;
+            let filter = params.required::<Filter>(0)?;
+            api.blocking(move |api| api.logs(&filter)).await
+        }
+        "eth_newFilter" => to_raw(api.new_log_filter(params.required(0)?)?),
+        "eth_newBlockFilter" => to_raw(api.new_block_filter()),
+        "eth_newPendingTransactionFilter" => {
+            let full = params.optional::<bool>(0)?.unwrap_or(false);
+            to_raw(api.new_pending_filter(full))
+        }
+        "eth_getFilterChanges" => {
+            let id = params.required::<U64>(0)?;
+            api.blocking(move |api| api.filter_changes(id)).await
+        }
+        "eth_getFilterLogs" => {
+            let id = params.required::<U64>(0)?;
+            api.blocking(move |api| api.filter_logs(id)).await
+        }
+        "eth_uninstallFilter" => to_raw(api.uninstall_filter(params.required(0)?)),
+        "eth_subscribe" => {
+            let context = context.ok_or_else(notifications_unsupported)?;
+            let kind = params
+                .required::<String>(0)?
+                .parse::<SubscriptionKind>()
+                .map_err(|_| RpcError::invalid_params("no such subscription in eth namespace"))?;
+            let arguments = match kind {
+                SubscriptionKind::Logs => params
+                    .optional::<Filter>(1)?
+                    .map_or(SubscriptionParams::None, |f| SubscriptionParams::Logs(Box::new(f))),
+                SubscriptionKind::NewPendingTransactions => params
+                    .optional::<bool>(1)?
+                    .map_or(SubscriptionParams::None, SubscriptionParams::Bool),
+                _ => SubscriptionParams::None,
+            };
+            to_raw(session::subscribe(context, kind, arguments)?)
+        }
+        "eth_unsubscribe" => {
+            let context = context.ok_or_else(notifications_unsupported)?;
+            to_raw(session::unsubscribe(context, params.required(0)?)?)
+        }
+
+        // Pool.
+        "txpool_status" => to_raw(api.txpool_status()),
+        "txpool_content" => api.blocking(|api| Ok(api.txpool_content())).await,
+        "txpool_contentFrom" => to_raw(api.txpool_content_from(&params.required(0)?)),
+        "txpool_inspect" => api.blocking(|api| Ok(api.txpool_inspect())).await,
+
+        // Rollup.
+        "optimism_version" => to_raw(CLIENT_VERSION),
+        "optimism_rollupConfig" => to_raw(api.chain().rollup()),
+        "optimism_syncStatus" => to_raw(api.sync_status()?),
+        "optimism_outputAtBlock" => {
+            let number = params.required::<Number>(0)?.0;
+            api.blocking(move |api| api.output_at_block(number)).await
+        }
+
+        method => Err(RpcError::method_not_found(method)),
+    }
+}
+
+/// The block parameter at `index`, `latest` when absent.
+fn block_id(params: &Params<'_>, index: usize) -> Result<BlockId, RpcError> {
+    Ok(params.optional(index)?.unwrap_or_default())
+}
+
+fn notifications_unsupported() -> RpcError {
+    RpcError::server("notifications not supported")
+}

@@ -1,0 +1,232 @@
+//! Ethereum JSON-RPC with the OP Stack's additions. [`server`] bounds and transports,
+//! [`envelope`] parses, [`dispatch`] names the methods, one module per subject answers them.
+
+mod convert;
+mod dispatch;
+mod envelope;
+mod error;
+mod execution;
+mod fees;
+mod filters;
+mod logs;
+mod overrides;
+mod params;
+mod rollup;
+mod server;
+mod session;
+mod state;
+mod submit;
+mod transactions;
+mod txpool;
+
+use std::sync::Arc;
+
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use axum::body::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::{Semaphore, watch};
+
+pub use error::RpcError;
+pub use server::RpcServer;
+
+use crate::{
+    chain::{Chain, SealedBlock},
+    config::RpcConfig,
+    l1::L1Status,
+    pool::Pool,
+};
+use envelope::{Body, Id, Request, write_response};
+use error::{RESPONSE_TOO_LARGE, RpcResult};
+use filters::Filters;
+use session::CallContext;
+use submit::Prepared;
+
+/// Name and version as `web3_clientVersion` gives them.
+const CLIENT_VERSION: &str = concat!(
+    "openledger/v",
+    env!("CARGO_PKG_VERSION"),
+    "/",
+    "linux",
+    "/rust"
+);
+
+/// Everything calls are answered from.
+pub struct Api {
+    chain: Arc<Chain>,
+    pool: Arc<Pool>,
+    config: RpcConfig,
+    filters: Filters,
+    /// Bounds calls that execute or scan.
+    blocking: Arc<Semaphore>,
+    l1: watch::Receiver<L1Status>,
+    tips: fees::TipCache,
+}
+
+impl Api {
+    pub fn new(
+        chain: Arc<Chain>,
+        pool: Arc<Pool>,
+        config: RpcConfig,
+        l1: watch::Receiver<L1Status>,
+    ) -> Self {
+        Self {
+            filters: Filters::new(config.filters_max, config.filter_lifetime),
+            blocking: Arc::new(Semaphore::new(config.blocking_calls_max)),
+            tips: fees::TipCache::default(),
+            chain,
+            pool,
+            config,
+            l1,
+        }
+    }
+
+    pub const fn config(&self) -> &RpcConfig {
+        &self.config
+    }
+
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Answers a body; `None` when it holds only notifications.
+    pub async fn answer(
+        self: &Arc<Self>,
+        body: Bytes,
+        context: Option<&CallContext<'_>>,
+    ) -> Option<String> {
+        match Body::parse(&body, self.config.batch_max) {
+            Body::Single(Ok(request)) => {
+                let result = self.call(&request, context, None).await;
+                let Id::Value(_) = request.id else { return None };
+                let mut out = String::with_capacity(256);
+                write_response(&mut out, request.id, &result);
+                Some(out)
+            }
+            Body::Single(Err(error)) => {
+                let mut out = String::new();
+                write_response(&mut out, Id::Notification, &Err(error));
+                Some(out)
+            }
+            Body::Batch(requests) => self.answer_batch(&requests, context).await,
+        }
+    }
+
+    /// Answers in the order of the calls.
+    async fn answer_batch(
+        self: &Arc<Self>,
+        requests: &[Result<Request<'_>, RpcError>],
+        context: Option<&CallContext<'_>>,
+    ) -> Option<String> {
+        let mut prepared = submit::prepare_batch(self, requests).await.into_iter();
+        let mut out = String::from("[");
+        for request in requests {
+            let prepared = prepared.next().flatten();
+            let (id, result) = match request {
+                Err(error) => (Id::Notification, Err(error.clone())),
+                Ok(request) => {
+                    let result = if out.len() > self.config.response_bytes_max {
+                        Err(RpcError::new(RESPONSE_TOO_LARGE, "response too large"))
+                    } else {
+                        self.call(request, context, prepared).await
+                    };
+                    let Id::Value(_) = request.id else { continue };
+                    (request.id, result)
+                }
+            };
+            if out.len() > 1 {
+                out.push(',');
+            }
+            write_response(&mut out, id, &result);
+        }
+        if out.len() == 1 {
+            return None;
+        }
+        out.push(']');
+        Some(out)
+    }
+
+    async fn call(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        context: Option<&CallContext<'_>>,
+        prepared: Option<Prepared>,
+    ) -> RpcResult {
+        let started = std::time::Instant::now();
+        let result = dispatch::dispatch(self, request, context, prepared).await;
+        // Unknown names must not become label values: clients choose them.
+        let method = match &result {
+            Err(error) if error.code == error::METHOD_NOT_FOUND => "unknown".to_owned(),
+            _ => request.method.to_string(),
+        };
+        metrics::counter!("rpc_calls_total", "method" => method.clone()).increment(1);
+        if result.is_err() {
+            metrics::counter!("rpc_errors_total", "method" => method.clone()).increment(1);
+        }
+        metrics::histogram!("rpc_call_seconds", "method" => method)
+            .record(started.elapsed().as_secs_f64());
+        result
+    }
+
+    /// Runs a call that executes or scans on the blocking threads, a bounded number at a time.
+    async fn blocking<T: Serialize>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, RpcError> + Send + 'static,
+    ) -> RpcResult {
+        let permit = Arc::clone(&self.blocking).acquire_owned().await;
+        let api = Arc::clone(self);
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(&api).and_then(to_raw)
+        });
+        task.await.map_err(|error| RpcError::internal(&error))?
+    }
+
+    /// Number of the block an id stands for; `None` when there is none.
+    fn resolve(&self, id: BlockId) -> Result<Option<u64>, RpcError> {
+        match id {
+            BlockId::Hash(hash) => self
+                .chain
+                .number_of(&hash.block_hash)
+                .map_err(|error| RpcError::internal(&error)),
+            BlockId::Number(tag) => Ok(self.resolve_tag(tag)),
+        }
+    }
+
+    fn resolve_tag(&self, tag: BlockNumberOrTag) -> Option<u64> {
+        let heads = self.chain.heads();
+        let head = heads.unsafe_head.number;
+        match tag {
+            BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => Some(head),
+            BlockNumberOrTag::Safe => Some(heads.safe.number),
+            BlockNumberOrTag::Finalized => Some(heads.finalized.number),
+            BlockNumberOrTag::Earliest => Some(self.chain.rollup().genesis.l2.number),
+            BlockNumberOrTag::Number(number) => (number <= head).then_some(number),
+        }
+    }
+
+    /// The block an id stands for; `None` when there is none.
+    fn block(&self, id: BlockId) -> Result<Option<Arc<SealedBlock>>, RpcError> {
+        match self.resolve(id)? {
+            Some(number) => self.block_at(number),
+            None => Ok(None),
+        }
+    }
+
+    fn block_at(&self, number: u64) -> Result<Option<Arc<SealedBlock>>, RpcError> {
+        self.chain.block(number).map_err(|error| RpcError::internal(&error))
+    }
+}
+
+fn to_raw(value: impl Serialize) -> RpcResult {
+    serde_json::value::to_raw_value(&value).map_err(|error| RpcError::internal(&error))
+}
+
+/// JSON `null`.
+fn null() -> Box<RawValue> {
+    RawValue::NULL.to_owned()
+}

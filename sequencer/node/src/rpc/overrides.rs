@@ -1,0 +1,118 @@
+//! What a simulated call may pretend: other account states, another block environment.
+
+use alloy_primitives::{Address, U256};
+use alloy_rpc_types_eth::{
+    BlockOverrides,
+    state::{AccountOverride, StateOverride},
+};
+use revm::{
+    Database, DatabaseRef,
+    bytecode::Bytecode,
+    context::BlockEnv,
+    context_interface::block::BlobExcessGasAndPrice,
+    database::CacheDB,
+};
+
+use super::error::RpcError;
+
+/// Puts the overridden accounts in front of the state.
+pub(super) fn apply_state<S>(
+    db: &mut CacheDB<S>,
+    overrides: StateOverride,
+) -> Result<(), RpcError>
+where
+    S: DatabaseRef<Error: std::error::Error>,
+{
+    for (address, account) in overrides {
+        apply_account(db, address, account)?;
+    }
+    Ok(())
+}
+
+fn apply_account<S>(
+    db: &mut CacheDB<S>,
+    address: Address,
+    account: AccountOverride,
+) -> Result<(), RpcError>
+where
+    S: DatabaseRef<Error: std::error::Error>,
+{
+    if account.move_precompile_to.is_some() {
+        return Err(RpcError::server("moving precompiles is not supported"));
+    }
+    if account.state.is_some() && account.state_diff.is_some() {
+        return Err(RpcError::server(format!(
+            "account {address} has both 'state' and 'stateDiff'"
+        )));
+    }
+    let internal = |error: S::Error| RpcError::internal(&error);
+    let mut info = db.basic(address).map_err(internal)?.unwrap_or_default();
+    if let Some(nonce) = account.nonce {
+        info.nonce = nonce;
+    }
+    if let Some(balance) = account.balance {
+        info.balance = balance;
+    }
+    if let Some(code) = account.code {
+        let code = Bytecode::new_raw_checked(code)
+            .map_err(|error| RpcError::invalid_params(format!("invalid code: {error}")))?;
+        info.code_hash = code.hash_slow();
+        info.code = Some(code);
+    }
+    db.insert_account_info(address, info);
+    if let Some(slots) = account.state {
+        let slots = slots
+            .into_iter()
+            .map(|(key, value)| (U256::from_be_bytes(key.0), U256::from_be_bytes(value.0)))
+            .collect();
+        db.replace_account_storage(address, slots).map_err(internal)?;
+    }
+    for (key, value) in account.state_diff.into_iter().flatten() {
+        let (key, value) = (U256::from_be_bytes(key.0), U256::from_be_bytes(value.0));
+        db.insert_account_storage(address, key, value).map_err(internal)?;
+    }
+    Ok(())
+}
+
+/// Changes the block environment and the block hashes seen by `BLOCKHASH`.
+pub(super) fn apply_block<S>(
+    block: &mut BlockEnv,
+    db: &mut CacheDB<S>,
+    overrides: BlockOverrides,
+) -> Result<(), RpcError> {
+    let small = |value: U256, name: &str| {
+        u64::try_from(value)
+            .map_err(|_| RpcError::invalid_params(format!("{name} does not fit 64 bits")))
+    };
+    if let Some(number) = overrides.number {
+        block.number = number;
+    }
+    if let Some(difficulty) = overrides.difficulty {
+        block.difficulty = difficulty;
+    }
+    if let Some(time) = overrides.time {
+        block.timestamp = U256::from(time);
+    }
+    if let Some(gas_limit) = overrides.gas_limit {
+        block.gas_limit = gas_limit;
+    }
+    if let Some(coinbase) = overrides.coinbase {
+        block.beneficiary = coinbase;
+    }
+    if let Some(random) = overrides.random {
+        block.prevrandao = Some(random);
+    }
+    if let Some(base_fee) = overrides.base_fee {
+        block.basefee = small(base_fee, "baseFeePerGas")?;
+    }
+    if let Some(price) = overrides.blob_base_fee {
+        block.blob_excess_gas_and_price = Some(BlobExcessGasAndPrice {
+            excess_blob_gas: 0,
+            blob_gasprice: u128::from(small(price, "blobBaseFee")?),
+        });
+    }
+    for (number, hash) in overrides.block_hash.into_iter().flatten() {
+        db.cache.block_hashes.insert(U256::from(number), hash);
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! `optimism_*`: heads with their L1 origins, and output roots.
+
+use alloy_primitives::{B256, keccak256};
+use primitives::{L1BlockRef, L2BlockRef};
+use serde::Serialize;
+
+use super::{Api, error::RpcError};
+
+/// op-node's field names.
+#[derive(Serialize)]
+pub(super) struct SyncStatus {
+    current_l1: L1BlockRef,
+    current_l1_finalized: L1BlockRef,
+    head_l1: L1BlockRef,
+    safe_l1: L1BlockRef,
+    finalized_l1: L1BlockRef,
+    unsafe_l2: L2BlockRef,
+    safe_l2: L2BlockRef,
+    finalized_l2: L2BlockRef,
+    pending_safe_l2: L2BlockRef,
+    cross_unsafe_l2: L2BlockRef,
+    local_safe_l2: L2BlockRef,
+}
+
+/// Output root version 0 with what it commits to.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Output {
+    version: B256,
+    output_root: B256,
+    block_ref: L2BlockRef,
+    withdrawal_storage_root: B256,
+    state_root: B256,
+    sync_status: SyncStatus,
+}
+
+impl Api {
+    pub(super) fn sync_status(&self) -> Result<SyncStatus, RpcError> {
+        let l1 = *self.l1.borrow();
+        let heads = self.chain.heads();
+        let unsafe_l2 = self.l2_ref(heads.unsafe_head.number)?;
+        let safe_l2 = self.l2_ref(heads.safe.number)?;
+        let finalized_l2 = self.l2_ref(heads.finalized.number)?;
+        Ok(SyncStatus {
+            current_l1: l1.current,
+            current_l1_finalized: l1.finalized,
+            head_l1: l1.head,
+            safe_l1: l1.finalized,
+            finalized_l1: l1.finalized,
+            unsafe_l2,
+            safe_l2,
+            finalized_l2,
+            pending_safe_l2: safe_l2,
+            cross_unsafe_l2: unsafe_l2,
+            local_safe_l2: safe_l2,
+        })
+    }
+
+    pub(super) fn output_at_block(&self, number: u64) -> Result<Output, RpcError> {
+        let block = self.block_at(number)?.ok_or_else(RpcError::header_not_found)?;
+        let header = block.header();
+        let version = B256::ZERO;
+        // Isthmus: the header's withdrawals root is the message passer's storage root.
+        let withdrawal_storage_root = header.withdrawals_root.unwrap_or_default();
+        let preimage = [version, header.state_root, withdrawal_storage_root, block.hash()].concat();
+        Ok(Output {
+            version,
+            output_root: keccak256(preimage),
+            block_ref: self.l2_ref(number)?,
+            withdrawal_storage_root,
+            state_root: header.state_root,
+            sync_status: self.sync_status()?,
+        })
+    }
+
+    fn l2_ref(&self, number: u64) -> Result<L2BlockRef, RpcError> {
+        self.chain
+            .l2_block_ref(number)
+            .map_err(|error| RpcError::internal(&error))?
+            .ok_or_else(RpcError::header_not_found)
+    }
+}

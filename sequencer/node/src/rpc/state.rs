@@ -1,0 +1,136 @@
+//! Reads of account state at a block.
+
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
+use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof};
+use revm::DatabaseRef;
+use serde::Serialize;
+
+use super::{Api, error::RpcError, params::StorageKey};
+use crate::chain::StateView;
+
+/// `eth_getAccount`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Account {
+    code_hash: B256,
+    storage_root: B256,
+    balance: U256,
+    nonce: U64,
+}
+
+/// Storage keys one `eth_getProof` may ask for (geth).
+const PROOF_KEYS_MAX: usize = 1_024;
+
+impl Api {
+    pub(super) fn balance(&self, address: Address, block: BlockId) -> Result<U256, RpcError> {
+        let info = self.view(block)?.basic_ref(address).map_err(internal)?;
+        Ok(info.map_or(U256::ZERO, |info| info.balance))
+    }
+
+    /// `pending` counts the sender's executable transactions in the pool.
+    pub(super) fn transaction_count(
+        &self,
+        address: Address,
+        block: BlockId,
+    ) -> Result<U64, RpcError> {
+        if block == BlockId::Number(BlockNumberOrTag::Pending)
+            && let Some(nonce) = self.pool.next_nonce(&address)
+        {
+            return Ok(U64::from(nonce));
+        }
+        let info = self.view(block)?.basic_ref(address).map_err(internal)?;
+        Ok(U64::from(info.map_or(0, |info| info.nonce)))
+    }
+
+    pub(super) fn code(&self, address: Address, block: BlockId) -> Result<Bytes, RpcError> {
+        let view = self.view(block)?;
+        let Some(info) = view.basic_ref(address).map_err(internal)? else {
+            return Ok(Bytes::new());
+        };
+        if info.is_empty_code_hash() {
+            return Ok(Bytes::new());
+        }
+        let code = match info.code {
+            Some(code) => code,
+            None => view.code_by_hash_ref(info.code_hash).map_err(internal)?,
+        };
+        Ok(code.original_bytes())
+    }
+
+    pub(super) fn storage(
+        &self,
+        address: Address,
+        key: B256,
+        block: BlockId,
+    ) -> Result<B256, RpcError> {
+        let slot = U256::from_be_bytes(key.0);
+        let value = self.view(block)?.storage_ref(address, slot).map_err(internal)?;
+        Ok(B256::from(value))
+    }
+
+    /// EIP-1186.
+    pub(super) fn proof(
+        &self,
+        address: Address,
+        keys: Vec<StorageKey>,
+        block: BlockId,
+    ) -> Result<EIP1186AccountProofResponse, RpcError> {
+        if keys.len() > PROOF_KEYS_MAX {
+            return Err(RpcError::invalid_params(format!(
+                "too many keys: {}, limit {PROOF_KEYS_MAX}",
+                keys.len()
+            )));
+        }
+        let number = self.resolve(block)?.ok_or_else(RpcError::header_not_found)?;
+        let slots: Vec<B256> = keys.iter().map(|key| key.key).collect();
+        let proof = self
+            .chain
+            .proof(address, &slots, number)
+            .map_err(|error| RpcError::server(error.to_string()))?;
+        let storage_proof = keys
+            .into_iter()
+            .zip(proof.storage)
+            .map(|(key, slot)| EIP1186StorageProof {
+                key: key.into_json(),
+                value: slot.value,
+                proof: slot.nodes,
+            })
+            .collect();
+        Ok(EIP1186AccountProofResponse {
+            address,
+            balance: proof.balance,
+            code_hash: proof.code_hash,
+            nonce: proof.nonce,
+            storage_hash: proof.storage_root,
+            account_proof: proof.nodes,
+            storage_proof,
+        })
+    }
+
+    pub(super) fn account(
+        &self,
+        address: Address,
+        block: BlockId,
+    ) -> Result<Option<Account>, RpcError> {
+        let proof = self.proof(address, Vec::new(), block)?;
+        let exists = proof.nonce != 0
+            || !proof.balance.is_zero()
+            || (proof.code_hash != keccak256([]) && !proof.code_hash.is_zero());
+        Ok(exists.then_some(Account {
+            code_hash: proof.code_hash,
+            storage_root: proof.storage_hash,
+            balance: proof.balance,
+            nonce: U64::from(proof.nonce),
+        }))
+    }
+
+    pub(super) fn view(&self, block: BlockId) -> Result<StateView, RpcError> {
+        let number = self.resolve(block)?.ok_or_else(RpcError::header_not_found)?;
+        self.chain.state(number).map_err(|error| RpcError::internal(&error))
+    }
+}
+
+fn internal(error: impl std::error::Error) -> RpcError {
+    RpcError::internal(&error)
+}

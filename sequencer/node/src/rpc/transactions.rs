@@ -1,0 +1,94 @@
+//! Transactions, receipts and their raw bytes.
+
+use alloy_consensus::BlockBody;
+use alloy_eips::{BlockId, eip2718::Encodable2718};
+use alloy_primitives::{Address, B256, Bytes};
+use op_alloy_rpc_types::{OpTransactionReceipt, Transaction};
+
+use super::{Api, convert, error::RpcError};
+
+impl Api {
+    /// From the chain, or from the pool while no block holds it.
+    pub(super) fn transaction_by_hash(&self, hash: B256) -> Result<Option<Transaction>, RpcError> {
+        match self.locate(&hash)? {
+            Some((number, index)) => Ok(self
+                .block_at(number)?
+                .and_then(|block| convert::rpc_transaction(&block, index))),
+            None => Ok(self.pool.get(&hash).map(|pooled| convert::pending_transaction(&pooled))),
+        }
+    }
+
+    pub(super) fn transaction_at(
+        &self,
+        block: BlockId,
+        index: usize,
+    ) -> Result<Option<Transaction>, RpcError> {
+        Ok(self.block(block)?.and_then(|block| convert::rpc_transaction(&block, index)))
+    }
+
+    pub(super) fn receipt_by_hash(
+        &self,
+        hash: B256,
+    ) -> Result<Option<OpTransactionReceipt>, RpcError> {
+        let Some((number, index)) = self.locate(&hash)? else { return Ok(None) };
+        Ok(self.block_at(number)?.and_then(|block| convert::rpc_receipt(&block, index)))
+    }
+
+    pub(super) fn raw_transaction(&self, hash: B256) -> Result<Option<Bytes>, RpcError> {
+        match self.locate(&hash)? {
+            Some((number, index)) => self.raw_transaction_at(number.into(), index),
+            None => Ok(self
+                .pool
+                .get(&hash)
+                .map(|pooled| pooled.recovered().encoded_2718().into())),
+        }
+    }
+
+    pub(super) fn raw_transaction_at(
+        &self,
+        block: BlockId,
+        index: usize,
+    ) -> Result<Option<Bytes>, RpcError> {
+        Ok(self.block(block)?.and_then(|block| {
+            block.transactions().get(index).map(|envelope| envelope.encoded_2718().into())
+        }))
+    }
+
+    pub(super) fn pooled_by_sender(&self, sender: &Address, nonce: u64) -> Option<Transaction> {
+        let content = self.pool.content(Some(sender));
+        content
+            .pending
+            .iter()
+            .chain(&content.queued)
+            .flat_map(|(_, transactions)| transactions)
+            .find(|transaction| transaction.nonce() == nonce)
+            .map(|transaction| convert::pending_transaction(transaction))
+    }
+
+    /// RLP of a header.
+    pub(super) fn raw_header(&self, block: BlockId) -> Result<Bytes, RpcError> {
+        let block = self.block(block)?.ok_or_else(RpcError::header_not_found)?;
+        Ok(alloy_rlp::encode(block.header()).into())
+    }
+
+    /// RLP of a whole block.
+    pub(super) fn raw_block(&self, block: BlockId) -> Result<Bytes, RpcError> {
+        let block = self.block(block)?.ok_or_else(RpcError::header_not_found)?;
+        let body = BlockBody {
+            transactions: block.transactions().to_vec(),
+            ommers: Vec::new(),
+            withdrawals: Some(Default::default()),
+        };
+        Ok(alloy_rlp::encode(body.into_block(block.header().clone())).into())
+    }
+
+    /// Each receipt's EIP-2718 bytes.
+    pub(super) fn raw_receipts(&self, block: BlockId) -> Result<Vec<Bytes>, RpcError> {
+        let block = self.block(block)?.ok_or_else(RpcError::header_not_found)?;
+        Ok(block.receipts().iter().map(|receipt| receipt.encoded_2718().into()).collect())
+    }
+
+    fn locate(&self, hash: &B256) -> Result<Option<(u64, usize)>, RpcError> {
+        self.chain.transaction_location(hash).map_err(|error| RpcError::internal(&error))
+    }
+}
