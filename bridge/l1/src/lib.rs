@@ -1,1 +1,4 @@
-//! See ARCHITECTURE.md.
+//! Tasks that talk to L1: deployment, the watcher that feeds derivation, and the batcher.
+
+pub mod contracts;
+pub mod deploy;

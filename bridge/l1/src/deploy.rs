@@ -1,0 +1,235 @@
+//! Puts OPEN, `SystemConfig` and `OptimismPortal` on an L1, locks the genesis supply of L2 in the
+//! portal, and hands OPEN to given accounts. All transactions go out at once with fixed nonces, so a
+//! deployment takes one or two L1 blocks.
+
+use alloy_eips::{BlockNumHash, BlockNumberOrTag};
+use alloy_network::{EthereumWallet, TransactionBuilder};
+use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, keccak256};
+use alloy_provider::{PendingTransactionBuilder, Provider, ProviderBuilder};
+use alloy_rpc_types_eth::TransactionRequest;
+use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::{SolCall, SolConstructor};
+use primitives::SystemConfig;
+use serde_json::Value;
+use url::Url;
+
+use crate::contracts::{ISystemConfig, Open, OptimismPortal, SystemConfigContract};
+
+/// Multicall3's address on every chain; viem's withdrawal helpers need it on L1.
+pub const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
+
+/// What is deployed, and for whom.
+#[derive(Clone, Debug)]
+pub struct DeployParams {
+    /// Owns `SystemConfig`.
+    pub owner: Address,
+    /// May pause the portal for a bounded time.
+    pub guardian: Address,
+    pub unsafe_block_signer: Address,
+    pub l2_chain_id: u64,
+    pub system_config: SystemConfig,
+    /// Sum of the balances of the L2 genesis, wei; locked in the portal.
+    pub genesis_supply: U256,
+    /// OPEN to hand out on L1, wei.
+    pub grants: Vec<(Address, U256)>,
+    /// Runtime code of Multicall3, set where the node allows it (anvil) and the code is missing.
+    pub multicall3: Option<Bytes>,
+}
+
+/// Where everything is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    pub open: Address,
+    pub optimism_portal: Address,
+    pub system_config: Address,
+    pub batch_inbox: Address,
+    /// The L1 block after which L2 starts: everything above is in place in it.
+    pub l1_genesis: BlockNumHash,
+    /// Seconds since the Unix epoch.
+    pub l1_timestamp: u64,
+}
+
+/// A deployment that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    #[error("L1 does not answer: {0}")]
+    Transport(#[from] alloy_transport::TransportError),
+    #[error("cannot wait for L1: {0}")]
+    Pending(#[from] alloy_provider::PendingTransactionError),
+    #[error("the L1 transaction that should {what} failed: {hash}")]
+    Failed { what: &'static str, hash: TxHash },
+    #[error("the deployer {0} has no ether on L1 to pay for the deployment")]
+    DeployerUnfunded(Address),
+    #[error("L1 has no latest block")]
+    NoBlock,
+}
+
+/// Conventional inbox address: version byte 0, then 19 bytes of keccak256 of the chain id.
+pub fn batch_inbox(l2_chain_id: u64) -> Address {
+    let hash = keccak256(B256::from(U256::from(l2_chain_id)));
+    let mut bytes = [0_u8; 20];
+    bytes[1..].copy_from_slice(&hash[..19]);
+    Address::from(bytes)
+}
+
+/// Deploys everything and waits until it is in an L1 block.
+pub async fn deploy(
+    l1: Url,
+    deployer: PrivateKeySigner,
+    params: &DeployParams,
+) -> Result<Deployment, DeployError> {
+    let from = deployer.address();
+    let provider =
+        ProviderBuilder::new().wallet(EthereumWallet::from(deployer)).connect_http(l1);
+    if provider.get_balance(from).await?.is_zero() {
+        return Err(DeployError::DeployerUnfunded(from));
+    }
+    if let Some(code) = &params.multicall3 {
+        install(&provider, MULTICALL3, code).await?;
+    }
+
+    let first = provider.get_transaction_count(from).pending().await?;
+    let open = from.create(first);
+    let system_config = from.create(first + 1);
+    let optimism_portal = from.create(first + 2);
+    let batch_inbox = batch_inbox(params.l2_chain_id);
+    let init = init(params, optimism_portal, batch_inbox);
+
+    let mut steps = vec![
+        Step::create("deploy OPEN", &Open::BYTECODE, Open::constructorCall { holder: from }.abi_encode()),
+        Step::create(
+            "deploy SystemConfig",
+            &SystemConfigContract::BYTECODE,
+            SystemConfigContract::constructorCall { init }.abi_encode(),
+        ),
+        Step::create(
+            "deploy OptimismPortal",
+            &OptimismPortal::BYTECODE,
+            OptimismPortal::constructorCall {
+                token: open,
+                config: system_config,
+                supply: params.genesis_supply,
+            }
+            .abi_encode(),
+        ),
+    ];
+    if !params.genesis_supply.is_zero() {
+        let approve =
+            Open::approveCall { spender: optimism_portal, value: params.genesis_supply };
+        steps.push(Step::call("approve the genesis supply", open, approve.abi_encode()));
+        let lock = OptimismPortal::lockGenesisSupplyCall {};
+        steps.push(Step::call("lock the genesis supply", optimism_portal, lock.abi_encode()));
+    }
+    for (to, value) in &params.grants {
+        let transfer = Open::transferCall { to: *to, value: *value };
+        steps.push(Step::call("hand out OPEN", open, transfer.abi_encode()));
+    }
+
+    let mut pending = Vec::with_capacity(steps.len());
+    for (offset, step) in (0_u64..).zip(steps) {
+        let request = step.request.with_from(from).with_nonce(first + offset);
+        let sent = provider.send_transaction(request).await?;
+        pending.push((step.what, *sent.tx_hash()));
+    }
+    let mut last = BlockNumHash::default();
+    for (what, hash) in pending {
+        let receipt =
+            PendingTransactionBuilder::new(provider.root().clone(), hash).get_receipt().await?;
+        if !receipt.status() {
+            return Err(DeployError::Failed { what, hash });
+        }
+        last.number = receipt.block_number.unwrap_or(last.number);
+        last.hash = receipt.block_hash.unwrap_or(last.hash);
+    }
+    let block = provider
+        .get_block_by_number(BlockNumberOrTag::Number(last.number))
+        .await?
+        .ok_or(DeployError::NoBlock)?;
+    Ok(Deployment {
+        open,
+        optimism_portal,
+        system_config,
+        batch_inbox,
+        l1_genesis: last,
+        l1_timestamp: block.header.timestamp,
+    })
+}
+
+fn init(
+    params: &DeployParams,
+    optimism_portal: Address,
+    batch_inbox: Address,
+) -> ISystemConfig::Init {
+    let config = &params.system_config;
+    ISystemConfig::Init {
+        owner: params.owner,
+        guardian: params.guardian,
+        optimismPortal: optimism_portal,
+        batchInbox: batch_inbox,
+        batcherHash: config.batcher_address.into_word(),
+        unsafeBlockSigner: params.unsafe_block_signer,
+        l2ChainId: U256::from(params.l2_chain_id),
+        gasLimit: config.gas_limit,
+        basefeeScalar: config.base_fee_scalar,
+        blobbasefeeScalar: config.blob_base_fee_scalar,
+        eip1559Denominator: config.eip1559_denominator,
+        eip1559Elasticity: config.eip1559_elasticity,
+        operatorFeeScalar: config.operator_fee_scalar,
+        operatorFeeConstant: config.operator_fee_constant,
+        minBaseFee: config.min_base_fee,
+        daFootprintGasScalar: config.da_footprint_gas_scalar,
+    }
+}
+
+struct Step {
+    what: &'static str,
+    request: TransactionRequest,
+}
+
+impl Step {
+    /// Gas is given, not estimated: what a step calls is not deployed yet when it is sent.
+    fn create(what: &'static str, code: &Bytes, arguments: Vec<u8>) -> Self {
+        let mut input = code.to_vec();
+        input.extend_from_slice(&arguments);
+        let request =
+            TransactionRequest::default().with_deploy_code(input).with_gas_limit(6_000_000);
+        Self { what, request }
+    }
+
+    fn call(what: &'static str, to: Address, input: Vec<u8>) -> Self {
+        let request = TransactionRequest::default()
+            .with_to(to)
+            .with_input(input)
+            .with_gas_limit(200_000);
+        Self { what, request }
+    }
+}
+
+/// Sets code on a development node; on any other the missing contract is only reported.
+async fn install<P: Provider>(provider: &P, at: Address, code: &Bytes) -> Result<(), DeployError> {
+    if !provider.get_code_at(at).await?.is_empty() {
+        return Ok(());
+    }
+    let set = provider.raw_request::<_, Value>("anvil_setCode".into(), (at, code)).await;
+    if let Err(error) = set {
+        tracing::warn!(
+            %error,
+            address = %at,
+            "L1 lacks Multicall3 and cannot be given it; viem's withdrawal helpers will not work"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inbox_follows_the_convention() {
+        let inbox = batch_inbox(16_120);
+        assert_eq!(inbox[0], 0);
+        let hash = keccak256(U256::from(16_120).to_be_bytes::<32>());
+        assert_eq!(&inbox[1..], &hash[..19]);
+    }
+}
