@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Merkle} from "../../src/libraries/Merkle.sol";
+
+/// @title PlainTree
+/// @notice Builds plain trees and their proofs level by level, the other side of Merkle.sol and MerkleFrontier.sol.
+library PlainTree {
+    function rootOf(bytes32[] memory items) internal pure returns (bytes32 root) {
+        if (items.length == 0) return 0;
+        (root,) = fold(items, 0);
+    }
+
+    function fold(bytes32[] memory items, uint256 index) internal pure returns (bytes32 root, bytes32[] memory proof) {
+        bytes32[] memory level = new bytes32[](items.length);
+        for (uint256 i; i < items.length; ++i) {
+            level[i] = Merkle.hashLeaf(items[i]);
+        }
+        bytes32[] memory siblings = new bytes32[](256);
+        uint256 used;
+        while (level.length > 1) {
+            if ((index ^ 1) < level.length) siblings[used++] = level[index ^ 1];
+            index >>= 1;
+            bytes32[] memory above = new bytes32[]((level.length + 1) / 2);
+            for (uint256 i; i < above.length; ++i) {
+                above[i] = 2 * i + 1 < level.length ? Merkle.hashNode(level[2 * i], level[2 * i + 1]) : level[2 * i];
+            }
+            level = above;
+        }
+        proof = new bytes32[](used);
+        for (uint256 i; i < used; ++i) {
+            proof[i] = siblings[i];
+        }
+        return (level[0], proof);
+    }
+}
