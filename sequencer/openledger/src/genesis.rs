@@ -1,458 +1,540 @@
-//! Builds the L2 genesis state: predeploys, well-known preinstalls, the economy, funded accounts.
+//! The L2 genesis: predeploys at the OP Stack's addresses, the economy's contracts, the contracts that
+//! tools expect on every chain, and funded accounts.
 //!
-//! Contracts are not deployed by transactions. Each constructor runs at its contract's final address:
-//! the creation code with its arguments is set as the account's code and called, what it returns
-//! becomes the runtime code, and what it wrote becomes the account's storage. So immutables, EIP-712
-//! domains and constructor writes come out exactly as after a deployment at that address.
+//! Our contracts get their code and storage by running their constructors in revm at their final
+//! addresses under the L2 chain id. Immutables, EIP-712 domains and initial storage therefore come from
+//! the same source as in a deployment, and the address a constructor sees as `this` is the one it keeps.
+//! The result depends on the parameters and the committed artifacts only: the same input gives the same
+//! genesis hash on every machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_eips::{eip2935, eip4788};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256};
-use alloy_sol_types::SolValue;
+use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
+use alloy_sol_types::{SolValue, sol};
 use anyhow::{Context as _, Result, bail, ensure};
-use primitives::{AccountAllocation, GenesisL2, SystemConfig};
+use primitives::{
+    AccountAllocation, BASE_FEE_VAULT, GenesisL2, L1_BLOCK, L1_FEE_VAULT, L2_TO_L1_MESSAGE_PASSER,
+    OPERATOR_FEE_VAULT, SEQUENCER_FEE_VAULT,
+};
 use revm::{
-    Context, ExecuteEvm, MainBuilder, MainContext,
-    context::{BlockEnv, CfgEnv, TxEnv},
-    context_interface::result::{ExecutionResult, Output},
+    Context, MainBuilder, MainContext, SystemCallCommitEvm,
+    bytecode::{Bytecode, opcode},
+    context::{
+        BlockEnv,
+        result::{ExecutionResult, Output},
+    },
     database::{CacheDB, EmptyDB},
     primitives::hardfork::SpecId,
-    state::{AccountInfo, Bytecode},
+    state::AccountInfo,
 };
 use serde::Deserialize;
 
-/// Addresses of the economy's contracts: "OPEN" in ASCII, then a number.
+/// Wrapped OPEN, where tools look for WETH.
+pub const WOPEN: Address = address!("4200000000000000000000000000000000000006");
+/// Tells what transactions pay besides gas.
+pub const GAS_PRICE_ORACLE: Address = address!("420000000000000000000000000000000000000F");
 pub const DATANET_REGISTRY: Address = address!("4f50454E00000000000000000000000000000001");
 pub const MODEL_REGISTRY: Address = address!("4f50454E00000000000000000000000000000002");
 pub const INFERENCE_ESCROW: Address = address!("4f50454E00000000000000000000000000000003");
 pub const ATTRIBUTION_SETTLEMENT: Address = address!("4f50454E00000000000000000000000000000004");
 pub const ATTRIBUTION_DISPUTE: Address = address!("4f50454E00000000000000000000000000000005");
+const PERMIT2: Address = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
 
-/// Wrapped OPEN, at the OP Stack's WETH address.
-pub const WOPEN: Address = address!("4200000000000000000000000000000000000006");
-pub const GAS_PRICE_ORACLE: Address = address!("420000000000000000000000000000000000000F");
+/// Version byte of Jovian's header `extraData`.
+const EXTRA_DATA_VERSION_JOVIAN: u8 = 1;
+/// Where Permit2's code holds the chain id and the domain separator, bytes: its two immutables.
+const PERMIT2_CHAIN_ID_AT: usize = 6_945;
+const PERMIT2_DOMAIN_AT: usize = 6_983;
 
-/// Least balance at which a fee vault can be emptied, wei.
-const VAULT_WITHDRAWAL_MIN: u128 = 1_000_000_000_000_000_000;
-
-/// What a genesis is made from.
+/// What distinguishes one L2 genesis from another.
 #[derive(Clone, Debug)]
 pub struct GenesisParams {
     pub chain_id: u64,
     /// Seconds since the Unix epoch.
     pub timestamp: u64,
-    /// Wei.
-    pub base_fee: u64,
-    pub system_config: SystemConfig,
-    /// Owns what is governed.
-    pub governance: Address,
-    pub economy: EconomyParams,
-    /// Balances in wei; their sum is the genesis supply, which L1 must back.
-    pub balances: BTreeMap<Address, U256>,
+    /// Gas limit of block 0; at least 21,000,000, so that the deposits of one L1 block fit.
+    pub gas_limit: u64,
+    /// Base fee of block 0, wei.
+    pub base_fee_per_gas: u64,
+    pub eip1559_denominator: u32,
+    pub eip1559_elasticity: u32,
+    /// Floor of the base fee, wei.
+    pub min_base_fee: u64,
+    /// Receives what the fee vaults collect.
+    pub fee_recipient: Address,
+    /// A vault is emptied only when it holds at least this much, wei.
+    pub fee_withdrawal_min: U256,
+    pub settlement: SettlementParams,
+    /// OPEN that exists on L2 from block 0, wei. Its sum must be locked in the L1 portal.
+    pub funded: BTreeMap<Address, U256>,
 }
 
-/// Parameters of the settlement contract at genesis.
+/// First settings of `AttributionSettlement`; `governance` can change them within the contract's bounds.
 #[derive(Clone, Debug)]
-pub struct EconomyParams {
-    pub platform_bps: u16,
+pub struct SettlementParams {
+    /// Owner of `AttributionSettlement`.
+    pub governance: Address,
+    /// Keys whose signatures make an epoch, at least `threshold` of them.
     pub engines: Vec<Address>,
     pub threshold: u8,
-    /// Seconds.
+    /// Platform share of fees, basis points.
+    pub platform_bps: u16,
+    /// Seconds between the post of an epoch and its activation.
     pub challenge_window: u32,
-    /// Seconds; governance can never set the window below it.
+    /// Least challenge window that governance can set later, seconds.
     pub challenge_window_min: u32,
-    /// Wei.
+    /// Least bond of an epoch, wei.
     pub bond_min: u128,
+    /// Receives the platform share.
     pub platform: Address,
+    /// Receives the stakers' share.
     pub stakers: Address,
+    /// Receives what is attributed to nobody, and slashed bonds.
     pub sink: Address,
 }
 
-/// Sum of all balances, wei: what the portal on L1 must hold when L2 starts.
-pub fn supply(genesis: &GenesisL2) -> U256 {
-    genesis.alloc.values().fold(U256::ZERO, |sum, account| sum.saturating_add(account.balance))
+sol! {
+    /// Constructor argument of `AttributionSettlement`.
+    struct Parameters {
+        uint16 platformBps;
+        uint8 threshold;
+        uint32 challengeWindow;
+        uint128 bondMin;
+        address platform;
+        address stakers;
+        address sink;
+    }
 }
 
-/// Builds the genesis. The same parameters always give the same bytes.
+/// Builds the genesis. Fails if a constructor refuses its arguments.
 pub fn build(params: &GenesisParams) -> Result<GenesisL2> {
-    let mut builder = Builder { chain_id: params.chain_id, alloc: BTreeMap::new() };
-    builder.preinstalls()?;
-    builder.predeploys(params)?;
-    builder.economy(params)?;
-    let mut alloc = builder.alloc;
-    for (address, balance) in &params.balances {
-        alloc.entry(*address).or_default().balance = *balance;
+    ensure!(
+        params.eip1559_denominator != 0 && params.eip1559_elasticity != 0,
+        "EIP-1559 denominator and elasticity must be at least 1"
+    );
+    let mut state = GenesisState::new(params);
+    for preinstall in preinstalls()? {
+        let code = match preinstall.address {
+            PERMIT2 => permit2_code(&preinstall.code, params.chain_id)?,
+            _ => preinstall.code,
+        };
+        state.install(preinstall.address, code);
+    }
+    for (address, artifact, arguments) in constructions(params) {
+        state.construct(address, artifact, &arguments)?;
+    }
+    for (address, balance) in &params.funded {
+        state.fund(*address, *balance)?;
     }
     Ok(GenesisL2 {
         chain_id: params.chain_id,
         timestamp: params.timestamp,
-        gas_limit: params.system_config.gas_limit,
-        base_fee_per_gas: params.base_fee,
-        extra_data: extra_data(&params.system_config),
-        alloc,
+        gas_limit: params.gas_limit,
+        base_fee_per_gas: params.base_fee_per_gas,
+        extra_data: extra_data(params),
+        alloc: state.into_alloc()?,
     })
 }
 
-/// Jovian's header field: version 1, EIP-1559 denominator and elasticity, minimum base fee.
-fn extra_data(config: &SystemConfig) -> Bytes {
-    let mut bytes = vec![1];
-    bytes.extend_from_slice(&config.eip1559_denominator.to_be_bytes());
-    bytes.extend_from_slice(&config.eip1559_elasticity.to_be_bytes());
-    bytes.extend_from_slice(&config.min_base_fee.to_be_bytes());
+/// OPEN that `genesis` allocates, wei; what the L1 portal must lock before it takes deposits.
+pub fn supply(genesis: &GenesisL2) -> Result<U256> {
+    genesis
+        .alloc
+        .values()
+        .try_fold(U256::ZERO, |sum, account| sum.checked_add(account.balance))
+        .context("the genesis balances exceed 256 bits")
+}
+
+/// Header `extraData` of Jovian: version, denominator, elasticity and floor of the base fee, big-endian.
+fn extra_data(params: &GenesisParams) -> Bytes {
+    let mut bytes = vec![EXTRA_DATA_VERSION_JOVIAN];
+    bytes.extend(params.eip1559_denominator.to_be_bytes());
+    bytes.extend(params.eip1559_elasticity.to_be_bytes());
+    bytes.extend(params.min_base_fee.to_be_bytes());
     bytes.into()
 }
 
-
-struct Builder {
-    chain_id: u64,
-    alloc: BTreeMap<Address, AccountAllocation>,
+/// Address, artifact and ABI-encoded constructor arguments of each contract of ours. A contract comes
+/// after those that its constructor calls.
+fn constructions(params: &GenesisParams) -> Vec<(Address, &'static str, Vec<u8>)> {
+    macro_rules! artifact {
+        ($name:literal) => {
+            include_str!(concat!("../../../contracts/artifacts/", $name, ".json"))
+        };
+    }
+    let vault = (params.fee_recipient, params.fee_withdrawal_min).abi_encode_params();
+    let settlement = &params.settlement;
+    let settlement_arguments = (
+        settlement.governance,
+        MODEL_REGISTRY,
+        ATTRIBUTION_DISPUTE,
+        settlement.challenge_window_min,
+        Parameters {
+            platformBps: settlement.platform_bps,
+            threshold: settlement.threshold,
+            challengeWindow: settlement.challenge_window,
+            bondMin: settlement.bond_min,
+            platform: settlement.platform,
+            stakers: settlement.stakers,
+            sink: settlement.sink,
+        },
+        settlement.engines.clone(),
+    )
+        .abi_encode_params();
+    vec![
+        (L1_BLOCK, artifact!("L1Block"), vec![]),
+        (GAS_PRICE_ORACLE, artifact!("GasPriceOracle"), vec![]),
+        (L2_TO_L1_MESSAGE_PASSER, artifact!("L2ToL1MessagePasser"), vec![]),
+        (SEQUENCER_FEE_VAULT, artifact!("SequencerFeeVault"), vault.clone()),
+        (BASE_FEE_VAULT, artifact!("BaseFeeVault"), vault.clone()),
+        (L1_FEE_VAULT, artifact!("L1FeeVault"), vault.clone()),
+        (OPERATOR_FEE_VAULT, artifact!("OperatorFeeVault"), vault),
+        (WOPEN, artifact!("WOPEN"), vec![]),
+        (DATANET_REGISTRY, artifact!("DatanetRegistry"), (settlement.sink,).abi_encode_params()),
+        (MODEL_REGISTRY, artifact!("ModelRegistry"), (DATANET_REGISTRY,).abi_encode_params()),
+        (
+            INFERENCE_ESCROW,
+            artifact!("InferenceEscrow"),
+            (ATTRIBUTION_SETTLEMENT,).abi_encode_params(),
+        ),
+        (ATTRIBUTION_SETTLEMENT, artifact!("AttributionSettlement"), settlement_arguments),
+        (
+            ATTRIBUTION_DISPUTE,
+            artifact!("AttributionDispute"),
+            (ATTRIBUTION_SETTLEMENT,).abi_encode_params(),
+        ),
+    ]
 }
 
-#[derive(Deserialize)]
-struct Artifact {
-    bytecode: Bytes,
-}
-
-#[derive(Deserialize)]
+/// A contract that tools expect at the same address and with the same code on every chain.
+#[derive(Debug, Deserialize)]
 struct Preinstall {
-    name: String,
     address: Address,
     code: Bytes,
 }
 
-/// Creation code of a committed artifact.
-macro_rules! artifact {
-    ($name:literal) => {
-        creation_code(
-            $name,
-            include_str!(concat!("../../../contracts/artifacts/", $name, ".json")),
-        )?
-    };
+fn preinstalls() -> Result<Vec<Preinstall>> {
+    serde_json::from_str(include_str!("../../../contracts/artifacts/preinstalls.json"))
+        .context("contracts/artifacts/preinstalls.json cannot be read")
 }
 
-impl Builder {
-    /// Contracts that tools expect at the same address on every chain. Their usual keyless deployment
-    /// is a transaction without replay protection, which this chain refuses.
-    fn preinstalls(&mut self) -> Result<()> {
-        let json = include_str!("../../../contracts/artifacts/preinstalls.json");
-        let list: Vec<Preinstall> = serde_json::from_str(json).context("preinstalls.json")?;
-        for preinstall in list {
-            let code = if preinstall.name == "Permit2" {
-                permit2(&preinstall, self.chain_id)?
-            } else {
-                preinstall.code
-            };
-            self.set_code(preinstall.address, code);
-        }
-        self.set_code(eip4788::BEACON_ROOTS_ADDRESS, eip4788::BEACON_ROOTS_CODE.clone());
-        self.set_code(
-            eip2935::HISTORY_STORAGE_ADDRESS,
-            eip2935::HISTORY_STORAGE_CODE.clone(),
-        );
-        Ok(())
-    }
-
-    fn predeploys(&mut self, params: &GenesisParams) -> Result<()> {
-        self.construct(primitives::L1_BLOCK, artifact!("L1Block"), &[])?;
-        self.construct(GAS_PRICE_ORACLE, artifact!("GasPriceOracle"), &[])?;
-        self.construct(primitives::L2_TO_L1_MESSAGE_PASSER, artifact!("L2ToL1MessagePasser"), &[])?;
-        self.construct(WOPEN, artifact!("WOPEN"), &[])?;
-        let vault = (params.economy.platform, U256::from(VAULT_WITHDRAWAL_MIN)).abi_encode_params();
-        for (address, code) in [
-            (primitives::SEQUENCER_FEE_VAULT, artifact!("SequencerFeeVault")),
-            (primitives::BASE_FEE_VAULT, artifact!("BaseFeeVault")),
-            (primitives::L1_FEE_VAULT, artifact!("L1FeeVault")),
-            (primitives::OPERATOR_FEE_VAULT, artifact!("OperatorFeeVault")),
-        ] {
-            self.construct(address, code, &vault)?;
-        }
-        Ok(())
-    }
-
-    fn economy(&mut self, params: &GenesisParams) -> Result<()> {
-        let economy = &params.economy;
-        self.construct(
-            DATANET_REGISTRY,
-            artifact!("DatanetRegistry"),
-            &economy.sink.abi_encode(),
-        )?;
-        self.construct(MODEL_REGISTRY, artifact!("ModelRegistry"), &DATANET_REGISTRY.abi_encode())?;
-        self.construct(
-            INFERENCE_ESCROW,
-            artifact!("InferenceEscrow"),
-            &ATTRIBUTION_SETTLEMENT.abi_encode(),
-        )?;
-        let parameters = (
-            economy.platform_bps,
-            economy.threshold,
-            economy.challenge_window,
-            economy.bond_min,
-            economy.platform,
-            economy.stakers,
-            economy.sink,
-        );
-        let arguments = (
-            params.governance,
-            MODEL_REGISTRY,
-            ATTRIBUTION_DISPUTE,
-            economy.challenge_window_min,
-            parameters,
-            economy.engines.clone(),
+/// Permit2's code with its immutables filled in: the chain id and the EIP-712 domain separator.
+fn permit2_code(template: &Bytes, chain_id: u64) -> Result<Bytes> {
+    let domain = keccak256(
+        (
+            keccak256("EIP712Domain(string name,uint256 chainId,address verifyingContract)"),
+            keccak256("Permit2"),
+            U256::from(chain_id),
+            PERMIT2,
         )
-            .abi_encode_params();
-        self.construct(ATTRIBUTION_SETTLEMENT, artifact!("AttributionSettlement"), &arguments)?;
-        self.construct(
-            ATTRIBUTION_DISPUTE,
-            artifact!("AttributionDispute"),
-            &ATTRIBUTION_SETTLEMENT.abi_encode(),
-        )
-    }
-
-    fn set_code(&mut self, address: Address, code: Bytes) {
-        let account = self.alloc.entry(address).or_default();
-        account.code = code;
-        // As after a deployment (EIP-161).
-        account.nonce = 1;
-    }
-
-    /// Runs a constructor at `address` and keeps what it leaves there.
-    fn construct(&mut self, address: Address, creation: Bytes, arguments: &[u8]) -> Result<()> {
-        let mut code = creation.to_vec();
-        code.extend_from_slice(arguments);
-        let mut db = CacheDB::new(EmptyDB::default());
-        for (known, account) in &self.alloc {
-            db.insert_account_info(*known, account_info(account));
-            for (slot, value) in &account.storage {
-                db.insert_account_storage(*known, (*slot).into(), (*value).into())?;
-            }
-        }
-        let nonce = 1;
-        db.insert_account_info(
-            address,
-            AccountInfo {
-                nonce,
-                code_hash: keccak256(&code),
-                code: Some(Bytecode::new_raw(code.into())),
-                ..Default::default()
-            },
-        );
-        let mut cfg = CfgEnv::new_with_spec(SpecId::PRAGUE);
-        cfg.chain_id = self.chain_id;
-        cfg.limit_contract_code_size = Some(usize::MAX);
-        cfg.tx_gas_limit_cap = Some(u64::MAX);
-        let block = BlockEnv { gas_limit: u64::MAX, basefee: 0, ..Default::default() };
-        let mut evm =
-            Context::mainnet().with_db(db).with_cfg(cfg).with_block(block).build_mainnet();
-        let transaction = TxEnv {
-            caller: Address::ZERO,
-            kind: TxKind::Call(address),
-            gas_limit: 1_000_000_000,
-            gas_price: 0,
-            chain_id: Some(self.chain_id),
-            ..Default::default()
-        };
-        let outcome = evm
-            .transact(transaction)
-            .map_err(|error| anyhow::anyhow!("the constructor at {address} cannot run: {error:?}"))?;
-        let runtime = match outcome.result {
-            ExecutionResult::Success { output: Output::Call(runtime), .. } => runtime,
-            other => bail!("the constructor at {address} failed: {other:?}"),
-        };
-        ensure!(!runtime.is_empty(), "the constructor at {address} left no code");
-        let mut storage = BTreeMap::new();
-        for (touched, account) in &outcome.state {
-            for (slot, value) in &account.storage {
-                if value.present_value() == value.original_value() {
-                    continue;
-                }
-                ensure!(
-                    *touched == address,
-                    "the constructor at {address} wrote to another contract, {touched}"
-                );
-                storage.insert(B256::from(*slot), B256::from(value.present_value()));
-            }
-        }
-        self.set_code(address, runtime);
-        self.alloc.entry(address).or_default().storage = storage;
-        Ok(())
-    }
-}
-
-fn account_info(account: &AccountAllocation) -> AccountInfo {
-    AccountInfo {
-        balance: account.balance,
-        nonce: account.nonce,
-        code_hash: keccak256(&account.code),
-        code: Some(Bytecode::new_raw(account.code.clone())),
-        ..Default::default()
-    }
-}
-
-fn creation_code(name: &str, json: &str) -> Result<Bytes> {
-    let artifact: Artifact =
-        serde_json::from_str(json).with_context(|| format!("artifact {name}"))?;
-    Ok(artifact.bytecode)
-}
-
-/// Permit2's code carries the chain id and the domain separator as immutables; the artifact is a
-/// template in which both are filled in.
-fn permit2(preinstall: &Preinstall, chain_id: u64) -> Result<Bytes> {
-    const CHAIN_ID_AT: usize = 6_945;
-    const DOMAIN_SEPARATOR_AT: usize = 6_983;
-    let domain_type =
-        keccak256("EIP712Domain(string name,uint256 chainId,address verifyingContract)");
-    let chain_id = U256::from(chain_id);
-    let separator = keccak256(
-        (domain_type, keccak256("Permit2"), chain_id, preinstall.address).abi_encode_params(),
+            .abi_encode(),
     );
-    let mut code = preinstall.code.to_vec();
+    let mut code = template.to_vec();
     for (at, word) in
-        [(CHAIN_ID_AT, chain_id.to_be_bytes::<32>()), (DOMAIN_SEPARATOR_AT, separator.0)]
+        [(PERMIT2_CHAIN_ID_AT, B256::from(U256::from(chain_id))), (PERMIT2_DOMAIN_AT, domain)]
     {
-        code.get_mut(at..at + 32)
-            .context("the Permit2 template is too short")?
-            .copy_from_slice(&word);
+        ensure!(code.get(at - 1) == Some(&opcode::PUSH32), "Permit2's code is of another build");
+        let slot = code.get_mut(at..at + 32).context("Permit2's code is too short")?;
+        slot.copy_from_slice(word.as_slice());
     }
     Ok(code.into())
 }
 
+/// State under construction.
+struct GenesisState {
+    chain_id: u64,
+    block: BlockEnv,
+    db: CacheDB<EmptyDB>,
+    /// Accounts that belong to the genesis; the database also holds those that constructors only read.
+    contracts: BTreeSet<Address>,
+}
+
+impl GenesisState {
+    fn new(params: &GenesisParams) -> Self {
+        let block = BlockEnv {
+            timestamp: U256::from(params.timestamp),
+            gas_limit: params.gas_limit,
+            basefee: params.base_fee_per_gas,
+            beneficiary: SEQUENCER_FEE_VAULT,
+            ..Default::default()
+        };
+        Self {
+            chain_id: params.chain_id,
+            block,
+            db: CacheDB::new(EmptyDB::default()),
+            contracts: BTreeSet::new(),
+        }
+    }
+
+    /// Puts runtime code at `address`; its nonce is 1, as that of every created contract (EIP-161).
+    fn install(&mut self, address: Address, code: Bytes) {
+        let info = self.db.cache.accounts.get(&address).map(|account| account.info.clone());
+        let info = AccountInfo {
+            nonce: info.as_ref().map_or(1, |info| info.nonce.max(1)),
+            ..info.unwrap_or_default()
+        };
+        self.db.insert_account_info(address, info.with_code(Bytecode::new_legacy(code)));
+        self.contracts.insert(address);
+    }
+
+    /// Runs the constructor of `artifact` at `address` and puts what it returns there.
+    fn construct(&mut self, address: Address, artifact: &str, arguments: &[u8]) -> Result<()> {
+        let artifact: Artifact = serde_json::from_str(artifact).context("an artifact cannot be read")?;
+        let name = &artifact.contract_name;
+        // A constructor reads its arguments from behind its own code.
+        let init_code = [&artifact.bytecode, arguments].concat();
+        self.install(address, init_code.into());
+        let mut evm = Context::mainnet()
+            .with_db(&mut self.db)
+            .with_block(self.block.clone())
+            .modify_cfg_chained(|cfg| {
+                cfg.chain_id = self.chain_id;
+                cfg.set_spec_and_mainnet_gas_params(SpecId::PRAGUE);
+            })
+            .build_mainnet();
+        // A system call pays nothing and leaves its caller as it was.
+        let result = evm
+            .system_call_commit(address, Bytes::new())
+            .with_context(|| format!("the constructor of {name} cannot run"))?;
+        let code = match result {
+            ExecutionResult::Success { output: Output::Call(code), .. } => code,
+            ExecutionResult::Revert { output, .. } => {
+                bail!("the constructor of {name} refuses its arguments: 0x{}", hex::encode(output))
+            }
+            other => bail!("the constructor of {name} failed: {other:?}"),
+        };
+        ensure!(!code.is_empty(), "the constructor of {name} returned no code");
+        self.install(address, code);
+        Ok(())
+    }
+
+    fn fund(&mut self, address: Address, balance: U256) -> Result<()> {
+        let info = &mut self.db.load_account(address)?.info;
+        info.balance = info.balance.checked_add(balance).context("a balance exceeds 256 bits")?;
+        self.contracts.insert(address);
+        Ok(())
+    }
+
+    /// Every account with its storage in order. Fails if a constructor wrote to, or created, an account
+    /// that is not in the genesis.
+    fn into_alloc(self) -> Result<BTreeMap<Address, AccountAllocation>> {
+        let mut alloc = BTreeMap::new();
+        for (address, account) in &self.db.cache.accounts {
+            let storage: BTreeMap<B256, B256> = account
+                .storage
+                .iter()
+                .filter(|(_, value)| !value.is_zero())
+                .map(|(slot, value)| (B256::from(*slot), B256::from(*value)))
+                .collect();
+            if !self.contracts.contains(address) {
+                ensure!(
+                    account.info.is_empty() && storage.is_empty(),
+                    "a constructor changed {address}, which is not in the genesis"
+                );
+                continue;
+            }
+            let code = self.db.cache.contracts.get(&account.info.code_hash);
+            let code = code.map(Bytecode::original_bytes).unwrap_or_default();
+            let AccountInfo { balance, nonce, .. } = account.info;
+            alloc.insert(*address, AccountAllocation { balance, nonce, code, storage });
+        }
+        Ok(alloc)
+    }
+}
+
+/// The parts of a committed artifact that a genesis needs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Artifact {
+    contract_name: String,
+    bytecode: Bytes,
+}
+
 #[cfg(test)]
 mod tests {
+    use alloy_sol_types::SolCall;
+    use revm::SystemCallEvm;
+
     use super::*;
+
+    sol! {
+        function DOMAIN_SEPARATOR() external view returns (bytes32);
+        function eip712Domain() external view returns (
+            bytes1 fields,
+            string name,
+            string version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] extensions
+        );
+        function owner() external view returns (address);
+        function name() external view returns (string);
+        function recipient() external view returns (address);
+        function messageNonce() external view returns (uint256);
+        function settlement() external view returns (address);
+    }
+
+    const CHAIN_ID: u64 = 16_120;
 
     fn params() -> GenesisParams {
         GenesisParams {
-            chain_id: 16_120,
+            chain_id: CHAIN_ID,
             timestamp: 1_700_000_000,
-            base_fee: 1_000_000,
-            system_config: SystemConfig::default(),
-            governance: Address::repeat_byte(1),
-            economy: EconomyParams {
-                platform_bps: 500,
-                engines: vec![Address::repeat_byte(2), Address::repeat_byte(3)],
+            gas_limit: 60_000_000,
+            base_fee_per_gas: 1_000_000,
+            eip1559_denominator: 250,
+            eip1559_elasticity: 6,
+            min_base_fee: 1_000_000,
+            fee_recipient: Address::repeat_byte(0x17),
+            fee_withdrawal_min: U256::from(1_000u64),
+            settlement: SettlementParams {
+                governance: Address::repeat_byte(0x12),
+                engines: [0x14, 0x15, 0x16].map(Address::repeat_byte).to_vec(),
                 threshold: 2,
+                platform_bps: 500,
                 challenge_window: 10,
                 challenge_window_min: 1,
-                bond_min: 10,
-                platform: Address::repeat_byte(4),
-                stakers: Address::repeat_byte(5),
-                sink: Address::repeat_byte(6),
+                bond_min: 1_000_000_000_000_000_000,
+                platform: Address::repeat_byte(0x17),
+                stakers: Address::repeat_byte(0x18),
+                sink: Address::repeat_byte(0x19),
             },
-            balances: BTreeMap::from([
-                (Address::repeat_byte(7), U256::from(5)),
-                (Address::repeat_byte(8), U256::from(6)),
+            funded: BTreeMap::from([
+                (Address::repeat_byte(0xaa), U256::from(7u64)),
+                (Address::repeat_byte(0xbb), U256::from(35u64)),
             ]),
         }
     }
 
-    /// Calls a contract of a genesis.
-    fn call(genesis: &GenesisL2, to: Address, data: Vec<u8>) -> Bytes {
+    /// Calls a view of a genesis contract under the chain id that the genesis names.
+    fn call<C: SolCall>(genesis: &GenesisL2, to: Address, request: C) -> C::Return {
         let mut db = CacheDB::new(EmptyDB::default());
         for (address, account) in &genesis.alloc {
-            db.insert_account_info(*address, account_info(account));
+            let info = AccountInfo { balance: account.balance, nonce: account.nonce, ..Default::default() };
+            db.insert_account_info(*address, info.with_code(Bytecode::new_raw(account.code.clone())));
             for (slot, value) in &account.storage {
                 db.insert_account_storage(*address, (*slot).into(), (*value).into()).unwrap();
             }
         }
-        let mut cfg = CfgEnv::new_with_spec(SpecId::PRAGUE);
-        cfg.chain_id = genesis.chain_id;
-        let mut evm = Context::mainnet().with_db(db).with_cfg(cfg).build_mainnet();
-        let tx = TxEnv {
-            kind: TxKind::Call(to),
-            data: data.into(),
-            gas_limit: 10_000_000,
-            chain_id: Some(genesis.chain_id),
-            ..Default::default()
-        };
-        match evm.transact(tx).unwrap().result {
-            ExecutionResult::Success { output: Output::Call(bytes), .. } => bytes,
-            other => panic!("{to}: {other:?}"),
-        }
+        let mut evm = Context::mainnet()
+            .with_db(db)
+            .modify_cfg_chained(|cfg| {
+                cfg.chain_id = genesis.chain_id;
+                cfg.set_spec_and_mainnet_gas_params(SpecId::PRAGUE);
+            })
+            .build_mainnet();
+        let result = evm.system_call(to, request.abi_encode().into()).unwrap().result;
+        C::abi_decode_returns(result.output().unwrap()).unwrap()
     }
 
-    fn selector(signature: &str) -> Vec<u8> {
-        keccak256(signature)[..4].to_vec()
-    }
-
-    #[test]
-    fn the_same_parameters_give_the_same_genesis() {
-        assert_eq!(build(&params()).unwrap(), build(&params()).unwrap());
-    }
-
-    #[test]
-    fn supply_is_the_sum_of_the_balances() {
-        assert_eq!(supply(&build(&params()).unwrap()), U256::from(11));
-    }
-
-    #[test]
-    fn constructors_ran_at_their_final_addresses() {
-        let genesis = build(&params()).unwrap();
-        let domain = |address, name: &str| {
-            let kind = keccak256(
-                "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)",
-            );
-            keccak256(
-                (kind, keccak256(name), keccak256("1"), U256::from(16_120), address)
-                    .abi_encode_params(),
+    fn domain_separator(name: &str, version: Option<&str>, contract: Address) -> B256 {
+        let id = U256::from(CHAIN_ID);
+        keccak256(match version {
+            Some(version) => (
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)",
+                ),
+                keccak256(name),
+                keccak256(version),
+                id,
+                contract,
             )
-        };
-        // eip712Domain() gives name, version, chain id and address (EIP-5267).
-        for (address, name) in [
-            (INFERENCE_ESCROW, "InferenceEscrow"),
-            (ATTRIBUTION_SETTLEMENT, "AttributionSettlement"),
-        ] {
-            let answer = call(&genesis, address, selector("eip712Domain()"));
-            type Domain = (
-                alloy_primitives::FixedBytes<1>,
-                String,
-                String,
-                U256,
-                Address,
-                B256,
-                Vec<U256>,
-            );
-            let (_, got, version, chain, verifying, _, _) =
-                Domain::abi_decode_params(&answer).unwrap();
-            assert_eq!((got.as_str(), version.as_str()), (name, "1"));
-            assert_eq!((chain, verifying), (U256::from(16_120), address));
-            assert_ne!(domain(address, name), B256::ZERO);
-        }
-        let engine = (Address::repeat_byte(2),).abi_encode_params();
-        let is_engine = call(
-            &genesis,
-            ATTRIBUTION_SETTLEMENT,
-            [selector("isEngine(address)"), engine].concat(),
-        );
-        assert_eq!(U256::from_be_slice(&is_engine), U256::from(1));
+                .abi_encode(),
+            None => (
+                keccak256("EIP712Domain(string name,uint256 chainId,address verifyingContract)"),
+                keccak256(name),
+                id,
+                contract,
+            )
+                .abi_encode(),
+        })
     }
 
     #[test]
-    fn permit2_knows_its_chain() {
+    fn every_contract_has_code_and_the_nonce_of_a_created_contract() {
         let genesis = build(&params()).unwrap();
-        let permit2 = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
-        let separator = call(&genesis, permit2, selector("DOMAIN_SEPARATOR()"));
-        let kind = keccak256("EIP712Domain(string name,uint256 chainId,address verifyingContract)");
-        let want = keccak256(
-            (kind, keccak256("Permit2"), U256::from(16_120), permit2).abi_encode_params(),
-        );
-        assert_eq!(separator.as_ref(), want.as_slice());
+        let addresses = constructions(&params())
+            .into_iter()
+            .map(|(address, ..)| address)
+            .chain(preinstalls().unwrap().into_iter().map(|preinstall| preinstall.address));
+        for address in addresses {
+            let account = &genesis.alloc[&address];
+            assert!(account.code.len() > 60, "{address} has {} bytes of code", account.code.len());
+            assert!(account.code.len() <= 24_576, "{address} could not have been deployed");
+            assert_eq!(account.nonce, 1, "{address}");
+            assert!(account.balance.is_zero(), "{address}");
+        }
     }
 
     #[test]
-    fn what_tools_expect_is_there() {
+    fn system_contracts_are_those_of_the_eips() {
         let genesis = build(&params()).unwrap();
-        for known in [
-            address!("4e59b44847b379578588920cA78FbF26c0B4956C"),
-            address!("cA11bde05977b3631167028862bE2a173976CA11"),
-            address!("000F3df6D732807Ef1319fB7B8bB8522d0Beac02"),
-            address!("0000F90827F1C53a10cb7A02335B175320002935"),
-            primitives::L1_BLOCK,
-            primitives::L2_TO_L1_MESSAGE_PASSER,
-            primitives::SEQUENCER_FEE_VAULT,
+        for (address, code) in [
+            (alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS, &*alloy_eips::eip2935::HISTORY_STORAGE_CODE),
+            (alloy_eips::eip4788::BEACON_ROOTS_ADDRESS, &*alloy_eips::eip4788::BEACON_ROOTS_CODE),
         ] {
-            assert!(!genesis.alloc[&known].code.is_empty(), "{known} has no code");
+            assert_eq!(genesis.alloc[&address].code, *code);
         }
-        assert_eq!(genesis.extra_data.len(), 17);
+    }
+
+    #[test]
+    fn domains_name_this_chain_and_the_final_address() {
+        let genesis = build(&params()).unwrap();
+        for (address, name) in
+            [(INFERENCE_ESCROW, "InferenceEscrow"), (ATTRIBUTION_SETTLEMENT, "AttributionSettlement")]
+        {
+            let domain = call(&genesis, address, eip712DomainCall {});
+            assert_eq!(domain.name, name);
+            assert_eq!(domain.version, "1");
+            assert_eq!(domain.chainId, U256::from(CHAIN_ID));
+            assert_eq!(domain.verifyingContract, address);
+        }
+        let separator = call(&genesis, WOPEN, DOMAIN_SEPARATORCall {});
+        assert_eq!(separator, domain_separator("Wrapped OPEN", Some("1"), WOPEN));
+        let separator = call(&genesis, PERMIT2, DOMAIN_SEPARATORCall {});
+        assert_eq!(separator, domain_separator("Permit2", None, PERMIT2));
+    }
+
+    #[test]
+    fn constructors_left_their_immutables_and_storage() {
+        let params = params();
+        let genesis = build(&params).unwrap();
+        assert_eq!(call(&genesis, WOPEN, nameCall {}), "Wrapped OPEN");
+        assert_eq!(call(&genesis, BASE_FEE_VAULT, recipientCall {}), params.fee_recipient);
+        assert_eq!(call(&genesis, ATTRIBUTION_SETTLEMENT, ownerCall {}), params.settlement.governance);
+        assert_eq!(call(&genesis, ATTRIBUTION_DISPUTE, settlementCall {}), ATTRIBUTION_SETTLEMENT);
+        assert_eq!(
+            call(&genesis, L2_TO_L1_MESSAGE_PASSER, messageNonceCall {}),
+            U256::from(1) << 240
+        );
+        assert!(genesis.alloc[&L2_TO_L1_MESSAGE_PASSER].storage.is_empty());
+    }
+
+    #[test]
+    fn supply_is_what_was_funded() {
+        let genesis = build(&params()).unwrap();
+        assert_eq!(supply(&genesis).unwrap(), U256::from(42u64));
+        assert_eq!(genesis.alloc[&Address::repeat_byte(0xbb)].balance, U256::from(35u64));
+    }
+
+    #[test]
+    fn the_same_parameters_give_the_same_bytes() {
+        let encode = || serde_json::to_vec(&build(&params()).unwrap()).unwrap();
+        assert_eq!(encode(), encode());
+    }
+
+    #[test]
+    fn extra_data_is_jovians() {
+        let genesis = build(&params()).unwrap();
+        assert_eq!(hex::encode(&genesis.extra_data), "01000000fa0000000600000000000f4240");
+    }
+
+    #[test]
+    fn a_constructor_that_refuses_is_an_error() {
+        let mut params = params();
+        params.settlement.threshold = 4;
+        let message = build(&params).unwrap_err().to_string();
+        assert!(message.contains("AttributionSettlement refuses its arguments"), "{message}");
     }
 }
