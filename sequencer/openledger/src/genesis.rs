@@ -14,7 +14,7 @@ use alloy_sol_types::{SolValue, sol};
 use anyhow::{Context as _, Result, bail, ensure};
 use primitives::{
     AccountAllocation, BASE_FEE_VAULT, GenesisL2, L1_BLOCK, L1_FEE_VAULT, L2_TO_L1_MESSAGE_PASSER,
-    OPERATOR_FEE_VAULT, SEQUENCER_FEE_VAULT,
+    OPERATOR_FEE_VAULT, SEQUENCER_FEE_VAULT, SystemConfig,
 };
 use revm::{
     Context, MainBuilder, MainContext, SystemCallCommitEvm,
@@ -46,50 +46,45 @@ const EXTRA_DATA_VERSION_JOVIAN: u8 = 1;
 const PERMIT2_CHAIN_ID_AT: usize = 6_945;
 const PERMIT2_DOMAIN_AT: usize = 6_983;
 
-/// What distinguishes one L2 genesis from another.
+/// Least balance at which a fee vault can be emptied: 1 OPEN, in wei.
+const VAULT_WITHDRAWAL_MIN: u128 = 1_000_000_000_000_000_000;
+
+/// What a genesis is made from.
 #[derive(Clone, Debug)]
 pub struct GenesisParams {
     pub chain_id: u64,
     /// Seconds since the Unix epoch.
     pub timestamp: u64,
-    /// Gas limit of block 0; at least 21,000,000, so that the deposits of one L1 block fit.
-    pub gas_limit: u64,
     /// Base fee of block 0, wei.
-    pub base_fee_per_gas: u64,
-    pub eip1559_denominator: u32,
-    pub eip1559_elasticity: u32,
-    /// Floor of the base fee, wei.
-    pub min_base_fee: u64,
-    /// Receives what the fee vaults collect.
-    pub fee_recipient: Address,
-    /// A vault is emptied only when it holds at least this much, wei.
-    pub fee_withdrawal_min: U256,
-    pub settlement: SettlementParams,
+    pub base_fee: u64,
+    pub system_config: SystemConfig,
+    /// Owns what is governed.
+    pub governance: Address,
+    pub economy: EconomyParams,
     /// OPEN that exists on L2 from block 0, wei. Its sum must be locked in the L1 portal.
-    pub funded: BTreeMap<Address, U256>,
+    pub balances: BTreeMap<Address, U256>,
 }
 
-/// First settings of `AttributionSettlement`; `governance` can change them within the contract's bounds.
+/// First settings of `AttributionSettlement`; governance can change them within the contract's bounds.
 #[derive(Clone, Debug)]
-pub struct SettlementParams {
-    /// Owner of `AttributionSettlement`.
-    pub governance: Address,
-    /// Keys whose signatures make an epoch, at least `threshold` of them.
-    pub engines: Vec<Address>,
-    pub threshold: u8,
+pub struct EconomyParams {
     /// Platform share of fees, basis points.
     pub platform_bps: u16,
+    /// Keys whose signatures make an epoch.
+    pub engines: Vec<Address>,
+    /// Signatures that an epoch needs.
+    pub threshold: u8,
     /// Seconds between the post of an epoch and its activation.
     pub challenge_window: u32,
-    /// Least challenge window that governance can set later, seconds.
+    /// Seconds; governance can never set the window below it.
     pub challenge_window_min: u32,
     /// Least bond of an epoch, wei.
     pub bond_min: u128,
-    /// Receives the platform share.
+    /// Receives the platform share, and what the fee vaults collect.
     pub platform: Address,
     /// Receives the stakers' share.
     pub stakers: Address,
-    /// Receives what is attributed to nobody, and slashed bonds.
+    /// Receives what is attributed to nobody.
     pub sink: Address,
 }
 
@@ -106,12 +101,9 @@ sol! {
     }
 }
 
-/// Builds the genesis. Fails if a constructor refuses its arguments.
+/// Builds the genesis; the same parameters always give the same bytes. Fails if a constructor refuses
+/// its arguments.
 pub fn build(params: &GenesisParams) -> Result<GenesisL2> {
-    ensure!(
-        params.eip1559_denominator != 0 && params.eip1559_elasticity != 0,
-        "EIP-1559 denominator and elasticity must be at least 1"
-    );
     let mut state = GenesisState::new(params);
     for preinstall in preinstalls()? {
         let code = match preinstall.address {
@@ -123,34 +115,30 @@ pub fn build(params: &GenesisParams) -> Result<GenesisL2> {
     for (address, artifact, arguments) in constructions(params) {
         state.construct(address, artifact, &arguments)?;
     }
-    for (address, balance) in &params.funded {
+    for (address, balance) in &params.balances {
         state.fund(*address, *balance)?;
     }
     Ok(GenesisL2 {
         chain_id: params.chain_id,
         timestamp: params.timestamp,
-        gas_limit: params.gas_limit,
-        base_fee_per_gas: params.base_fee_per_gas,
-        extra_data: extra_data(params),
+        gas_limit: params.system_config.gas_limit,
+        base_fee_per_gas: params.base_fee,
+        extra_data: extra_data(&params.system_config),
         alloc: state.into_alloc()?,
     })
 }
 
 /// OPEN that `genesis` allocates, wei; what the L1 portal must lock before it takes deposits.
-pub fn supply(genesis: &GenesisL2) -> Result<U256> {
-    genesis
-        .alloc
-        .values()
-        .try_fold(U256::ZERO, |sum, account| sum.checked_add(account.balance))
-        .context("the genesis balances exceed 256 bits")
+pub fn supply(genesis: &GenesisL2) -> U256 {
+    genesis.alloc.values().fold(U256::ZERO, |sum, account| sum.saturating_add(account.balance))
 }
 
 /// Header `extraData` of Jovian: version, denominator, elasticity and floor of the base fee, big-endian.
-fn extra_data(params: &GenesisParams) -> Bytes {
+fn extra_data(config: &SystemConfig) -> Bytes {
     let mut bytes = vec![EXTRA_DATA_VERSION_JOVIAN];
-    bytes.extend(params.eip1559_denominator.to_be_bytes());
-    bytes.extend(params.eip1559_elasticity.to_be_bytes());
-    bytes.extend(params.min_base_fee.to_be_bytes());
+    bytes.extend(config.eip1559_denominator.to_be_bytes());
+    bytes.extend(config.eip1559_elasticity.to_be_bytes());
+    bytes.extend(config.min_base_fee.to_be_bytes());
     bytes.into()
 }
 
@@ -162,23 +150,23 @@ fn constructions(params: &GenesisParams) -> Vec<(Address, &'static str, Vec<u8>)
             include_str!(concat!("../../../contracts/artifacts/", $name, ".json"))
         };
     }
-    let vault = (params.fee_recipient, params.fee_withdrawal_min).abi_encode_params();
-    let settlement = &params.settlement;
+    let economy = &params.economy;
+    let vault = (economy.platform, U256::from(VAULT_WITHDRAWAL_MIN)).abi_encode_params();
     let settlement_arguments = (
-        settlement.governance,
+        params.governance,
         MODEL_REGISTRY,
         ATTRIBUTION_DISPUTE,
-        settlement.challenge_window_min,
+        economy.challenge_window_min,
         Parameters {
-            platformBps: settlement.platform_bps,
-            threshold: settlement.threshold,
-            challengeWindow: settlement.challenge_window,
-            bondMin: settlement.bond_min,
-            platform: settlement.platform,
-            stakers: settlement.stakers,
-            sink: settlement.sink,
+            platformBps: economy.platform_bps,
+            threshold: economy.threshold,
+            challengeWindow: economy.challenge_window,
+            bondMin: economy.bond_min,
+            platform: economy.platform,
+            stakers: economy.stakers,
+            sink: economy.sink,
         },
-        settlement.engines.clone(),
+        economy.engines.clone(),
     )
         .abi_encode_params();
     vec![
@@ -190,7 +178,7 @@ fn constructions(params: &GenesisParams) -> Vec<(Address, &'static str, Vec<u8>)
         (L1_FEE_VAULT, artifact!("L1FeeVault"), vault.clone()),
         (OPERATOR_FEE_VAULT, artifact!("OperatorFeeVault"), vault),
         (WOPEN, artifact!("WOPEN"), vec![]),
-        (DATANET_REGISTRY, artifact!("DatanetRegistry"), (settlement.sink,).abi_encode_params()),
+        (DATANET_REGISTRY, artifact!("DatanetRegistry"), (economy.sink,).abi_encode_params()),
         (MODEL_REGISTRY, artifact!("ModelRegistry"), (DATANET_REGISTRY,).abi_encode_params()),
         (
             INFERENCE_ESCROW,
@@ -246,15 +234,15 @@ struct GenesisState {
     block: BlockEnv,
     db: CacheDB<EmptyDB>,
     /// Accounts that belong to the genesis; the database also holds those that constructors only read.
-    contracts: BTreeSet<Address>,
+    members: BTreeSet<Address>,
 }
 
 impl GenesisState {
     fn new(params: &GenesisParams) -> Self {
         let block = BlockEnv {
             timestamp: U256::from(params.timestamp),
-            gas_limit: params.gas_limit,
-            basefee: params.base_fee_per_gas,
+            gas_limit: params.system_config.gas_limit,
+            basefee: params.base_fee,
             beneficiary: SEQUENCER_FEE_VAULT,
             ..Default::default()
         };
@@ -262,7 +250,7 @@ impl GenesisState {
             chain_id: params.chain_id,
             block,
             db: CacheDB::new(EmptyDB::default()),
-            contracts: BTreeSet::new(),
+            members: BTreeSet::new(),
         }
     }
 
@@ -274,7 +262,7 @@ impl GenesisState {
             ..info.unwrap_or_default()
         };
         self.db.insert_account_info(address, info.with_code(Bytecode::new_legacy(code)));
-        self.contracts.insert(address);
+        self.members.insert(address);
     }
 
     /// Runs the constructor of `artifact` at `address` and puts what it returns there.
@@ -311,7 +299,7 @@ impl GenesisState {
     fn fund(&mut self, address: Address, balance: U256) -> Result<()> {
         let info = &mut self.db.load_account(address)?.info;
         info.balance = info.balance.checked_add(balance).context("a balance exceeds 256 bits")?;
-        self.contracts.insert(address);
+        self.members.insert(address);
         Ok(())
     }
 
@@ -326,7 +314,7 @@ impl GenesisState {
                 .filter(|(_, value)| !value.is_zero())
                 .map(|(slot, value)| (B256::from(*slot), B256::from(*value)))
                 .collect();
-            if !self.contracts.contains(address) {
+            if !self.members.contains(address) {
                 ensure!(
                     account.info.is_empty() && storage.is_empty(),
                     "a constructor changed {address}, which is not in the genesis"
@@ -381,18 +369,13 @@ mod tests {
         GenesisParams {
             chain_id: CHAIN_ID,
             timestamp: 1_700_000_000,
-            gas_limit: 60_000_000,
-            base_fee_per_gas: 1_000_000,
-            eip1559_denominator: 250,
-            eip1559_elasticity: 6,
-            min_base_fee: 1_000_000,
-            fee_recipient: Address::repeat_byte(0x17),
-            fee_withdrawal_min: U256::from(1_000u64),
-            settlement: SettlementParams {
-                governance: Address::repeat_byte(0x12),
+            base_fee: 1_000_000,
+            system_config: SystemConfig::default(),
+            governance: Address::repeat_byte(0x12),
+            economy: EconomyParams {
+                platform_bps: 500,
                 engines: [0x14, 0x15, 0x16].map(Address::repeat_byte).to_vec(),
                 threshold: 2,
-                platform_bps: 500,
                 challenge_window: 10,
                 challenge_window_min: 1,
                 bond_min: 1_000_000_000_000_000_000,
@@ -400,7 +383,7 @@ mod tests {
                 stakers: Address::repeat_byte(0x18),
                 sink: Address::repeat_byte(0x19),
             },
-            funded: BTreeMap::from([
+            balances: BTreeMap::from([
                 (Address::repeat_byte(0xaa), U256::from(7u64)),
                 (Address::repeat_byte(0xbb), U256::from(35u64)),
             ]),
@@ -501,8 +484,8 @@ mod tests {
         let params = params();
         let genesis = build(&params).unwrap();
         assert_eq!(call(&genesis, WOPEN, nameCall {}), "Wrapped OPEN");
-        assert_eq!(call(&genesis, BASE_FEE_VAULT, recipientCall {}), params.fee_recipient);
-        assert_eq!(call(&genesis, ATTRIBUTION_SETTLEMENT, ownerCall {}), params.settlement.governance);
+        assert_eq!(call(&genesis, BASE_FEE_VAULT, recipientCall {}), params.economy.platform);
+        assert_eq!(call(&genesis, ATTRIBUTION_SETTLEMENT, ownerCall {}), params.governance);
         assert_eq!(call(&genesis, ATTRIBUTION_DISPUTE, settlementCall {}), ATTRIBUTION_SETTLEMENT);
         assert_eq!(
             call(&genesis, L2_TO_L1_MESSAGE_PASSER, messageNonceCall {}),
@@ -512,9 +495,9 @@ mod tests {
     }
 
     #[test]
-    fn supply_is_what_was_funded() {
+    fn supply_is_the_sum_of_the_balances() {
         let genesis = build(&params()).unwrap();
-        assert_eq!(supply(&genesis).unwrap(), U256::from(42u64));
+        assert_eq!(supply(&genesis), U256::from(42u64));
         assert_eq!(genesis.alloc[&Address::repeat_byte(0xbb)].balance, U256::from(35u64));
     }
 
@@ -533,7 +516,7 @@ mod tests {
     #[test]
     fn a_constructor_that_refuses_is_an_error() {
         let mut params = params();
-        params.settlement.threshold = 4;
+        params.economy.threshold = 4;
         let message = build(&params).unwrap_err().to_string();
         assert!(message.contains("AttributionSettlement refuses its arguments"), "{message}");
     }
