@@ -43,10 +43,15 @@ impl UnigramCounts {
     /// Counts one more document.
     pub fn add(&mut self, tokens: &[u16]) {
         for token in tokens {
-            if let Some(count) = self.counts.get_mut(usize::from(*token)) {
-                *count = count.saturating_add(1);
-                self.total = self.total.saturating_add(1);
-            }
+            self.add_many(*token, 1);
+        }
+    }
+
+    /// Counts `token` another `times` times.
+    pub fn add_many(&mut self, token: u16, times: u64) {
+        if let Some(count) = self.counts.get_mut(usize::from(token)) {
+            *count = count.saturating_add(times);
+            self.total = self.total.saturating_add(times);
         }
     }
 
