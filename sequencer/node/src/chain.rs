@@ -332,6 +332,25 @@ pub(crate) fn code_kind(code: &revm::bytecode::Bytecode) -> AccountCode {
     }
 }
 
-fn changed_accounts(_executed: &ExecutedBlock) -> Vec<(Address, AccountState)> {
-    Vec::new()
+/// The accounts the block changed, as the pool needs to know them.
+fn changed_accounts(executed: &ExecutedBlock) -> Vec<(Address, AccountState)> {
+    let changes = &executed.changes;
+    changes
+        .state
+        .iter()
+        .map(|(address, account)| {
+            let state = account.info.as_ref().map_or_else(AccountState::default, |info| {
+                let code = if info.is_empty_code_hash() {
+                    AccountCode::None
+                } else {
+                    let code = info.code.as_ref().or_else(|| changes.contracts.get(&info.code_hash));
+                    // Code that was there before is not among the changes: an account that sends
+                    // and has code is a delegation, and contracts never enter the pool.
+                    code.map_or(AccountCode::Delegation, code_kind)
+                };
+                AccountState { nonce: info.nonce, balance: info.balance, code }
+            });
+            (*address, state)
+        })
+        .collect()
 }

@@ -182,6 +182,8 @@ pub enum VerifierError {
     L1Closed,
     #[error("L1 reorganised above block {common}, below the safe head's origin {origin:?}")]
     L1Reorganised { origin: BlockNumHash, common: u64 },
+    #[error("the system configuration could not be read from the head block")]
+    SystemConfig(#[from] derive::AttributesError),
     #[error("derivation failed")]
     Derivation(#[from] derive::PipelineError),
     #[error("a derived block could not be executed, not even with deposits only")]

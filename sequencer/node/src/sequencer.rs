@@ -242,7 +242,7 @@ fn build_block(
     let started = Instant::now();
     let rollup = chain.rollup();
     let parent = chain.head()?;
-    let system_config = system_config_at(chain, &parent)?;
+    let system_config = system_config_at(rollup, &parent)?;
     let mut attributes = derive::attributes(
         rollup,
         &system_config,
@@ -300,7 +300,7 @@ fn fill<S>(
     deadline: Instant,
 ) -> Filled
 where
-    S: revm::DatabaseRef,
+    S: revm::DatabaseRef<Error: std::error::Error + Send + Sync + 'static>,
 {
     let mut filled = Filled::default();
     let mut da_scaled: u64 = 0;
@@ -347,11 +347,14 @@ fn fill_budget(config: &SequencerConfig, rollup: &RollupConfig, timestamp: u64) 
 
 /// The configuration in force at `parent`'s end, from its L1 attributes; updates of the next
 /// origin are applied by `derive::attributes`.
-fn system_config_at(chain: &Chain, parent: &SealedBlock) -> Result<SystemConfig, SequencerError> {
-    if parent.number() == chain.rollup().genesis.l2.number {
-        return Ok(chain.rollup().genesis.system_config);
+pub(crate) fn system_config_at(
+    rollup: &RollupConfig,
+    parent: &SealedBlock,
+) -> Result<SystemConfig, derive::AttributesError> {
+    if parent.number() == rollup.genesis.l2.number {
+        return Ok(rollup.genesis.system_config);
     }
-    Ok(derive::system_config_of(parent.block())?)
+    derive::system_config_of(parent.block())
 }
 
 fn unix_seconds() -> u64 {

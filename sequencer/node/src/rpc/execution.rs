@@ -203,7 +203,9 @@ impl Api {
             overrides::apply_block(&mut env, &mut db, overrides)?;
         }
         let chain_id = self.chain.rollup().l2_chain_id;
-        let mut config = CfgEnv::new_with_spec(OpSpecId::JOVIAN).with_chain_id(chain_id);
+        let mut config = CfgEnv::new()
+            .with_chain_id(chain_id)
+            .with_spec_and_mainnet_gas_params(OpSpecId::JOVIAN);
         config.disable_nonce_check = true;
         config.disable_eip3607 = true;
         Ok(Simulation {

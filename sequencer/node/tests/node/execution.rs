@@ -1,0 +1,216 @@
+//! Calls, estimates, logs and proofs against hand-assembled contracts.
+
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256, hex};
+use serde_json::{Value, json};
+
+use crate::harness::{CHAIN, Running, World, l1_block, quantity};
+
+/// Emits one log with this topic and the first word of the calldata, and stores the word.
+const TOPIC: B256 = b256!("00000000000000000000000000000000000000000000000000000000cafe0001");
+
+fn emitter() -> Bytes {
+    // PUSH0 CALLDATALOAD DUP1 PUSH0 SSTORE PUSH0 MSTORE PUSH32 topic PUSH1 32 PUSH0 LOG1 STOP
+    with_init([hex!("5f35805f555f527f").as_slice(), TOPIC.as_slice(), &hex!("60205fa100")].concat())
+}
+
+fn reverter() -> Bytes {
+    // revert(Error("nope"))
+    let mut text = [0_u8; 32];
+    text[..4].copy_from_slice(b"nope");
+    with_init(
+        [
+            hex!("6308c379a060e01b5f5260206004526004602452").as_slice(),
+            &hex!("7f"),
+            &text,
+            &hex!("60445260645ffd"),
+        ]
+        .concat(),
+    )
+}
+
+/// Constructor code that returns `runtime`.
+fn with_init(runtime: Vec<u8>) -> Bytes {
+    let length = u8::try_from(runtime.len()).unwrap();
+    let mut code = vec![0x60, length, 0x80, 0x60, 0x0a, 0x5f, 0x39, 0x5f, 0xf3, 0x00];
+    code.extend(runtime);
+    code.into()
+}
+
+async fn deploy(world: &World, node: &Running, nonce: u64, code: Bytes) -> Value {
+    let raw = world.sign(0, TxEip1559 {
+        chain_id: CHAIN,
+        nonce,
+        gas_limit: 500_000,
+        max_fee_per_gas: 3_000_000_000,
+        max_priority_fee_per_gas: 1_000_000,
+        to: TxKind::Create,
+        input: code,
+        ..Default::default()
+    });
+    let receipt = node.call("eth_sendRawTransactionSync", json!([raw])).await;
+    assert_eq!(receipt["status"], "0x1", "{receipt}");
+    receipt["contractAddress"].clone()
+}
+
+async fn start() -> (World, tempfile::TempDir, Running) {
+    let world = World::new(2);
+    let directory = tempfile::tempdir().unwrap();
+    let node = Running::start(&world, world.open(directory.path())).await;
+    node.l1_block(l1_block(0, world.genesis.timestamp, Vec::new())).await;
+    (world, directory, node)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_estimates_and_reverts() {
+    let (world, _directory, node) = start().await;
+    let emitter = deploy(&world, &node, 0, emitter()).await;
+    let reverter = deploy(&world, &node, 1, reverter()).await;
+
+    for method in ["eth_call", "eth_estimateGas"] {
+        let answer = node.answer(method, json!([{"to": reverter}, "latest"])).await;
+        let error = &answer["error"];
+        assert_eq!(error["code"], 3, "{method}: {answer}");
+        assert_eq!(error["message"], "execution reverted: nope");
+        assert!(error["data"].as_str().unwrap().starts_with("0x08c379a0"));
+    }
+
+    // cast sends data and input; both are taken when equal, refused when they differ.
+    let data = format!("0x{}", "22".repeat(32));
+    let call = json!([{"to": emitter, "data": data, "input": data}, "latest"]);
+    assert_eq!(node.call("eth_call", call).await, "0x");
+    let call = json!([{"to": emitter, "data": data, "input": "0x00"}, "latest"]);
+    assert_eq!(node.error("eth_call", call).await.0, -32_602);
+
+    // From a contract's address, from nobody, with overrides.
+    assert_eq!(node.call("eth_call", json!([{"from": emitter, "to": emitter}])).await, "0x");
+    let code = json!({emitter.as_str().unwrap(): {"code": "0x425f5260205ff3"}});
+    let block = json!({"time": "0x1234"});
+    let timestamp =
+        node.call("eth_call", json!([{"to": emitter}, "latest", code, block])).await;
+    assert_eq!(timestamp, json!(B256::from(U256::from(0x1234))));
+    let poor = json!([{"from": Address::repeat_byte(9), "to": emitter, "value": "0x1"}]);
+    let (code, message) = node.error("eth_call", poor).await;
+    assert_eq!(code, -32_000);
+    assert!(message.starts_with("insufficient funds for gas * price + value"), "{message}");
+    let cheap = json!([{"to": emitter, "gasPrice": "0x1"}]);
+    let (_, message) = node.error("eth_call", cheap).await;
+    assert!(message.starts_with("max fee per gas less than block base fee"), "{message}");
+
+    let transfer =
+        json!([{"from": world.address(1), "to": Address::repeat_byte(5), "value": "0x1"}]);
+    assert_eq!(node.call("eth_estimateGas", transfer).await, "0x5208");
+    let call = json!({"from": world.address(0), "to": emitter, "data": data});
+    let estimate = quantity(&node.call("eth_estimateGas", json!([call])).await);
+    let raw = |gas_limit, nonce| {
+        world.sign(0, TxEip1559 {
+            chain_id: CHAIN,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: 3_000_000_000,
+            max_priority_fee_per_gas: 1_000_000,
+            to: TxKind::Call(emitter.as_str().unwrap().parse().unwrap()),
+            input: data.parse().unwrap(),
+            ..Default::default()
+        })
+    };
+    let receipt = node.call("eth_sendRawTransactionSync", json!([raw(estimate, 2)])).await;
+    assert_eq!(receipt["status"], "0x1");
+    let used = quantity(&receipt["gasUsed"]);
+    assert!(estimate >= used && estimate < used + used / 32, "{estimate} against {used}");
+
+    let list = node.call("eth_createAccessList", json!([call])).await;
+    let item = &list["accessList"][0];
+    assert_eq!(item["address"], emitter);
+    assert_eq!(item["storageKeys"], json!([B256::ZERO]));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_filters_storage_and_proofs() {
+    let (world, _directory, node) = start().await;
+    let emitter = deploy(&world, &node, 0, emitter()).await;
+    let everything = json!([{"address": emitter, "fromBlock": "0x0"}]);
+    let filter = node.call("eth_newFilter", everything).await;
+    let blocks = node.call("eth_newBlockFilter", json!([])).await;
+    let pending = node.call("eth_newPendingTransactionFilter", json!([])).await;
+
+    let word = B256::repeat_byte(0x33);
+    let raw = world.sign(0, TxEip1559 {
+        chain_id: CHAIN,
+        nonce: 1,
+        gas_limit: 100_000,
+        max_fee_per_gas: 3_000_000_000,
+        max_priority_fee_per_gas: 1_000_000,
+        to: TxKind::Call(emitter.as_str().unwrap().parse().unwrap()),
+        input: word.to_vec().into(),
+        ..Default::default()
+    });
+    let receipt = node.call("eth_sendRawTransactionSync", json!([raw, "0x2710"])).await;
+    let log = &receipt["logs"][0];
+    assert_eq!(log["topics"], json!([TOPIC]));
+    assert_eq!(log["data"], json!(word));
+
+    for filter in [
+        json!({"fromBlock": "0x0", "toBlock": "latest", "address": emitter}),
+        json!({"fromBlock": "earliest", "topics": [TOPIC]}),
+        json!({"fromBlock": "0x0", "topics": [[TOPIC, B256::ZERO]]}),
+        json!({"blockHash": receipt["blockHash"]}),
+    ] {
+        let logs = node.call("eth_getLogs", json!([filter])).await;
+        assert_eq!(logs, json!([log]), "{filter}");
+    }
+    for filter in [
+        json!({"fromBlock": "0x0", "address": Address::ZERO}),
+        json!({"fromBlock": "0x0", "topics": [null, TOPIC]}),
+        json!({"fromBlock": "0xfffffff", "toBlock": "0xfffffff"}),
+    ] {
+        assert_eq!(node.call("eth_getLogs", json!([filter])).await, json!([]), "{filter}");
+    }
+
+    assert_eq!(node.call("eth_getFilterChanges", json!([filter])).await, json!([log]));
+    assert_eq!(node.call("eth_getFilterChanges", json!([filter])).await, json!([]));
+    assert_eq!(node.call("eth_getFilterLogs", json!([filter])).await, json!([log]));
+    let hashes = node.call("eth_getFilterChanges", json!([blocks])).await;
+    assert!(hashes.as_array().unwrap().contains(&receipt["blockHash"]));
+    let hashes = node.call("eth_getFilterChanges", json!([pending])).await;
+    assert_eq!(hashes, json!([receipt["transactionHash"]]));
+    assert_eq!(node.call("eth_uninstallFilter", json!([pending])).await, json!(true));
+    assert_eq!(node.call("eth_uninstallFilter", json!([pending])).await, json!(false));
+
+    assert_eq!(
+        node.call("eth_getStorageAt", json!([emitter, "0x0", "latest"])).await,
+        json!(word)
+    );
+    let code = node.call("eth_getCode", json!([emitter, "latest"])).await;
+    assert!(code.as_str().unwrap().starts_with("0x5f35"));
+    let proof = node.call("eth_getProof", json!([emitter, ["0x0", B256::ZERO], "latest"])).await;
+    assert_eq!(proof["storageProof"][0]["key"], "0x0");
+    assert_eq!(proof["storageProof"][0]["value"], json!(U256::from_be_bytes(word.0)));
+    assert_eq!(proof["storageProof"][1]["key"], json!(B256::ZERO));
+    assert_eq!(proof["nonce"], "0x1");
+    assert!(!proof["accountProof"].as_array().unwrap().is_empty());
+
+    let history = node.call("eth_feeHistory", json!(["0x4", "latest", [10, 50]])).await;
+    let count = history["gasUsedRatio"].as_array().unwrap().len();
+    assert_eq!(history["baseFeePerGas"].as_array().unwrap().len(), count + 1);
+    assert_eq!(history["reward"].as_array().unwrap().len(), count);
+    let history = node.call("eth_feeHistory", json!([4, "latest", null])).await;
+    assert!(history["reward"].is_null());
+    assert!(quantity(&node.call("eth_gasPrice", json!([])).await) > 0);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_a_gap_says_so() {
+    let (world, _directory, node) = start().await;
+    let raw = world.transfer(4, 5, Address::ZERO, U256::ONE);
+    let answer = node.answer("eth_sendRawTransactionSync", json!([raw])).await;
+    assert_eq!((&answer["error"]["code"], &answer["error"]["data"]), (&json!(6), &json!("0x0")));
+    // Nothing is built within a millisecond.
+    let raw = world.transfer(5, 0, Address::ZERO, U256::ONE);
+    let answer = node.answer("eth_sendRawTransactionSync", json!([raw, 1])).await;
+    assert_eq!(answer["error"]["code"], 4, "{answer}");
+    node.receipt(&answer["error"]["data"]).await;
+    node.stop().await;
+}

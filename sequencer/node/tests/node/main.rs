@@ -1,0 +1,7 @@
+//! The node end to end in one process: everything real but L1.
+
+mod bad_input;
+mod blocks;
+mod execution;
+mod harness;
+mod subscriptions;
