@@ -62,6 +62,7 @@ contract ModelRegistry is IModelRegistry {
         _checkParams(params);
         bytes32 nameHash = keccak256(bytes(params.name));
         if (_byName[nameHash] != 0) revert Errors.ModelRegistry_NameTaken(params.name, _byName[nameHash]);
+        uint256 ancestors = _ancestorsUnder(params.parent);
 
         // Effect
         modelId = ++modelCount;
@@ -70,13 +71,9 @@ contract ModelRegistry is IModelRegistry {
         record.owner = msg.sender;
         _store(record.params, params);
         _addOwn(modelId, params.datanets);
-        if (params.parent != 0) {
-            uint256 ancestors = uint256(_known(params.parent).ancestors) + 1;
-            if (ancestors > LINEAGE_MAX) revert Errors.ModelRegistry_LineageTooDeep(ancestors, LINEAGE_MAX);
-            // forge-lint: disable-next-line(unsafe-typecast)
-            record.ancestors = uint8(ancestors);
-            _inherit(modelId, params.parent);
-        }
+        // forge-lint: disable-next-line(unsafe-typecast)
+        record.ancestors = uint8(ancestors);
+        if (params.parent != 0) _inherit(modelId, params.parent);
         record.notForSale = _checkLicences(modelId);
         _checkPrices(record, params.pricePer1kIn, params.pricePer1kOut);
         emit ModelRegistered(modelId, msg.sender, params.name, params);
@@ -109,6 +106,13 @@ contract ModelRegistry is IModelRegistry {
             }
             if (!valid) revert Errors.ModelRegistry_AdapterInvalid(a.adapterHash, a.weightBps);
         }
+    }
+
+    /// @dev How many ancestors a child of `parent` has. Asked before the child exists, so that it cannot be its own parent.
+    function _ancestorsUnder(uint256 parent) private view returns (uint256 ancestors) {
+        if (parent == 0) return 0;
+        ancestors = uint256(_known(parent).ancestors) + 1;
+        if (ancestors > LINEAGE_MAX) revert Errors.ModelRegistry_LineageTooDeep(ancestors, LINEAGE_MAX);
     }
 
     /// @dev Element by element: a calldata array of structs cannot be assigned to storage.

@@ -182,7 +182,7 @@ abstract contract EconomyTest is Test {
 
     function modelParams(string memory name) internal view returns (IModelRegistry.ModelParams memory params) {
         params.name = name;
-        params.baseModelHash = sha256("weights");
+        params.baseModelHash = keccak256("weights");
         params.engineSpecHash = SPEC;
         params.retrievalChunks = 4;
         params.pricePer1kIn = 0.001 ether;
