@@ -1,1 +1,41 @@
-//! See ARCHITECTURE.md.
+//! The state transition: from a parent, payload attributes and a state to a block, its receipts and
+//! the changes it makes. Pure: no clock, no I/O, no floats, no map order. The sequencer, the
+//! verifier and whoever re-executes a range call this one code.
+//!
+//! * [`BlockBuilder`] executes the attributes' transactions, then whatever the sequencer adds.
+//! * [`execute_block`] re-executes a finished block and compares every header field.
+//! * [`StateRootProvider`] computes roots; [`trie`] does it incrementally over any [`trie::NodeReader`].
+//!
+//! Rules: OP Stack through Jovian with Prague EVM rules, active from block 0, by `op-revm`.
+
+#![cfg_attr(not(test), no_std)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_arithmetic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+extern crate alloc;
+
+mod block;
+mod changes;
+mod error;
+mod fees;
+mod roots;
+pub mod trie;
+
+pub use block::{BlockBuilder, ExecutedBlock, TxOutcome, execute_block};
+pub use changes::{Account, AccountChange, StateChanges};
+pub use error::{BlockError, TxRejection};
+pub use fees::{Eip1559Parameters, next_base_fee};
+pub use roots::{EmptyState, StateRootOutcome, StateRootProvider, TrieReader, TrieUpdates, compute_roots};
+
+/// What block building must know of the chain beside its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainSpec {
+    pub chain_id: u64,
+}
+
+impl ChainSpec {
+    /// The rules of the chain with this id.
+    pub const fn new(chain_id: u64) -> Self {
+        Self { chain_id }
+    }
+}

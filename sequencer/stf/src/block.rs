@@ -1,0 +1,503 @@
+//! Building and re-executing blocks.
+
+use alloc::{string::ToString, vec::Vec};
+
+use alloy_consensus::{
+    EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Transaction as _, TxReceipt, Typed2718,
+    proofs::calculate_receipt_root, transaction::{Recovered, SignerRecoverable},
+};
+use alloy_eips::{
+    eip2718::{Decodable2718, Encodable2718},
+    eip2935::HISTORY_STORAGE_ADDRESS,
+    eip4788::BEACON_ROOTS_ADDRESS,
+    eip7685::EMPTY_REQUESTS_HASH,
+};
+use alloy_evm::FromTxWithEncoded;
+use alloy_op_evm::OpTx;
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
+use op_alloy_consensus::{OpDepositReceipt, OpReceiptEnvelope, OpTxEnvelope, OpTxType};
+use op_revm::{
+    DefaultOp, L1BlockInfo, OpBuilder, OpHaltReason, OpSpecId, OpTransactionError,
+    api::{builder::DefaultOpEvm, default_ctx::OpContext},
+    estimate_tx_compressed_size,
+};
+use primitives::{Block, BlockBody, PayloadAttributes, transactions_root};
+use revm::{
+    Context, DatabaseCommit, DatabaseRef, ExecuteEvm, SystemCallEvm,
+    context::{BlockEnv, CfgEnv},
+    context_interface::{
+        block::BlobExcessGasAndPrice,
+        result::{EVMError, ExecutionResult, ResultAndState},
+    },
+    database::{State, WrapDatabaseRef, states::bundle_state::BundleRetention},
+};
+
+use crate::{
+    ChainSpec, Eip1559Parameters, StateChanges, StateRootOutcome, StateRootProvider,
+    error::{BlockError, TxRejection},
+    next_base_fee,
+};
+
+type Db<S> = State<WrapDatabaseRef<S>>;
+
+/// A finished block with everything that follows from it.
+#[derive(Clone, Debug)]
+pub struct ExecutedBlock {
+    pub block: Block,
+    /// One per transaction.
+    pub receipts: Vec<OpReceiptEnvelope>,
+    /// One per transaction.
+    pub senders: Vec<Address>,
+    pub changes: StateChanges,
+    pub roots: StateRootOutcome,
+}
+
+/// What an included transaction did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TxOutcome {
+    pub success: bool,
+    pub gas_used: u64,
+}
+
+/// A block in the making.
+pub struct BlockBuilder<S: DatabaseRef> {
+    spec: ChainSpec,
+    evm: DefaultOpEvm<OpContext<Db<S>>>,
+    header: Header,
+    transactions: Vec<OpTxEnvelope>,
+    senders: Vec<Address>,
+    receipts: Vec<OpReceiptEnvelope>,
+    gas_used: u64,
+    da_footprint: u64,
+    /// Read from `L1Block` after the L1 attributes transaction.
+    da_footprint_scalar: u64,
+}
+
+impl<S: DatabaseRef> core::fmt::Debug for BlockBuilder<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("BlockBuilder")
+            .field("number", &self.header.number)
+            .field("transactions", &self.transactions.len())
+            .field("gas_used", &self.gas_used)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: DatabaseRef> BlockBuilder<S> {
+    /// Opens the block after `parent` and executes the attributes' transactions; an invalid one is an
+    /// error, since attributes are not a wish.
+    pub fn new(
+        spec: &ChainSpec,
+        parent: &Header,
+        attributes: &PayloadAttributes,
+        state: S,
+    ) -> Result<Self, BlockError> {
+        let mut transactions = Vec::with_capacity(attributes.transactions.len());
+        for (index, raw) in attributes.transactions.iter().enumerate() {
+            let transaction = decode(raw).ok_or(BlockError::Undecodable { index })?;
+            let sender = transaction
+                .recover_signer()
+                .map_err(|_| BlockError::BadSignature { index })?;
+            transactions.push(Recovered::new_unchecked(transaction, sender));
+        }
+        Self::open(spec, parent, attributes, transactions, state)
+    }
+
+    fn open(
+        spec: &ChainSpec,
+        parent: &Header,
+        attributes: &PayloadAttributes,
+        transactions: Vec<Recovered<OpTxEnvelope>>,
+        state: S,
+    ) -> Result<Self, BlockError> {
+        if attributes.timestamp <= parent.timestamp {
+            return Err(BlockError::TimestampNotAboveParent {
+                timestamp: attributes.timestamp,
+                parent: parent.timestamp,
+            });
+        }
+        let header = header(parent, attributes);
+        let mut builder = Self {
+            spec: *spec,
+            evm: evm(spec, &header, state),
+            header,
+            transactions: Vec::new(),
+            senders: Vec::new(),
+            receipts: Vec::new(),
+            gas_used: 0,
+            da_footprint: 0,
+            da_footprint_scalar: 0,
+        };
+        builder.system_call(HISTORY_STORAGE_ADDRESS, builder.header.parent_hash)?;
+        builder.system_call(BEACON_ROOTS_ADDRESS, attributes.parent_beacon_block_root)?;
+        builder.open_with(transactions)?;
+        Ok(builder)
+    }
+
+    /// L1 attributes first, then deposits, then the batch's transactions.
+    fn open_with(&mut self, transactions: Vec<Recovered<OpTxEnvelope>>) -> Result<(), BlockError> {
+        match transactions.first().map(Recovered::inner) {
+            Some(OpTxEnvelope::Deposit(first))
+                if first.to.to() == Some(&primitives::L1_BLOCK) => {}
+            _ => return Err(BlockError::NoL1Attributes),
+        }
+        let mut deposits_over = false;
+        for (index, transaction) in transactions.iter().enumerate() {
+            if transaction.inner().is_deposit() {
+                if deposits_over {
+                    return Err(BlockError::DepositOutOfOrder { index });
+                }
+                self.deposit(index, transaction)?;
+            } else {
+                if !deposits_over {
+                    deposits_over = true;
+                    self.load_da_footprint_scalar()?;
+                }
+                self.execute(transaction).map_err(|reason| match reason {
+                    TxRejection::State(error) => BlockError::State(error),
+                    reason => BlockError::InvalidTransaction {
+                        index,
+                        hash: *transaction.inner().hash(),
+                        reason,
+                    },
+                })?;
+            }
+        }
+        if !deposits_over {
+            self.load_da_footprint_scalar()?;
+        }
+        Ok(())
+    }
+
+    /// Gas that further transactions may use.
+    pub const fn gas_left(&self) -> u64 {
+        self.header.gas_limit.saturating_sub(self.gas_used)
+    }
+
+    /// DA footprint so far, in gas (Jovian).
+    pub const fn da_footprint(&self) -> u64 {
+        self.da_footprint
+    }
+
+    /// Number of transactions so far, deposits included.
+    pub const fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Never true: a block begins with the L1 attributes.
+    pub const fn is_empty(&self) -> bool {
+        self.transactions.is_empty()
+    }
+
+    /// Executes and includes a transaction, or says why it cannot be included.
+    pub fn execute(
+        &mut self,
+        transaction: &Recovered<OpTxEnvelope>,
+    ) -> Result<TxOutcome, TxRejection> {
+        let inner = transaction.inner();
+        match inner {
+            OpTxEnvelope::Deposit(_) => return Err(TxRejection::Deposit),
+            OpTxEnvelope::PostExec(_) => return Err(TxRejection::UnsupportedType(inner.ty())),
+            OpTxEnvelope::Legacy(tx) if tx.tx().chain_id.is_none() => {
+                return Err(TxRejection::NotReplayProtected);
+            }
+            _ => {}
+        }
+        let available = self.gas_left();
+        if inner.gas_limit() > available {
+            return Err(TxRejection::GasExceedsBlock { gas_limit: inner.gas_limit(), available });
+        }
+        let encoded: Bytes = inner.encoded_2718().into();
+        let footprint = estimate_tx_compressed_size(&encoded)
+            .wrapping_div(1_000_000)
+            .saturating_mul(self.da_footprint_scalar);
+        let available = self.header.gas_limit.saturating_sub(self.da_footprint);
+        if footprint > available {
+            return Err(TxRejection::DaFootprintExceedsBlock { footprint, available });
+        }
+        let env = OpTx::from_encoded_tx(inner, transaction.signer(), encoded).0;
+        let ResultAndState { result, state } =
+            self.evm.transact(env).map_err(|error| match error {
+                EVMError::Transaction(reason) => TxRejection::Invalid(reason),
+                other => TxRejection::State(describe(other)),
+            })?;
+        self.evm.0.ctx.journaled_state.database.commit(state);
+        self.da_footprint = self.da_footprint.saturating_add(footprint);
+        Ok(self.include(transaction, result, None))
+    }
+
+    fn deposit(
+        &mut self,
+        index: usize,
+        transaction: &Recovered<OpTxEnvelope>,
+    ) -> Result<(), BlockError> {
+        let gas_limit = transaction.inner().gas_limit();
+        let available = self.gas_left();
+        if gas_limit > available {
+            return Err(BlockError::DepositGasExceedsBlock { index, gas_limit, available });
+        }
+        let sender = transaction.signer();
+        let nonce = revm::Database::basic(&mut self.evm.0.ctx.journaled_state.database, sender)
+            .map_err(|error| BlockError::State(error.to_string()))?
+            .map_or(0, |account| account.nonce);
+        let encoded: Bytes = transaction.inner().encoded_2718().into();
+        let env = OpTx::from_encoded_tx(transaction.inner(), sender, encoded).0;
+        let ResultAndState { result, state } =
+            self.evm.transact(env).map_err(|error| match error {
+                EVMError::Transaction(reason) => BlockError::InvalidTransaction {
+                    index,
+                    hash: *transaction.inner().hash(),
+                    reason: TxRejection::Invalid(reason),
+                },
+                other => BlockError::State(describe(other)),
+            })?;
+        self.evm.0.ctx.journaled_state.database.commit(state);
+        self.include(transaction, result, Some(nonce));
+        Ok(())
+    }
+
+    fn include(
+        &mut self,
+        transaction: &Recovered<OpTxEnvelope>,
+        result: ExecutionResult<OpHaltReason>,
+        deposit_nonce: Option<u64>,
+    ) -> TxOutcome {
+        let gas_used = result.tx_gas_used();
+        let success = result.is_success();
+        self.gas_used = self.gas_used.saturating_add(gas_used);
+        let receipt = alloy_consensus::Receipt {
+            status: Eip658Value::Eip658(success),
+            cumulative_gas_used: self.gas_used,
+            logs: result.into_logs(),
+        };
+        self.receipts.push(match transaction.inner().tx_type() {
+            OpTxType::Legacy => OpReceiptEnvelope::Legacy(receipt.into_with_bloom()),
+            OpTxType::Eip2930 => OpReceiptEnvelope::Eip2930(receipt.into_with_bloom()),
+            OpTxType::Eip1559 => OpReceiptEnvelope::Eip1559(receipt.into_with_bloom()),
+            OpTxType::Eip7702 => OpReceiptEnvelope::Eip7702(receipt.into_with_bloom()),
+            OpTxType::PostExec => OpReceiptEnvelope::PostExec(receipt.into_with_bloom()),
+            OpTxType::Deposit => OpReceiptEnvelope::Deposit(
+                OpDepositReceipt {
+                    inner: receipt,
+                    deposit_nonce,
+                    deposit_receipt_version: Some(1),
+                }
+                .into_with_bloom(),
+            ),
+        });
+        self.transactions.push(transaction.inner().clone());
+        self.senders.push(transaction.signer());
+        TxOutcome { success, gas_used }
+    }
+
+    fn load_da_footprint_scalar(&mut self) -> Result<(), BlockError> {
+        let database = &mut self.evm.0.ctx.journaled_state.database;
+        revm::Database::basic(database, primitives::L1_BLOCK)
+            .map_err(|error| BlockError::State(error.to_string()))?;
+        self.da_footprint_scalar = L1BlockInfo::fetch_da_footprint_gas_scalar(database)
+            .map_err(|error| BlockError::State(error.to_string()))?
+            .into();
+        Ok(())
+    }
+
+    /// EIP-2935 and EIP-4788: a call by the system address before the first transaction; nothing but
+    /// the contract's own storage changes.
+    fn system_call(&mut self, contract: Address, data: B256) -> Result<(), BlockError> {
+        let outcome = self
+            .evm
+            .system_call(contract, data.into())
+            .map_err(|_| BlockError::SystemCall { contract })?;
+        let mut state = outcome.state;
+        state.retain(|address, _| *address == contract);
+        self.evm.0.ctx.journaled_state.database.commit(state);
+        Ok(())
+    }
+
+    /// Closes the block: roots, header, hash.
+    pub fn finish(self, roots: &impl StateRootProvider) -> Result<ExecutedBlock, BlockError> {
+        let mut database = self.evm.0.ctx.journaled_state.database;
+        database.merge_transitions(BundleRetention::PlainState);
+        let changes = StateChanges::from(database.take_bundle());
+        let roots = roots.state_root(&changes)?;
+        let logs_bloom = self
+            .receipts
+            .iter()
+            .fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
+        let header = Header {
+            state_root: roots.state_root,
+            withdrawals_root: Some(roots.withdrawals_root),
+            transactions_root: transactions_root(&self.transactions),
+            receipts_root: calculate_receipt_root(&self.receipts),
+            logs_bloom,
+            gas_used: self.gas_used,
+            blob_gas_used: Some(self.da_footprint),
+            ..self.header
+        };
+        let hash = header.hash_slow();
+        let body = BlockBody { transactions: self.transactions };
+        Ok(ExecutedBlock {
+            block: Block { hash, header, body },
+            receipts: self.receipts,
+            senders: self.senders,
+            changes,
+            roots,
+        })
+    }
+
+    /// The rules this block is built by.
+    pub const fn spec(&self) -> &ChainSpec {
+        &self.spec
+    }
+}
+
+/// Re-executes a finished block on its parent's state and compares every header field. `senders`, if
+/// given, are trusted to be the signers.
+pub fn execute_block<S: DatabaseRef>(
+    spec: &ChainSpec,
+    parent: &Header,
+    block: &Block,
+    senders: Option<&[Address]>,
+    state: S,
+    roots: &impl StateRootProvider,
+) -> Result<ExecutedBlock, BlockError> {
+    let parent_hash = parent.hash_slow();
+    if block.header.parent_hash != parent_hash {
+        return Err(BlockError::WrongParent {
+            parent: parent_hash,
+            block: block.header.parent_hash,
+        });
+    }
+    let mut transactions = Vec::with_capacity(block.body.transactions.len());
+    for (index, transaction) in block.body.transactions.iter().enumerate() {
+        let sender = match senders.and_then(|senders| senders.get(index)) {
+            Some(sender) => *sender,
+            None => transaction
+                .recover_signer()
+                .map_err(|_| BlockError::BadSignature { index })?,
+        };
+        transactions.push(Recovered::new_unchecked(transaction.clone(), sender));
+    }
+    let attributes = attributes_of(&block.header);
+    let executed =
+        BlockBuilder::open(spec, parent, &attributes, transactions, state)?.finish(roots)?;
+    compare(&block.header, &executed.block.header)?;
+    if block.hash != executed.block.hash {
+        return Err(mismatch("hash", &block.hash, &executed.block.hash));
+    }
+    Ok(executed)
+}
+
+/// The attributes a header was built from, without their transactions.
+fn attributes_of(header: &Header) -> PayloadAttributes {
+    let parameters = Eip1559Parameters::from_extra_data(&header.extra_data);
+    let mut eip1559_params = [0; 8];
+    let (denominator, elasticity) = eip1559_params.split_at_mut(4);
+    denominator.copy_from_slice(&parameters.denominator.to_be_bytes());
+    elasticity.copy_from_slice(&parameters.elasticity.to_be_bytes());
+    PayloadAttributes {
+        timestamp: header.timestamp,
+        prev_randao: header.mix_hash,
+        suggested_fee_recipient: header.beneficiary,
+        parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
+        transactions: Vec::new(),
+        no_tx_pool: true,
+        gas_limit: header.gas_limit,
+        eip1559_params: B64::from(eip1559_params),
+        min_base_fee: parameters.min_base_fee,
+        l1_origin: Default::default(),
+        sequence_number: 0,
+    }
+}
+
+fn compare(got: &Header, expected: &Header) -> Result<(), BlockError> {
+    macro_rules! same {
+        ($($field:ident),* $(,)?) => {
+            $(if got.$field != expected.$field {
+                return Err(BlockError::Mismatch {
+                    field: stringify!($field),
+                    got: alloc::format!("{:?}", got.$field),
+                    expected: alloc::format!("{:?}", expected.$field),
+                });
+            })*
+        };
+    }
+    same!(
+        parent_hash, ommers_hash, beneficiary, state_root, transactions_root, receipts_root,
+        logs_bloom, difficulty, number, gas_limit, gas_used, timestamp, extra_data, mix_hash, nonce,
+        base_fee_per_gas, withdrawals_root, blob_gas_used, excess_blob_gas,
+        parent_beacon_block_root, requests_hash,
+    );
+    Ok(())
+}
+
+fn mismatch(field: &'static str, got: &B256, expected: &B256) -> BlockError {
+    BlockError::Mismatch { field, got: got.to_string(), expected: expected.to_string() }
+}
+
+/// Everything of a header that is known before execution.
+fn header(parent: &Header, attributes: &PayloadAttributes) -> Header {
+    let parameters =
+        Eip1559Parameters::from_attributes(attributes.eip1559_params, attributes.min_base_fee);
+    Header {
+        parent_hash: parent.hash_slow(),
+        ommers_hash: EMPTY_OMMER_ROOT_HASH,
+        beneficiary: attributes.suggested_fee_recipient,
+        difficulty: U256::ZERO,
+        number: parent.number.saturating_add(1),
+        gas_limit: attributes.gas_limit,
+        timestamp: attributes.timestamp,
+        extra_data: parameters.to_extra_data(),
+        mix_hash: attributes.prev_randao,
+        nonce: B64::ZERO,
+        base_fee_per_gas: Some(next_base_fee(parent)),
+        excess_blob_gas: Some(0),
+        parent_beacon_block_root: Some(attributes.parent_beacon_block_root),
+        requests_hash: Some(EMPTY_REQUESTS_HASH),
+        ..Default::default()
+    }
+}
+
+fn evm<S: DatabaseRef>(
+    spec: &ChainSpec,
+    header: &Header,
+    state: S,
+) -> DefaultOpEvm<OpContext<Db<S>>> {
+    let database = State::builder()
+        .with_database(WrapDatabaseRef(state))
+        .with_bundle_update()
+        .build();
+    let mut cfg = CfgEnv::new_with_spec(OpSpecId::JOVIAN);
+    cfg.chain_id = spec.chain_id;
+    let block = BlockEnv {
+        number: U256::from(header.number),
+        beneficiary: header.beneficiary,
+        timestamp: U256::from(header.timestamp),
+        gas_limit: header.gas_limit,
+        basefee: header.base_fee_per_gas.unwrap_or_default(),
+        difficulty: U256::ZERO,
+        prevrandao: Some(header.mix_hash),
+        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
+            excess_blob_gas: 0,
+            blob_gasprice: 1,
+        }),
+        ..Default::default()
+    };
+    Context::op().with_db(database).with_cfg(cfg).with_block(block).build_op()
+}
+
+fn decode(raw: &Bytes) -> Option<OpTxEnvelope> {
+    let mut bytes = raw.as_ref();
+    let transaction = OpTxEnvelope::decode_2718(&mut bytes).ok()?;
+    bytes.is_empty().then_some(transaction)
+}
+
+fn describe<E: core::fmt::Display>(error: EVMError<E, OpTransactionError>) -> alloc::string::String {
+    match error {
+        EVMError::Database(error) => error.to_string(),
+        EVMError::Header(error) => error.to_string(),
+        EVMError::Transaction(error) => error.to_string(),
+        EVMError::Custom(error) => error,
+        _ => "the EVM failed".to_string(),
+    }
+}
+

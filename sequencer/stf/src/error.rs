@@ -1,0 +1,91 @@
+//! What can be wrong with a transaction and with a block.
+
+use alloc::string::String;
+
+use alloy_primitives::{Address, B256};
+use op_revm::OpTransactionError;
+
+use crate::trie::TrieError;
+
+/// Why a transaction cannot be in this block. The block stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TxRejection {
+    #[error("transaction needs {gas_limit} gas, the block has {available} left")]
+    GasExceedsBlock { gas_limit: u64, available: u64 },
+    #[error("transaction has a DA footprint of {footprint}, the block has {available} left")]
+    DaFootprintExceedsBlock { footprint: u64, available: u64 },
+    #[error("deposits come from L1 only")]
+    Deposit,
+    #[error("transaction type {0} is not supported")]
+    UnsupportedType(u8),
+    #[error("transaction is not replay-protected (EIP-155)")]
+    NotReplayProtected,
+    #[error("{0}")]
+    Invalid(OpTransactionError),
+    #[error("state cannot be read: {0}")]
+    State(String),
+}
+
+impl TxRejection {
+    /// Whether the transaction may fit a later block.
+    pub const fn is_temporary(&self) -> bool {
+        use revm::context_interface::result::InvalidTransaction as Reason;
+        match self {
+            Self::GasExceedsBlock { .. }
+            | Self::DaFootprintExceedsBlock { .. }
+            | Self::State(_) => true,
+            Self::Invalid(OpTransactionError::Base(reason)) => matches!(
+                reason,
+                Reason::NonceTooHigh { .. }
+                    | Reason::GasPriceLessThanBasefee
+                    | Reason::CallerGasLimitMoreThanBlock
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// Why a block cannot be built or is not what it claims to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    #[error("transaction {index} of the attributes cannot be decoded")]
+    Undecodable { index: usize },
+    #[error("transaction {index} of the attributes has no valid signature")]
+    BadSignature { index: usize },
+    #[error("the first transaction is not the L1 attributes deposit")]
+    NoL1Attributes,
+    #[error("deposit {index} comes after other transactions")]
+    DepositOutOfOrder { index: usize },
+    #[error("transaction {index} ({hash}) is not valid here: {reason}")]
+    InvalidTransaction { index: usize, hash: B256, reason: TxRejection },
+    #[error("timestamp {timestamp} is not above the parent's {parent}")]
+    TimestampNotAboveParent { timestamp: u64, parent: u64 },
+    #[error("deposit {index} needs {gas_limit} gas, the block has {available} left")]
+    DepositGasExceedsBlock { index: usize, gas_limit: u64, available: u64 },
+    #[error("parent is block {parent}, the block says {block}")]
+    WrongParent { parent: B256, block: B256 },
+    #[error("{field} is {got}, re-execution gives {expected}")]
+    Mismatch { field: &'static str, got: String, expected: String },
+    #[error("the system call to {contract} failed")]
+    SystemCall { contract: Address },
+    #[error("an account's balance overflows")]
+    Overflow,
+    #[error("state cannot be read: {0}")]
+    State(String),
+    #[error(transparent)]
+    Trie(#[from] TrieError),
+}
+
+impl BlockError {
+    /// Whether the attributes are at fault, so that derivation replaces them by a deposit-only block
+    /// (Holocene), and not this node's state.
+    pub const fn is_invalid_payload(&self) -> bool {
+        matches!(
+            self,
+            Self::Undecodable { .. }
+                | Self::BadSignature { .. }
+                | Self::DepositOutOfOrder { .. }
+                | Self::InvalidTransaction { .. }
+        )
+    }
+}

@@ -1,0 +1,132 @@
+//! Roots of the state after a block.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use alloy_primitives::{B256, keccak256};
+use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use primitives::L2_TO_L1_MESSAGE_PASSER;
+
+use crate::{
+    changes::StateChanges,
+    trie::{NodeReader, NodeUpdates, SparseTrie, TrieError, TrieId},
+};
+
+/// Trie nodes that a block writes and removes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrieUpdates {
+    pub accounts: NodeUpdates,
+    /// By hashed address.
+    pub storages: BTreeMap<B256, NodeUpdates>,
+    /// New storage roots by hashed address.
+    pub storage_roots: BTreeMap<B256, B256>,
+}
+
+/// The roots a header commits to, and what makes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateRootOutcome {
+    pub state_root: B256,
+    /// Storage root of the message passer, the header's `withdrawals_root` (Isthmus).
+    pub withdrawals_root: B256,
+    pub updates: TrieUpdates,
+}
+
+/// Computes the roots after `changes` to one fixed state.
+pub trait StateRootProvider {
+    fn state_root(&self, changes: &StateChanges) -> Result<StateRootOutcome, TrieError>;
+}
+
+/// The tries of one state.
+pub trait TrieReader: NodeReader {
+    /// Root of the account trie.
+    fn account_root(&self) -> Result<B256, TrieError>;
+    /// Storage root of an account; the empty root if there is none.
+    fn storage_root(&self, hashed_address: B256) -> Result<B256, TrieError>;
+}
+
+/// Applies changes to the tries that a reader gives.
+pub fn compute_roots<R: TrieReader>(
+    reader: &R,
+    changes: &StateChanges,
+) -> Result<StateRootOutcome, TrieError> {
+    // By hashed key, which is the order of the trie.
+    let accounts: BTreeMap<B256, _> = changes
+        .accounts
+        .iter()
+        .map(|(address, change)| (keccak256(address), change))
+        .collect();
+    let mut updates = TrieUpdates::default();
+    let mut trie = SparseTrie::new(reader, TrieId::Accounts, reader.account_root()?);
+    for (hashed, change) in accounts {
+        let mut storage_root = reader.storage_root(hashed)?;
+        if !change.storage.is_empty() {
+            let slots: BTreeMap<B256, _> = change
+                .storage
+                .iter()
+                .map(|(slot, (_, after))| (keccak256(slot.to_be_bytes::<32>()), after))
+                .collect();
+            let mut storage = SparseTrie::new(reader, TrieId::Storage(hashed), storage_root);
+            for (slot, value) in slots {
+                if value.is_zero() {
+                    storage.remove(slot)?;
+                } else {
+                    storage.insert(slot, alloy_rlp::encode(value))?;
+                }
+            }
+            let (root, nodes) = storage.seal();
+            storage_root = root;
+            updates.storages.insert(hashed, nodes);
+            updates.storage_roots.insert(hashed, root);
+        }
+        match change.after {
+            Some(account) => {
+                let leaf = TrieAccount {
+                    nonce: account.nonce,
+                    balance: account.balance,
+                    storage_root,
+                    code_hash: account.code_hash,
+                };
+                trie.insert(hashed, alloy_rlp::encode(leaf))?;
+            }
+            None => trie.remove(hashed)?,
+        }
+    }
+    let (state_root, nodes) = trie.seal();
+    updates.accounts = nodes;
+    let passer = keccak256(L2_TO_L1_MESSAGE_PASSER);
+    let withdrawals_root = match updates.storage_roots.get(&passer) {
+        Some(root) => *root,
+        None => reader.storage_root(passer)?,
+    };
+    Ok(StateRootOutcome { state_root, withdrawals_root, updates })
+}
+
+/// The empty state, for a genesis.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EmptyState;
+
+impl NodeReader for EmptyState {
+    fn node(
+        &self,
+        _: TrieId,
+        _: &alloy_trie::Nibbles,
+        _: B256,
+    ) -> Result<Option<Vec<u8>>, TrieError> {
+        Ok(None)
+    }
+}
+
+impl TrieReader for EmptyState {
+    fn account_root(&self) -> Result<B256, TrieError> {
+        Ok(EMPTY_ROOT_HASH)
+    }
+
+    fn storage_root(&self, _: B256) -> Result<B256, TrieError> {
+        Ok(EMPTY_ROOT_HASH)
+    }
+}
+
+impl StateRootProvider for EmptyState {
+    fn state_root(&self, changes: &StateChanges) -> Result<StateRootOutcome, TrieError> {
+        compute_roots(self, changes)
+    }
+}
