@@ -44,11 +44,8 @@ abstract contract ResourceMetering {
     ResourceParams public params;
 
     constructor(ResourceConfig memory config) {
-        params = ResourceParams({
-            prevBaseFee: config.minimumBaseFee,
-            prevBoughtGas: 0,
-            prevBlockNum: uint64(block.number)
-        });
+        params =
+            ResourceParams({prevBaseFee: config.minimumBaseFee, prevBoughtGas: 0, prevBlockNum: uint64(block.number)});
     }
 
     /// @dev Charges for `amount` of L2 gas; the L1 gas that the body uses counts towards the price.

@@ -41,11 +41,11 @@ contract GasPriceOracle {
         return _l1Fee(LibZip.flzCompress(signedTransaction).length);
     }
 
-    /// @notice What `getL1Fee` gives at most for an unsigned transaction of `unsignedSize` bytes, but for the rare one that
-    /// FastLZ makes longer than usual.
+    /// @notice What `getL1Fee` gives at most for any unsigned transaction of `unsignedSize` bytes. FastLZ spends a byte on
+    /// each run of 32 bytes that it cannot compress; the OP Stack's bound, one on 255, fails for such data.
     function getL1FeeUpperBound(uint256 unsignedSize) external view returns (uint256) {
         uint256 size = unsignedSize + SIGNATURE_LENGTH;
-        return _l1Fee(size + size / 255 + 16);
+        return _l1Fee(size + size / 32 + 16);
     }
 
     /// @notice L1 gas that the transaction's share of a batch costs; `getL1Fee` is what it pays.

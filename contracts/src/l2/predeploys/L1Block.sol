@@ -75,9 +75,7 @@ contract L1Block {
         _setCommonValues();
         assembly ("memory-safe") {
             // Twelve bytes of operator fee, and above them two bytes of footprint scalar.
-            sstore(
-                operatorFeeConstant.slot, or(shl(96, shr(240, calldataload(176))), shr(160, calldataload(164)))
-            )
+            sstore(operatorFeeConstant.slot, or(shl(96, shr(240, calldataload(176))), shr(160, calldataload(164))))
         }
     }
 

@@ -41,12 +41,7 @@ contract L2ToL1MessagePasser {
     /// @param data Call data.
     function initiateWithdrawal(address target, uint256 gasLimit, bytes memory data) public payable {
         RollupHashing.Withdrawal memory withdrawal = RollupHashing.Withdrawal({
-            nonce: messageNonce(),
-            sender: msg.sender,
-            target: target,
-            value: msg.value,
-            gasLimit: gasLimit,
-            data: data
+            nonce: messageNonce(), sender: msg.sender, target: target, value: msg.value, gasLimit: gasLimit, data: data
         });
         bytes32 withdrawalHash = RollupHashing.withdrawalHash(withdrawal);
 
