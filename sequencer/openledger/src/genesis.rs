@@ -341,7 +341,8 @@ struct Artifact {
 #[cfg(test)]
 mod tests {
     use alloy_sol_types::SolCall;
-    use revm::SystemCallEvm;
+    use op_revm::{L1BlockInfo, OpSpecId};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -361,6 +362,9 @@ mod tests {
         function recipient() external view returns (address);
         function messageNonce() external view returns (uint256);
         function settlement() external view returns (address);
+        function getL1FeeSigned(bytes signedTransaction) external view returns (uint256);
+        function getL1FeeUpperBound(uint256 unsignedSize) external view returns (uint256);
+        function getOperatorFee(uint256 gasUsed) external view returns (uint256);
     }
 
     const CHAIN_ID: u64 = 16_120;
@@ -390,8 +394,7 @@ mod tests {
         }
     }
 
-    /// Calls a view of a genesis contract under the chain id that the genesis names.
-    fn call<C: SolCall>(genesis: &GenesisL2, to: Address, request: C) -> C::Return {
+    fn database(genesis: &GenesisL2) -> CacheDB<EmptyDB> {
         let mut db = CacheDB::new(EmptyDB::default());
         for (address, account) in &genesis.alloc {
             let info = AccountInfo { balance: account.balance, nonce: account.nonce, ..Default::default() };
@@ -400,15 +403,30 @@ mod tests {
                 db.insert_account_storage(*address, (*slot).into(), (*value).into()).unwrap();
             }
         }
+        db
+    }
+
+    /// Calls `to` under the chain id that the genesis names and keeps what it writes.
+    fn transact(db: &mut CacheDB<EmptyDB>, from: Address, to: Address, input: Bytes) -> Bytes {
         let mut evm = Context::mainnet()
             .with_db(db)
             .modify_cfg_chained(|cfg| {
-                cfg.chain_id = genesis.chain_id;
+                cfg.chain_id = CHAIN_ID;
                 cfg.set_spec_and_mainnet_gas_params(SpecId::PRAGUE);
             })
             .build_mainnet();
-        let result = evm.system_call(to, request.abi_encode().into()).unwrap().result;
-        C::abi_decode_returns(result.output().unwrap()).unwrap()
+        match evm.system_call_with_caller_commit(from, to, input).unwrap() {
+            ExecutionResult::Success { output: Output::Call(output), .. } => output,
+            other => panic!("{to}: {other:?}"),
+        }
+    }
+
+    fn call<C: SolCall>(genesis: &GenesisL2, to: Address, request: C) -> C::Return {
+        view(&mut database(genesis), to, request)
+    }
+
+    fn view<C: SolCall>(db: &mut CacheDB<EmptyDB>, to: Address, request: C) -> C::Return {
+        C::abi_decode_returns(&transact(db, Address::ZERO, to, request.abi_encode().into())).unwrap()
     }
 
     fn domain_separator(name: &str, version: Option<&str>, contract: Address) -> B256 {
@@ -519,5 +537,65 @@ mod tests {
         params.economy.threshold = 4;
         let message = build(&params).unwrap_err().to_string();
         assert!(message.contains("AttributionSettlement refuses its arguments"), "{message}");
+    }
+
+    /// Signed transactions from incompressible to repetitive.
+    fn transaction() -> impl Strategy<Value = Vec<u8>> {
+        (prop::collection::vec(any::<u8>(), 1..400), 1..8_usize, any::<bool>()).prop_map(
+            |(part, times, zeros)| {
+                let mut bytes = vec![2];
+                for _ in 0..times {
+                    bytes.extend(&part);
+                    if zeros {
+                        bytes.extend([0; 31]);
+                    }
+                }
+                bytes
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// The oracle says what the execution layer charges, to the wei, from the attributes that the
+        /// first transaction of a block writes.
+        #[test]
+        fn the_fee_oracle_agrees_with_the_execution_layer(
+            transaction in transaction(),
+            (base_fee_scalar, blob_base_fee_scalar) in any::<(u32, u32)>(),
+            (l1_base_fee, l1_blob_base_fee) in any::<(u64, u64)>(),
+            (operator_fee_scalar, operator_fee_constant) in any::<(u32, u64)>(),
+            gas in any::<u64>(),
+        ) {
+            let mut db = database(&build(&params()).unwrap());
+            let mut attributes = hex::decode("3db6be2b").unwrap();
+            attributes.extend(base_fee_scalar.to_be_bytes());
+            attributes.extend(blob_base_fee_scalar.to_be_bytes());
+            attributes.extend([0; 24]);
+            attributes.extend(U256::from(l1_base_fee).to_be_bytes::<32>());
+            attributes.extend(U256::from(l1_blob_base_fee).to_be_bytes::<32>());
+            attributes.extend([0; 64]);
+            attributes.extend(operator_fee_scalar.to_be_bytes());
+            attributes.extend(operator_fee_constant.to_be_bytes());
+            attributes.extend(400_u16.to_be_bytes());
+            let depositor = address!("DeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001");
+            transact(&mut db, depositor, L1_BLOCK, attributes.into());
+
+            let spec = OpSpecId::JOVIAN;
+            let mut info = L1BlockInfo::try_fetch(&mut db, U256::ZERO, spec).unwrap();
+            prop_assert_eq!(info.da_footprint_gas_scalar, Some(400));
+            let charged = info.calculate_tx_l1_cost(&transaction, spec);
+            let size = transaction.len();
+            let request = getL1FeeSignedCall { signedTransaction: transaction.clone().into() };
+            prop_assert_eq!(view(&mut db, GAS_PRICE_ORACLE, request), charged);
+            let request = getL1FeeUpperBoundCall { unsignedSize: U256::from(size) };
+            prop_assert!(view(&mut db, GAS_PRICE_ORACLE, request) >= charged);
+            let request = getOperatorFeeCall { gasUsed: U256::from(gas) };
+            prop_assert_eq!(
+                view(&mut db, GAS_PRICE_ORACLE, request),
+                info.operator_fee_charge(&transaction, U256::from(gas), spec)
+            );
+        }
     }
 }
