@@ -25,7 +25,10 @@ pub use block::{BlockBuilder, ExecutedBlock, TxOutcome, execute_block};
 pub use changes::{Account, AccountChange, StateChanges};
 pub use error::{BlockError, TxRejection};
 pub use fees::{Eip1559Parameters, next_base_fee};
-pub use roots::{EmptyState, StateRootOutcome, StateRootProvider, TrieReader, TrieUpdates, compute_roots};
+pub use roots::{
+    EmptyState, HashedChange, StateRootOutcome, StateRootProvider, TrieReader, TrieUpdates,
+    apply_hashed_changes, compute_hashed_roots, compute_roots,
+};
 
 /// What block building must know of the chain beside its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,12 +2,12 @@
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{B256, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use primitives::L2_TO_L1_MESSAGE_PASSER;
 
 use crate::{
-    changes::StateChanges,
+    changes::{Account, StateChanges},
     trie::{NodeReader, NodeUpdates, SparseTrie, TrieError, TrieId},
 };
 
@@ -43,53 +43,43 @@ pub trait TrieReader: NodeReader {
     fn storage_root(&self, hashed_address: B256) -> Result<B256, TrieError>;
 }
 
+/// A change by hashed keys, which is the order of the trie.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HashedChange {
+    /// The account afterwards (inner `None`: gone). Storage never changes without its account being
+    /// named here; outer `None` is only the default before it is.
+    pub account: Option<Option<Account>>,
+    /// Hashed slot to value afterwards; zero is absence.
+    pub storage: BTreeMap<B256, U256>,
+}
+
 /// Applies changes to the tries that a reader gives.
 pub fn compute_roots<R: TrieReader>(
     reader: &R,
     changes: &StateChanges,
 ) -> Result<StateRootOutcome, TrieError> {
-    // By hashed key, which is the order of the trie.
-    let accounts: BTreeMap<B256, _> = changes
+    let hashed = changes
         .accounts
         .iter()
-        .map(|(address, change)| (keccak256(address), change))
-        .collect();
-    let mut updates = TrieUpdates::default();
-    let mut trie = SparseTrie::new(reader, TrieId::Accounts, reader.account_root()?);
-    for (hashed, change) in accounts {
-        let mut storage_root = reader.storage_root(hashed)?;
-        if !change.storage.is_empty() {
-            let slots: BTreeMap<B256, _> = change
+        .map(|(address, change)| {
+            let storage = change
                 .storage
                 .iter()
-                .map(|(slot, (_, after))| (keccak256(slot.to_be_bytes::<32>()), after))
+                .map(|(slot, (_, after))| (keccak256(slot.to_be_bytes::<32>()), *after))
                 .collect();
-            let mut storage = SparseTrie::new(reader, TrieId::Storage(hashed), storage_root);
-            for (slot, value) in slots {
-                if value.is_zero() {
-                    storage.remove(slot)?;
-                } else {
-                    storage.insert(slot, alloy_rlp::encode(value))?;
-                }
-            }
-            let (root, nodes) = storage.seal();
-            storage_root = root;
-            updates.storages.insert(hashed, nodes);
-            updates.storage_roots.insert(hashed, root);
-        }
-        match change.after {
-            Some(account) => {
-                let leaf = TrieAccount {
-                    nonce: account.nonce,
-                    balance: account.balance,
-                    storage_root,
-                    code_hash: account.code_hash,
-                };
-                trie.insert(hashed, alloy_rlp::encode(leaf))?;
-            }
-            None => trie.remove(hashed)?,
-        }
-    }
+            (keccak256(address), HashedChange { account: Some(change.after), storage })
+        })
+        .collect();
+    compute_hashed_roots(reader, &hashed)
+}
+
+/// As [`compute_roots`], from hashed keys.
+pub fn compute_hashed_roots<R: TrieReader>(
+    reader: &R,
+    changes: &BTreeMap<B256, HashedChange>,
+) -> Result<StateRootOutcome, TrieError> {
+    let mut trie = SparseTrie::new(reader, TrieId::Accounts, reader.account_root()?);
+    let mut updates = apply_hashed_changes(reader, &mut trie, changes)?;
     let (state_root, nodes) = trie.seal();
     updates.accounts = nodes;
     let passer = keccak256(L2_TO_L1_MESSAGE_PASSER);
@@ -98,6 +88,45 @@ pub fn compute_roots<R: TrieReader>(
         None => reader.storage_root(passer)?,
     };
     Ok(StateRootOutcome { state_root, withdrawals_root, updates })
+}
+
+/// Changes an account trie and the storage tries below it; the account trie stays unsealed.
+pub fn apply_hashed_changes<R: TrieReader>(
+    reader: &R,
+    trie: &mut SparseTrie<'_, R>,
+    changes: &BTreeMap<B256, HashedChange>,
+) -> Result<TrieUpdates, TrieError> {
+    let mut updates = TrieUpdates::default();
+    for (hashed, change) in changes {
+        let mut storage_root = reader.storage_root(*hashed)?;
+        if !change.storage.is_empty() {
+            let mut storage = SparseTrie::new(reader, TrieId::Storage(*hashed), storage_root);
+            for (slot, value) in &change.storage {
+                if value.is_zero() {
+                    storage.remove(*slot)?;
+                } else {
+                    storage.insert(*slot, alloy_rlp::encode(value))?;
+                }
+            }
+            let (root, nodes) = storage.seal();
+            storage_root = root;
+            updates.storages.insert(*hashed, nodes);
+            updates.storage_roots.insert(*hashed, root);
+        }
+        match change.account.flatten() {
+            Some(account) => {
+                let leaf = TrieAccount {
+                    nonce: account.nonce,
+                    balance: account.balance,
+                    storage_root,
+                    code_hash: account.code_hash,
+                };
+                trie.insert(*hashed, alloy_rlp::encode(leaf))?;
+            }
+            None => trie.remove(*hashed)?,
+        }
+    }
+    Ok(updates)
 }
 
 /// The empty state, for a genesis.

@@ -1,0 +1,130 @@
+//! MDBX behind typed reads and writes.
+
+use std::{fs, path::Path};
+
+use libmdbx::{
+    Cursor, Database, DatabaseOptions, Mode, PageSize, RO, RW, ReadWriteOptions, SyncMode,
+    Transaction, TransactionKind, WriteFlags, WriteMap,
+};
+
+use crate::{
+    StoreError, StoreOptions,
+    tables::{Table, Value, decode},
+};
+
+/// Address space reserved for the file; it grows in steps, so disk use follows the data.
+const SIZE_MAX: isize = 1 << 40;
+const GROWTH_STEP: isize = 64 << 20;
+const READERS_MAX: u32 = 1_024;
+
+/// An open environment.
+pub(crate) struct Db(Database<WriteMap>);
+
+impl Db {
+    pub(crate) fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        fs::create_dir_all(path)
+            .map_err(|source| StoreError::Create { path: path.to_path_buf(), source })?;
+        let sync_mode =
+            if options.durable { SyncMode::Durable } else { SyncMode::UtterlyNoSync };
+        let opened = Database::open_with_options(
+            path,
+            DatabaseOptions {
+                max_readers: Some(READERS_MAX),
+                page_size: Some(PageSize::Set(4_096)),
+                exclusive: true,
+                no_rdahead: true,
+                no_meminit: true,
+                liforeclaim: true,
+                mode: Mode::ReadWrite(ReadWriteOptions {
+                    sync_mode,
+                    max_size: Some(SIZE_MAX),
+                    growth_step: Some(GROWTH_STEP),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            },
+        );
+        match opened {
+            Ok(database) => Ok(Self(database)),
+            Err(libmdbx::Error::Busy) => Err(StoreError::InUse(path.to_path_buf())),
+            Err(libmdbx::Error::IoError(io)) if io.raw_os_error() == Some(11) => {
+                Err(StoreError::InUse(path.to_path_buf()))
+            }
+            Err(source) => Err(StoreError::Corrupt { path: path.to_path_buf(), source }),
+        }
+    }
+
+    pub(crate) fn read(&self) -> Result<Txn<'_, RO>, StoreError> {
+        Ok(Txn(self.0.begin_ro_txn()?))
+    }
+
+    pub(crate) fn write(&self) -> Result<Txn<'_, RW>, StoreError> {
+        Ok(Txn(self.0.begin_rw_txn()?))
+    }
+}
+
+/// A transaction over the one B-tree that holds every table.
+pub(crate) struct Txn<'db, K: TransactionKind>(Transaction<'db, K, WriteMap>);
+
+impl<K: TransactionKind> Txn<'_, K> {
+    pub(crate) fn get<V: Value>(&self, table: Table, key: &[u8]) -> Result<Option<V>, StoreError> {
+        let tree = self.0.open_table(None)?;
+        match self.0.get::<Vec<u8>>(&tree, key)? {
+            Some(bytes) => decode(table, key, &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The first entry at or after `from` whose key begins with `prefix`.
+    pub(crate) fn first_from<V: Value>(
+        &self,
+        table: Table,
+        from: &[u8],
+        prefix: &[u8],
+    ) -> Result<Option<(Vec<u8>, V)>, StoreError> {
+        let tree = self.0.open_table(None)?;
+        let mut cursor: Cursor<'_, K> = self.0.cursor(&tree)?;
+        match cursor.set_range::<Vec<u8>, Vec<u8>>(from)? {
+            Some((key, bytes)) if key.starts_with(prefix) => {
+                let value = decode(table, &key, &bytes)?;
+                Ok(Some((key, value)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Every entry whose key begins with `prefix`, in order.
+    pub(crate) fn all(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let tree = self.0.open_table(None)?;
+        let mut cursor: Cursor<'_, K> = self.0.cursor(&tree)?;
+        let mut entries = Vec::new();
+        let mut next = cursor.set_range::<Vec<u8>, Vec<u8>>(prefix)?;
+        while let Some((key, value)) = next {
+            if !key.starts_with(prefix) {
+                break;
+            }
+            entries.push((key, value));
+            next = cursor.next::<Vec<u8>, Vec<u8>>()?;
+        }
+        Ok(entries)
+    }
+}
+
+impl Txn<'_, RW> {
+    pub(crate) fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let tree = self.0.open_table(None)?;
+        Ok(self.0.put(&tree, key, value, WriteFlags::UPSERT)?)
+    }
+
+    pub(crate) fn delete(&self, key: &[u8]) -> Result<(), StoreError> {
+        let tree = self.0.open_table(None)?;
+        self.0.del(&tree, key, None)?;
+        Ok(())
+    }
+
+    /// Durable once this returns.
+    pub(crate) fn commit(self) -> Result<(), StoreError> {
+        self.0.commit()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,354 @@
+//! Keys and values, byte by byte; `docs/formats/store.md` specifies them. All tables live in one
+//! B-tree: the first byte of a key says which table it belongs to, integers are big-endian, so that
+//! the order of keys is the order of blocks.
+
+use alloy_consensus::Header;
+use alloy_eips::{
+    BlockNumHash,
+    eip2718::{Decodable2718, Encodable2718},
+};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_rlp::{Decodable, Encodable};
+use alloy_trie::Nibbles;
+use stf::Account;
+
+use crate::StoreError;
+
+/// The first byte of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Table {
+    Meta = 0,
+    Heads = 1,
+    /// number → hash, RLP header
+    Headers = 2,
+    /// hash → number
+    Numbers = 3,
+    /// number → RLP list of encoded transactions
+    Bodies = 4,
+    /// number → RLP list of encoded receipts
+    Receipts = 5,
+    /// number → 20 bytes each
+    Senders = 6,
+    /// transaction hash → number, index
+    Transactions = 7,
+    /// hashed address → account
+    Accounts = 8,
+    /// hashed address, hashed slot → value
+    Storage = 9,
+    /// code hash → code
+    Codes = 10,
+    /// hashed address, number → account before that block
+    AccountHistory = 11,
+    /// hashed address, hashed slot, number → value before that block
+    StorageHistory = 12,
+    /// number → keys that the block changed
+    Changes = 13,
+    /// position → node
+    AccountTrie = 14,
+    /// hashed address, position → node
+    StorageTrie = 15,
+    /// namespaced key → bytes
+    Journal = 16,
+}
+
+impl Table {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Heads => "heads",
+            Self::Headers => "headers",
+            Self::Numbers => "numbers",
+            Self::Bodies => "bodies",
+            Self::Receipts => "receipts",
+            Self::Senders => "senders",
+            Self::Transactions => "transactions",
+            Self::Accounts => "accounts",
+            Self::Storage => "storage",
+            Self::Codes => "codes",
+            Self::AccountHistory => "account history",
+            Self::StorageHistory => "storage history",
+            Self::Changes => "changes",
+            Self::AccountTrie => "account trie",
+            Self::StorageTrie => "storage trie",
+            Self::Journal => "journal",
+        }
+    }
+}
+
+/// A key of a table from its parts.
+pub(crate) fn key(table: Table, parts: &[&[u8]]) -> Vec<u8> {
+    let length = parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut key = Vec::with_capacity(length.saturating_add(1));
+    key.push(table as u8);
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+/// Key of a table ordered by block.
+pub(crate) fn block_key(table: Table, number: u64) -> Vec<u8> {
+    key(table, &[&number.to_be_bytes()])
+}
+
+/// Key of a trie node.
+pub(crate) fn node_key(owner: Option<&B256>, position: &Nibbles) -> Vec<u8> {
+    let position = position.to_vec();
+    match owner {
+        None => key(Table::AccountTrie, &[&position]),
+        Some(owner) => key(Table::StorageTrie, &[owner.as_slice(), &position]),
+    }
+}
+
+/// An account with its storage root, as the `accounts` table holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoredAccount {
+    pub(crate) account: Account,
+    pub(crate) storage_root: B256,
+}
+
+/// A value that knows its bytes.
+pub(crate) trait Value: Sized {
+    fn encode(&self) -> Vec<u8>;
+    fn decode(bytes: &[u8]) -> Option<Self>;
+}
+
+impl Value for StoredAccount {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(104);
+        out.extend_from_slice(&self.account.nonce.to_be_bytes());
+        out.extend_from_slice(&self.account.balance.to_be_bytes::<32>());
+        out.extend_from_slice(self.account.code_hash.as_slice());
+        out.extend_from_slice(self.storage_root.as_slice());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() != 104 {
+            return None;
+        }
+        let (nonce, rest) = bytes.split_first_chunk::<8>()?;
+        let (balance, rest) = rest.split_first_chunk::<32>()?;
+        let (code_hash, storage_root) = rest.split_first_chunk::<32>()?;
+        Some(Self {
+            account: Account {
+                nonce: u64::from_be_bytes(*nonce),
+                balance: U256::from_be_bytes(*balance),
+                code_hash: B256::from(*code_hash),
+            },
+            storage_root: B256::from_slice(storage_root),
+        })
+    }
+}
+
+/// An account before a block; nothing if it did not exist.
+impl Value for Option<StoredAccount> {
+    fn encode(&self) -> Vec<u8> {
+        self.as_ref().map(Value::encode).unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() { Some(None) } else { StoredAccount::decode(bytes).map(Some) }
+    }
+}
+
+/// A storage value without leading zeroes.
+impl Value for U256 {
+    fn encode(&self) -> Vec<u8> {
+        self.to_be_bytes_trimmed_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::try_from_be_slice(bytes)
+    }
+}
+
+impl Value for u64 {
+    fn encode(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(Self::from_be_bytes(bytes.try_into().ok()?))
+    }
+}
+
+impl Value for (u64, u32) {
+    fn encode(&self) -> Vec<u8> {
+        [self.0.to_be_bytes().as_slice(), &self.1.to_be_bytes()].concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (number, index) = bytes.split_first_chunk::<8>()?;
+        Some((u64::from_be_bytes(*number), u32::from_be_bytes(index.try_into().ok()?)))
+    }
+}
+
+/// A header under its hash.
+impl Value for (B256, Header) {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = self.0.to_vec();
+        self.1.encode(&mut out);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (hash, mut rest) = bytes.split_first_chunk::<32>()?;
+        let header = Header::decode(&mut rest).ok()?;
+        rest.is_empty().then_some((B256::from(*hash), header))
+    }
+}
+
+impl Value for BlockNumHash {
+    fn encode(&self) -> Vec<u8> {
+        [self.number.to_be_bytes().as_slice(), self.hash.as_slice()].concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (number, hash) = bytes.split_first_chunk::<8>()?;
+        Some(Self {
+            number: u64::from_be_bytes(*number),
+            hash: B256::from(<[u8; 32]>::try_from(hash).ok()?),
+        })
+    }
+}
+
+impl Value for Vec<Address> {
+    fn encode(&self) -> Vec<u8> {
+        self.iter().flat_map(|address| address.0.0).collect()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (chunks, rest) = bytes.as_chunks::<20>();
+        rest.is_empty().then(|| chunks.iter().map(|chunk| Address::from(*chunk)).collect())
+    }
+}
+
+impl Value for Vec<u8> {
+    fn encode(&self) -> Vec<u8> {
+        self.clone()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(bytes.to_vec())
+    }
+}
+
+/// Transactions or receipts in their EIP-2718 form, as an RLP list of byte strings.
+pub(crate) struct List<T>(pub(crate) Vec<T>);
+
+impl<T: Encodable2718 + Decodable2718> Value for List<T> {
+    fn encode(&self) -> Vec<u8> {
+        encode_list(&self.0)
+    }
+
+    fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let items = Vec::<Bytes>::decode(&mut bytes).ok()?;
+        if !bytes.is_empty() {
+            return None;
+        }
+        let decoded = items.iter().map(|item| T::decode_2718_exact(item).ok());
+        decoded.collect::<Option<Vec<T>>>().map(Self)
+    }
+}
+
+/// The bytes of a [`List`] without owning its items.
+pub(crate) fn encode_list<T: Encodable2718>(items: &[T]) -> Vec<u8> {
+    let items: Vec<Bytes> = items.iter().map(|item| item.encoded_2718().into()).collect();
+    alloy_rlp::encode(items)
+}
+
+/// Which keys a block changed: number of accounts u32, their hashed addresses, then pairs of hashed
+/// address and hashed slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChangedKeys {
+    pub(crate) accounts: Vec<B256>,
+    pub(crate) slots: Vec<(B256, B256)>,
+}
+
+impl Value for ChangedKeys {
+    fn encode(&self) -> Vec<u8> {
+        let count = u32::try_from(self.accounts.len()).unwrap_or(u32::MAX);
+        let mut out = count.to_be_bytes().to_vec();
+        for account in &self.accounts {
+            out.extend_from_slice(account.as_slice());
+        }
+        for (account, slot) in &self.slots {
+            out.extend_from_slice(account.as_slice());
+            out.extend_from_slice(slot.as_slice());
+        }
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (count, rest) = bytes.split_first_chunk::<4>()?;
+        let (words, rest) = rest.as_chunks::<32>();
+        if !rest.is_empty() {
+            return None;
+        }
+        let count = usize::try_from(u32::from_be_bytes(*count)).ok()?;
+        let (accounts, slots) = words.split_at_checked(count)?;
+        let (slots, rest) = slots.as_chunks::<2>();
+        rest.is_empty().then(|| Self {
+            accounts: accounts.iter().map(B256::from).collect(),
+            slots: slots.iter().map(|[a, s]| (B256::from(*a), B256::from(*s))).collect(),
+        })
+    }
+}
+
+/// Decodes or names what is damaged.
+pub(crate) fn decode<V: Value>(table: Table, key: &[u8], bytes: &[u8]) -> Result<V, StoreError> {
+    V::decode(bytes).ok_or_else(|| StoreError::Malformed {
+        table: table.name(),
+        key: Bytes::copy_from_slice(key).to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn same<V: Value + PartialEq + std::fmt::Debug>(value: V) {
+        assert_eq!(V::decode(&value.encode()), Some(value));
+    }
+
+    proptest! {
+        #[test]
+        fn values_round_trip(
+            nonce: u64, balance: [u8; 32], code: [u8; 32], root: [u8; 32], index: u32,
+            keys in proptest::collection::vec(any::<[u8; 32]>(), 0..5),
+        ) {
+            let stored = StoredAccount {
+                account: Account {
+                    nonce, balance: U256::from_be_bytes(balance), code_hash: B256::from(code),
+                },
+                storage_root: B256::from(root),
+            };
+            same(stored);
+            same(Some(stored));
+            same(None::<StoredAccount>);
+            same(U256::from_be_bytes(balance));
+            same((nonce, index));
+            same(nonce);
+            same(BlockNumHash { number: nonce, hash: B256::from(root) });
+            let words: Vec<B256> = keys.iter().map(B256::from).collect();
+            same(ChangedKeys {
+                slots: words.iter().map(|w| (*w, !*w)).collect(),
+                accounts: words,
+            });
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = StoredAccount::decode(&bytes);
+            let _ = ChangedKeys::decode(&bytes);
+            let _ = <(B256, Header)>::decode(&bytes);
+            let _ = List::<op_alloy_consensus::OpTxEnvelope>::decode(&bytes);
+            let _ = List::<op_alloy_consensus::OpReceiptEnvelope>::decode(&bytes);
+            let _ = Vec::<Address>::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The state after one block, for execution and for readers.
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
+
+use crate::{
+    Store, StoreError,
+    tables::{StoredAccount, Table, Value, key},
+};
+
+/// The state after one block. Each read is consistent by itself and all reads see the same state, also
+/// while later blocks are committed: a value is what the first later change says it was before, or
+/// else what it is now.
+#[derive(Clone, Debug)]
+pub struct StateView {
+    store: Arc<Store>,
+    number: u64,
+}
+
+impl StateView {
+    pub(crate) const fn new(store: Arc<Store>, number: u64) -> Self {
+        Self { store, number }
+    }
+
+    /// The block after which this state is.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Balance, nonce and code hash of an account.
+    pub fn account(&self, address: Address) -> Result<Option<stf::Account>, StoreError> {
+        let hashed = keccak256(address);
+        let stored: Option<StoredAccount> =
+            self.read::<Option<StoredAccount>>(Table::AccountHistory, Table::Accounts, &[
+                hashed.as_slice()
+            ])?
+            .flatten();
+        Ok(stored.map(|stored| stored.account))
+    }
+
+    /// Value of a storage slot; zero if unset.
+    pub fn storage(&self, address: Address, slot: U256) -> Result<U256, StoreError> {
+        let hashed = keccak256(address);
+        let slot = keccak256(slot.to_be_bytes::<32>());
+        let parts = [hashed.as_slice(), slot.as_slice()];
+        let value = self.read::<U256>(Table::StorageHistory, Table::Storage, &parts)?;
+        Ok(value.unwrap_or_default())
+    }
+
+    /// Code by its hash.
+    pub fn code(&self, hash: B256) -> Result<Bytes, StoreError> {
+        if hash == KECCAK256_EMPTY || hash.is_zero() {
+            return Ok(Bytes::new());
+        }
+        let at = key(Table::Codes, &[hash.as_slice()]);
+        let code: Option<Vec<u8>> = self.store.db.read()?.get(Table::Codes, &at)?;
+        code.map(Bytes::from).ok_or(StoreError::MissingCode(hash))
+    }
+
+    fn read<V: Value>(
+        &self,
+        history: Table,
+        current: Table,
+        parts: &[&[u8]],
+    ) -> Result<Option<V>, StoreError> {
+        let txn = self.store.db.read()?;
+        let prefix = key(history, parts);
+        let mut from = prefix.clone();
+        from.extend_from_slice(&self.number.saturating_add(1).to_be_bytes());
+        match txn.first_from::<V>(history, &from, &prefix)? {
+            Some((_, before)) => Ok(Some(before)),
+            None => txn.get(current, &key(current, parts)),
+        }
+    }
+}
+
+impl DatabaseRef for StateView {
+    type Error = StoreError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StoreError> {
+        Ok(self.account(address)?.map(|account| AccountInfo {
+            nonce: account.nonce,
+            balance: account.balance,
+            code_hash: account.code_hash,
+            ..Default::default()
+        }))
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, StoreError> {
+        Ok(Bytecode::new_raw(self.code(hash)?))
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, StoreError> {
+        self.storage(address, slot)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, StoreError> {
+        Ok(self.store.block_hash(number)?.unwrap_or_default())
+    }
+}
