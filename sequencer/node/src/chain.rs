@@ -8,12 +8,13 @@ use std::{
 };
 
 use alloy_consensus::{BlockBody, Transaction as _};
-use alloy_primitives::{Address, B256};
+use alloy_eips::eip7702::constants::EIP7702_DELEGATION_DESIGNATOR;
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY};
 use alloy_rlp::Encodable;
 use parking_lot::{Mutex, RwLock};
 use primitives::{Block, Header, Heads, L2BlockRef, OpReceiptEnvelope, OpTxEnvelope, RollupConfig};
 use revm::DatabaseRef;
-use stf::{ChainSpec, ExecutedBlock};
+use stf::{ChainSpec, ExecutedBlock, StateChanges};
 use store::{Store, StoreError};
 use tokio::sync::broadcast;
 
@@ -259,7 +260,7 @@ impl Chain {
     ) -> Result<(Arc<SealedBlock>, Vec<(Address, AccountState)>), StoreError> {
         let _writer = self.writer.lock();
         self.store.commit(&executed)?;
-        let changed = changed_accounts(&executed);
+        let changed = changed_accounts(&executed.changes);
         let ExecutedBlock { block, receipts, senders, .. } = executed;
         let sealed = Arc::new(SealedBlock::new(block, receipts, senders));
         {
@@ -315,42 +316,41 @@ impl AccountReader for Chain {
                 Some(code) => code.clone(),
                 None => view.code_by_hash_ref(info.code_hash).map_err(|error| failed(&error))?,
             };
-            code_kind(&code)
+            code_kind(code.original_byte_slice())
         };
         Ok(AccountState { nonce: info.nonce, balance: info.balance, code })
     }
 }
 
-/// What of an account the pool needs to know.
-pub(crate) fn code_kind(code: &revm::bytecode::Bytecode) -> AccountCode {
-    if code.is_empty() {
-        AccountCode::None
-    } else if code.is_eip7702() {
-        AccountCode::Delegation
-    } else {
-        AccountCode::Contract
-    }
-}
-
 /// The accounts the block changed, as the pool needs to know them.
-fn changed_accounts(executed: &ExecutedBlock) -> Vec<(Address, AccountState)> {
-    let changes = &executed.changes;
+fn changed_accounts(changes: &StateChanges) -> Vec<(Address, AccountState)> {
     changes
-        .state
+        .accounts
         .iter()
-        .map(|(address, account)| {
-            let state = account.info.as_ref().map_or_else(AccountState::default, |info| {
-                let code = if info.is_empty_code_hash() {
-                    AccountCode::None
-                } else {
-                    let code = info.code.as_ref().or_else(|| changes.contracts.get(&info.code_hash));
-                    // Code that was there before is not among the changes: an account that sends
-                    // and has code is a delegation, and contracts never enter the pool.
-                    code.map_or(AccountCode::Delegation, code_kind)
-                };
-                AccountState { nonce: info.nonce, balance: info.balance, code }
+        .map(|(address, change)| {
+            let state = change.after.map_or_else(AccountState::default, |account| AccountState {
+                nonce: account.nonce,
+                balance: account.balance,
+                code: match changes.codes.get(&account.code_hash) {
+                    _ if account.code_hash == KECCAK256_EMPTY => AccountCode::None,
+                    Some(code) => code_kind(code),
+                    // Code that was there before is not among the changes: an account in the pool
+                    // that has code is a delegation, since contracts never enter the pool.
+                    None => AccountCode::Delegation,
+                },
             });
             (*address, state)
         })
         .collect()
+}
+
+/// What of an account's code the pool needs to know (EIP-7702: `0xef0100 || address`).
+fn code_kind(code: &[u8]) -> AccountCode {
+    if code.is_empty() {
+        AccountCode::None
+    } else if code.starts_with(&EIP7702_DELEGATION_DESIGNATOR) {
+        AccountCode::Delegation
+    } else {
+        AccountCode::Contract
+    }
 }

@@ -23,9 +23,13 @@ const FEE_HISTORY_PERCENTILES_MAX: usize = 100;
 pub(super) struct TipCache(Mutex<Option<(u64, u128)>>);
 
 impl Api {
-    /// `eth_gasPrice`: the next block's base fee plus the suggested tip.
+    /// `eth_gasPrice`: a base fee plus the suggested tip. Of the newest block's base fee, on which
+    /// `eth_call` and `eth_estimateGas` insist, and the next block's the higher one.
     pub(super) fn gas_price(&self) -> Result<U256, RpcError> {
-        Ok(self.suggested_tip()?.saturating_add(U256::from(self.pool.head().base_fee)))
+        let head = self.chain.head().map_err(|error| RpcError::internal(&error))?;
+        let base_fee =
+            head.header().base_fee_per_gas.unwrap_or_default().max(self.pool.head().base_fee);
+        Ok(self.suggested_tip()?.saturating_add(U256::from(base_fee)))
     }
 
     /// `eth_maxPriorityFeePerGas`. As op-geth does, blocks with room left suggest the least tip;
