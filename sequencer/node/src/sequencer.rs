@@ -11,7 +11,7 @@ use std::{
 };
 
 use derive::{L1Block, L1Event};
-use primitives::{L2BlockRef, RollupConfig, SystemConfig};
+use primitives::{BlockNumHash, L2BlockRef, RollupConfig, SystemConfig};
 use stf::BlockBuilder;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -197,7 +197,10 @@ impl Sequencer {
     fn follow_safe_head(&mut self) -> Result<(), SequencerError> {
         let update = *self.safe_heads.borrow_and_update();
         let heads = self.chain.heads();
-        if update.safe.number <= heads.safe.number && update.finalized == heads.finalized {
+        if update.safe.number <= heads.safe.number
+            && update.finalized.number <= heads.finalized.number
+        {
+            // A verifier that starts anew derives again what is known to be safe.
             return Ok(());
         }
         for derived in [update.safe, update.finalized] {
@@ -212,8 +215,10 @@ impl Sequencer {
                 return Err(SequencerError::SafeMismatch { built: built.id(), derived });
             }
         }
-        self.chain.set_safe(update.safe, update.finalized)?;
-        metrics::gauge!("chain_safe_number").set(update.safe.number as f64);
+        let later = |a: BlockNumHash, b: BlockNumHash| if a.number >= b.number { a } else { b };
+        let safe = later(update.safe, heads.safe);
+        self.chain.set_safe(safe, later(update.finalized, heads.finalized))?;
+        metrics::gauge!("chain_safe_number").set(safe.number as f64);
         Ok(())
     }
 

@@ -20,7 +20,6 @@ pub const SERVER: i64 = -32_000;
 pub const RESOURCE_UNAVAILABLE: i64 = -32_002;
 /// geth's code for an answer over the size limit.
 pub const RESPONSE_TOO_LARGE: i64 = -32_003;
-pub const LIMIT_EXCEEDED: i64 = -32_005;
 /// A call reverted; `data` holds what it returned.
 pub const REVERT: i64 = 3;
 /// EIP-7966: the wait for inclusion ended.

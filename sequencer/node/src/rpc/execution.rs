@@ -321,10 +321,13 @@ where
         template: &OpTransaction<TxEnv>,
         gas: u64,
     ) -> Result<bool, RpcError> {
-        match self.run(with_gas(template, gas)) {
+        use InvalidTransaction::{CallGasCostMoreThanGasLimit, GasFloorMoreThanGasLimit};
+        match self.evm.transact(with_gas(template, gas)) {
             Ok(outcome) => Ok(outcome.result.is_success()),
-            Err(error) if error.message.contains("gas") => Ok(false),
-            Err(error) => Err(error),
+            Err(EVMError::Transaction(OpTransactionError::Base(
+                CallGasCostMoreThanGasLimit { .. } | GasFloorMoreThanGasLimit { .. },
+            ))) => Ok(false),
+            Err(error) => Err(execution_error(error)),
         }
     }
 

@@ -36,7 +36,7 @@ use tower_http::{
 use super::{
     Api,
     envelope::{Id, write_response},
-    error::{INVALID_REQUEST, LIMIT_EXCEEDED, RESOURCE_UNAVAILABLE, RpcError},
+    error::{INVALID_REQUEST, RESOURCE_UNAVAILABLE, RpcError},
     session,
 };
 use crate::error::NodeError;
@@ -102,17 +102,15 @@ impl RpcServer {
 
 async fn http(State(state): State<ServerState>, request: HttpRequest) -> Response {
     let config = state.api.config();
-    let Ok(_permit) = state.requests.try_acquire() else {
-        let error = RpcError::new(LIMIT_EXCEEDED, "too many requests in progress");
-        return failure(StatusCode::SERVICE_UNAVAILABLE, error);
-    };
     let answer = async {
+        // A body that trickles in holds its connection, but no place among the requests.
         match Bytes::from_request(request, &()).await {
-            Ok(body) => match state.api.answer(body, None).await {
-                Some(answer) => json(StatusCode::OK, answer),
+            Ok(body) => {
+                let _permit = state.requests.acquire().await;
                 // Only notifications: nothing to say.
-                None => json(StatusCode::OK, String::new()),
-            },
+                let answer = state.api.answer(body, None).await.unwrap_or_default();
+                json(StatusCode::OK, answer)
+            }
             Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_))) => {
                 failure(
                     StatusCode::PAYLOAD_TOO_LARGE,
