@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {stdJson} from "forge-std/StdJson.sol";
+
+import {ISystemConfig} from "../../../src/interfaces/ISystemConfig.sol";
+import {L1Block} from "../../../src/l2/predeploys/L1Block.sol";
+import {Predeploys} from "../../../src/libraries/Predeploys.sol";
+import {RollupTest} from "../../utils/RollupTest.sol";
+
+/// @notice Who may write what. Every function of the L1 contracts and the predeploys that is not a view has a row, and a
+/// contract that gains or loses one fails here until its row is written. Rows with a role are also called as somebody else.
+contract RollupAccessTest is RollupTest {
+    using stdJson for string;
+
+    struct Row {
+        string signature;
+        /// Error that a stranger meets; zero where the function is open to all.
+        bytes4 refusal;
+        /// The stranger's call.
+        bytes call;
+    }
+
+    address private immutable mallory = makeAddr("mallory");
+    Row[] private rows;
+
+    function test_SystemConfig() external {
+        bytes4 refusal = Ownable.OwnableUnauthorizedAccount.selector;
+        only("setBatcherHash(bytes32)", refusal, abi.encodeCall(config.setBatcherHash, (0)));
+        only("setDAFootprintGasScalar(uint16)", refusal, abi.encodeCall(config.setDAFootprintGasScalar, (1)));
+        only("setEIP1559Params(uint32,uint32)", refusal, abi.encodeCall(config.setEIP1559Params, (1, 1)));
+        only("setGasConfigEcotone(uint32,uint32)", refusal, abi.encodeCall(config.setGasConfigEcotone, (1, 1)));
+        only("setGasLimit(uint64)", refusal, abi.encodeCall(config.setGasLimit, (30_000_000)));
+        only("setGuardian(address)", refusal, abi.encodeCall(config.setGuardian, (mallory)));
+        only("setMinBaseFee(uint64)", refusal, abi.encodeCall(config.setMinBaseFee, (1)));
+        only("setOperatorFeeScalars(uint32,uint64)", refusal, abi.encodeCall(config.setOperatorFeeScalars, (1, 1)));
+        only("setUnsafeBlockSigner(address)", refusal, abi.encodeCall(config.setUnsafeBlockSigner, (mallory)));
+        only("transferOwnership(address)", refusal, abi.encodeCall(config.transferOwnership, (mallory)));
+        only("acceptOwnership()", refusal, abi.encodeCall(config.acceptOwnership, ()));
+        only("renounceOwnership()", refusal, abi.encodeCall(config.renounceOwnership, ()));
+        refusal = ISystemConfig.SystemConfig_NotGuardian.selector;
+        only("pause()", refusal, abi.encodeCall(config.pause, ()));
+        only("unpause()", refusal, abi.encodeCall(config.unpause, ()));
+        check("SystemConfig", address(config));
+    }
+
+    function test_OptimismPortal() external {
+        anyone("depositTransaction(address,uint256,uint64,bool,bytes)");
+        anyone("depositERC20Transaction(address,uint256,uint256,uint64,bool,bytes)");
+        anyone(
+            "depositERC20TransactionWithPermit(address,uint256,uint256,uint64,bool,bytes,uint256,uint8,bytes32,bytes32)"
+        );
+        anyone("lockGenesisSupply()");
+        check("OptimismPortal", address(portal));
+    }
+
+    function test_OPEN() external {
+        anyone("approve(address,uint256)");
+        anyone("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)");
+        anyone("transfer(address,uint256)");
+        anyone("transferFrom(address,address,uint256)");
+        check("OPEN", address(open));
+    }
+
+    function test_L1Block() external {
+        construct(Predeploys.L1_BLOCK, type(L1Block).creationCode, "");
+        bytes4 refusal = L1Block.NotDepositor.selector;
+        only("setL1BlockValuesIsthmus()", refusal, abi.encodeCall(L1Block.setL1BlockValuesIsthmus, ()));
+        only("setL1BlockValuesJovian()", refusal, abi.encodeCall(L1Block.setL1BlockValuesJovian, ()));
+        check("L1Block", Predeploys.L1_BLOCK);
+    }
+
+    function test_GasPriceOracle() external {
+        check("GasPriceOracle", address(0));
+    }
+
+    function test_L2ToL1MessagePasser() external {
+        anyone("burn()");
+        anyone("initiateWithdrawal(address,uint256,bytes)");
+        check("L2ToL1MessagePasser", address(0));
+    }
+
+    /// @dev Whoever calls, the fees go to the recipient of genesis.
+    function test_FeeVaults() external {
+        anyone("withdraw()");
+        check("SequencerFeeVault", address(0));
+        check("BaseFeeVault", address(0));
+        check("L1FeeVault", address(0));
+        check("OperatorFeeVault", address(0));
+    }
+
+    function test_WOPEN() external {
+        anyone("approve(address,uint256)");
+        anyone("cancelAuthorization(address,bytes32,uint8,bytes32,bytes32)");
+        anyone("deposit()");
+        anyone("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)");
+        anyone("receiveWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)");
+        anyone("transfer(address,uint256)");
+        anyone("transferFrom(address,address,uint256)");
+        anyone("transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)");
+        anyone("withdraw(uint256)");
+        check("WOPEN", address(0));
+    }
+
+    function anyone(string memory signature) private {
+        rows.push(Row(signature, 0, ""));
+    }
+
+    function only(string memory signature, bytes4 refusal, bytes memory call) private {
+        rows.push(Row(signature, refusal, call));
+    }
+
+    function check(string memory name, address target) private {
+        string memory json = vm.readFile(string.concat("contracts/out/", name, ".sol/", name, ".json"));
+        string[] memory signatures = vm.parseJsonKeys(json, ".methodIdentifiers");
+        uint256 writers;
+        for (uint256 i; i < signatures.length; ++i) {
+            if (isView(json, signatures[i])) continue;
+            ++writers;
+            bool found;
+            for (uint256 j; j < rows.length && !found; ++j) {
+                found = keccak256(bytes(rows[j].signature)) == keccak256(bytes(signatures[i]));
+            }
+            assertTrue(found, string.concat(name, " has no row for ", signatures[i]));
+        }
+        assertEq(rows.length, writers, string.concat(name, " has a row too many"));
+        for (uint256 i; i < rows.length; ++i) {
+            if (rows[i].refusal == 0) continue;
+            assertEq(bytes4(rows[i].call), bytes4(keccak256(bytes(rows[i].signature))), rows[i].signature);
+            vm.prank(mallory);
+            (bool ok, bytes memory reason) = target.call(rows[i].call);
+            assertFalse(ok, rows[i].signature);
+            assertEq(bytes4(reason), rows[i].refusal, rows[i].signature);
+        }
+    }
+
+    function isView(string memory json, string memory signature) private pure returns (bool) {
+        string memory name = vm.split(signature, "(")[0];
+        bytes32 kind = keccak256(bytes(json.readString(string.concat(".abi[?(@.name=='", name, "')].stateMutability"))));
+        return kind == keccak256("view") || kind == keccak256("pure");
+    }
+}
