@@ -84,6 +84,8 @@ impl DatabaseRef for StateView {
             nonce: account.nonce,
             balance: account.balance,
             code_hash: account.code_hash,
+            // Loaded by its hash when it runs; the default would be «no code».
+            code: None,
             ..Default::default()
         }))
     }
