@@ -217,8 +217,18 @@ impl Chain {
         self.store.transaction_location(*hash)
     }
 
+    /// A block with its L1 origin. The genesis block has no L1 attributes: its origin is where the
+    /// configuration says that L2 starts.
     pub fn l2_block_ref(&self, number: u64) -> Result<Option<L2BlockRef>, StoreError> {
-        self.store.l2_block_ref(number)
+        let genesis = &self.rollup.genesis;
+        let reference = self.store.l2_block_ref(number)?;
+        Ok(reference.map(|reference| {
+            if number == genesis.l2.number {
+                L2BlockRef { l1_origin: genesis.l1, ..reference }
+            } else {
+                reference
+            }
+        }))
     }
 
     /// The state after block `number`.

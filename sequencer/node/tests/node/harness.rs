@@ -65,7 +65,7 @@ impl World {
             let code = artifact["deployedBytecode"].as_str().unwrap().parse().unwrap();
             genesis.alloc.insert(address, AccountAllocation { code, ..Default::default() });
         }
-        let header = store::genesis_header(&genesis);
+        let header = store::genesis_header(&genesis).unwrap();
         let l2 = BlockNumHash { number: 0, hash: primitives::Sealable::hash_slow(&header) };
         let l1 = l1_block(0, start, Vec::new());
         let rollup = RollupConfig {
@@ -91,7 +91,7 @@ impl World {
     pub fn open(&self, directory: &std::path::Path) -> Arc<Store> {
         let store = Store::open(directory, StoreOptions::default()).unwrap();
         store.init_genesis(&self.genesis).unwrap();
-        Arc::new(store)
+        store
     }
 
     /// A signed transfer with sensible fees.
