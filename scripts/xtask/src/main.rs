@@ -7,7 +7,10 @@ use clap::{Parser, Subcommand};
 
 /// Repository chores.
 #[derive(Debug, Parser)]
-#[command(name = "xtask", after_help = "Examples:\n  cargo xtask artifacts\n  cargo xtask artifacts --check")]
+#[command(
+    name = "xtask",
+    after_help = "Examples:\n  cargo xtask artifacts\n  cargo xtask artifacts --check"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
