@@ -99,6 +99,30 @@ pub fn grams(surprises: &[u64], longest: &[u32], floor_q16: u64, tokens_min: u32
     grams
 }
 
+/// For each answer position, the length of the longest match in any of `texts`: what the customer's own
+/// messages contain. Quadratic, which is fine for one prompt; corpora have an index.
+pub fn longest_in<'a>(answer: &[u16], texts: impl IntoIterator<Item = &'a [u16]>) -> Vec<u32> {
+    let mut longest = vec![0_u32; answer.len()];
+    for text in texts {
+        // Match lengths of the answer position after this one, by text position.
+        let mut after = vec![0_u32; text.len().saturating_add(1)];
+        for (slot, token) in longest.iter_mut().zip(answer).rev() {
+            let mut best = 0_u32;
+            // Ascending, so `after[i + 1]` still belongs to the next answer position.
+            for (i, other) in text.iter().enumerate() {
+                let follows = after.get(i.saturating_add(1)).copied().unwrap_or_default();
+                let length = if token == other { follows.saturating_add(1) } else { 0 };
+                if let Some(cell) = after.get_mut(i) {
+                    *cell = length;
+                }
+                best = best.max(length);
+            }
+            *slot = (*slot).max(best);
+        }
+    }
+    longest
+}
+
 /// Steps 2–5: the record of an answer.
 pub fn record(input: &CreditInput<'_>, documents: &impl DocumentTokens) -> Result<AttributionRecord> {
     let owners = owners(input)?;

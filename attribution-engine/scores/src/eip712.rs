@@ -4,9 +4,12 @@
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::{Eip712Domain, SolStruct, SolValue, sol};
 
+mod json;
+
 sol! {
     /// A customer owes a gateway `cumulative` wei in total under authorisation `nonce`.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(from = "json::Voucher", into = "json::Voucher")]
     struct Voucher {
         address customer;
         address gateway;
@@ -16,6 +19,7 @@ sol! {
 
     /// A gateway's statement of one answered call; `number` is strictly consecutive per gateway.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(from = "json::InferenceReceipt", into = "json::InferenceReceipt")]
     struct InferenceReceipt {
         uint64 number;
         uint256 modelId;
@@ -34,6 +38,7 @@ sol! {
 
     /// Fees of one model in an epoch and the part of its contributors' share that weights assign.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(from = "json::ModelTotal", into = "json::ModelTotal")]
     struct ModelTotal {
         uint256 modelId;
         uint128 fees;
@@ -42,6 +47,7 @@ sol! {
 
     /// What one Datanet's pool receives in an epoch.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(from = "json::PoolTotal", into = "json::PoolTotal")]
     struct PoolTotal {
         uint256 datanetId;
         uint128 amount;
@@ -49,6 +55,7 @@ sol! {
 
     /// `IAttributionSettlement.EpochPost`, field by field.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(from = "json::EpochPost", into = "json::EpochPost")]
     struct EpochPost {
         uint64 epochId;
         address gateway;

@@ -1,1 +1,8 @@
 //! See ARCHITECTURE.md.
+
+pub mod audit;
+pub mod chain;
+pub mod clusters;
+pub mod content;
+pub mod epochs;
+pub mod evidence;

@@ -1,0 +1,848 @@
+//! The economy contracts as typed reads and writes: what Datanets, models and epochs say on chain, and
+//! the transactions that redeem, post and activate. Everything read is checked for what the engine
+//! relies on (identifiers fit, lists are complete), and nothing is cached.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use alloy_network::EthereumWallet;
+use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, keccak256};
+use alloy_provider::{DynProvider, PendingTransactionError, Provider, ProviderBuilder};
+use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, Log, TransactionReceipt};
+use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::{Eip712Domain, SolEvent, SolValue};
+use alloy_transport::TransportError;
+use scores::{
+    ContributionId, DatanetId, ModelId, Sequence,
+    document::DocumentCommitment,
+    eip712::{self, EpochPost, Voucher},
+    epoch::Split,
+    merkle,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use self::bindings::{
+    datanets::IDatanetRegistry::{self, IDatanetRegistryInstance},
+    escrow::IInferenceEscrow::{self, IInferenceEscrowInstance},
+    models::IModelRegistry::{self, IModelRegistryInstance},
+    settlement::IAttributionSettlement::{self, IAttributionSettlementInstance},
+};
+
+/// Bindings generated from the interfaces in `contracts/src/interfaces`.
+pub mod bindings {
+    #![allow(missing_docs, clippy::too_many_arguments)]
+
+    pub mod datanets {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            "../../contracts/src/interfaces/IDatanetRegistry.sol"
+        );
+    }
+    pub mod models {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            "../../contracts/src/interfaces/IModelRegistry.sol"
+        );
+    }
+    pub mod escrow {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            "../../contracts/src/interfaces/IInferenceEscrow.sol"
+        );
+    }
+    pub mod settlement {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            "../../contracts/src/interfaces/IAttributionSettlement.sol"
+        );
+    }
+}
+
+/// Blocks per `eth_getLogs`; what public nodes commonly allow.
+const LOG_BLOCKS: u64 = 1_000;
+
+/// Addresses of the economy contracts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contracts {
+    pub datanets: Address,
+    pub models: Address,
+    pub escrow: Address,
+    pub settlement: Address,
+    pub dispute: Address,
+}
+
+impl Default for Contracts {
+    /// The genesis predeploys.
+    fn default() -> Self {
+        Self {
+            datanets: address!("0x4f50454e00000000000000000000000000000001"),
+            models: address!("0x4f50454e00000000000000000000000000000002"),
+            escrow: address!("0x4f50454e00000000000000000000000000000003"),
+            settlement: address!("0x4f50454e00000000000000000000000000000004"),
+            dispute: address!("0x4f50454e00000000000000000000000000000005"),
+        }
+    }
+}
+
+/// What can go wrong between the engine and the chain.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    #[error("{what}: {source}")]
+    Call { what: &'static str, source: Box<alloy_contract::Error> },
+    #[error("{what}: {source}")]
+    Rpc { what: &'static str, source: Box<TransportError> },
+    #[error("{what}: no receipt: {source}")]
+    Pending { what: &'static str, source: Box<PendingTransactionError> },
+    #[error("{what} reverted in transaction {transaction}")]
+    Reverted { what: &'static str, transaction: TxHash },
+    #[error("the node's chain id is {found}, expected {expected}")]
+    ChainId { expected: u64, found: u64 },
+    #[error("{0} is not on chain")]
+    NotFound(Missing),
+    #[error("Datanet {datanet} version {version} has {expected} contributions, {found} acceptances were found")]
+    AcceptancesMissing { datanet: DatanetId, version: u32, expected: u32, found: usize },
+    #[error("Datanet {datanet} version {version}: acceptances hash to {computed}, published is {published}")]
+    ContributionsRoot { datanet: DatanetId, version: u32, computed: B256, published: B256 },
+    #[error("a log of {what} cannot be decoded: {source}")]
+    Log { what: &'static str, source: alloy_sol_types::Error },
+    #[error(transparent)]
+    Scores(#[from] scores::ScoresError),
+}
+
+impl ChainError {
+    /// Whether trying again later may help: the node did not answer, rather than answer no.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Rpc { .. } | Self::Pending { .. } => true,
+            Self::Call { source, .. } => {
+                matches!(&**source, alloy_contract::Error::TransportError(error) if !error.is_error_resp())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Result of chain access.
+pub type Result<T, E = ChainError> = std::result::Result<T, E>;
+
+/// What was looked for in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    Contribution(ContributionId),
+    Version(DatanetId, u32),
+    Model(ModelId),
+    Epoch(u64),
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Contribution(id) => write!(f, "contribution {id}"),
+            Self::Version(datanet, version) => write!(f, "version {version} of Datanet {datanet}"),
+            Self::Model(id) => write!(f, "model {id}"),
+            Self::Epoch(id) => write!(f, "epoch {id}"),
+        }
+    }
+}
+
+/// A revealed contribution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contribution {
+    pub id: ContributionId,
+    pub datanet: DatanetId,
+    pub contributor: Address,
+    pub sequence: Sequence,
+    pub commitment: DocumentCommitment,
+}
+
+impl Contribution {
+    /// The contribution's item in its Datanet's tree.
+    pub fn leaf(&self) -> B256 {
+        keccak256(
+            (
+                self.id.to_u256(),
+                self.contributor,
+                self.commitment.content_hash,
+                self.commitment.chunk_root,
+                U256::from(self.commitment.chunk_count),
+                self.commitment.sketch_hash,
+                self.sequence.to_u256(),
+            )
+                .abi_encode(),
+        )
+    }
+}
+
+/// A published Datanet version with the contributions that count in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatanetVersion {
+    pub datanet: DatanetId,
+    pub version: u32,
+    pub contributions_root: B256,
+    pub cluster_map_root: B256,
+    /// Accepted before the version and not tombstoned before it, in order of acceptance.
+    pub active: Vec<Contribution>,
+}
+
+/// A Datanet version that a model stands over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatanetRef {
+    pub datanet: DatanetId,
+    pub version: u32,
+}
+
+/// What the engine needs to know of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    pub id: ModelId,
+    pub name: String,
+    pub owner: Address,
+    pub retired: bool,
+    /// SHA-256 of the base weights.
+    pub base_model_hash: B256,
+    /// keccak256 of the ABI encoding of the adapters with their weights; zero without adapters.
+    pub adapter_set_hash: B256,
+    pub engine_spec_hash: B256,
+    pub retrieval_chunks: u8,
+    /// Wei per 1,000 tokens.
+    pub price_1k_in: u128,
+    pub price_1k_out: u128,
+    pub split: Split,
+    pub payee: Address,
+    /// Own Datanet versions and those of ancestors.
+    pub datanets: Vec<DatanetRef>,
+}
+
+/// A customer's authorisation of a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authorization {
+    pub signer: Address,
+    pub cap: u128,
+    pub redeemed: u128,
+    /// Unix seconds.
+    pub expiry: u64,
+    pub nonce: u64,
+}
+
+/// Parameters of the settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettlementParameters {
+    pub platform_bps: u16,
+    pub threshold: u8,
+    /// Seconds.
+    pub challenge_window: u32,
+    pub bond_min: u128,
+    pub platform: Address,
+    pub stakers: Address,
+    pub sink: Address,
+}
+
+/// How far an epoch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EpochStatus {
+    None,
+    Posted,
+    Activated,
+    Rejected,
+}
+
+/// An epoch as the settlement stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochState {
+    pub id: u64,
+    pub status: EpochStatus,
+    pub gateway: Address,
+    pub poster: Address,
+    /// Unix seconds after which it can be activated.
+    pub deadline: u64,
+    pub fees: u128,
+    pub residual: u128,
+    /// The digest that engines signed.
+    pub post_hash: B256,
+    pub claims_root: B256,
+    pub claims_total: u128,
+}
+
+/// A post as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedEpoch {
+    pub post: EpochPost,
+    pub signatures: Vec<Bytes>,
+    pub block: u64,
+    pub transaction: TxHash,
+}
+
+/// A connection to the L2 with the contracts' addresses, and an account to send from if one was given.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    provider: DynProvider,
+    contracts: Contracts,
+    chain_id: u64,
+    sender: Option<Address>,
+}
+
+impl Chain {
+    /// Connects for reading.
+    pub async fn connect(rpc: Url, contracts: Contracts) -> Result<Self> {
+        let provider = ProviderBuilder::new().connect_http(rpc).erased();
+        Self::with_provider(provider, contracts, None).await
+    }
+
+    /// Connects for reading and for sending transactions from `signer`.
+    pub async fn connect_with_signer(
+        rpc: Url,
+        contracts: Contracts,
+        signer: PrivateKeySigner,
+    ) -> Result<Self> {
+        let sender = signer.address();
+        let provider =
+            ProviderBuilder::new().wallet(EthereumWallet::from(signer)).connect_http(rpc).erased();
+        Self::with_provider(provider, contracts, Some(sender)).await
+    }
+
+    async fn with_provider(
+        provider: DynProvider,
+        contracts: Contracts,
+        sender: Option<Address>,
+    ) -> Result<Self> {
+        let chain_id = provider.get_chain_id().await.map_err(rpc("reading the chain id"))?;
+        Ok(Self { provider, contracts, chain_id, sender })
+    }
+
+    pub const fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    pub const fn contracts(&self) -> Contracts {
+        self.contracts
+    }
+
+    /// Whose transactions this connection signs.
+    pub const fn sender(&self) -> Option<Address> {
+        self.sender
+    }
+
+    /// The node behind the connection.
+    pub const fn provider(&self) -> &DynProvider {
+        &self.provider
+    }
+
+    /// EIP-712 domain of vouchers.
+    pub fn escrow_domain(&self) -> Eip712Domain {
+        eip712::escrow_domain(self.chain_id, self.contracts.escrow)
+    }
+
+    /// EIP-712 domain of receipts and epoch posts.
+    pub fn settlement_domain(&self) -> Eip712Domain {
+        eip712::settlement_domain(self.chain_id, self.contracts.settlement)
+    }
+
+    /// Number and timestamp (Unix seconds) of the latest block.
+    pub async fn latest_block(&self) -> Result<(u64, u64)> {
+        let what = "reading the latest block";
+        let block =
+            self.provider.get_block_by_number(BlockNumberOrTag::Latest).await.map_err(rpc(what))?;
+        Ok(block.map_or((0, 0), |block| (block.header.number, block.header.timestamp)))
+    }
+
+    /// A contribution, which must be revealed.
+    pub async fn contribution(&self, id: ContributionId) -> Result<Contribution> {
+        let what = "reading a contribution";
+        let stored = self.datanets().contribution(id.to_u256()).call().await.map_err(call(what))?;
+        if stored.contentHash.is_zero() {
+            return Err(ChainError::NotFound(Missing::Contribution(id)));
+        }
+        Ok(Contribution {
+            id,
+            datanet: DatanetId::try_from(stored.datanetId)?,
+            contributor: stored.contributor,
+            sequence: Sequence(stored.sequence),
+            commitment: DocumentCommitment {
+                content_hash: stored.contentHash,
+                chunk_root: stored.chunkRoot,
+                chunk_count: stored.chunkCount,
+                byte_length: stored.byteLength,
+                sketch_hash: stored.sketchHash,
+            },
+        })
+    }
+
+    /// Contributions of a Datanet that are accepted and not tombstoned by now, in order of acceptance: what a
+    /// version published now would count.
+    pub async fn accepted(&self, datanet: DatanetId) -> Result<Vec<Contribution>> {
+        let (mut acceptances, tombstones) = self.datanet_history(datanet).await?;
+        let gone: BTreeSet<ContributionId> = tombstones.keys().copied().collect();
+        acceptances.sort_by_key(|acceptance| acceptance.index);
+        self.read_all(acceptances.iter().map(|a| a.contribution).filter(|id| !gone.contains(id)))
+            .await
+    }
+
+    /// A published version, with its contributions checked against the root on chain.
+    pub async fn datanet_version(&self, reference: DatanetRef) -> Result<DatanetVersion> {
+        let DatanetRef { datanet, version } = reference;
+        let what = "reading a Datanet version";
+        let missing = ChainError::NotFound(Missing::Version(datanet, version));
+        let stored =
+            self.datanets().version(datanet.to_u256(), version).call().await.map_err(call(what))?;
+        if stored.contributionCount == 0 {
+            return Err(missing);
+        }
+        let filter = Filter::new()
+            .address(self.contracts.datanets)
+            .event_signature(IDatanetRegistry::VersionPublished::SIGNATURE_HASH)
+            .topic1(datanet.to_u256())
+            .topic2(U256::from(version));
+        let published = self.logs(filter, 0).await?.first().map(position).ok_or(missing)?;
+        let (mut acceptances, tombstones) = self.datanet_history(datanet).await?;
+        acceptances.retain(|acceptance| acceptance.index < stored.contributionCount);
+        acceptances.sort_by_key(|acceptance| acceptance.index);
+        if acceptances.len() != stored.contributionCount as usize {
+            return Err(ChainError::AcceptancesMissing {
+                datanet,
+                version,
+                expected: stored.contributionCount,
+                found: acceptances.len(),
+            });
+        }
+        let accepted = self.read_all(acceptances.iter().map(|a| a.contribution)).await?;
+        let computed = merkle::root_of(accepted.iter().map(Contribution::leaf))?;
+        if computed != stored.contributionsRoot {
+            return Err(ChainError::ContributionsRoot {
+                datanet,
+                version,
+                computed,
+                published: stored.contributionsRoot,
+            });
+        }
+        let active = accepted
+            .into_iter()
+            .filter(|c| tombstones.get(&c.id).is_none_or(|tombstone| *tombstone > published))
+            .collect();
+        Ok(DatanetVersion {
+            datanet,
+            version,
+            contributions_root: stored.contributionsRoot,
+            cluster_map_root: stored.clusterMapRoot,
+            active,
+        })
+    }
+
+    /// Models registered so far, retired ones included.
+    pub async fn model_count(&self) -> Result<u64> {
+        let count = self.models().modelCount().call().await.map_err(call("counting models"))?;
+        Ok(ModelId::try_from(count)?.0)
+    }
+
+    pub async fn model(&self, id: ModelId) -> Result<Model> {
+        let what = "reading a model";
+        if id.0 == 0 || id.0 > self.model_count().await? {
+            return Err(ChainError::NotFound(Missing::Model(id)));
+        }
+        let models = self.models();
+        let stored = models.model(id.to_u256()).call().await.map_err(call(what))?;
+        let datanets = models.datanetsOf(id.to_u256()).call().await.map_err(call(what))?;
+        let datanets = datanets
+            .into_iter()
+            .map(|r| Ok(DatanetRef { datanet: DatanetId::try_from(r.datanetId)?, version: r.version }))
+            .collect::<Result<Vec<_>>>()?;
+        let params = stored.params;
+        let adapter_set_hash = match params.adapters.as_slice() {
+            [] => B256::ZERO,
+            adapters => keccak256(adapters.to_vec().abi_encode()),
+        };
+        Ok(Model {
+            id,
+            name: params.name,
+            owner: stored.owner,
+            retired: stored.retired,
+            base_model_hash: params.baseModelHash,
+            adapter_set_hash,
+            engine_spec_hash: params.engineSpecHash,
+            retrieval_chunks: params.retrievalChunks,
+            price_1k_in: params.pricePer1kIn.to::<u128>(),
+            price_1k_out: params.pricePer1kOut.to::<u128>(),
+            split: Split {
+                model_bps: params.split.modelBps,
+                contributors_bps: params.split.contributorsBps,
+                stakers_bps: params.split.stakersBps,
+            },
+            payee: params.payee,
+            datanets,
+        })
+    }
+
+    /// Every (in, out) price that the model has had up to now, wei per 1,000 tokens.
+    pub async fn prices(&self, id: ModelId) -> Result<BTreeSet<(u128, u128)>> {
+        let filter = Filter::new().address(self.contracts.models).topic1(id.to_u256());
+        let registered = IModelRegistry::ModelRegistered::SIGNATURE_HASH;
+        let changed = IModelRegistry::PriceChanged::SIGNATURE_HASH;
+        let filter = filter.event_signature(vec![registered, changed]);
+        let mut prices = BTreeSet::new();
+        for log in self.logs(filter, 0).await? {
+            let price = if log.topic0() == Some(&changed) {
+                let event = decode::<IModelRegistry::PriceChanged>(&log, "PriceChanged")?;
+                (event.pricePer1kIn, event.pricePer1kOut)
+            } else {
+                let event = decode::<IModelRegistry::ModelRegistered>(&log, "ModelRegistered")?;
+                (event.params.pricePer1kIn, event.params.pricePer1kOut)
+            };
+            prices.insert((price.0.to::<u128>(), price.1.to::<u128>()));
+        }
+        Ok(prices)
+    }
+
+    /// What `customer` allows `gateway` to draw.
+    pub async fn authorization(&self, customer: Address, gateway: Address) -> Result<Authorization> {
+        let what = "reading an authorisation";
+        let stored =
+            self.escrow().authorization(customer, gateway).call().await.map_err(call(what))?;
+        Ok(Authorization {
+            signer: stored.signer,
+            cap: stored.cap,
+            redeemed: stored.redeemed,
+            expiry: stored.expiry,
+            nonce: stored.nonce,
+        })
+    }
+
+    pub async fn settlement_parameters(&self) -> Result<SettlementParameters> {
+        let what = "reading the settlement's parameters";
+        let stored = self.settlement().parameters().call().await.map_err(call(what))?;
+        Ok(SettlementParameters {
+            platform_bps: stored.platformBps,
+            threshold: stored.threshold,
+            challenge_window: stored.challengeWindow,
+            bond_min: stored.bondMin,
+            platform: stored.platform,
+            stakers: stored.stakers,
+            sink: stored.sink,
+        })
+    }
+
+    /// The platform's share as it stood at the end of `block`; later changes do not touch earlier epochs.
+    pub async fn platform_bps_at(&self, block: u64) -> Result<u16> {
+        let signature = IAttributionSettlement::ParametersSet::SIGNATURE_HASH;
+        let filter = Filter::new().address(self.contracts.settlement).event_signature(signature);
+        let mut at = None;
+        for log in self.logs(filter, 0).await? {
+            if log.block_number.is_some_and(|number| number <= block) {
+                at = Some(decode::<IAttributionSettlement::ParametersSet>(&log, "ParametersSet")?);
+            }
+        }
+        match at {
+            Some(event) => Ok(event.platformBps),
+            // Set in genesis, which has no logs.
+            None => Ok(self.settlement_parameters().await?.platform_bps),
+        }
+    }
+
+    /// Id that the next post must have.
+    pub async fn next_epoch_id(&self) -> Result<u64> {
+        self.settlement().nextEpochId().call().await.map_err(call("reading the next epoch id"))
+    }
+
+    /// Id of the epoch whose claims root is in force; zero for none.
+    pub async fn last_activated(&self) -> Result<u64> {
+        self.settlement().lastActivated().call().await.map_err(call("reading the last epoch"))
+    }
+
+    /// Number that the gateway's next epoch must begin with.
+    pub async fn next_receipt_of(&self, gateway: Address) -> Result<u64> {
+        let what = "reading the next receipt number";
+        self.settlement().nextReceiptOf(gateway).call().await.map_err(call(what))
+    }
+
+    /// What the gateway has redeemed and no epoch reserves, wei.
+    pub async fn funds_available(&self, gateway: Address) -> Result<U256> {
+        let what = "reading a gateway's funds";
+        Ok(self.settlement().fundsOf(gateway).call().await.map_err(call(what))?.available)
+    }
+
+    pub async fn is_engine(&self, account: Address) -> Result<bool> {
+        self.settlement().isEngine(account).call().await.map_err(call("reading an engine"))
+    }
+
+    /// An epoch's state; `EpochStatus::None` if it was never posted.
+    pub async fn epoch(&self, id: u64) -> Result<EpochState> {
+        let stored = self.settlement().epoch(id).call().await.map_err(call("reading an epoch"))?;
+        let status = match stored.status {
+            IAttributionSettlement::EpochStatus::Posted => EpochStatus::Posted,
+            IAttributionSettlement::EpochStatus::Activated => EpochStatus::Activated,
+            IAttributionSettlement::EpochStatus::Rejected => EpochStatus::Rejected,
+            _ => EpochStatus::None,
+        };
+        Ok(EpochState {
+            id,
+            status,
+            gateway: stored.gateway,
+            poster: stored.poster,
+            deadline: stored.deadline,
+            fees: stored.fees,
+            residual: stored.residual,
+            post_hash: stored.postHash,
+            claims_root: stored.claimsRoot,
+            claims_total: stored.claimsTotal,
+        })
+    }
+
+    /// The last epoch before `id` that was activated, if any: the one whose claims `id` carries on. One epoch is
+    /// pending at a time, so its fate was known when `id` was posted.
+    pub async fn activated_before(&self, id: u64) -> Result<Option<EpochState>> {
+        for earlier in (1..id).rev() {
+            let state = self.epoch(earlier).await?;
+            if state.status == EpochStatus::Activated {
+                return Ok(Some(state));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The post of an epoch as its transaction's event and call data show it.
+    pub async fn posted_epoch(&self, id: u64) -> Result<PostedEpoch> {
+        let what = "reading a post";
+        let filter = Filter::new()
+            .address(self.contracts.settlement)
+            .event_signature(IAttributionSettlement::EpochPosted::SIGNATURE_HASH)
+            .topic1(U256::from(id));
+        let logs = self.logs(filter, 0).await?;
+        let missing = || ChainError::NotFound(Missing::Epoch(id));
+        let log = logs.first().ok_or_else(missing)?;
+        let event = decode::<IAttributionSettlement::EpochPosted>(log, "EpochPosted")?;
+        let hash = log.transaction_hash.ok_or_else(missing)?;
+        let transaction =
+            self.provider.get_transaction_by_hash(hash).await.map_err(rpc(what))?.ok_or_else(missing)?;
+        let input = alloy_consensus::Transaction::input(&transaction);
+        // A post made through another contract shows its signatures only inside that call.
+        let signatures =
+            <IAttributionSettlement::postEpochCall as alloy_sol_types::SolCall>::abi_decode(input)
+                .map(|call| call.signatures)
+                .unwrap_or_default();
+        Ok(PostedEpoch {
+            post: from_binding(event.post),
+            signatures,
+            block: log.block_number.unwrap_or_default(),
+            transaction: hash,
+        })
+    }
+
+    /// Redeems vouchers at the escrow.
+    pub async fn redeem(&self, vouchers: &[(Voucher, Bytes)]) -> Result<TransactionReceipt> {
+        let what = "redeeming vouchers";
+        let (vouchers, signatures) = vouchers
+            .iter()
+            .map(|(voucher, signature)| {
+                let voucher = IInferenceEscrow::Voucher {
+                    customer: voucher.customer,
+                    gateway: voucher.gateway,
+                    nonce: voucher.nonce,
+                    cumulative: voucher.cumulative,
+                };
+                (voucher, signature.clone())
+            })
+            .unzip();
+        let pending = self.escrow().redeem(vouchers, signatures).send().await.map_err(call(what))?;
+        mined(what, pending.get_receipt().await)
+    }
+
+    /// Posts an epoch with `bond` wei.
+    pub async fn post_epoch(
+        &self,
+        post: &EpochPost,
+        signatures: Vec<Bytes>,
+        bond: u128,
+    ) -> Result<TransactionReceipt> {
+        let what = "posting an epoch";
+        let sent = self
+            .settlement()
+            .postEpoch(to_binding(post), signatures)
+            .value(U256::from(bond))
+            .send()
+            .await
+            .map_err(call(what))?;
+        mined(what, sent.get_receipt().await)
+    }
+
+    /// Activates an epoch after its window.
+    pub async fn activate(&self, post: &EpochPost) -> Result<TransactionReceipt> {
+        let what = "activating an epoch";
+        let sent = self.settlement().activate(to_binding(post)).send().await.map_err(call(what))?;
+        mined(what, sent.get_receipt().await)
+    }
+
+    pub fn datanets(&self) -> IDatanetRegistryInstance<DynProvider> {
+        IDatanetRegistry::new(self.contracts.datanets, self.provider.clone())
+    }
+
+    pub fn models(&self) -> IModelRegistryInstance<DynProvider> {
+        IModelRegistry::new(self.contracts.models, self.provider.clone())
+    }
+
+    pub fn escrow(&self) -> IInferenceEscrowInstance<DynProvider> {
+        IInferenceEscrow::new(self.contracts.escrow, self.provider.clone())
+    }
+
+    pub fn settlement(&self) -> IAttributionSettlementInstance<DynProvider> {
+        IAttributionSettlement::new(self.contracts.settlement, self.provider.clone())
+    }
+
+    async fn read_all(
+        &self,
+        ids: impl Iterator<Item = ContributionId>,
+    ) -> Result<Vec<Contribution>> {
+        let mut contributions = Vec::new();
+        for id in ids {
+            contributions.push(self.contribution(id).await?);
+        }
+        Ok(contributions)
+    }
+
+    /// Acceptances of a Datanet, and where each tombstone stands.
+    async fn datanet_history(
+        &self,
+        datanet: DatanetId,
+    ) -> Result<(Vec<Acceptance>, BTreeMap<ContributionId, LogPosition>)> {
+        let accepted = IDatanetRegistry::ContributionAccepted::SIGNATURE_HASH;
+        let tombstoned = IDatanetRegistry::ContributionTombstoned::SIGNATURE_HASH;
+        let filter = Filter::new()
+            .address(self.contracts.datanets)
+            .event_signature(vec![accepted, tombstoned])
+            .topic1(datanet.to_u256());
+        let mut acceptances = Vec::new();
+        let mut tombstones = BTreeMap::new();
+        for log in self.logs(filter, 0).await? {
+            if log.topic0() == Some(&accepted) {
+                let event =
+                    decode::<IDatanetRegistry::ContributionAccepted>(&log, "ContributionAccepted")?;
+                acceptances.push(Acceptance {
+                    index: event.index,
+                    contribution: ContributionId::try_from(event.contributionId)?,
+                });
+            } else {
+                let event = decode::<IDatanetRegistry::ContributionTombstoned>(
+                    &log,
+                    "ContributionTombstoned",
+                )?;
+                let id = ContributionId::try_from(event.contributionId)?;
+                tombstones.insert(id, position(&log));
+            }
+        }
+        Ok((acceptances, tombstones))
+    }
+
+    /// Logs from block `from` to the latest, in pieces that a node serves.
+    async fn logs(&self, filter: Filter, from: u64) -> Result<Vec<Log>> {
+        let what = "reading logs";
+        let head = self.provider.get_block_number().await.map_err(rpc(what))?;
+        let mut logs = Vec::new();
+        let mut start = from;
+        while start <= head {
+            let end = head.min(start.saturating_add(LOG_BLOCKS - 1));
+            let piece = filter.clone().from_block(start).to_block(end);
+            logs.extend(self.provider.get_logs(&piece).await.map_err(rpc(what))?);
+            start = end + 1;
+        }
+        Ok(logs)
+    }
+}
+
+struct Acceptance {
+    index: u32,
+    contribution: ContributionId,
+}
+
+/// Block number and index within the block.
+type LogPosition = (u64, u64);
+
+fn position(log: &Log) -> LogPosition {
+    (log.block_number.unwrap_or_default(), log.log_index.unwrap_or_default())
+}
+
+fn decode<E: SolEvent>(log: &Log, what: &'static str) -> Result<E> {
+    E::decode_log(&log.inner)
+        .map(|event| event.data)
+        .map_err(|source| ChainError::Log { what, source })
+}
+
+fn call(what: &'static str) -> impl FnOnce(alloy_contract::Error) -> ChainError {
+    move |source| ChainError::Call { what, source: Box::new(source) }
+}
+
+fn rpc(what: &'static str) -> impl FnOnce(TransportError) -> ChainError {
+    move |source| ChainError::Rpc { what, source: Box::new(source) }
+}
+
+fn mined(
+    what: &'static str,
+    receipt: std::result::Result<TransactionReceipt, PendingTransactionError>,
+) -> Result<TransactionReceipt> {
+    let receipt =
+        receipt.map_err(|source| ChainError::Pending { what, source: Box::new(source) })?;
+    if receipt.status() {
+        Ok(receipt)
+    } else {
+        Err(ChainError::Reverted { what, transaction: receipt.transaction_hash })
+    }
+}
+
+fn to_binding(post: &EpochPost) -> IAttributionSettlement::EpochPost {
+    IAttributionSettlement::EpochPost {
+        epochId: post.epochId,
+        gateway: post.gateway,
+        engineSpecHash: post.engineSpecHash,
+        receiptsRoot: post.receiptsRoot,
+        firstReceipt: post.firstReceipt,
+        receiptCount: post.receiptCount,
+        claimsRoot: post.claimsRoot,
+        claimsTotal: post.claimsTotal,
+        models: post
+            .models
+            .iter()
+            .map(|model| IAttributionSettlement::ModelTotal {
+                modelId: model.modelId,
+                fees: model.fees,
+                attributed: model.attributed,
+            })
+            .collect(),
+        pools: post
+            .pools
+            .iter()
+            .map(|pool| IAttributionSettlement::PoolTotal {
+                datanetId: pool.datanetId,
+                amount: pool.amount,
+            })
+            .collect(),
+    }
+}
+
+fn from_binding(post: IAttributionSettlement::EpochPost) -> EpochPost {
+    EpochPost {
+        epochId: post.epochId,
+        gateway: post.gateway,
+        engineSpecHash: post.engineSpecHash,
+        receiptsRoot: post.receiptsRoot,
+        firstReceipt: post.firstReceipt,
+        receiptCount: post.receiptCount,
+        claimsRoot: post.claimsRoot,
+        claimsTotal: post.claimsTotal,
+        models: post
+            .models
+            .into_iter()
+            .map(|model| eip712::ModelTotal {
+                modelId: model.modelId,
+                fees: model.fees,
+                attributed: model.attributed,
+            })
+            .collect(),
+        pools: post
+            .pools
+            .into_iter()
+            .map(|pool| eip712::PoolTotal { datanetId: pool.datanetId, amount: pool.amount })
+            .collect(),
+    }
+}

@@ -1,0 +1,306 @@
+//! A model's corpus: the documents of its Datanet versions, who their value goes to, and the indexes
+//! over them. Gateway, engines and auditors build it with the same code from the same public inputs: the
+//! contributions on chain, the documents, the tokenizer and the engine spec.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
+    sync::Arc,
+};
+
+use alloy_primitives::{Address, B256, keccak256};
+use index::{Chunk, ChunkIndex, Index, IndexError, Span, SpanParams};
+use models::{LanguageModel, ModelError, Tokenizer};
+use scores::{
+    ContributionId, DatanetId, ScoresError,
+    cluster::{ClusterInput, ClusterMap, ClusterParams},
+    credit::{self, CreditInput, Gram, HeldGram, Holder},
+    document::{Document, chunks},
+    exchange::{CanonicalRequest, RetrievedChunk},
+    record::AttributionRecord,
+    spec::EngineSpec,
+    surprise::SurpriseTable,
+};
+
+use crate::chain::Contribution;
+
+/// Why a corpus cannot be built or an answer not be attributed.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusError {
+    #[error(transparent)]
+    Scores(#[from] ScoresError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error("tokenising: {0}")]
+    Tokenizer(#[from] ModelError),
+    #[error("the spec pins tokenizer {expected}, this one is {found}")]
+    WrongTokenizer { expected: B256, found: B256 },
+    #[error("contribution {0} has no tokens: the tokenizer knows none of its characters")]
+    NoTokens(ContributionId),
+}
+
+/// Result of corpus work.
+pub type Result<T, E = CorpusError> = std::result::Result<T, E>;
+
+/// What turns text into token ids and back.
+pub trait TokenCodec: Send + Sync {
+    /// Hash of everything that decides the ids; `tokenizerHash` of the engine spec.
+    fn fingerprint(&self) -> B256;
+    fn encode(&self, text: &str) -> Result<Vec<u16>, ModelError>;
+    fn decode(&self, tokens: &[u16]) -> String;
+}
+
+impl TokenCodec for Tokenizer {
+    fn fingerprint(&self) -> B256 {
+        Self::fingerprint(self).into()
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<u16>, ModelError> {
+        Self::encode(self, text)
+    }
+
+    fn decode(&self, tokens: &[u16]) -> String {
+        Self::decode(self, tokens)
+    }
+}
+
+impl TokenCodec for Arc<dyn LanguageModel> {
+    fn fingerprint(&self) -> B256 {
+        self.tokenizer_fingerprint().into()
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<u16>, ModelError> {
+        LanguageModel::encode(self.as_ref(), text)
+    }
+
+    fn decode(&self, tokens: &[u16]) -> String {
+        LanguageModel::decode(self.as_ref(), tokens)
+    }
+}
+
+/// A contribution with its document.
+#[derive(Clone, Debug)]
+pub struct CorpusDocument {
+    pub contribution: Contribution,
+    pub document: Document,
+}
+
+/// The clusters of documents, e.g. those of one Datanet version; its root is what the curator publishes.
+pub fn cluster_map(documents: &[CorpusDocument], params: ClusterParams) -> Result<ClusterMap> {
+    let inputs: Vec<ClusterInput<'_>> = documents
+        .iter()
+        .map(|document| ClusterInput {
+            contribution: document.contribution.id,
+            sequence: document.contribution.sequence,
+            datanet: document.contribution.datanet,
+            contributor: document.contribution.contributor,
+            text: document.document.text(),
+        })
+        .collect();
+    Ok(ClusterMap::build(&inputs, params)?)
+}
+
+/// A retrieved chunk with its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetrievedText {
+    pub reference: RetrievedChunk,
+    pub text: String,
+}
+
+/// Everything a model's answers are attributed against.
+#[derive(Debug)]
+pub struct Corpus {
+    spec: EngineSpec,
+    documents: BTreeMap<ContributionId, CorpusDocument>,
+    clusters: ClusterMap,
+    index: Index,
+    surprises: SurpriseTable,
+    chunks: ChunkIndex,
+}
+
+impl Corpus {
+    /// Builds the corpus. With a directory, the span index is kept there and opened again if it holds
+    /// exactly these documents under this tokenizer; without, it lives in memory.
+    ///
+    /// A contribution that several Datanet versions of the model count is taken once. Clusters reach over
+    /// all of the model's Datanets, so a copy in another Datanet earns nothing either.
+    pub fn build(
+        spec: &EngineSpec,
+        documents: Vec<CorpusDocument>,
+        codec: &dyn TokenCodec,
+        directory: Option<&Path>,
+    ) -> Result<Self> {
+        spec.check()?;
+        let found = codec.fingerprint();
+        if found != spec.tokenizer_hash {
+            return Err(CorpusError::WrongTokenizer { expected: spec.tokenizer_hash, found });
+        }
+        let documents: BTreeMap<ContributionId, CorpusDocument> = documents
+            .into_iter()
+            .map(|document| (document.contribution.id, document))
+            .collect();
+        let list: Vec<CorpusDocument> = documents.values().cloned().collect();
+        let clusters = cluster_map(&list, spec.cluster)?;
+        let index = open_index(&documents, codec, directory, found)?;
+        let surprises = SurpriseTable::new(&index.unigrams(|id| clusters.is_founder(id)));
+        let founders = documents.values().filter(|d| clusters.is_founder(d.contribution.id));
+        let chunks = ChunkIndex::new(founders.flat_map(chunks_of), spec.retrieval);
+        Ok(Self { spec: spec.clone(), documents, clusters, index, surprises, chunks })
+    }
+
+    pub const fn spec(&self) -> &EngineSpec {
+        &self.spec
+    }
+
+    pub const fn clusters(&self) -> &ClusterMap {
+        &self.clusters
+    }
+
+    pub const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub fn document(&self, contribution: ContributionId) -> Option<&CorpusDocument> {
+        self.documents.get(&contribution)
+    }
+
+    pub fn documents(&self) -> impl Iterator<Item = &CorpusDocument> {
+        self.documents.values()
+    }
+
+    /// Datanets with their contributors, for display.
+    pub fn contributors(&self) -> BTreeSet<(DatanetId, Address)> {
+        self.documents
+            .values()
+            .map(|d| (d.contribution.datanet, d.contribution.contributor))
+            .collect()
+    }
+
+    /// The chunks that best match a query, best first. Copies are not searched: their originals are.
+    pub fn retrieve(&self, query: &str, limit: usize) -> Vec<RetrievedText> {
+        self.chunks
+            .retrieve(query, limit)
+            .into_iter()
+            .filter_map(|found| self.chunk(found.contribution, found.chunk))
+            .collect()
+    }
+
+    /// One chunk of one document.
+    pub fn chunk(&self, contribution: ContributionId, chunk: u32) -> Option<RetrievedText> {
+        let document = &self.documents.get(&contribution)?.document;
+        let text = *chunks(document.text()).get(usize::try_from(chunk).ok()?)?;
+        Some(RetrievedText {
+            reference: RetrievedChunk { contribution, chunk, hash: keccak256(text) },
+            text: text.to_owned(),
+        })
+    }
+
+    /// The record of an answer. `prompt` holds the token ids of the customer's own messages, each by itself
+    /// ([`prompt_tokens`]); retrieved text is not part of it.
+    pub fn attribute(
+        &self,
+        receipt_hash: B256,
+        engine_spec_hash: B256,
+        answer: &[u16],
+        prompt: &[Vec<u16>],
+    ) -> Result<AttributionRecord> {
+        let params = self.spec.credit;
+        let surprises = self.surprises.of_all(answer);
+        let floor_q16 = self.surprises.floor(params.floor_margin_q16);
+        let in_prompt = credit::longest_in(answer, prompt.iter().map(Vec::as_slice));
+        let in_corpus = self.index.longest(answer)?;
+        let longest: Vec<u32> = in_prompt.iter().zip(&in_corpus).map(|(a, b)| *a.max(b)).collect();
+        let grams = credit::grams(&surprises, &longest, floor_q16, params.match_tokens_min);
+        let (echoed, sought): (Vec<Gram>, Vec<Gram>) = grams.into_iter().partition(|gram| {
+            in_prompt.get(gram.start as usize).is_some_and(|longest| *longest >= gram.length)
+        });
+        let mut held: Vec<HeldGram> =
+            echoed.into_iter().map(|gram| HeldGram { gram, holder: Holder::Prompt }).collect();
+        let earliest = self.index.earliest(answer, &sought)?;
+        held.extend(sought.into_iter().zip(earliest).filter_map(|(gram, found)| {
+            Some(HeldGram { gram, holder: Holder::Contribution(found?.contribution) })
+        }));
+        let input = CreditInput {
+            receipt_hash,
+            engine_spec_hash,
+            answer,
+            surprises: &surprises,
+            floor_q16,
+            grams: &held,
+            clusters: &self.clusters,
+            params,
+        };
+        Ok(credit::record(&input, &self.index)?)
+    }
+
+    /// All maximal matches of an answer, whether they earn or not, for people.
+    pub fn spans(&self, answer: &[u16]) -> Result<Vec<Span>> {
+        Ok(self.index.spans(answer, SpanParams::default())?)
+    }
+}
+
+/// Token ids of each of the customer's messages.
+pub fn prompt_tokens(request: &CanonicalRequest, codec: &dyn TokenCodec) -> Result<Vec<Vec<u16>>> {
+    request.messages.iter().map(|message| Ok(codec.encode(&message.content)?)).collect()
+}
+
+/// The text that chunks are retrieved for: the last message of the user, or of whoever spoke last.
+pub fn retrieval_query(request: &CanonicalRequest) -> &str {
+    let by_user = request.messages.iter().rev().find(|message| message.role == "user");
+    by_user.or(request.messages.last()).map_or("", |message| &message.content)
+}
+
+fn chunks_of(document: &CorpusDocument) -> impl Iterator<Item = Chunk<'_>> {
+    let contribution = &document.contribution;
+    (0_u32..).zip(chunks(document.document.text())).map(|(chunk, text)| Chunk {
+        contribution: contribution.id,
+        sequence: contribution.sequence,
+        chunk,
+        text,
+    })
+}
+
+fn open_index(
+    documents: &BTreeMap<ContributionId, CorpusDocument>,
+    codec: &dyn TokenCodec,
+    directory: Option<&Path>,
+    fingerprint: B256,
+) -> Result<Index> {
+    let mut index = match directory {
+        Some(directory) => Index::open(directory.join(corpus_name(documents, fingerprint)))?,
+        None => Index::in_memory(),
+    };
+    let mut missing = Vec::new();
+    // Documents with equal bytes have equal tokens.
+    let mut known: HashMap<B256, Vec<u16>> = HashMap::new();
+    for (id, document) in documents {
+        if index.contains(*id) {
+            continue;
+        }
+        let content = document.contribution.commitment.content_hash;
+        let tokens = match known.get(&content) {
+            Some(tokens) => tokens.clone(),
+            None => codec.encode(document.document.text())?,
+        };
+        if tokens.is_empty() {
+            return Err(CorpusError::NoTokens(*id));
+        }
+        known.insert(content, tokens.clone());
+        let sequence = document.contribution.sequence;
+        missing.push(index::Document { contribution: *id, sequence, tokens });
+    }
+    if !missing.is_empty() {
+        index.append(&missing)?;
+    }
+    Ok(index)
+}
+
+/// Names the index of a corpus after what is in it.
+fn corpus_name(documents: &BTreeMap<ContributionId, CorpusDocument>, fingerprint: B256) -> String {
+    let mut bytes = fingerprint.to_vec();
+    for (id, document) in documents {
+        bytes.extend_from_slice(&id.0.to_be_bytes());
+        bytes.extend_from_slice(document.contribution.commitment.content_hash.as_slice());
+    }
+    format!("{:x}", keccak256(bytes)).chars().take(32).collect()
+}

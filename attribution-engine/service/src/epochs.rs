@@ -1,0 +1,319 @@
+//! Turns receipts into money: redeems vouchers, assembles the next epoch from attributed receipts, has
+//! the engines sign it, posts it, waits out the challenge window and activates it.
+//!
+//! There is no state of its own to lose. What to do next is read from the chain each time; the evidence
+//! bundle is written durably *before* the post, so a process that dies at any instruction continues
+//! where the chain is. A bundle of a post that never reached the chain is replaced.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use scores::{ScoresError, claims::Claims, eip712::EpochPost, spec::EngineSpec};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    audit::{AuditError, Checks, CorpusCache, EpochClaim, recompute},
+    chain::{Chain, ChainError, EpochState, EpochStatus},
+    clusters::TokenCodec,
+    evidence::{
+        BUNDLE_VERSION, EvidenceBundle, EvidenceError, EvidenceStore, SignedVoucher, StoredReceipt,
+    },
+};
+
+/// Vouchers per redemption, the escrow's bound.
+const VOUCHERS_MAX: usize = 256;
+
+/// Why the poster cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EpochError {
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
+    Scores(#[from] ScoresError),
+    #[error("signing the post of epoch {epoch}: {source}")]
+    Signing { epoch: u64, source: alloy_signer::Error },
+    #[error("epoch {epoch} does not recompute, so no engine signs it: {failures}")]
+    NotReproducible { epoch: u64, failures: String },
+    #[error("claims under epoch {epoch} hash to {kept}, the chain says {on_chain}")]
+    ClaimsMismatch { epoch: u64, kept: B256, on_chain: B256 },
+    #[error("{found} of our engines are known to the settlement, {needed} must sign")]
+    TooFewEngines { found: usize, needed: u8 },
+}
+
+impl EpochError {
+    /// Whether trying again later may help.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Chain(error) | Self::Audit(AuditError::Chain(error)) => {
+                error.is_temporary() || matches!(error, ChainError::Reverted { .. })
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Result of epoch work.
+pub type Result<T, E = EpochError> = std::result::Result<T, E>;
+
+/// Where attributed receipts come from: the gateway's journal.
+pub trait ReceiptSource: Send + Sync {
+    /// Receipts whose answers are attributed, from number `first` on without a gap, at most `limit`.
+    fn receipts(&self, first: u64, limit: usize) -> Vec<StoredReceipt>;
+    /// The latest voucher of each customer.
+    fn vouchers(&self) -> Vec<SignedVoucher>;
+}
+
+/// When epochs are posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PosterConfig {
+    /// An epoch is posted once its first receipt is this old.
+    pub interval: Duration,
+    /// … or once it has this many receipts; no epoch has more.
+    pub receipts_max: usize,
+    /// Pause between looks at the chain.
+    pub poll: Duration,
+}
+
+impl Default for PosterConfig {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(600), receipts_max: 4_096, poll: Duration::from_secs(1) }
+    }
+}
+
+/// What a step of the poster did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There are no receipts to settle, or their epoch is not due.
+    Idle,
+    /// Receipts wait for vouchers that cover them.
+    Unfunded,
+    /// An epoch was posted.
+    Posted(u64),
+    /// An epoch waits for its challenge window to close, at this Unix second.
+    InWindow { epoch: u64, deadline: u64 },
+    /// An epoch was activated.
+    Activated(u64),
+}
+
+/// The task that posts epochs for one gateway.
+pub struct EpochPoster {
+    /// Sends from the gateway's account: only it may redeem its vouchers.
+    pub chain: Chain,
+    pub gateway: Address,
+    /// Keys of the engines that sign, at least as many as the settlement's threshold.
+    pub engines: Vec<PrivateKeySigner>,
+    pub spec: EngineSpec,
+    pub codec: Arc<dyn TokenCodec>,
+    pub receipts: Arc<dyn ReceiptSource>,
+    pub evidence: Arc<EvidenceStore>,
+    pub config: PosterConfig,
+    cache: CorpusCache,
+}
+
+impl EpochPoster {
+    pub fn new(
+        chain: Chain,
+        gateway: Address,
+        engines: Vec<PrivateKeySigner>,
+        spec: EngineSpec,
+        codec: Arc<dyn TokenCodec>,
+        receipts: Arc<dyn ReceiptSource>,
+        evidence: Arc<EvidenceStore>,
+        config: PosterConfig,
+    ) -> Self {
+        let cache = CorpusCache::default();
+        Self { chain, gateway, engines, spec, codec, receipts, evidence, config, cache }
+    }
+
+    /// Posts and activates epochs until cancelled. Returns early only if going on cannot help.
+    pub async fn run(mut self, cancelled: CancellationToken) -> Result<()> {
+        while !cancelled.is_cancelled() {
+            match self.step().await {
+                Ok(Progress::Posted(epoch)) => info!(epoch, "epoch posted"),
+                Ok(Progress::Activated(epoch)) => info!(epoch, "epoch activated"),
+                Ok(progress) => debug!(?progress, "no epoch to move"),
+                Err(error) if error.is_temporary() => warn!(%error, "epoch step failed; will retry"),
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                () = cancelled.cancelled() => {}
+                () = tokio::time::sleep(self.config.poll) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the next thing that the chain's state asks for.
+    pub async fn step(&mut self) -> Result<Progress> {
+        let next = self.chain.next_epoch_id().await?;
+        if next > 1 {
+            let last = self.chain.epoch(next - 1).await?;
+            if last.status == EpochStatus::Posted {
+                return self.activate(&last).await;
+            }
+        }
+        self.post(next).await
+    }
+
+    async fn activate(&self, state: &EpochState) -> Result<Progress> {
+        let (_, now) = self.chain.latest_block().await?;
+        if now <= state.deadline {
+            return Ok(Progress::InWindow { epoch: state.id, deadline: state.deadline });
+        }
+        // From the chain, so that another poster's epoch does not hold ours up.
+        let posted = self.chain.posted_epoch(state.id).await?;
+        self.chain.activate(&posted.post).await?;
+        Ok(Progress::Activated(state.id))
+    }
+
+    async fn post(&mut self, epoch_id: u64) -> Result<Progress> {
+        let first = self.chain.next_receipt_of(self.gateway).await?;
+        let mut receipts = self.receipts.receipts(first, self.config.receipts_max);
+        let (_, now) = self.chain.latest_block().await?;
+        let due = receipts.len() >= self.config.receipts_max
+            || receipts
+                .first()
+                .is_some_and(|r| r.receipt.timestamp + self.config.interval.as_secs() <= now);
+        if !due {
+            return Ok(Progress::Idle);
+        }
+        self.redeem().await?;
+        let funds = self.chain.funds_available(self.gateway).await?;
+        receipts.truncate(affordable(&receipts, funds));
+        if receipts.is_empty() {
+            warn!(first, %funds, "the next receipt is not covered by redeemed vouchers");
+            return Ok(Progress::Unfunded);
+        }
+        let bundle = self.assemble(epoch_id, receipts).await?;
+        self.evidence.put(&bundle)?;
+        let fees: u128 = bundle.post.models.iter().map(|model| model.fees).sum();
+        let bond = fees.max(self.chain.settlement_parameters().await?.bond_min);
+        self.chain.post_epoch(&bundle.post, bundle.signatures.clone(), bond).await?;
+        Ok(Progress::Posted(epoch_id))
+    }
+
+    /// Redeems every voucher that is worth more than what was redeemed before.
+    async fn redeem(&self) -> Result<()> {
+        let mut worthwhile = Vec::new();
+        for SignedVoucher { voucher, signature } in self.receipts.vouchers() {
+            let authorized = self.chain.authorization(voucher.customer, voucher.gateway).await?;
+            if voucher.gateway == self.gateway
+                && voucher.nonce == authorized.nonce
+                && voucher.cumulative > authorized.redeemed
+            {
+                worthwhile.push((voucher, signature));
+            }
+        }
+        for batch in worthwhile.chunks(VOUCHERS_MAX) {
+            self.chain.redeem(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Computes the epoch from public inputs, as an auditor would, and has the engines sign it.
+    async fn assemble(
+        &mut self,
+        epoch_id: u64,
+        receipts: Vec<StoredReceipt>,
+    ) -> Result<EvidenceBundle> {
+        let engine_spec = self.spec.canonical_json()?;
+        let previous_claims = self.previous_claims(epoch_id).await?;
+        let claim = EpochClaim {
+            epoch_id,
+            gateway: self.gateway,
+            engine_spec: &engine_spec,
+            engine_spec_hash: self.spec.hash()?,
+            receipts: &receipts,
+            previous_claims: &previous_claims,
+            platform_bps: self.chain.settlement_parameters().await?.platform_bps,
+        };
+        let mut checks = Checks::default();
+        let outcome = recompute(
+            &self.chain,
+            &claim,
+            &*self.evidence,
+            &*self.codec,
+            &mut self.cache,
+            &mut checks,
+        )
+        .await?;
+        // INVARIANT: an engine signs only what it has recomputed from public inputs.
+        let outcome = outcome.filter(|_| checks.all_ok()).ok_or_else(|| {
+            EpochError::NotReproducible { epoch: epoch_id, failures: checks.failures() }
+        })?;
+        let signatures = self.sign(&outcome.epoch.post).await?;
+        Ok(EvidenceBundle {
+            version: BUNDLE_VERSION,
+            chain_id: self.chain.chain_id(),
+            contracts: self.chain.contracts(),
+            engine_spec,
+            post: outcome.epoch.post,
+            signatures,
+            receipts,
+            corpora: outcome.corpora,
+            previous_claims,
+            claims: outcome.epoch.claims,
+        })
+    }
+
+    /// Claims under the root in force, from our own bundle or, for another poster's epoch, as kept.
+    async fn previous_claims(&self, epoch_id: u64) -> Result<Claims> {
+        let Some(previous) = self.chain.activated_before(epoch_id).await? else {
+            return Ok(Claims::default());
+        };
+        let claims = self.evidence.get(previous.id)?.claims;
+        let kept = claims.root()?;
+        if kept.hash != previous.claims_root || kept.sum != previous.claims_total {
+            return Err(EpochError::ClaimsMismatch {
+                epoch: previous.id,
+                kept: kept.hash,
+                on_chain: previous.claims_root,
+            });
+        }
+        Ok(claims)
+    }
+
+    /// Signatures of as many engines as the settlement needs, in ascending order of address.
+    async fn sign(&self, post: &EpochPost) -> Result<Vec<Bytes>> {
+        let needed = self.chain.settlement_parameters().await?.threshold;
+        let digest = post.digest(&self.chain.settlement_domain());
+        let mut engines: Vec<&PrivateKeySigner> = self.engines.iter().collect();
+        engines.sort_by_key(|engine| engine.address());
+        engines.dedup_by_key(|engine| engine.address());
+        let mut signatures = Vec::new();
+        for engine in engines {
+            if signatures.len() == usize::from(needed) {
+                break;
+            }
+            if self.chain.is_engine(engine.address()).await? {
+                let signature = engine
+                    .sign_hash_sync(&digest)
+                    .map_err(|source| EpochError::Signing { epoch: post.epochId, source })?;
+                signatures.push(Bytes::from(signature.as_bytes()));
+            }
+        }
+        if signatures.len() < usize::from(needed) {
+            return Err(EpochError::TooFewEngines { found: signatures.len(), needed });
+        }
+        Ok(signatures)
+    }
+}
+
+/// How many of the first receipts `funds` pay for.
+fn affordable(receipts: &[StoredReceipt], funds: U256) -> usize {
+    let mut sum = U256::ZERO;
+    receipts
+        .iter()
+        .take_while(|stored| {
+            sum = sum.saturating_add(U256::from(stored.receipt.fee));
+            sum <= funds
+        })
+        .count()
+}
