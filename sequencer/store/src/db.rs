@@ -47,7 +47,8 @@ impl Db {
         match opened {
             Ok(database) => Ok(Self(database)),
             Err(libmdbx::Error::Busy) => Err(StoreError::InUse(path.to_path_buf())),
-            Err(libmdbx::Error::IoError(io)) if io.raw_os_error() == Some(11) => {
+            // EAGAIN: the lock file is held.
+            Err(libmdbx::Error::Other(11)) => {
                 Err(StoreError::InUse(path.to_path_buf()))
             }
             Err(source) => Err(StoreError::Corrupt { path: path.to_path_buf(), source }),

@@ -348,7 +348,7 @@ mod tests {
             let _ = <(B256, Header)>::decode(&bytes);
             let _ = List::<op_alloy_consensus::OpTxEnvelope>::decode(&bytes);
             let _ = List::<op_alloy_consensus::OpReceiptEnvelope>::decode(&bytes);
-            let _ = Vec::<Address>::decode(&bytes);
+            let _ = <Vec<Address> as Value>::decode(&bytes);
         }
     }
 }

@@ -1,0 +1,625 @@
+//! The state transition checked two ways on a real store: every built block is re-executed from its
+//! parent's state and must give the same header; the incremental root must equal a rebuild; history,
+//! proofs and unwinding must agree with what was.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alloy_consensus::{
+    SignableTransaction, Transaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy,
+    transaction::Recovered,
+};
+use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
+use alloy_primitives::{Address, B64, B256, Bytes, TxKind, U256, address, bytes, keccak256};
+use k256::ecdsa::SigningKey;
+use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope, TxDeposit};
+use primitives::{
+    AccountAllocation, BASE_FEE_VAULT, GenesisL2, Header, L1_BLOCK, L1_FEE_VAULT,
+    L2_TO_L1_MESSAGE_PASSER, OPERATOR_FEE_VAULT, PayloadAttributes, SEQUENCER_FEE_VAULT,
+};
+use proptest::prelude::*;
+use stf::{
+    BlockBuilder, BlockError, ChainSpec, Eip1559Parameters, ExecutedBlock, TxRejection, execute_block,
+};
+use sequencer_store::{Store, StoreError, StoreOptions, genesis_header};
+
+const CHAIN_ID: u64 = 16_120;
+const SPEC: ChainSpec = ChainSpec::new(CHAIN_ID);
+const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
+/// Stores calldata word 1 at the slot of calldata word 0; reverts if there is no calldata.
+const SETTER: Address = address!("00000000000000000000000000000000000c0de1");
+const SETTER_CODE: Bytes = bytes!("3615600d5760203560003555005b60006000fd");
+
+fn key(i: u8) -> SigningKey {
+    SigningKey::from_slice(keccak256([i, 7]).as_slice()).unwrap()
+}
+
+fn user(i: u8) -> Address {
+    Address::from_public_key(key(i).verifying_key())
+}
+
+fn l1_block_code() -> Bytes {
+    let artifact = include_str!("../../../contracts/artifacts/L1Block.json");
+    let field = artifact.split("\"deployedBytecode\": \"").nth(1).unwrap();
+    field.split('"').next().unwrap().parse().unwrap()
+}
+
+fn genesis() -> GenesisL2 {
+    let code = |code: Bytes| AccountAllocation { nonce: 1, code, ..Default::default() };
+    let mut alloc = BTreeMap::from([
+        (L1_BLOCK, code(l1_block_code())),
+        (SETTER, code(SETTER_CODE)),
+        (L2_TO_L1_MESSAGE_PASSER, code(SETTER_CODE)),
+        (alloy_eips::eip4788::BEACON_ROOTS_ADDRESS, code(alloy_eips::eip4788::BEACON_ROOTS_CODE.clone())),
+        (
+            alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS,
+            code(alloy_eips::eip2935::HISTORY_STORAGE_CODE.clone()),
+        ),
+    ]);
+    for i in 0..4 {
+        let balance = ONE * U256::from(1_000);
+        alloc.insert(user(i), AccountAllocation { balance, ..Default::default() });
+    }
+    GenesisL2 {
+        chain_id: CHAIN_ID,
+        timestamp: 1_000_000,
+        gas_limit: 30_000_000,
+        base_fee_per_gas: 1_000_000_000,
+        extra_data: Eip1559Parameters { denominator: 250, elasticity: 6, min_base_fee: 1_000 }
+            .to_extra_data(),
+        alloc,
+    }
+}
+
+/// Jovian L1 attributes (L2-FACTS: selector, scalars, sequence number, L1 block, fees, hashes).
+fn l1_attributes(number: u64) -> OpTxEnvelope {
+    let mut input = vec![0x3d, 0xb6, 0xbe, 0x2b];
+    input.extend_from_slice(&1_368_u32.to_be_bytes());
+    input.extend_from_slice(&810_949_u32.to_be_bytes());
+    input.extend_from_slice(&number.to_be_bytes());
+    input.extend_from_slice(&(900_000 + number).to_be_bytes());
+    input.extend_from_slice(&(77 + number).to_be_bytes());
+    input.extend_from_slice(&U256::from(20_000_000_000_u64).to_be_bytes::<32>());
+    input.extend_from_slice(&U256::from(1).to_be_bytes::<32>());
+    input.extend_from_slice(keccak256(number.to_be_bytes()).as_slice());
+    input.extend_from_slice(B256::ZERO.as_slice());
+    input.extend_from_slice(&3_u32.to_be_bytes());
+    input.extend_from_slice(&5_u64.to_be_bytes());
+    input.extend_from_slice(&400_u16.to_be_bytes());
+    assert_eq!(input.len(), 178);
+    deposit(TxDeposit {
+        source_hash: keccak256(number.to_be_bytes()),
+        from: address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001"),
+        to: TxKind::Call(L1_BLOCK),
+        gas_limit: 1_000_000,
+        input: input.into(),
+        ..Default::default()
+    })
+}
+
+fn deposit(deposit: TxDeposit) -> OpTxEnvelope {
+    use alloy_primitives::Sealable;
+    OpTxEnvelope::Deposit(deposit.seal_slow())
+}
+
+fn sign<T>(tx: T, by: u8) -> alloy_consensus::Signed<T>
+where
+    T: SignableTransaction<alloy_primitives::Signature>,
+{
+    let (signature, recovery) =
+        key(by).sign_prehash_recoverable(tx.signature_hash().as_slice()).unwrap();
+    tx.into_signed((signature, recovery).into())
+}
+
+fn recovered(tx: impl Into<OpTxEnvelope>, by: u8) -> Recovered<OpTxEnvelope> {
+    Recovered::new_unchecked(tx.into(), user(by))
+}
+
+struct Chain {
+    store: Arc<Store>,
+    genesis: GenesisL2,
+    _dir: tempfile::TempDir,
+}
+
+impl Chain {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions { durable: false }).unwrap();
+        let genesis = genesis();
+        let header = store.init_genesis(&genesis).unwrap();
+        assert_eq!(header, genesis_header(&genesis).unwrap());
+        Self { store, genesis, _dir: dir }
+    }
+
+    fn head(&self) -> Header {
+        self.store.header(self.store.heads().unwrap().unsafe_head.number).unwrap().unwrap()
+    }
+
+    fn attributes(&self, deposits: &[TxDeposit]) -> PayloadAttributes {
+        let head = self.head();
+        let mut transactions = vec![l1_attributes(head.number + 1)];
+        transactions.extend(deposits.iter().cloned().map(deposit));
+        PayloadAttributes {
+            timestamp: head.timestamp + 1,
+            prev_randao: keccak256(head.number.to_be_bytes()),
+            suggested_fee_recipient: SEQUENCER_FEE_VAULT,
+            parent_beacon_block_root: B256::repeat_byte(9),
+            transactions: transactions.iter().map(|tx| tx.encoded_2718().into()).collect(),
+            no_tx_pool: false,
+            gas_limit: 30_000_000,
+            eip1559_params: B64::from([0, 0, 0, 250, 0, 0, 0, 6]),
+            min_base_fee: 1_000,
+            l1_origin: Default::default(),
+            sequence_number: 0,
+        }
+    }
+
+    /// Builds, re-executes, compares, commits.
+    fn block(
+        &self,
+        deposits: &[TxDeposit],
+        transactions: &[Recovered<OpTxEnvelope>],
+    ) -> (ExecutedBlock, Vec<TxRejection>) {
+        let parent = self.head();
+        let state = self.store.latest_state().unwrap();
+        let roots = self.store.head_roots().unwrap();
+        let mut builder =
+            BlockBuilder::new(&SPEC, &parent, &self.attributes(deposits), state.clone()).unwrap();
+        let rejections =
+            transactions.iter().filter_map(|tx| builder.execute(tx).err()).collect();
+        let built = builder.finish(&roots).unwrap();
+        let again =
+            execute_block(&SPEC, &parent, &built.block, None, state, &roots).unwrap();
+        assert_eq!(again.block, built.block);
+        assert_eq!(again.receipts, built.receipts);
+        assert_eq!(again.senders, built.senders);
+        assert_eq!(again.changes, built.changes);
+        self.store.commit(&built).unwrap();
+        (built, rejections)
+    }
+
+    fn balance(&self, address: Address) -> U256 {
+        let account = self.store.latest_state().unwrap().account(address).unwrap();
+        account.map(|account| account.balance).unwrap_or_default()
+    }
+
+    fn nonce(&self, address: Address) -> u64 {
+        let account = self.store.latest_state().unwrap().account(address).unwrap();
+        account.map(|account| account.nonce).unwrap_or_default()
+    }
+}
+
+fn transfer(by: u8, nonce: u64, to: Address, value: U256) -> Recovered<OpTxEnvelope> {
+    let tx = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 5_000_000_000,
+        max_priority_fee_per_gas: 1_000_000_000,
+        to: TxKind::Call(to),
+        value,
+        ..Default::default()
+    };
+    recovered(sign(tx, by), by)
+}
+
+fn set(by: u8, nonce: u64, contract: Address, slot: u64, value: u64) -> Recovered<OpTxEnvelope> {
+    let input = [U256::from(slot).to_be_bytes::<32>(), U256::from(value).to_be_bytes::<32>()];
+    let tx = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 100_000,
+        max_fee_per_gas: 5_000_000_000,
+        max_priority_fee_per_gas: 1,
+        to: TxKind::Call(contract),
+        input: input.concat().into(),
+        ..Default::default()
+    };
+    recovered(sign(tx, by), by)
+}
+
+#[test]
+fn every_transaction_type_is_included_and_money_is_conserved() {
+    let chain = Chain::new();
+    let fresh = Address::repeat_byte(0xaa);
+    let legacy = TxLegacy {
+        chain_id: Some(CHAIN_ID),
+        nonce: 0,
+        gas_price: 3_000_000_000,
+        gas_limit: 21_000,
+        to: TxKind::Call(fresh),
+        value: U256::from(1),
+        ..Default::default()
+    };
+    let access = TxEip2930 {
+        chain_id: CHAIN_ID,
+        nonce: 0,
+        gas_price: 3_000_000_000,
+        gas_limit: 21_000,
+        to: TxKind::Call(fresh),
+        value: U256::from(2),
+        ..Default::default()
+    };
+    let authorization =
+        Authorization { chain_id: U256::from(CHAIN_ID), address: SETTER, nonce: 1 };
+    let (signature, recovery) =
+        key(3).sign_prehash_recoverable(authorization.signature_hash().as_slice()).unwrap();
+    let delegation = TxEip7702 {
+        chain_id: CHAIN_ID,
+        nonce: 0,
+        gas_limit: 200_000,
+        max_fee_per_gas: 3_000_000_000,
+        max_priority_fee_per_gas: 1,
+        to: fresh,
+        value: U256::from(3),
+        authorization_list: vec![authorization.into_signed((signature, recovery).into())],
+        ..Default::default()
+    };
+    let minted = TxDeposit {
+        source_hash: B256::repeat_byte(1),
+        from: user(9),
+        to: TxKind::Call(fresh),
+        mint: 5_000,
+        value: U256::from(4_000),
+        gas_limit: 50_000,
+        ..Default::default()
+    };
+    let parties = [
+        user(0), user(1), user(2), user(3), user(9), fresh, SEQUENCER_FEE_VAULT, BASE_FEE_VAULT,
+        L1_FEE_VAULT, OPERATOR_FEE_VAULT,
+    ];
+    let before: U256 = parties.iter().map(|party| chain.balance(*party)).sum();
+    let (built, rejections) = chain.block(
+        &[minted],
+        &[
+            recovered(sign(legacy, 0), 0),
+            recovered(sign(access, 1), 1),
+            transfer(2, 0, fresh, U256::from(4)),
+            recovered(sign(delegation, 3), 3),
+        ],
+    );
+    assert_eq!(rejections, []);
+    assert_eq!(built.receipts.len(), 6);
+    assert!(built.receipts.iter().all(OpReceiptEnvelope::status));
+    let after: U256 = parties.iter().map(|party| chain.balance(*party)).sum();
+    assert_eq!(after, before + U256::from(5_000), "only the mint is new money");
+    assert!(chain.balance(L1_FEE_VAULT) > U256::ZERO, "the L1 fee is paid");
+    assert!(chain.balance(OPERATOR_FEE_VAULT) > U256::ZERO, "the operator fee is paid");
+    assert!(chain.balance(BASE_FEE_VAULT) > U256::ZERO, "the base fee is not burned");
+    assert_eq!(chain.balance(fresh), U256::from(4_010));
+    assert_eq!(chain.nonce(user(3)), 2);
+    assert!(built.block.header.blob_gas_used.unwrap() > 0, "the DA footprint is counted");
+}
+
+#[test]
+fn failed_deposits_keep_their_mint() {
+    let chain = Chain::new();
+    let base = TxDeposit {
+        source_hash: B256::repeat_byte(1),
+        from: user(8),
+        mint: 100,
+        gas_limit: 60_000,
+        ..Default::default()
+    };
+    let revert = TxDeposit { to: TxKind::Call(SETTER), ..base.clone() };
+    let beyond_balance = TxDeposit {
+        source_hash: B256::repeat_byte(2),
+        to: TxKind::Call(user(7)),
+        value: U256::from(1_000_000),
+        ..base.clone()
+    };
+    let too_little_gas = TxDeposit {
+        source_hash: B256::repeat_byte(3),
+        to: TxKind::Call(user(7)),
+        gas_limit: 20_000,
+        ..base
+    };
+    let (built, _) = chain.block(&[revert, beyond_balance, too_little_gas], &[]);
+    let nonces: Vec<_> = built.receipts[1..]
+        .iter()
+        .map(|receipt| match receipt {
+            OpReceiptEnvelope::Deposit(deposit) => {
+                assert!(!receipt.status());
+                assert_eq!(deposit.receipt.deposit_receipt_version, Some(1));
+                deposit.receipt.deposit_nonce.unwrap()
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(nonces, [0, 1, 2]);
+    assert_eq!(chain.balance(user(8)), U256::from(300), "each mint stays");
+    assert_eq!(chain.balance(user(7)), U256::ZERO);
+    // A deposit that cannot run at all uses its whole gas limit.
+    let used = |i: usize| {
+        built.receipts[i].cumulative_gas_used() - built.receipts[i - 1].cumulative_gas_used()
+    };
+    assert_eq!((used(2), used(3)), (60_000, 20_000));
+}
+
+#[test]
+fn rejected_transactions_leave_the_block_as_it_was() {
+    let chain = Chain::new();
+    let unprotected = TxLegacy {
+        chain_id: None,
+        gas_price: 3_000_000_000,
+        gas_limit: 21_000,
+        to: TxKind::Call(user(1)),
+        ..Default::default()
+    };
+    let other_chain = TxEip1559 {
+        chain_id: 1,
+        gas_limit: 21_000,
+        max_fee_per_gas: 3_000_000_000,
+        to: TxKind::Call(user(1)),
+        ..Default::default()
+    };
+    let (built, rejections) = chain.block(
+        &[],
+        &[
+            recovered(sign(unprotected, 0), 0),
+            recovered(sign(other_chain, 0), 0),
+            transfer(0, 5, user(1), ONE),
+            transfer(0, 0, user(1), U256::MAX >> 1),
+            recovered(l1_attributes(1), 0),
+        ],
+    );
+    assert_eq!(built.receipts.len(), 1, "only the L1 attributes are in");
+    assert_eq!(rejections.len(), 5);
+    assert_eq!(rejections[0], TxRejection::NotReplayProtected);
+    assert!(rejections[2].is_temporary() && !rejections[3].is_temporary());
+    assert_eq!(rejections[4], TxRejection::Deposit);
+}
+
+#[test]
+fn bad_attributes_are_named() {
+    let chain = Chain::new();
+    let parent = chain.head();
+    let build = |attributes: &PayloadAttributes| {
+        BlockBuilder::new(&SPEC, &parent, attributes, chain.store.latest_state().unwrap())
+            .map(|_| ())
+            .unwrap_err()
+    };
+    let good = chain.attributes(&[]);
+    let with = |transactions: Vec<Bytes>| PayloadAttributes { transactions, ..good.clone() };
+    assert_eq!(build(&with(vec![])), BlockError::NoL1Attributes);
+    let first = good.transactions[0].clone();
+    let garbage = build(&with(vec![first.clone(), bytes!("02ff")]));
+    assert_eq!(garbage, BlockError::Undecodable { index: 1 });
+    assert!(garbage.is_invalid_payload());
+    let transaction: Bytes = transfer(0, 9, user(1), ONE).inner().encoded_2718().into();
+    let gapped = build(&with(vec![first.clone(), transaction]));
+    assert!(gapped.is_invalid_payload(), "{gapped}");
+    let transaction: Bytes = transfer(0, 0, user(1), ONE).inner().encoded_2718().into();
+    let late = build(&with(vec![first.clone(), transaction, first]));
+    assert_eq!(late, BlockError::DepositOutOfOrder { index: 2 });
+    let early = build(&PayloadAttributes { timestamp: parent.timestamp, ..good });
+    assert!(matches!(early, BlockError::TimestampNotAboveParent { .. }));
+}
+
+#[test]
+fn an_altered_block_is_refused_whatever_field_it_is() {
+    let chain = Chain::new();
+    let parent = chain.head();
+    let state = chain.store.latest_state().unwrap();
+    let roots = chain.store.head_roots().unwrap();
+    let mut builder =
+        BlockBuilder::new(&SPEC, &parent, &chain.attributes(&[]), state.clone()).unwrap();
+    builder.execute(&transfer(0, 0, user(1), ONE)).unwrap();
+    let built = builder.finish(&roots).unwrap();
+    let alterations: [fn(&mut Header); 8] = [
+        |header| header.state_root.0[0] ^= 1,
+        |header| header.receipts_root.0[0] ^= 1,
+        |header| header.gas_used += 1,
+        |header| header.withdrawals_root = Some(B256::ZERO),
+        |header| header.base_fee_per_gas = Some(7),
+        |header| header.blob_gas_used = Some(0),
+        |header| header.logs_bloom.0[0] ^= 1,
+        |header| header.extra_data = Bytes::new(),
+    ];
+    for alter in alterations {
+        let mut block = built.block.clone();
+        alter(&mut block.header);
+        block.hash = block.header.hash_slow();
+        let result = execute_block(&SPEC, &parent, &block, None, state.clone(), &roots);
+        let error = result.map(|executed| executed.block.hash).unwrap_err();
+        assert!(matches!(error, BlockError::Mismatch { .. }), "{error}");
+    }
+}
+
+#[test]
+fn reopening_continues_and_other_chains_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("l2");
+    let genesis = genesis();
+    let store = Store::open(&path, StoreOptions::default()).unwrap();
+    store.init_genesis(&genesis).unwrap();
+    let head = store.heads().unwrap();
+    // A second opening is refused while the first lives.
+    let second = Store::open(&path, StoreOptions::default()).map(|_| ());
+    assert!(matches!(second, Err(StoreError::InUse(_))), "{second:?}");
+    store.journal_put("batcher", b"1", b"one").unwrap();
+    store.journal_put("batcher", b"0", b"zero").unwrap();
+    store.journal_put("batchers", b"x", b"other").unwrap();
+    drop(store);
+    let store = Store::open(&path, StoreOptions::default()).unwrap();
+    assert_eq!(store.heads().unwrap(), head);
+    assert_eq!(
+        store.journal_all("batcher").unwrap(),
+        [(b"0".to_vec(), b"zero".to_vec()), (b"1".to_vec(), b"one".to_vec())]
+    );
+    store.journal_delete("batcher", b"0").unwrap();
+    assert_eq!(store.journal_get("batcher", b"0").unwrap(), None);
+    let other = GenesisL2 { timestamp: 5, ..genesis };
+    assert!(matches!(store.init_genesis(&other), Err(StoreError::OtherGenesis { .. })));
+    drop(store);
+    let file = path.join("mdbx.dat");
+    std::fs::write(&file, b"this is no database").unwrap();
+    let error = Store::open(&path, StoreOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("corrupt"), "{error}");
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Transfer { by: u8, to: u8, value: u64 },
+    Set { by: u8, slot: u64, value: u64 },
+    Mint { to: u8, value: u64 },
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        (0_u8..4, 0_u8..30, any::<u64>())
+            .prop_map(|(by, to, value)| Action::Transfer { by, to, value }),
+        (0_u8..4, 0_u64..40, 0_u64..3)
+            .prop_map(|(by, slot, value)| Action::Set { by, slot, value }),
+        (0_u8..30, any::<u64>()).prop_map(|(to, value)| Action::Mint { to, value }),
+    ]
+}
+
+/// Root of the whole state by a rebuild from the plain values.
+fn rebuilt_root(chain: &Chain, accounts: &[Address], slots: &[u64]) -> B256 {
+    use alloy_trie::TrieAccount;
+    let state = chain.store.latest_state().unwrap();
+    let mut all: Vec<Address> = chain.genesis.alloc.keys().copied().collect();
+    all.extend_from_slice(accounts);
+    all.sort_unstable();
+    all.dedup();
+    let leaves = all.into_iter().filter_map(|address| {
+        let account = state.account(address).unwrap()?;
+        let number = chain.head().number;
+        let mut candidates: Vec<U256> = slots.iter().map(|slot| U256::from(*slot)).collect();
+        // L1Block's slots, and what the two system contracts write.
+        candidates.extend((0_u64..10).map(U256::from));
+        candidates.extend((0..=number + 1).map(|n| U256::from(n % 8_191)));
+        for time in 1_000_000..=1_000_000 + number {
+            candidates.push(U256::from(time % 8_191));
+            candidates.push(U256::from(time % 8_191 + 8_191));
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        let storage: Vec<(B256, U256)> = candidates
+            .into_iter()
+            .map(|slot| (B256::from(slot), state.storage(address, slot).unwrap()))
+            .filter(|(_, value)| !value.is_zero())
+            .collect();
+        let leaf = TrieAccount {
+            nonce: account.nonce,
+            balance: account.balance,
+            storage_root: alloy_trie::root::storage_root_unhashed(storage),
+            code_hash: account.code_hash,
+        };
+        Some((address, leaf))
+    });
+    alloy_trie::root::state_root_unhashed(leaves)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_chain_agrees_with_a_rebuild_its_history_and_its_unwinding(
+        blocks in proptest::collection::vec(proptest::collection::vec(action(), 0..8), 1..8)
+    ) {
+        let chain = Chain::new();
+        let target = |i: u8| Address::repeat_byte(i + 1);
+        let mut accounts: Vec<Address> = (0..30).map(target).collect();
+        accounts.extend([SEQUENCER_FEE_VAULT, BASE_FEE_VAULT, L1_FEE_VAULT, OPERATOR_FEE_VAULT]);
+        accounts.extend([user(9), address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001")]);
+        let slots: Vec<u64> = (0..40).collect();
+        let mut seen = Vec::new();
+        for (number, actions) in blocks.iter().enumerate() {
+            let mut nonces: Vec<u64> = (0..4).map(|i| chain.nonce(user(i))).collect();
+            let mut deposits = Vec::new();
+            let mut transactions = Vec::new();
+            for action in actions {
+                match action.clone() {
+                    Action::Transfer { by, to, value } => {
+                        let nonce = &mut nonces[usize::from(by)];
+                        transactions.push(transfer(by, *nonce, target(to), U256::from(value)));
+                        *nonce += 1;
+                    }
+                    Action::Set { by, slot, value } => {
+                        let contract =
+                            if slot % 3 == 0 { L2_TO_L1_MESSAGE_PASSER } else { SETTER };
+                        let nonce = &mut nonces[usize::from(by)];
+                        transactions.push(set(by, *nonce, contract, slot, value));
+                        *nonce += 1;
+                    }
+                    Action::Mint { to, value } => deposits.push(TxDeposit {
+                        source_hash: keccak256([number as u8, to]),
+                        from: user(9),
+                        to: TxKind::Call(target(to)),
+                        mint: value.into(),
+                        value: U256::from(value),
+                        gas_limit: 50_000,
+                        ..Default::default()
+                    }),
+                }
+            }
+            let (built, rejections) = chain.block(&deposits, &transactions);
+            prop_assert_eq!(rejections, []);
+            prop_assert_eq!(built.block.header.state_root, rebuilt_root(&chain, &accounts, &slots));
+            let state = chain.store.latest_state().unwrap();
+            let values: Vec<U256> = slots
+                .iter()
+                .map(|slot| state.storage(SETTER, U256::from(*slot)).unwrap())
+                .collect();
+            let balances: Vec<U256> = accounts.iter().map(|a| chain.balance(*a)).collect();
+            seen.push((built.block, values, balances));
+        }
+        // History and proofs, from the head back.
+        for (block, values, balances) in &seen {
+            let number = block.header.number;
+            let state = chain.store.state_at(number).unwrap();
+            for (slot, value) in slots.iter().zip(values) {
+                prop_assert_eq!(state.storage(SETTER, U256::from(*slot)).unwrap(), *value);
+            }
+            for (account, balance) in accounts.iter().zip(balances) {
+                let got = state.account(*account).unwrap().map(|a| a.balance).unwrap_or_default();
+                prop_assert_eq!(got, *balance);
+            }
+            let asked = [B256::from(U256::from(1)), B256::from(U256::from(39))];
+            let proof = chain.store.proof(SETTER, &asked, number).unwrap();
+            let leaf = alloy_trie::TrieAccount {
+                nonce: proof.nonce,
+                balance: proof.balance,
+                storage_root: proof.storage_root,
+                code_hash: proof.code_hash,
+            };
+            alloy_trie::proof::verify_proof(
+                block.header.state_root,
+                alloy_trie::Nibbles::unpack(keccak256(SETTER)),
+                Some(alloy_rlp::encode(leaf)),
+                &proof.nodes,
+            ).unwrap();
+            for (slot, storage) in asked.iter().zip(&proof.storage) {
+                let expected = (!storage.value.is_zero()).then(|| alloy_rlp::encode(storage.value));
+                alloy_trie::proof::verify_proof(
+                    proof.storage_root,
+                    alloy_trie::Nibbles::unpack(keccak256(slot)),
+                    expected,
+                    &storage.nodes,
+                ).unwrap();
+            }
+        }
+        // Unwinding to the middle and going on from there.
+        let middle = seen.len() / 2;
+        let expected = if middle == 0 {
+            chain.store.header(0).unwrap().unwrap().state_root
+        } else {
+            seen[middle - 1].0.header.state_root
+        };
+        chain.store.unwind_to(middle as u64).unwrap();
+        prop_assert_eq!(chain.head().state_root, expected);
+        prop_assert_eq!(rebuilt_root(&chain, &accounts, &slots), expected);
+        let gone = seen.last().unwrap().0.body.transactions.last().unwrap();
+        prop_assert_eq!(
+            chain.store.transaction_location(*gone.hash()).unwrap().is_none(),
+            middle < seen.len()
+        );
+        let (next, _) = chain.block(&[], &[transfer(0, chain.nonce(user(0)), target(0), ONE)]);
+        prop_assert_eq!(next.block.header.number, middle as u64 + 1);
+        prop_assert_eq!(
+            next.block.header.state_root,
+            rebuilt_root(&chain, &accounts, &slots)
+        );
+        let _ = next.block.body.transactions[0].input();
+    }
+}
