@@ -16,6 +16,9 @@ use crate::{
 const SIZE_MAX: isize = 1 << 40;
 const GROWTH_STEP: isize = 64 << 20;
 const READERS_MAX: u32 = 1_024;
+const DATA_FILE: &str = "mdbx.dat";
+/// Three meta pages.
+const FILE_LEN_MIN: u64 = 3 * 4_096;
 
 /// An open environment.
 pub(crate) struct Db(Database<WriteMap>);
@@ -24,6 +27,16 @@ impl Db {
     pub(crate) fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         fs::create_dir_all(path)
             .map_err(|source| StoreError::Create { path: path.to_path_buf(), source })?;
+        // MDBX takes a file that is too short to be a database for a new one and overwrites it.
+        match fs::metadata(path.join(DATA_FILE)) {
+            Ok(file) if file.len() > 0 && file.len() < FILE_LEN_MIN => {
+                return Err(StoreError::Corrupt {
+                    path: path.to_path_buf(),
+                    source: libmdbx::Error::Corrupted,
+                });
+            }
+            _ => {}
+        }
         let sync_mode =
             if options.durable { SyncMode::Durable } else { SyncMode::UtterlyNoSync };
         let opened = Database::open_with_options(
