@@ -285,17 +285,17 @@ impl Inner {
             MapEntry::Vacant(entry) => entry.insert(Sender::new(account)),
         };
         let entry = Entry { transaction: Arc::clone(&transaction), arrival };
-        let replaced = sender.transactions.insert(nonce, entry);
-        let was_pending = sender.pending;
-        sender.recount(&self.head);
-        // A replacement is announced itself; of a promotion, everything new in the run.
-        let promoted: Vec<_> = sender
-            .pending()
-            .enumerate()
-            .filter(|(i, entry)| *i >= was_pending || entry.arrival == arrival)
-            .map(|(_, entry)| Arc::clone(&entry.transaction))
-            .collect();
+        let (was_pending, first_new) = (sender.pending, sender.next_nonce());
+        let replaced = sender.insert(entry, &self.head);
         let next_nonce = sender.next_nonce();
+        // A replacement is announced itself; of a longer run, everything new.
+        let mut promoted: Vec<_> = sender
+            .pending_from(first_new)
+            .map(|entry| Arc::clone(&entry.transaction))
+            .collect();
+        if nonce < first_new.min(next_nonce) {
+            promoted.push(Arc::clone(&transaction));
+        }
         self.pending = self.pending - was_pending + sender.pending;
         if let Some(replaced) = replaced {
             self.bytes -= replaced.transaction.memory_bytes();
@@ -389,10 +389,7 @@ impl Inner {
             }
             sender.recount(&self.head);
             promoted.extend(
-                sender
-                    .pending()
-                    .filter(|entry| entry.transaction.nonce() >= first_new)
-                    .map(|entry| Arc::clone(&entry.transaction)),
+                sender.pending_from(first_new).map(|entry| Arc::clone(&entry.transaction)),
             );
             self.pending = self.pending - old_pending + sender.pending;
             if !reprice {
@@ -416,12 +413,9 @@ impl Inner {
             sender.recount(&self.head);
             self.pending += sender.pending;
             promoted.extend(
-                sender
-                    .pending()
-                    .filter(|entry| entry.transaction.nonce() >= first_new)
-                    .map(|entry| Arc::clone(&entry.transaction)),
+                sender.pending_from(first_new).map(|entry| Arc::clone(&entry.transaction)),
             );
-            if let Some(rank) = sender.eviction_rank(&self.head, config.sender_slots_guaranteed) {
+            if let Some(rank) = sender.eviction_rank(config.sender_slots_guaranteed) {
                 self.eviction.insert((rank, *address));
                 self.ranks.insert(*address, rank);
             }
@@ -482,7 +476,7 @@ impl Inner {
         let rank = self
             .senders
             .get(&address)
-            .and_then(|sender| sender.eviction_rank(&self.head, config.sender_slots_guaranteed));
+            .and_then(|sender| sender.eviction_rank(config.sender_slots_guaranteed));
         match rank {
             Some(rank) => {
                 self.eviction.insert((rank, address));

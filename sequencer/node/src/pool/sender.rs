@@ -6,7 +6,8 @@ use alloy_primitives::U256;
 
 use super::{AccountState, Head, PoolTransaction};
 
-/// One account's part of the pool.
+/// One account's part of the pool. A new highest nonce, the usual case, costs the same however many
+/// stand before it.
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) account: AccountState,
@@ -14,6 +15,10 @@ pub(super) struct Sender {
     /// INVARIANT: the first `pending` entries have consecutive nonces from `account.nonce`, fit
     /// the block gas limit and are covered by `account.balance`, all costs added up.
     pub(super) pending: usize,
+    /// Wei that the pending ones cost together.
+    pub(super) pending_cost: U256,
+    /// Least effective tip of all, wei per gas: nobody reaches the last without paying it.
+    pub(super) least_tip: u128,
 }
 
 /// A pooled transaction with its arrival number, which breaks ties.
@@ -44,33 +49,73 @@ enum EvictionClass {
 
 impl Sender {
     pub(super) const fn new(account: AccountState) -> Self {
-        Self { account, transactions: BTreeMap::new(), pending: 0 }
+        Self {
+            account,
+            transactions: BTreeMap::new(),
+            pending: 0,
+            pending_cost: U256::ZERO,
+            least_tip: u128::MAX,
+        }
     }
 
-    /// Counts again how many transactions are executable.
+    /// Puts a transaction in; gives back the one it replaces.
+    pub(super) fn insert(&mut self, entry: Entry, head: &Head) -> Option<Entry> {
+        let nonce = entry.transaction.nonce();
+        let appended = nonce >= self.next_nonce();
+        let tip = entry.tip(head);
+        let replaced = self.transactions.insert(nonce, entry);
+        if appended && replaced.is_none() {
+            self.least_tip = self.least_tip.min(tip);
+            self.extend(head);
+        } else {
+            self.recount(head);
+        }
+        replaced
+    }
+
+    /// Counts again how many transactions are executable, and what they pay.
     pub(super) fn recount(&mut self, head: &Head) {
-        let mut expected = self.account.nonce;
-        let mut cost = U256::ZERO;
-        let mut pending = 0;
-        for (nonce, entry) in &self.transactions {
-            cost = cost.saturating_add(entry.transaction.total_cost(&head.fees));
+        self.pending = 0;
+        self.pending_cost = U256::ZERO;
+        self.least_tip =
+            self.transactions.values().map(|entry| entry.tip(head)).min().unwrap_or(u128::MAX);
+        self.extend(head);
+    }
+
+    /// Lengthens the run of executable transactions as far as it goes.
+    fn extend(&mut self, head: &Head) {
+        let mut expected = self.next_nonce();
+        for (nonce, entry) in self.transactions.range(expected..) {
+            let cost =
+                self.pending_cost.saturating_add(entry.transaction.total_cost(&head.fees));
             if *nonce != expected
                 || cost > self.account.balance
                 || entry.transaction.gas_limit() > head.gas_limit
             {
                 break;
             }
-            pending += 1;
+            self.pending += 1;
+            self.pending_cost = cost;
             expected = expected.saturating_add(1);
         }
-        self.pending = pending;
     }
 
     /// Wei that the pooled transactions below `nonce` may cost.
     pub(super) fn cost_below(&self, nonce: u64, head: &Head) -> U256 {
-        self.transactions.range(..nonce).fold(U256::ZERO, |cost, (_, entry)| {
+        let (start, cost) = if nonce >= self.next_nonce() {
+            (self.next_nonce(), self.pending_cost)
+        } else {
+            (0, U256::ZERO)
+        };
+        self.transactions.range(start..nonce).fold(cost, |cost, (_, entry)| {
             cost.saturating_add(entry.transaction.total_cost(&head.fees))
         })
+    }
+
+    /// The executable transactions from `nonce` on.
+    pub(super) fn pending_from(&self, nonce: u64) -> impl Iterator<Item = &Entry> {
+        let end = self.next_nonce();
+        self.transactions.range(nonce.min(end)..end).map(|(_, entry)| entry)
     }
 
     /// The nonce a new transaction needs to be executable.
@@ -87,7 +132,7 @@ impl Sender {
     }
 
     /// Where the last transaction stands; `None` without one.
-    pub(super) fn eviction_rank(&self, head: &Head, slots: usize) -> Option<EvictionRank> {
+    pub(super) fn eviction_rank(&self, slots: usize) -> Option<EvictionRank> {
         let (_, last) = self.transactions.last_key_value()?;
         let class = if self.pending < self.transactions.len() {
             EvictionClass::Queued
@@ -96,12 +141,13 @@ impl Sender {
         } else {
             EvictionClass::Executable
         };
-        let tip = self
-            .transactions
-            .values()
-            .map(|entry| entry.transaction.effective_tip(head.base_fee).unwrap_or(0))
-            .min()
-            .unwrap_or(0);
-        Some(EvictionRank { class, tip, age: u64::MAX - last.arrival })
+        Some(EvictionRank { class, tip: self.least_tip, age: u64::MAX - last.arrival })
+    }
+}
+
+impl Entry {
+    /// Wei per gas for the sequencer; nothing while the fee cap is below the base fee.
+    fn tip(&self, head: &Head) -> u128 {
+        self.transaction.effective_tip(head.base_fee).unwrap_or(0)
     }
 }

@@ -286,6 +286,8 @@ fn check_invariants(pool: &Pool) {
         again.transactions = sender.transactions.clone();
         again.recount(&inner.head);
         assert_eq!(counted, again.pending, "the run of {address}");
+        assert_eq!(sender.pending_cost, again.pending_cost, "the costs of {address}");
+        assert_eq!(sender.least_tip, again.least_tip, "the tip of {address}");
         for (nonce, entry) in &sender.transactions {
             assert_eq!(*nonce, entry.transaction.nonce());
             assert!(*nonce >= sender.account.nonce);
@@ -294,7 +296,7 @@ fn check_invariants(pool: &Pool) {
         }
         count += sender.transactions.len();
         pending += sender.pending;
-        let rank = sender.eviction_rank(&inner.head, config.sender_slots_guaranteed).unwrap();
+        let rank = sender.eviction_rank(config.sender_slots_guaranteed).unwrap();
         assert!(inner.eviction.contains(&(rank, *address)), "the rank of {address}");
     }
     assert_eq!(inner.eviction.len(), inner.senders.len());
