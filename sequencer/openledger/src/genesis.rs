@@ -571,6 +571,36 @@ mod tests {
         }
     }
 
+    /// The hashes are those of the deployed code on Ethereum; Permit2's with Ethereum's chain id.
+    #[test]
+    fn preinstalls_are_the_code_of_other_chains() {
+        let hashes: BTreeMap<Address, B256> = preinstalls()
+            .unwrap()
+            .into_iter()
+            .map(|preinstall| (preinstall.address, keccak256(&preinstall.code)))
+            .collect();
+        for (address, hash) in [
+            (
+                address!("cA11bde05977b3631167028862bE2a173976CA11"),
+                "d5c15df687b16f2ff992fc8d767b4216323184a2bbc6ee2f9c398c318e770891",
+            ),
+            (
+                address!("4e59b44847b379578588920cA78FbF26c0B4956C"),
+                "2fa86add0aed31f33a762c9d88e807c475bd51d0f52bd0955754b2608f7e4989",
+            ),
+            (
+                address!("13b0D85CcB8bf860b6b79AF3029fCA081AE9beF2"),
+                "b0550b5b431e30d38000efb7107aaa0ade03d48a7198a140edda9d27134468b2",
+            ),
+            (
+                PERMIT2,
+                "c67d1657868aa5146eaf24fb879fb1fdec3d2d493b3683a61c9c2f4fb2851131",
+            ),
+        ] {
+            assert_eq!(hex::encode(hashes[&address]), hash, "{address}");
+        }
+    }
+
     #[test]
     fn domains_name_this_chain_and_the_final_address() {
         let genesis = build(&params()).unwrap();
