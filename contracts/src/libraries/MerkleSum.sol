@@ -16,9 +16,22 @@ library MerkleSum {
         return keccak256(bytes.concat(keccak256(abi.encode(datanetId, account, cumulative))));
     }
 
-    /// @notice Hash of two nodes with their sums.
-    function hashNode(bytes32 left, uint128 leftSum, bytes32 right, uint128 rightSum) internal pure returns (bytes32) {
-        return keccak256(abi.encode(left, leftSum, right, rightSum));
+    /// @notice Hash of two nodes with their sums: keccak256(abi.encode(left, leftSum, right, rightSum)).
+    /// @dev In free memory that is not kept: a claim hashes once per level, and allocating each time would cost more than
+    /// the hashing.
+    function hashNode(bytes32 left, uint128 leftSum, bytes32 right, uint128 rightSum)
+        internal
+        pure
+        returns (bytes32 hash)
+    {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, left)
+            mstore(add(free, 0x20), shr(128, shl(128, leftSum)))
+            mstore(add(free, 0x40), right)
+            mstore(add(free, 0x60), shr(128, shl(128, rightSum)))
+            hash := keccak256(free, 0x80)
+        }
     }
 
     /// @notice True if the node (`hash`, `sum`) is at `index` of the tree's bottom under (`root`, `total`). `prefix` is the sum
@@ -33,20 +46,23 @@ library MerkleSum {
     ) internal pure returns (bool ok, uint128 prefix) {
         uint256 depth = proof.length;
         if (depth > DEPTH_MAX || index >> depth != 0) return (false, 0);
-        for (uint256 level; level < depth; ++level) {
-            bytes32 siblingHash = proof[level].hash;
-            uint128 siblingSum = proof[level].sum;
-            uint256 parentSum = uint256(sum) + siblingSum;
-            if (parentSum > type(uint128).max) return (false, 0);
-            if ((index >> level) & 1 == 1) {
-                hash = hashNode(siblingHash, siblingSum, hash, sum);
-                // Siblings to the left cover disjoint leaves, so their sum stays below the parent's, which fits.
-                prefix += siblingSum;
-            } else {
-                hash = hashNode(hash, sum, siblingHash, siblingSum);
+        // Nothing here overflows: a sum is checked before it is narrowed, and the siblings on the left cover disjoint
+        // leaves, so their sum `prefix` stays below the parent's.
+        unchecked {
+            for (uint256 level; level < depth; ++level) {
+                IAttributionSettlement.ProofNode calldata sibling = proof[level];
+                uint128 siblingSum = sibling.sum;
+                uint256 parentSum = uint256(sum) + siblingSum;
+                if (parentSum > type(uint128).max) return (false, 0);
+                if ((index >> level) & 1 == 1) {
+                    hash = hashNode(sibling.hash, siblingSum, hash, sum);
+                    prefix += siblingSum;
+                } else {
+                    hash = hashNode(hash, sum, sibling.hash, siblingSum);
+                }
+                // forge-lint: disable-next-line(unsafe-typecast)
+                sum = uint128(parentSum);
             }
-            // forge-lint: disable-next-line(unsafe-typecast)
-            sum = uint128(parentSum);
         }
         ok = hash == root && sum == total;
     }

@@ -59,6 +59,11 @@ abstract contract EconomyTest is Test {
         vm.chainId(16_120);
         vm.warp(1_790_000_000);
         vm.roll(1_000);
+        makePeople();
+        deployEconomy();
+    }
+
+    function makePeople() internal {
         (customer, customerKey) = makeAddrAndKey("customer");
         for (uint256 i; i < 3; ++i) {
             (engines[i], engineKeys[i]) = makeAddrAndKey(string.concat("engine ", vm.toString(i)));
@@ -70,7 +75,6 @@ abstract contract EconomyTest is Test {
                 (engineKeys[j], engineKeys[j + 1]) = (engineKeys[j + 1], engineKeys[j]);
             }
         }
-        deployEconomy();
     }
 
     function deployEconomy() internal {
