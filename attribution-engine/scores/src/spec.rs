@@ -77,7 +77,9 @@ impl Default for EngineSpec {
             sketch_length: u32::try_from(SKETCH_LENGTH).unwrap_or(u32::MAX),
             cluster: ClusterParams { containment_bps_min: 4_000, sketch_matches_min: 64 },
             credit: CreditParams {
-                floor_margin_q16: ONE_BIT_Q16.saturating_mul(24),
+                // Of maximal matches between documents of one domain by different authors, fewer than 5 in
+                // 1,000 tokens reach further (docs/formats/attribution.md has the measurement).
+                floor_margin_q16: ONE_BIT_Q16.saturating_mul(32),
                 match_tokens_min: 6,
                 cluster_weight_max: WEIGHT_ONE.checked_div(4).unwrap_or_default(),
             },
@@ -178,7 +180,7 @@ mod tests {
         assert_eq!(
             EngineSpec::default().canonical_json().unwrap(),
             "{\"cluster\":{\"containmentBpsMin\":4000,\"sketchMatchesMin\":64},\
-             \"credit\":{\"clusterWeightMax\":250000000,\"floorMarginQ16\":1572864,\"matchTokensMin\":6},\
+             \"credit\":{\"clusterWeightMax\":250000000,\"floorMarginQ16\":2097152,\"matchTokensMin\":6},\
              \"modelHash\":\"0x0000000000000000000000000000000000000000000000000000000000000000\",\
              \"normalisation\":1,\"retrieval\":{\"bThousandths\":750,\"k1Thousandths\":1200},\
              \"shingleWords\":3,\"sketchLength\":128,\

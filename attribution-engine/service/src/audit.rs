@@ -22,8 +22,7 @@ use serde::Serialize;
 use crate::{
     chain::{Chain, ChainError, DatanetRef, EpochState, EpochStatus, Missing, Model},
     clusters::{
-        Corpus, CorpusDocument, CorpusError, TokenCodec, cluster_map, prompt_tokens,
-        retrieval_query,
+        Corpus, CorpusDocument, CorpusError, TokenCodec, cluster_map, retrieval_query,
     },
     content,
     evidence::{CorpusEvidence, EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
@@ -404,7 +403,10 @@ fn content_complaint(
         (request.hash() != receipt.requestHash, "the request does not hash to requestHash"),
         (response.hash() != receipt.responseHash, "the response does not hash to responseHash"),
         (response.tokens.len() != receipt.tokensOut as usize, "tokensOut is not the answer's length"),
-        (codec.decode(&response.tokens) != response.text, "the text is not what the tokens stand for"),
+        (
+            !codec.decode(&response.tokens).starts_with(&response.text),
+            "the text is not what the tokens stand for",
+        ),
         (
             retrieval_root(retrieved) != Ok(receipt.retrievalRoot),
             "the retrieved chunks do not hash to retrievalRoot",
@@ -502,10 +504,7 @@ fn check_records(
             checks.record("records", false, format!("receipt {number}: model {id} is not on chain"));
             return Ok(None);
         };
-        let prompt = prompt_tokens(&stored.request, codec)?;
-        let hash = stored.receipt.receipt_hash();
-        let record =
-            corpus.attribute(hash, claim.engine_spec_hash, &stored.response.tokens, &prompt)?;
+        let record = corpus.record_of(&stored.receipt, &stored.request, &stored.response, codec)?;
         if record.hash() != stored.record.hash() {
             records.push(format!(
                 "receipt {number}: computed {}, recorded {}",

@@ -16,7 +16,8 @@ use scores::{
     cluster::{ClusterInput, ClusterMap, ClusterParams},
     credit::{self, CreditInput, Gram, HeldGram, Holder},
     document::{Document, chunks},
-    exchange::{CanonicalRequest, RetrievedChunk},
+    eip712::InferenceReceipt,
+    exchange::{CanonicalRequest, CanonicalResponse, RetrievedChunk},
     record::AttributionRecord,
     spec::EngineSpec,
     surprise::SurpriseTable,
@@ -195,7 +196,20 @@ impl Corpus {
         })
     }
 
-    /// The record of an answer. `prompt` holds the token ids of the customer's own messages, each by itself
+    /// The record of a call: what the gateway stores and what everyone recomputes.
+    pub fn record_of(
+        &self,
+        receipt: &InferenceReceipt,
+        request: &CanonicalRequest,
+        response: &CanonicalResponse,
+        codec: &dyn TokenCodec,
+    ) -> Result<AttributionRecord> {
+        let prompt = prompt_tokens(request, codec)?;
+        let answer = visible_tokens(response, codec);
+        self.attribute(receipt.receipt_hash(), receipt.engineSpecHash, answer, &prompt)
+    }
+
+    /// The record of an answer's tokens. `prompt` holds the token ids of the customer's own messages, each by itself
     /// ([`prompt_tokens`]); retrieved text is not part of it.
     pub fn attribute(
         &self,
@@ -242,6 +256,17 @@ impl Corpus {
 /// Token ids of each of the customer's messages.
 pub fn prompt_tokens(request: &CanonicalRequest, codec: &dyn TokenCodec) -> Result<Vec<Vec<u16>>> {
     request.messages.iter().map(|message| Ok(codec.encode(&message.content)?)).collect()
+}
+
+/// The tokens of which the customer saw the text: a stop string or a hung-up client cuts text within the
+/// tokens that were generated, and what nobody saw earns nothing.
+pub fn visible_tokens<'a>(response: &'a CanonicalResponse, codec: &dyn TokenCodec) -> &'a [u16] {
+    let tokens = response.tokens.as_slice();
+    let visible = |count: &usize| {
+        tokens.get(..*count).is_some_and(|head| response.text.starts_with(&codec.decode(head)))
+    };
+    let count = (0..=tokens.len()).rev().find(visible).unwrap_or_default();
+    tokens.get(..count).unwrap_or_default()
 }
 
 /// The text that chunks are retrieved for: the last message of the user, or of whoever spoke last.

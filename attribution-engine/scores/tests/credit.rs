@@ -1,0 +1,349 @@
+//! What the credit rule promises, against a corpus that is searched by reading it.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256};
+use attribution_scores::{
+    ContributionId, DatanetId, ScoresError, Sequence,
+    cluster::{ClusterMap, Member},
+    credit::{CreditInput, DocumentTokens, Gram, HeldGram, Holder, grams, longest_in, record},
+    record::{AttributionRecord, WEIGHT_ONE},
+    spec::CreditParams,
+    surprise::ONE_BIT_Q16,
+};
+use proptest::prelude::*;
+
+/// A document with its place in the commitment order, its cluster (by the founder's id) and who made it.
+#[derive(Clone, Debug)]
+struct Doc {
+    id: u64,
+    sequence: u64,
+    cluster: u64,
+    payee: u8,
+    tokens: Vec<u16>,
+}
+
+fn doc(id: u64, payee: u8, tokens: &[u16]) -> Doc {
+    Doc { id, sequence: id, cluster: id, payee, tokens: tokens.to_vec() }
+}
+
+struct Corpus(BTreeMap<ContributionId, Vec<u16>>);
+
+impl DocumentTokens for Corpus {
+    fn tokens(&self, contribution: ContributionId) -> Option<&[u16]> {
+        self.0.get(&contribution).map(Vec::as_slice)
+    }
+}
+
+const PARAMS: CreditParams = CreditParams {
+    floor_margin_q16: 0,
+    match_tokens_min: 2,
+    cluster_weight_max: WEIGHT_ONE / 4,
+};
+const UNCAPPED: CreditParams = CreditParams { cluster_weight_max: WEIGHT_ONE, ..PARAMS };
+/// Every token surprises by ten bits; a match must reach thirty.
+const TOKEN: u64 = 10 * ONE_BIT_Q16;
+const FLOOR: u64 = 30 * ONE_BIT_Q16;
+
+fn attribute(docs: &[Doc], prompt: &[u16], answer: &[u16], params: CreditParams) -> AttributionRecord {
+    let clusters = ClusterMap::from_members(docs.iter().map(|doc| Member {
+        contribution: ContributionId(doc.id),
+        sequence: Sequence(doc.sequence),
+        datanet: DatanetId(1),
+        contributor: Address::repeat_byte(doc.payee),
+        cluster: ContributionId(doc.cluster),
+    }));
+    let surprises = vec![TOKEN; answer.len()];
+    let in_prompt = longest_in(answer, [prompt]);
+    let in_docs = longest_in(answer, docs.iter().map(|doc| doc.tokens.as_slice()));
+    let longest: Vec<u32> = in_prompt.iter().zip(&in_docs).map(|(a, b)| *a.max(b)).collect();
+    let held: Vec<HeldGram> = grams(&surprises, &longest, FLOOR, params.match_tokens_min)
+        .into_iter()
+        .map(|gram| {
+            let pattern = &answer[gram.start as usize..][..gram.length as usize];
+            let holder = if in_prompt[gram.start as usize] >= gram.length {
+                Holder::Prompt
+            } else {
+                let holders = docs.iter().filter(|doc| {
+                    doc.tokens.windows(pattern.len()).any(|window| window == pattern)
+                });
+                let first = holders.min_by_key(|doc| doc.sequence).expect("somebody holds it");
+                Holder::Contribution(ContributionId(first.id))
+            };
+            HeldGram { gram, holder }
+        })
+        .collect();
+    let input = CreditInput {
+        receipt_hash: B256::ZERO,
+        engine_spec_hash: B256::ZERO,
+        answer,
+        surprises: &surprises,
+        floor_q16: FLOOR,
+        grams: &held,
+        clusters: &clusters,
+        params,
+    };
+    let corpus = docs.iter().map(|doc| (ContributionId(doc.id), doc.tokens.clone())).collect();
+    record(&input, &Corpus(corpus)).unwrap()
+}
+
+fn weight_of(record: &AttributionRecord, payee: u8) -> u64 {
+    let payee = Address::repeat_byte(payee);
+    record.weights.iter().filter(|w| w.payee == payee).map(|w| u64::from(w.weight)).sum()
+}
+
+/// Passages of different contributors have different tokens.
+fn passage(of: u16, length: u16) -> Vec<u16> {
+    (0..length).map(|i| of * 1_000 + i).collect()
+}
+
+#[test]
+fn a_quotation_earns_its_surprise_beyond_the_floor() {
+    let answer = [passage(1, 10), passage(9, 10)].concat();
+    let record = attribute(&[doc(1, 1, &passage(1, 20))], &[], &answer, UNCAPPED);
+    let [span] = record.spans.as_slice() else { panic!("{record:?}") };
+    assert_eq!((span.start, span.end, span.offset), (0, 10, 0));
+    assert_eq!(span.credit_q16, 10 * TOKEN - FLOOR);
+    // 70 of 200 bits.
+    assert_eq!(weight_of(&record, 1), 350_000_000);
+    assert_eq!(record.residual, 650_000_000);
+}
+
+#[test]
+fn short_matches_are_chance_and_earn_nothing() {
+    let answer = [passage(1, 3), passage(9, 20)].concat();
+    assert!(attribute(&[doc(1, 1, &passage(1, 20))], &[], &answer, UNCAPPED).weights.is_empty());
+}
+
+#[test]
+fn one_cluster_gets_at_most_its_cap() {
+    let record = attribute(&[doc(1, 1, &passage(1, 50))], &[], &passage(1, 50), PARAMS);
+    assert_eq!(weight_of(&record, 1), u64::from(WEIGHT_ONE / 4));
+    assert_eq!(record.residual, WEIGHT_ONE - WEIGHT_ONE / 4);
+}
+
+#[test]
+fn what_repeats_the_prompt_earns_nothing() {
+    let answer = passage(1, 20);
+    let docs = [doc(1, 1, &passage(1, 20))];
+    let record = attribute(&docs, &answer, &answer, UNCAPPED);
+    assert!(record.weights.is_empty());
+    assert_eq!(record.prompt_tokens, 20);
+    // Half an echo pays for the other half, less the floor.
+    let half = attribute(&docs, &answer[..10], &answer, UNCAPPED);
+    assert_eq!(half.prompt_tokens, 10);
+    assert_eq!(half.spans[0].start, 10);
+}
+
+#[test]
+fn a_span_in_two_documents_goes_to_the_earlier_commitment_whole() {
+    let mut later = doc(1, 1, &passage(5, 20));
+    let mut earlier = doc(2, 2, &[passage(7, 5), passage(5, 20)].concat());
+    (later.sequence, earlier.sequence) = (8, 3);
+    let record = attribute(&[later, earlier], &[], &passage(5, 20), UNCAPPED);
+    assert_eq!(weight_of(&record, 1), 0);
+    assert!(weight_of(&record, 2) > 0);
+    assert_eq!(record.spans[0].offset, 5);
+}
+
+#[test]
+fn a_copy_with_a_longer_match_takes_only_what_it_added() {
+    let original = doc(1, 1, &passage(1, 20));
+    let extended = doc(2, 2, &[passage(1, 20), passage(2, 20)].concat());
+    let answer = [passage(1, 20), passage(2, 20)].concat();
+    let alone = attribute(std::slice::from_ref(&original), &[], &answer, UNCAPPED);
+    let record = attribute(&[original, extended], &[], &answer, UNCAPPED);
+    assert_eq!(weight_of(&record, 1), weight_of(&alone, 1));
+    assert_eq!(record.spans[0].end, 20);
+    assert_eq!(record.spans[1].start, 20);
+}
+
+#[test]
+fn a_members_find_pays_the_clusters_founder() {
+    let original = doc(1, 1, &passage(1, 20));
+    let mut reworded = doc(2, 2, &passage(3, 20));
+    reworded.cluster = 1;
+    let record = attribute(&[original, reworded], &[], &passage(3, 20), UNCAPPED);
+    assert_eq!(weight_of(&record, 2), 0);
+    assert!(weight_of(&record, 1) > 0);
+    assert_eq!(record.spans[0].contribution, ContributionId(2));
+    assert_eq!(record.spans[0].cluster, ContributionId(1));
+}
+
+#[test]
+fn a_match_that_is_not_there_is_an_error() {
+    let clusters = ClusterMap::from_members([Member {
+        contribution: ContributionId(1),
+        sequence: Sequence(1),
+        datanet: DatanetId(1),
+        contributor: Address::ZERO,
+        cluster: ContributionId(1),
+    }]);
+    let attempt = |answer: &[u16], held: &[HeldGram], documents: &Corpus| {
+        let surprises = vec![TOKEN; answer.len()];
+        let input = CreditInput {
+            receipt_hash: B256::ZERO,
+            engine_spec_hash: B256::ZERO,
+            answer,
+            surprises: &surprises,
+            floor_q16: FLOOR,
+            grams: held,
+            clusters: &clusters,
+            params: PARAMS,
+        };
+        record(&input, documents).unwrap_err()
+    };
+    let held = |start, id| HeldGram {
+        gram: Gram { start, length: 2 },
+        holder: Holder::Contribution(ContributionId(id)),
+    };
+    let corpus = Corpus(BTreeMap::from([(ContributionId(1), vec![7, 8])]));
+    let empty = Corpus(BTreeMap::new());
+    assert_eq!(
+        attempt(&[1, 2], &[held(0, 1)], &corpus),
+        ScoresError::FalseMatch { start: 0, end: 2, contribution: 1 }
+    );
+    assert_eq!(attempt(&[1, 2], &[held(0, 2)], &corpus), ScoresError::UnknownContribution(2));
+    assert_eq!(attempt(&[1, 2], &[held(0, 1)], &empty), ScoresError::UnknownContribution(1));
+    assert_eq!(
+        attempt(&[1, 2], &[held(1, 1)], &corpus),
+        ScoresError::GramOutOfRange { start: 1, end: 3, tokens: 2 }
+    );
+}
+
+/// Answers and documents made of a few passages, so that they share much.
+fn text() -> impl Strategy<Value = Vec<u16>> {
+    prop::collection::vec((1_u16..5, 0_u16..12, 1_u16..12), 1..6).prop_map(|pieces| {
+        let piece = |(of, from, length): (u16, u16, u16)| {
+            (from..from + length).map(move |i| of * 1_000 + i)
+        };
+        pieces.into_iter().flat_map(piece).collect()
+    })
+}
+
+fn documents() -> impl Strategy<Value = Vec<Doc>> {
+    prop::collection::vec(text(), 1..6).prop_map(|texts| {
+        texts.iter().zip(1_u64..).map(|(tokens, id)| doc(id, id as u8, tokens)).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn weights_and_residual_make_one_and_spans_are_verbatim(
+        docs in documents(), prompt in text(), answer in text(), capped in any::<bool>(),
+    ) {
+        let params = if capped { PARAMS } else { UNCAPPED };
+        let record = attribute(&docs, &prompt, &answer, params);
+        prop_assert_eq!(record.weight_sum() + u64::from(record.residual), u64::from(WEIGHT_ONE));
+        prop_assert!(record.weights.iter().all(|w| w.weight <= params.cluster_weight_max));
+        prop_assert!(record.weights.windows(2).all(|pair| pair[0].cluster < pair[1].cluster));
+        let mut end = 0;
+        for span in &record.spans {
+            prop_assert!(span.start >= end && span.end > span.start);
+            end = span.end;
+            let tokens = &docs[span.contribution.0 as usize - 1].tokens;
+            let quoted = &tokens[span.offset as usize..][..(span.end - span.start) as usize];
+            prop_assert_eq!(quoted, &answer[span.start as usize..span.end as usize]);
+        }
+        let credits: u64 = record.spans.iter().map(|span| span.credit_q16).sum();
+        prop_assert!(credits <= record.total_surprise_q16);
+    }
+
+    #[test]
+    fn the_order_in_which_documents_are_given_does_not_matter(
+        docs in documents(), prompt in text(), answer in text(), rotate in 0_usize..6,
+    ) {
+        let record = attribute(&docs, &prompt, &answer, PARAMS);
+        let mut turned = docs.clone();
+        turned.rotate_left(rotate % docs.len());
+        prop_assert_eq!(attribute(&turned, &prompt, &answer, PARAMS).hash(), record.hash());
+        turned.reverse();
+        prop_assert_eq!(attribute(&turned, &prompt, &answer, PARAMS), record);
+    }
+
+    /// The promise that copies, excerpts and compilations rest on: what is committed later cannot change
+    /// what earlier documents get.
+    #[test]
+    fn later_documents_take_nothing_from_earlier_ones(
+        docs in documents(), late in prop::collection::vec(text(), 1..4), prompt in text(), answer in text(),
+    ) {
+        let before = attribute(&docs, &prompt, &answer, UNCAPPED);
+        let mut with_late = docs.clone();
+        for (tokens, id) in late.iter().zip(100_u64..) {
+            with_late.push(doc(id, 99, tokens));
+        }
+        let after = attribute(&with_late, &prompt, &answer, UNCAPPED);
+        for doc in &docs {
+            prop_assert_eq!(weight_of(&after, doc.payee), weight_of(&before, doc.payee));
+        }
+    }
+
+    #[test]
+    fn copies_gain_nothing(
+        docs in documents(), copied in any::<prop::sample::Index>(), times in 1_u64..5,
+        prompt in text(), answer in text(),
+    ) {
+        let original = docs[copied.index(docs.len())].clone();
+        let before = attribute(&docs, &prompt, &answer, PARAMS);
+        let mut with_copies = docs.clone();
+        for copy in 0..times {
+            // The copier's cluster does not even have to be recognised.
+            with_copies.push(doc(200 + copy, 99, &original.tokens));
+        }
+        let after = attribute(&with_copies, &prompt, &answer, PARAMS);
+        prop_assert_eq!(weight_of(&after, 99), 0);
+        prop_assert_eq!(&after.weights, &before.weights);
+    }
+
+    /// A document cut in two under two names never earns more together, caps aside: each piece pays the
+    /// floor.
+    #[test]
+    fn splitting_over_identities_gains_nothing(
+        docs in documents(), split in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(),
+        prompt in text(), answer in text(),
+    ) {
+        let split = split.index(docs.len());
+        let tokens = docs[split].tokens.clone();
+        prop_assume!(tokens.len() > 1);
+        let at = 1 + at.index(tokens.len() - 1);
+        let payee = docs[split].payee;
+        let whole = attribute(&docs, &prompt, &answer, UNCAPPED);
+        let mut pieces: Vec<Doc> =
+            docs.iter().map(|doc| Doc { sequence: doc.sequence * 2, ..doc.clone() }).collect();
+        pieces[split].tokens.truncate(at);
+        let second = Doc { sequence: pieces[split].sequence + 1, ..doc(300, payee, &tokens[at..]) };
+        pieces.push(second);
+        let after = attribute(&pieces, &prompt, &answer, UNCAPPED);
+        prop_assert!(weight_of(&after, payee) <= weight_of(&whole, payee));
+    }
+
+    #[test]
+    fn grams_are_the_shortest_that_reach_the_floor(
+        surprises in prop::collection::vec(0_u64..40, 0..30), tokens_min in 1_u32..5, floor in 1_u64..100,
+    ) {
+        let unlimited = vec![u32::MAX; surprises.len()];
+        let expected: Vec<Gram> = (0..surprises.len())
+            .filter_map(|start| {
+                let length = (tokens_min as usize..=surprises.len() - start)
+                    .find(|length| surprises[start..start + length].iter().sum::<u64>() >= floor)?;
+                Some(Gram { start: start as u32, length: length as u32 })
+            })
+            .collect();
+        prop_assert_eq!(grams(&surprises, &unlimited, floor, tokens_min), expected);
+    }
+
+    #[test]
+    fn longest_in_a_text_is_the_longest_common_run(answer in text(), prompt in text()) {
+        let expected: Vec<u32> = (0..answer.len())
+            .map(|start| {
+                (0..prompt.len())
+                    .map(|at| prompt[at..].iter().zip(&answer[start..]).take_while(|(a, b)| a == b).count())
+                    .max()
+                    .unwrap_or(0) as u32
+            })
+            .collect();
+        prop_assert_eq!(longest_in(&answer, [prompt.as_slice()]), expected);
+    }
+}
