@@ -146,7 +146,7 @@ fn run(
         if let Some(finish) = finish {
             break finish;
         }
-        let id = sampler.next(&mut session.logits);
+        let id = sampler.next(&session.logits);
         if tokenizer.is_end(id) {
             break FinishReason::Stop;
         }

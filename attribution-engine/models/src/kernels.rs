@@ -12,12 +12,16 @@ pub const BLOCK: usize = 32;
 /// Tokens that a weight row is multiplied with at a time.
 const TILE: usize = 4;
 
-/// Activations of several tokens, quantised row by row.
+/// A block's elements.
+type Quants = [i8; BLOCK];
+
+/// Activations of several tokens. Whole tiles of [`TILE`] tokens are stored block by block, the tokens of a tile side by
+/// side; the tokens that fill no tile follow one by one.
 #[derive(Default)]
 pub struct QuantRows {
-    cols: usize,
+    blocks: usize,
     rows: usize,
-    quants: Vec<i8>,
+    quants: Vec<Quants>,
     scales: Vec<f32>,
 }
 
@@ -25,24 +29,50 @@ impl QuantRows {
     /// Replaces the content with `values`, rows of `cols` elements. `cols` must be a multiple of [`BLOCK`].
     pub fn fill(&mut self, cols: usize, values: &[f32]) {
         debug_assert!(cols.is_multiple_of(BLOCK) && values.len().is_multiple_of(cols));
-        self.cols = cols;
+        self.blocks = cols / BLOCK;
         self.rows = values.len() / cols;
         self.quants.clear();
         self.scales.clear();
-        quantise(values, &mut self.quants, &mut self.scales);
+        let (blocks, _) = values.as_chunks::<BLOCK>();
+        let tiled = self.rows / TILE * TILE;
+        for tile in (0..tiled).step_by(TILE) {
+            for block in 0..self.blocks {
+                for token in tile..tile + TILE {
+                    self.push(&blocks[token * self.blocks + block]);
+                }
+            }
+        }
+        for block in &blocks[tiled * self.blocks..] {
+            self.push(block);
+        }
     }
 
-    fn row(&self, row: usize) -> (&[i8], &[f32]) {
-        let blocks = self.cols / BLOCK;
-        (&self.quants[row * self.cols..(row + 1) * self.cols], &self.scales[row * blocks..(row + 1) * blocks])
+    fn push(&mut self, values: &[f32; BLOCK]) {
+        let (quants, scale) = quantise(values);
+        self.quants.push(quants);
+        self.scales.push(scale);
+    }
+
+    /// Calls `f` with the first token and the blocks of every tile and every single token.
+    #[inline(always)]
+    fn each_group(&self, mut f: impl FnMut(usize, &[Quants], &[f32])) {
+        let tiled = self.rows / TILE * TILE;
+        let mut token = 0;
+        while token < self.rows {
+            let tokens = if token < tiled { TILE } else { 1 };
+            let range = token * self.blocks..(token + tokens) * self.blocks;
+            f(token, &self.quants[range.clone()], &self.scales[range]);
+            token += tokens;
+        }
     }
 }
 
-/// A weight matrix of `rows` outputs by `cols` inputs.
+/// A weight matrix of `rows` outputs.
 pub struct QuantMatrix {
     rows: usize,
-    cols: usize,
-    quants: Vec<i8>,
+    /// Blocks of a row.
+    blocks: usize,
+    quants: Vec<Quants>,
     scales: Vec<f32>,
 }
 
@@ -52,22 +82,19 @@ impl QuantMatrix {
         if cols == 0 || !cols.is_multiple_of(BLOCK) || values.len() != rows.checked_mul(cols)? {
             return None;
         }
-        let mut quants = Vec::with_capacity(values.len());
-        let mut scales = Vec::with_capacity(values.len() / BLOCK);
-        quantise(values, &mut quants, &mut scales);
-        Some(Self { rows, cols, quants, scales })
+        let (quants, scales) = values.as_chunks::<BLOCK>().0.iter().map(quantise).unzip();
+        Some(Self { rows, blocks: cols / BLOCK, quants, scales })
     }
-
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.quants.len() + self.scales.len() * 4
+        self.quants.len() * BLOCK + self.scales.len() * 4
     }
 
     /// Writes one row, dequantised: an embedding look-up.
     pub fn row_f32(&self, row: usize, out: &mut [f32]) {
         let (quants, scales) = self.row(row);
-        for ((out, quants), scale) in out.chunks_exact_mut(BLOCK).zip(quants.chunks_exact(BLOCK)).zip(scales) {
+        for ((out, quants), scale) in out.chunks_exact_mut(BLOCK).zip(quants).zip(scales) {
             for (out, quant) in out.iter_mut().zip(quants) {
                 *out = f32::from(*quant) * scale;
             }
@@ -76,7 +103,7 @@ impl QuantMatrix {
 
     /// `out[token][row] = Σ weights[row] · x[token]`, with `out` resized to fit.
     pub fn matmul(&self, x: &QuantRows, out: &mut Vec<f32>) {
-        debug_assert_eq!(x.cols, self.cols);
+        debug_assert_eq!(x.blocks, self.blocks);
         out.clear();
         out.resize(x.rows * self.rows, 0.0);
         #[cfg(target_arch = "x86_64")]
@@ -91,16 +118,23 @@ impl QuantMatrix {
     fn matmul_portable(&self, x: &QuantRows, out: &mut [f32]) {
         for row in 0..self.rows {
             let (weights, weight_scales) = self.row(row);
-            for token in 0..x.rows {
-                let (quants, scales) = x.row(token);
-                out[token * self.rows + row] = dot_portable(weights, weight_scales, quants, scales);
-            }
+            x.each_group(|token, quants, scales| {
+                let tokens = quants.len() / self.blocks;
+                for i in 0..tokens {
+                    let blocks = (0..self.blocks).map(|block| {
+                        let at = block * tokens + i;
+                        let products = weights[block].iter().zip(&quants[at]).map(|(a, b)| i32::from(*a) * i32::from(*b));
+                        products.sum::<i32>() as f32 * (weight_scales[block] * scales[at])
+                    });
+                    out[(token + i) * self.rows + row] = blocks.sum();
+                }
+            });
         }
     }
 
-    fn row(&self, row: usize) -> (&[i8], &[f32]) {
-        let blocks = self.cols / BLOCK;
-        (&self.quants[row * self.cols..(row + 1) * self.cols], &self.scales[row * blocks..(row + 1) * blocks])
+    fn row(&self, row: usize) -> (&[Quants], &[f32]) {
+        let range = row * self.blocks..(row + 1) * self.blocks;
+        (&self.quants[range.clone()], &self.scales[range])
     }
 }
 
@@ -165,25 +199,13 @@ pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
     }
 }
 
-/// Appends `values`, whose length is a multiple of [`BLOCK`], as signed bytes and scales. Values are within ±127, so the
-/// sum of two products fits 16 bits, which the AVX2 kernel relies on.
-fn quantise(values: &[f32], quants: &mut Vec<i8>, scales: &mut Vec<f32>) {
-    for block in values.chunks_exact(BLOCK) {
-        let peak = block.iter().fold(0f32, |peak, x| peak.max(x.abs()));
-        let scale = peak / 127.0;
-        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-        scales.push(scale);
-        quants.extend(block.iter().map(|x| (x * inverse).round().clamp(-127.0, 127.0) as i8));
-    }
-}
-
-fn dot_portable(a: &[i8], a_scales: &[f32], b: &[i8], b_scales: &[f32]) -> f32 {
-    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
-    let scales = a_scales.iter().zip(b_scales);
-    blocks.zip(scales).fold(0.0, |sum, ((a, b), (a_scale, b_scale))| {
-        let product: i32 = a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
-        sum + product as f32 * (a_scale * b_scale)
-    })
+/// A block as signed bytes and the scale that gives the values back. The bytes are within ±127, so the sum of two
+/// products fits 16 bits, which the AVX2 kernel relies on.
+fn quantise(values: &[f32; BLOCK]) -> (Quants, f32) {
+    let peak = values.iter().fold(0f32, |peak, x| peak.max(x.abs()));
+    let scale = peak / 127.0;
+    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    (values.map(|x| (x * inverse).round().clamp(-127.0, 127.0) as i8), scale)
 }
 
 fn dot_lanes(a: &[f32], b: &[f32]) -> f32 {
@@ -204,7 +226,7 @@ mod avx2 {
 
     use core::arch::x86_64::*;
 
-    use super::{BLOCK, QuantMatrix, QuantRows, TILE};
+    use super::{QuantMatrix, QuantRows, Quants, TILE};
 
     pub(super) fn available() -> bool {
         std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
@@ -215,50 +237,50 @@ mod avx2 {
         let stride = matrix.rows;
         for row in 0..matrix.rows {
             let (weights, weight_scales) = matrix.row(row);
-            let mut token = 0;
-            while token + TILE <= x.rows {
-                let tile: [_; TILE] = std::array::from_fn(|i| x.row(token + i));
-                let sums = dots(weights, weight_scales, tile);
-                for (i, sum) in sums.into_iter().enumerate() {
-                    out[(token + i) * stride + row] = sum;
+            x.each_group(|token, quants, scales| match quants.len() == matrix.blocks {
+                true => {
+                    let [sum] = dots::<1>(weights, weight_scales, quants, scales);
+                    out[token * stride + row] = sum;
                 }
-                token += TILE;
-            }
-            while token < x.rows {
-                let [sum] = dots(weights, weight_scales, [x.row(token)]);
-                out[token * stride + row] = sum;
-                token += 1;
-            }
+                false => {
+                    let sums = dots::<TILE>(weights, weight_scales, quants, scales);
+                    for (i, sum) in sums.into_iter().enumerate() {
+                        out[(token + i) * stride + row] = sum;
+                    }
+                }
+            });
         }
     }
 
-    /// One weight row by `N` tokens. Each token's operations are the same for every `N`.
+    /// One weight row by a group of `N` tokens. Each token's operations are the same for every `N`.
     #[target_feature(enable = "avx2,fma")]
     #[inline]
-    fn dots<const N: usize>(weights: &[i8], weight_scales: &[f32], tokens: [(&[i8], &[f32]); N]) -> [f32; N] {
-        let blocks = weight_scales.len();
-        assert!(weights.len() == blocks * BLOCK);
-        for (quants, scales) in tokens {
-            assert!(quants.len() == weights.len() && scales.len() == blocks);
-        }
+    fn dots<const N: usize>(weights: &[Quants], weight_scales: &[f32], quants: &[Quants], scales: &[f32]) -> [f32; N] {
+        let blocks = weights.len();
+        let weight_scales = &weight_scales[..blocks];
+        let quants = &quants.as_chunks::<N>().0[..blocks];
+        let scales = &scales.as_chunks::<N>().0[..blocks];
         let ones = _mm256_set1_epi16(1);
         let mut sums = [_mm256_setzero_ps(); N];
-        for (block, weight_scale) in weight_scales.iter().enumerate() {
-            // SAFETY: `block` is below the number of blocks, and the slice holds `BLOCK` bytes for each.
-            let weight = unsafe { _mm256_loadu_si256(weights.as_ptr().add(block * BLOCK).cast()) };
-            let magnitude = _mm256_sign_epi8(weight, weight);
-            for (sum, (quants, scales)) in sums.iter_mut().zip(tokens) {
-                // SAFETY: as above; lengths were compared before the loop.
-                let quant = unsafe { _mm256_loadu_si256(quants.as_ptr().add(block * BLOCK).cast()) };
-                let signed = _mm256_sign_epi8(quant, weight);
+        for block in 0..blocks {
+            let weight = load(&weights[block]);
+            let magnitude = _mm256_abs_epi8(weight);
+            for i in 0..N {
+                let signed = _mm256_sign_epi8(load(&quants[block][i]), weight);
                 let pairs = _mm256_maddubs_epi16(magnitude, signed);
                 let products = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, ones));
-                // SAFETY: `block` is below the number of scales, compared before the loop.
-                let scale = unsafe { scales.get_unchecked(block) };
-                *sum = _mm256_fmadd_ps(products, _mm256_set1_ps(weight_scale * scale), *sum);
+                let scale = _mm256_set1_ps(weight_scales[block] * scales[block][i]);
+                sums[i] = _mm256_fmadd_ps(products, scale, sums[i]);
             }
         }
         sums.map(|sum| horizontal(sum))
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    #[inline]
+    fn load(quants: &Quants) -> __m256i {
+        // SAFETY: the reference is to 32 bytes.
+        unsafe { _mm256_loadu_si256(quants.as_ptr().cast()) }
     }
 
     #[target_feature(enable = "avx2,fma")]

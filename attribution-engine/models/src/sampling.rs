@@ -9,16 +9,12 @@ pub struct SamplingParams {
     pub temperature: f32,
     /// Only the likeliest tokens that together reach this probability are considered; above 0, up to 1.
     pub top_p: f32,
-    /// Subtracted from a token's logit for each time it was generated; -2 to 2.
-    pub frequency_penalty: f32,
-    /// Subtracted from the logit of each token that was generated; -2 to 2.
-    pub presence_penalty: f32,
     pub seed: u64,
 }
 
 impl Default for SamplingParams {
     fn default() -> Self {
-        Self { temperature: 0.0, top_p: 1.0, frequency_penalty: 0.0, presence_penalty: 0.0, seed: 0 }
+        Self { temperature: 0.0, top_p: 1.0, seed: 0 }
     }
 }
 
@@ -30,9 +26,7 @@ impl SamplingParams {
             false => Err(ModelError::Parameter { name, expected }),
         };
         within("temperature", self.temperature, 0.0, 2.0, "between 0 and 2")?;
-        within("top_p", self.top_p, 0.0, 1.0, "between 0 and 1")?;
-        within("frequency_penalty", self.frequency_penalty, -2.0, 2.0, "between -2 and 2")?;
-        within("presence_penalty", self.presence_penalty, -2.0, 2.0, "between -2 and 2")
+        within("top_p", self.top_p, 0.0, 1.0, "between 0 and 1")
     }
 }
 
@@ -40,30 +34,17 @@ impl SamplingParams {
 pub struct Sampler {
     params: SamplingParams,
     random: SplitMix64,
-    seen: Vec<(TokenId, u32)>,
     candidates: Vec<(TokenId, f32)>,
 }
 
 impl Sampler {
     pub fn new(params: SamplingParams) -> Self {
-        Self { params, random: SplitMix64(params.seed), seen: Vec::new(), candidates: Vec::new() }
+        Self { params, random: SplitMix64(params.seed), candidates: Vec::new() }
     }
 
-    /// Chooses a token and remembers it for the penalties. `logits` are altered by them.
-    pub fn next(&mut self, logits: &mut [f32]) -> TokenId {
-        if self.params.frequency_penalty != 0.0 || self.params.presence_penalty != 0.0 {
-            for (id, count) in &self.seen {
-                if let Some(logit) = logits.get_mut(usize::from(*id)) {
-                    *logit -= self.params.frequency_penalty * *count as f32 + self.params.presence_penalty;
-                }
-            }
-        }
-        let id = if self.params.temperature == 0.0 { argmax(logits) } else { self.draw(logits) };
-        match self.seen.iter_mut().find(|(seen, _)| *seen == id) {
-            Some((_, count)) => *count += 1,
-            None => self.seen.push((id, 1)),
-        }
-        id
+    /// Chooses a token.
+    pub fn next(&mut self, logits: &[f32]) -> TokenId {
+        if self.params.temperature == 0.0 { argmax(logits) } else { self.draw(logits) }
     }
 
     fn draw(&mut self, logits: &[f32]) -> TokenId {
@@ -132,7 +113,7 @@ mod tests {
 
     fn draws(params: SamplingParams, logits: &[f32], count: usize) -> Vec<TokenId> {
         let mut sampler = Sampler::new(params);
-        (0..count).map(|_| sampler.next(&mut logits.to_vec())).collect()
+        (0..count).map(|_| sampler.next(logits)).collect()
     }
 
     #[test]
@@ -167,18 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn penalties_stop_repetition() {
-        let params = SamplingParams { presence_penalty: 2.0, ..Default::default() };
-        assert_eq!(draws(params, &[1.0, 0.5, 0.0], 3), [0, 1, 2]);
-    }
-
-    #[test]
     fn bounds_are_checked() {
         for bad in [
             SamplingParams { temperature: 2.1, ..Default::default() },
             SamplingParams { temperature: f32::NAN, ..Default::default() },
             SamplingParams { top_p: -0.1, ..Default::default() },
-            SamplingParams { presence_penalty: 3.0, ..Default::default() },
         ] {
             assert!(bad.check().is_err());
         }

@@ -1,8 +1,35 @@
-//! See ARCHITECTURE.md.
+//! The attribution engine's service: answers customers as an OpenAI-compatible gateway, says for every answer whose
+//! documents are in it, and turns receipts into epochs that pay contributors on chain.
+//!
+//! In the order of a call:
+//!
+//! * [`gateway`] (HTTP) with [`openai`] (what requests and answers look like) and [`api_keys`] (who calls);
+//! * [`calls`] admits, retrieves ([`prompt`]), reserves the fee ([`charging`]), generates, and signs the receipt;
+//! * [`ledger`] keeps calls and records in [`journal`]s, durable before anyone is told;
+//! * [`attributor`] writes the record of each answer after it was delivered, against its model's [`clusters::Corpus`];
+//! * [`epochs`] posts receipts and records as epochs with their [`evidence`], and [`audit`] recomputes them.
+//!
+//! [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`]) as they appear,
+//! [`ports`] is what the gateway needs of that, and [`service`] runs it all.
 
+pub mod api_keys;
+pub mod attributor;
 pub mod audit;
+pub mod calls;
 pub mod chain;
+pub mod charging;
 pub mod clusters;
 pub mod content;
 pub mod epochs;
 pub mod evidence;
+pub mod gateway;
+pub mod journal;
+pub mod ledger;
+pub mod openai;
+pub mod ports;
+pub mod prompt;
+pub mod service;
+pub mod view;
+
+pub use api_keys::{mint_api_key, verify_api_key};
+pub use service::{Service, ServiceConfig, ServiceError, ServiceHandle, engine_spec};

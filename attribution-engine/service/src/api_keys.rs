@@ -1,0 +1,168 @@
+//! API keys that need no database: a customer signs one for a gateway, and the gateway checks the signature.
+//!
+//! `ol-` followed by unpadded base64url of `customer (20 bytes) || expiry (8 bytes, big-endian) || signature (65 bytes)`.
+//! The signature is EIP-712 over `ApiKey(address customer,address gateway,uint64 expiry)` in the domain
+//! `{name: "OpenLedgerGateway", version: "1", chainId}`. A key identifies the customer towards one gateway until it
+//! expires; what may be spent is bounded by the authorisation in `InferenceEscrow`, not by the key.
+
+use alloy_primitives::{Address, B256, Signature, U256};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::{Eip712Domain, SolStruct, sol};
+
+/// How every key begins.
+pub const API_KEY_PREFIX: &str = "ol-";
+
+const KEY_BYTES: usize = 20 + 8 + 65;
+
+sol! {
+    struct ApiKey {
+        address customer;
+        address gateway;
+        uint64 expiry;
+    }
+}
+
+/// Why a key is not accepted. The text goes to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiKeyError {
+    #[error("no API key was given: send `Authorization: Bearer ol-…`")]
+    Missing,
+    #[error("the API key is malformed; make one with `openledger customer key`")]
+    Malformed,
+    #[error("the API key expired at {0} (Unix seconds)")]
+    Expired(u64),
+    #[error("the API key is not signed by its customer for this gateway and chain")]
+    WrongSignature,
+}
+
+/// Digest that a customer signs.
+fn digest(customer: Address, gateway: Address, chain_id: u64, expiry: u64) -> B256 {
+    let domain =
+        Eip712Domain::new(Some("OpenLedgerGateway".into()), Some("1".into()), Some(U256::from(chain_id)), None, None);
+    ApiKey { customer, gateway, expiry }.eip712_signing_hash(&domain)
+}
+
+/// Makes a key for `gateway` that is valid until `expiry`, Unix seconds.
+pub fn mint_api_key(
+    customer: &PrivateKeySigner,
+    gateway: Address,
+    chain_id: u64,
+    expiry: u64,
+) -> Result<String, alloy_signer::Error> {
+    let signature = customer.sign_hash_sync(&digest(customer.address(), gateway, chain_id, expiry))?;
+    let mut bytes = Vec::with_capacity(KEY_BYTES);
+    bytes.extend_from_slice(customer.address().as_slice());
+    bytes.extend_from_slice(&expiry.to_be_bytes());
+    bytes.extend_from_slice(&signature.as_bytes());
+    Ok(format!("{API_KEY_PREFIX}{}", encode_base64url(&bytes)))
+}
+
+/// The customer a key stands for, `now` in Unix seconds.
+pub fn verify_api_key(key: &str, gateway: Address, chain_id: u64, now: u64) -> Result<Address, ApiKeyError> {
+    let encoded = key.strip_prefix(API_KEY_PREFIX).ok_or(ApiKeyError::Malformed)?;
+    let bytes = decode_base64url(encoded).ok_or(ApiKeyError::Malformed)?;
+    let (customer, rest) = bytes.split_first_chunk::<20>().ok_or(ApiKeyError::Malformed)?;
+    let (expiry, signature) = rest.split_first_chunk::<8>().ok_or(ApiKeyError::Malformed)?;
+    let customer = Address::from(*customer);
+    let expiry = u64::from_be_bytes(*expiry);
+    let signature = Signature::from_raw(signature).map_err(|_| ApiKeyError::Malformed)?;
+    let digest = digest(customer, gateway, chain_id, expiry);
+    match signature.recover_address_from_prehash(&digest) {
+        Ok(signer) if signer == customer => {}
+        _ => return Err(ApiKeyError::WrongSignature),
+    }
+    if expiry <= now {
+        return Err(ApiKeyError::Expired(expiry));
+    }
+    Ok(customer)
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+fn encode_base64url(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for i in 0..=group.len() {
+            let index = (bits >> (18 - 6 * i)) & 63;
+            out.push(char::from(ALPHABET[index as usize]));
+        }
+    }
+    out
+}
+
+/// Only the one spelling that [`encode_base64url`] writes is accepted, so a key has one form.
+fn decode_base64url(text: &str) -> Option<Vec<u8>> {
+    if text.len() > KEY_BYTES * 2 {
+        return None;
+    }
+    let mut out = Vec::with_capacity(text.len() * 3 / 4);
+    for group in text.as_bytes().chunks(4) {
+        let mut bits = 0u32;
+        for byte in group {
+            let value = ALPHABET.iter().position(|letter| letter == byte)?;
+            bits = bits << 6 | value as u32;
+        }
+        bits <<= 6 * (4 - group.len());
+        let bytes = bits.to_be_bytes();
+        out.extend_from_slice(&bytes[1..group.len()]);
+    }
+    (encode_base64url(&out) == text).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHAIN: u64 = 16_120;
+
+    fn key(expiry: u64) -> (PrivateKeySigner, Address, String) {
+        let customer = PrivateKeySigner::random();
+        let gateway = Address::repeat_byte(7);
+        let key = mint_api_key(&customer, gateway, CHAIN, expiry).unwrap();
+        (customer, gateway, key)
+    }
+
+    #[test]
+    fn a_key_names_its_customer() {
+        let (customer, gateway, key) = key(1_000);
+        assert_eq!(verify_api_key(&key, gateway, CHAIN, 999), Ok(customer.address()));
+    }
+
+    #[test]
+    fn a_key_is_for_one_gateway_one_chain_and_a_time() {
+        let (_, gateway, key) = key(1_000);
+        assert_eq!(verify_api_key(&key, gateway, CHAIN, 1_000), Err(ApiKeyError::Expired(1_000)));
+        assert_eq!(verify_api_key(&key, gateway, CHAIN + 1, 0), Err(ApiKeyError::WrongSignature));
+        assert_eq!(verify_api_key(&key, Address::ZERO, CHAIN, 0), Err(ApiKeyError::WrongSignature));
+    }
+
+    #[test]
+    fn no_byte_can_be_changed() {
+        let (_, gateway, key) = key(1_000);
+        for at in 3..key.len() {
+            let mut changed = key.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert!(verify_api_key(&changed, gateway, CHAIN, 0).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_malformed() {
+        for text in ["", "ol-", "ol-nonsense", "sk-abc", "ol-!!!!", "ol-AAAA"] {
+            assert_eq!(verify_api_key(text, Address::ZERO, 1, 0), Err(ApiKeyError::Malformed), "{text}");
+        }
+        assert!(verify_api_key(&format!("ol-{}", "A".repeat(10_000)), Address::ZERO, 1, 0).is_err());
+    }
+
+    #[test]
+    fn base64url_round_trips() {
+        for length in 0..70u8 {
+            let bytes: Vec<u8> = (0..length).map(|i| i.wrapping_mul(37)).collect();
+            assert_eq!(decode_base64url(&encode_base64url(&bytes)), Some(bytes));
+        }
+        assert_eq!(encode_base64url(b"\xfb\xff"), "-_8");
+    }
+}

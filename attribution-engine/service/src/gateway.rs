@@ -1,0 +1,449 @@
+//! The gateway over HTTP: the OpenAI API for customers, documents for contributors, and the evidence that anyone may
+//! read. Bodies and queues are bounded; every error has OpenAI's shape.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use axum::{
+    Json, Router,
+    body::{self, Body},
+    extract::{DefaultBodyLimit, Path, Query, Request, State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{
+        IntoResponse, Response,
+        sse::{Event as SseEvent, KeepAlive, Sse},
+    },
+    routing::{get, post, put},
+};
+use futures::{StreamExt, stream};
+use scores::{ContributionId, DatanetId, record::AttributionRecord};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{Any, CorsLayer},
+};
+
+use crate::{
+    api_keys::{ApiKeyError, verify_api_key},
+    calls::{Admitted, Caller, Gateway, Update, blocking, delivered, now},
+    chain::{Chain, ChainError},
+    content::{ContentError, ContentStore},
+    evidence::{EvidenceError, EvidenceStore},
+    ledger::Call,
+    openai::{ApiError, Envelope, Kind, Usage, parse},
+    ports::ServedModel,
+};
+
+/// Largest body of an inference request.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+/// Largest document.
+pub const DOCUMENT_BYTES_MAX: usize = 8 << 20;
+
+/// Longest that a client may wait for an attribution record.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How long an answer is held back for its record when the client asked for that.
+const ATTRIBUTION_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A comment is sent on a silent stream this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+const RECEIPT_HEADER: HeaderName = HeaderName::from_static("x-openledger-receipt");
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Api {
+    pub gateway: Arc<Gateway>,
+    /// Documents and evidence; absent in tests of the inference side alone.
+    pub archive: Option<Arc<Archive>>,
+    /// Renders Prometheus metrics, if the process keeps any.
+    pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+}
+
+/// Documents and evidence with the chain that they are checked against.
+pub struct Archive {
+    pub chain: Chain,
+    pub content: Arc<ContentStore>,
+    pub evidence: Arc<EvidenceStore>,
+    /// Told when a document arrives, so that models waiting for it are looked at again.
+    pub arrived: Arc<tokio::sync::Notify>,
+}
+
+/// All routes.
+pub fn router(api: Api) -> Router {
+    let inference = Router::new()
+        .route("/v1/chat/completions", post(chat))
+        .route("/v1/completions", post(completion))
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX));
+    let documents = Router::new()
+        .route("/v1/datanets/{datanet}/contributions/{contribution}/content", put(upload))
+        .layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX));
+    Router::new()
+        .route("/v1/models", get(list_models))
+        .route("/v1/models/{*id}", get(get_model))
+        .route("/v1/attribution/receipts/{number}", get(receipt))
+        .route("/v1/attribution/epochs/{epoch}", get(epoch))
+        .route("/v1/attribution/documents/{hash}", get(document))
+        .route("/v1/attribution/claims/{account}", get(claims))
+        .route("/v1/status", get(status))
+        .route("/metrics", get(render_metrics))
+        .merge(inference)
+        .merge(documents)
+        .fallback(async || ApiError::not_found("not_found", "there is no such path here; the API is under /v1"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", "method_not_allowed", "the method is not allowed here")
+        })
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| ApiError::internal("a handler panicked").into_response()))
+        .layer(CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any).expose_headers([RECEIPT_HEADER, REQUEST_ID_HEADER]))
+        .layer(middleware::from_fn(name_request))
+        .with_state(api)
+}
+
+/// Gives every response an id that a user can quote, and counts it.
+async fn name_request(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let method = request.method().clone();
+    let id = format!("req_{:032x}", rand::random::<u128>());
+    let mut response = next.run(request).await;
+    metrics::counter!("openledger_gateway_requests_total", "status" => response.status().as_u16().to_string()).increment(1);
+    tracing::debug!(%method, path, id, status = response.status().as_u16(), "request");
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID_HEADER, value);
+    }
+    response
+}
+
+async fn chat(State(api): State<Api>, headers: HeaderMap, body: Result<body::Bytes, BytesRejection>) -> Result<Response, ApiError> {
+    infer(api, Kind::Chat, headers, body).await
+}
+
+async fn completion(State(api): State<Api>, headers: HeaderMap, body: Result<body::Bytes, BytesRejection>) -> Result<Response, ApiError> {
+    infer(api, Kind::Completion, headers, body).await
+}
+
+async fn infer(api: Api, kind: Kind, headers: HeaderMap, body: Result<body::Bytes, BytesRejection>) -> Result<Response, ApiError> {
+    let customer = authenticate(&api.gateway, &headers)?;
+    let body = read_body(body, REQUEST_BYTES_MAX)?;
+    let asked = parse(kind, &body)?;
+    let caller = Caller {
+        customer,
+        idempotency: text(&headers, "idempotency-key").map(keccak256),
+        is_retry: text(&headers, "x-stainless-retry-count").is_some_and(|count| count != "0"),
+        voucher: text(&headers, "x-openledger-voucher").map(str::to_owned),
+        body: keccak256(&body),
+    };
+    let (stream, include_usage, wait) = (asked.stream, asked.include_usage, asked.wait_for_attribution);
+    let model = asked.model.clone();
+    match api.gateway.admit(caller, asked).await? {
+        Admitted::Replayed(call) => {
+            let created = call.receipt.timestamp;
+            let envelope = Envelope { kind, id: format!("{}{:x}", kind.id_prefix(), call.receipt.receipt_hash()), created, model };
+            let text = delivered(&call.request, &call.response).to_owned();
+            let (sender, updates) = tokio::sync::mpsc::unbounded_channel();
+            for update in [Update::Text(text), Update::Done(call)] {
+                // The receiver is still here.
+                let _ = sender.send(update);
+            }
+            answer(api, envelope, updates, stream, include_usage, wait).await
+        }
+        Admitted::Running { envelope, updates } => answer(api, envelope, updates, stream, include_usage, wait).await,
+    }
+}
+
+type Updates = tokio::sync::mpsc::UnboundedReceiver<Update>;
+
+async fn answer(api: Api, envelope: Envelope, updates: Updates, streamed: bool, include_usage: bool, wait: bool) -> Result<Response, ApiError> {
+    match streamed {
+        true => Ok(stream_answer(api, envelope, updates, include_usage, wait)),
+        false => whole_answer(api, envelope, updates, wait).await,
+    }
+}
+
+async fn whole_answer(api: Api, envelope: Envelope, mut updates: Updates, wait: bool) -> Result<Response, ApiError> {
+    loop {
+        match updates.recv().await {
+            Some(Update::Text(_)) => {}
+            Some(Update::Failed(error)) => return Err(error),
+            Some(Update::Done(call)) => {
+                let openledger = summary(&api, &call, wait).await;
+                let text = delivered(&call.request, &call.response);
+                let value = envelope.answer(text, &call.response.finishReason, usage(&call), openledger);
+                let mut response = Json(value).into_response();
+                response.headers_mut().insert(RECEIPT_HEADER, HeaderValue::from(call.receipt.number));
+                return Ok(response);
+            }
+            None => return Err(ApiError::internal("the answer ended without a result")),
+        }
+    }
+}
+
+fn stream_answer(api: Api, envelope: Envelope, updates: Updates, include_usage: bool, wait: bool) -> Response {
+    let first = envelope.first_chunk().map(data);
+    let rest = stream::unfold(Some(updates), move |updates| {
+        let (api, envelope) = (api.clone(), envelope.clone());
+        async move {
+            let mut updates = updates?;
+            let events = match updates.recv().await {
+                Some(Update::Text(text)) => return Some((vec![data(envelope.text_chunk(&text))], Some(updates))),
+                Some(Update::Done(call)) => {
+                    let openledger = summary(&api, &call, wait).await;
+                    let mut events = vec![data(envelope.last_chunk(&call.response.finishReason, openledger.clone()))];
+                    if include_usage {
+                        events.push(data(envelope.usage_chunk(usage(&call), openledger)));
+                    }
+                    events
+                }
+                Some(Update::Failed(error)) => vec![data(error.body())],
+                None => vec![data(ApiError::internal("the answer ended without a result").body())],
+            };
+            Some((events.into_iter().chain([SseEvent::default().data("[DONE]")]).collect(), None))
+        }
+    });
+    let events = stream::iter(first).chain(rest.flat_map(stream::iter)).map(Ok::<_, std::convert::Infallible>);
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")).into_response()
+}
+
+fn data(value: Value) -> SseEvent {
+    SseEvent::default().data(value.to_string())
+}
+
+fn usage(call: &Call) -> Usage {
+    Usage { prompt: call.receipt.tokensIn, completion: call.receipt.tokensOut }
+}
+
+/// The `openledger` object of an answer: its receipt, and its record if the client waits for that.
+async fn summary(api: &Api, call: &Call, wait: bool) -> Value {
+    let number = call.receipt.number;
+    let record = match wait && api.gateway.ledger.wait_for_record(number, ATTRIBUTION_PATIENCE).await {
+        true => read_record(api, number).await.ok().flatten(),
+        false => None,
+    };
+    let mut value = receipt_json(call);
+    value["retrieved"] = json!(call.retrieved);
+    value["attribution"] = record.as_ref().map_or(Value::Null, record_json);
+    value["attribution_url"] = json!(format!("/v1/attribution/receipts/{number}"));
+    value
+}
+
+/// A receipt as the API shows it: wei in decimal strings.
+fn receipt_json(call: &Call) -> Value {
+    let receipt = &call.receipt;
+    json!({
+        "receipt": receipt.number,
+        "receipt_hash": receipt.receipt_hash(),
+        "signature": call.signature,
+        "fee": receipt.fee.to_string(),
+        "signed": {
+            "number": receipt.number,
+            "modelId": receipt.modelId.to_string(),
+            "customer": receipt.customer,
+            "gateway": receipt.gateway,
+            "requestHash": receipt.requestHash,
+            "responseHash": receipt.responseHash,
+            "tokensIn": receipt.tokensIn,
+            "tokensOut": receipt.tokensOut,
+            "fee": receipt.fee.to_string(),
+            "timestamp": receipt.timestamp,
+            "engineSpecHash": receipt.engineSpecHash,
+            "adapterSetHash": receipt.adapterSetHash,
+            "retrievalRoot": receipt.retrievalRoot,
+        },
+    })
+}
+
+fn record_json(record: &AttributionRecord) -> Value {
+    let mut value = json!(record);
+    value["attributionHash"] = json!(record.hash());
+    value
+}
+
+async fn list_models(State(api): State<Api>) -> Json<Value> {
+    let models = api.gateway.chain.models();
+    Json(json!({"object": "list", "data": models.values().map(model_json).collect::<Vec<_>>()}))
+}
+
+async fn get_model(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let models = api.gateway.chain.models();
+    let found = models.get(&id).map(model_json).map(Json);
+    found.ok_or_else(|| ApiError::not_found("model_not_found", format!("the model `{id}` does not exist or is not served here")))
+}
+
+fn model_json(served: &ServedModel) -> Value {
+    let model = &served.model;
+    let datanets: Vec<Value> = model.datanets.iter().map(|d| json!({"datanet": d.datanet, "version": d.version})).collect();
+    json!({
+        "id": model.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": model.owner,
+        "openledger": {
+            "model": model.id,
+            "ready": served.corpus.is_ok(),
+            "waiting_for": served.corpus.as_ref().err(),
+            "price_per_1k_in": model.price_1k_in.to_string(),
+            "price_per_1k_out": model.price_1k_out.to_string(),
+            "retrieval_chunks": model.retrieval_chunks,
+            "engine_spec_hash": model.engine_spec_hash,
+            "datanets": datanets,
+        },
+    })
+}
+
+#[derive(Deserialize)]
+struct Patience {
+    /// Milliseconds to wait for the attribution record.
+    wait: Option<u64>,
+}
+
+async fn receipt(State(api): State<Api>, Path(name): Path<String>, Query(patience): Query<Patience>) -> Result<Json<Value>, ApiError> {
+    let unknown = || ApiError::not_found("receipt_not_found", format!("there is no receipt `{name}`"));
+    let number = match name.parse::<B256>() {
+        Ok(hash) if name.starts_with("0x") => api.gateway.ledger.number_of(hash).ok_or_else(unknown)?,
+        _ => name.parse::<u64>().map_err(|_| unknown())?,
+    };
+    let ledger = api.gateway.ledger.clone();
+    let call = blocking(move || ledger.call(number)).await?.map_err(ApiError::internal)?.ok_or_else(unknown)?;
+    if let Some(wait) = patience.wait {
+        api.gateway.ledger.wait_for_record(number, Duration::from_millis(wait).min(WAIT_MAX)).await;
+    }
+    let record = read_record(&api, number).await?;
+    let mut value = receipt_json(&call);
+    value["retrieved"] = json!(call.retrieved);
+    value["request"] = json!(call.request);
+    value["response"] = json!(call.response);
+    value["attribution"] = record.as_ref().map_or(Value::Null, record_json);
+    Ok(Json(value))
+}
+
+async fn read_record(api: &Api, number: u64) -> Result<Option<AttributionRecord>, ApiError> {
+    let ledger = api.gateway.ledger.clone();
+    blocking(move || ledger.record(number)).await?.map_err(ApiError::internal)
+}
+
+async fn upload(
+    State(api): State<Api>,
+    Path((datanet, contribution)): Path<(u64, u64)>,
+    body: Result<body::Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let archive = archive(&api)?;
+    let body = read_body(body, DOCUMENT_BYTES_MAX)?;
+    let unknown = || ApiError::not_found("contribution_not_found", format!("datanet {datanet} has no revealed contribution {contribution}"));
+    let on_chain = match archive.chain.contribution(ContributionId(contribution)).await {
+        Ok(found) if found.datanet == DatanetId(datanet) => found,
+        Ok(_) | Err(ChainError::NotFound(_)) => return Err(unknown()),
+        Err(error) => return Err(chain_error(&error)),
+    };
+    let content = archive.content.clone();
+    let stored = blocking(move || content.accept(&on_chain, &body).map(|_| on_chain.commitment.content_hash)).await?;
+    let hash = stored.map_err(|error| match error {
+        ContentError::WrongDocument { .. } => {
+            ApiError::new(StatusCode::CONFLICT, "invalid_request_error", "wrong_document", error.to_string())
+        }
+        ContentError::Invalid(_) => {
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request_error", "invalid_document", error.to_string())
+        }
+        other => ApiError::internal(other),
+    })?;
+    archive.arrived.notify_one();
+    let location = format!("/v1/attribution/documents/{hash}");
+    Ok((StatusCode::CREATED, Json(json!({"contribution": contribution, "contentHash": hash, "location": location}))).into_response())
+}
+
+async fn document(State(api): State<Api>, Path(hash): Path<B256>) -> Result<Response, ApiError> {
+    let content = archive(&api)?.content.clone();
+    let document = blocking(move || content.get(hash)).await?.map_err(|error| match error {
+        ContentError::NotFound(_) => ApiError::not_found("document_not_found", error.to_string()),
+        other => ApiError::internal(other),
+    })?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], document.into_text()).into_response())
+}
+
+async fn epoch(State(api): State<Api>, Path(epoch): Path<u64>) -> Result<Response, ApiError> {
+    let archive = archive(&api)?;
+    let bundle = blocking(move || archive.evidence.json(epoch)).await?.map_err(evidence_error)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from(bundle)).into_response())
+}
+
+/// What an account may claim under the last activated epoch, with proofs for `AttributionSettlement.claim`.
+async fn claims(State(api): State<Api>, Path(account): Path<Address>) -> Result<Json<Value>, ApiError> {
+    let archive = archive(&api)?;
+    let epoch = archive.chain.last_activated().await.map_err(|error| chain_error(&error))?;
+    if epoch == 0 {
+        return Ok(Json(json!({"epoch": 0, "account": account, "claims": []})));
+    }
+    let proofs = blocking(move || archive.evidence.claim_proofs(epoch, account)).await?.map_err(evidence_error)?;
+    Ok(Json(json!({"epoch": epoch, "account": account, "claims": proofs})))
+}
+
+async fn status(State(api): State<Api>) -> Json<Value> {
+    let gateway = &api.gateway;
+    let models = gateway.chain.models();
+    let ready = models.values().filter(|served| served.corpus.is_ok()).count();
+    Json(json!({
+        "gateway": gateway.address(),
+        "chain_id": gateway.config.chain_id,
+        "contracts": gateway.config.contracts,
+        "base_model_hash": Bytes::from(gateway.model.sha256()),
+        "tokenizer_hash": Bytes::from(gateway.model.tokenizer_fingerprint()),
+        "engine_spec": gateway.spec.canonical_json().ok(),
+        "engine_spec_hash": gateway.spec.hash().ok(),
+        "context": gateway.model.context(),
+        "models": {"served": models.len(), "ready": ready},
+        "receipts": gateway.ledger.call_count(),
+        "attributed": gateway.ledger.record_count(),
+        "requests_waiting": gateway.model.waiting(),
+        "time": now(),
+    }))
+}
+
+async fn render_metrics(State(api): State<Api>) -> Result<Response, ApiError> {
+    let Some(render) = &api.metrics else {
+        return Err(ApiError::not_found("not_found", "this process keeps no metrics"));
+    };
+    metrics::gauge!("openledger_gateway_requests_waiting").set(api.gateway.model.waiting() as f64);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], render()).into_response())
+}
+
+fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<Address, ApiError> {
+    let bearer = text(headers, header::AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let customer = bearer.filter(|key| !key.is_empty()).ok_or(ApiKeyError::Missing);
+    let customer = customer.and_then(|key| verify_api_key(key, gateway.address(), gateway.config.chain_id, now()));
+    customer.map_err(|error| ApiError::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_api_key", error.to_string()))
+}
+
+fn read_body(body: Result<body::Bytes, BytesRejection>, limit: usize) -> Result<body::Bytes, ApiError> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("the body is over {limit} bytes");
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "request_too_large", message)
+        }
+        _ => ApiError::invalid("malformed_request", None, "the body cannot be read"),
+    })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn archive(api: &Api) -> Result<Arc<Archive>, ApiError> {
+    api.archive.clone().ok_or_else(|| ApiError::not_found("not_found", "this gateway keeps no documents"))
+}
+
+fn chain_error(error: &ChainError) -> ApiError {
+    tracing::warn!(%error, "the chain does not answer");
+    ApiError::unavailable("chain_unavailable", "the gateway cannot read the chain at the moment")
+}
+
+fn evidence_error(error: EvidenceError) -> ApiError {
+    match error {
+        EvidenceError::NotFound(_) => ApiError::not_found("epoch_not_found", error.to_string()),
+        other => ApiError::internal(other),
+    }
+}
