@@ -6,6 +6,9 @@ import {stdJson} from "forge-std/StdJson.sol";
 
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IInferenceEscrow} from "../../../src/interfaces/IInferenceEscrow.sol";
+import {DatanetRegistry} from "../../../src/l2/DatanetRegistry.sol";
+import {InferenceEscrow} from "../../../src/l2/InferenceEscrow.sol";
+import {ModelRegistry} from "../../../src/l2/ModelRegistry.sol";
 import {Errors} from "../../../src/libraries/Errors.sol";
 import {EconomyTest} from "../../utils/EconomyTest.sol";
 
@@ -276,6 +279,15 @@ contract EconomyAccessTest is EconomyTest {
         vm.stopPrank();
         assertEq(settlement.credit(platform), 0.05 ether);
         assertEq(claimFor(datanetId, alice), 0.4 ether);
+    }
+
+    function test_RevertWhen_ConstructedWithoutAddresses() external {
+        vm.expectRevert(Errors.ZeroAddress.selector);
+        new DatanetRegistry(address(0));
+        vm.expectRevert(Errors.ZeroAddress.selector);
+        new ModelRegistry(DatanetRegistry(address(0)));
+        vm.expectRevert(Errors.ZeroAddress.selector);
+        new InferenceEscrow(IAttributionSettlement(address(0)));
     }
 
     function check(string memory name, address target) private {
