@@ -152,7 +152,8 @@ impl Verifier {
             .l2_block_ref(sealed.number())?
             .ok_or(VerifierError::MissingReference(sealed.number()))?;
         self.pipeline.accepted(reference);
-        self.derived_from.push_back((self.read.number, reference.id()));
+        let read = self.pipeline.l1_origin().map_or(self.read.number, |block| block.number);
+        self.derived_from.push_back((read, reference.id()));
         let finalized = self.chain.heads().finalized;
         self.chain.set_safe(reference.id(), finalized)?;
         self.chain.announce(sealed);

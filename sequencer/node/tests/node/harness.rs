@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub const CHAIN: u64 = 16_120;
+pub const BATCHER: Address = Address::repeat_byte(0xba);
 pub const ETHER: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 
 /// One chain's unchanging part.
@@ -40,7 +41,7 @@ impl World {
             .map(|index| PrivateKeySigner::from_bytes(&B256::with_last_byte(index)).unwrap())
             .collect();
         let start = now() - age;
-        let system_config = SystemConfig::default();
+        let system_config = SystemConfig { batcher_address: BATCHER, ..Default::default() };
         let mut genesis = GenesisL2 {
             chain_id: CHAIN,
             timestamp: start,
@@ -160,6 +161,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts a verifier on `store`.
+    pub async fn verifier(world: &World, store: Arc<Store>) -> Self {
+        Self::try_start(world, store, |config| config.role = Role::Verifier).await.unwrap()
+    }
+
     /// Starts a sequencer on `store`.
     pub async fn start(world: &World, store: Arc<Store>) -> Self {
         Self::try_start(world, store, |_| {}).await.unwrap()

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod blocks;
+mod derivation;
 mod execution;
 mod harness;
 mod subscriptions;
