@@ -1,0 +1,358 @@
+//! Golden bytes. `tests/vectors/economy.json` is shared with the contracts; `attribution.json` is ours:
+//! regenerate it with `BLESS=1 cargo test -p attribution-scores --test vectors` and look at the diff, for
+//! it changes only when a committed format changes.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_sol_types::SolValue;
+use attribution_scores::{
+    ContributionId, DatanetId, ModelId, Sequence,
+    claims::{Claim, Claims, SumNode},
+    cluster::{ClusterInput, ClusterMap},
+    document::{Document, DocumentCommitment},
+    eip712::{EpochPost, InferenceReceipt, ModelTotal, PoolTotal, Voucher, escrow_domain, settlement_domain},
+    epoch::{EpochInput, SettledReceipt, Split, compute},
+    exchange::{CanonicalMessage, CanonicalRequest, CanonicalResponse, RetrievedChunk, retrieval_root},
+    merkle,
+    record::{AttributionRecord, ClusterWeight, CreditedSpan},
+    sketch::Sketch,
+    spec::EngineSpec,
+    surprise::log2_q16,
+};
+use serde_json::{Value, json};
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(name)
+}
+
+fn economy() -> Value {
+    serde_json::from_slice(&std::fs::read(path("economy.json")).unwrap()).unwrap()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
+}
+
+fn hash(value: &Value) -> B256 {
+    text(value).parse().unwrap()
+}
+
+fn address(value: &Value) -> Address {
+    text(value).parse().unwrap()
+}
+
+fn number<T: std::str::FromStr>(value: &Value) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    match value {
+        Value::Number(number) => number.to_string().parse().unwrap(),
+        other => text(other).parse().unwrap(),
+    }
+}
+
+#[test]
+fn plain_trees_are_those_of_the_contracts() {
+    let vectors = &economy()["merkle"];
+    let items: Vec<B256> =
+        vectors["items"].as_array().unwrap().iter().map(|i| merkle::leaf_hash(hash(i).as_slice())).collect();
+    for tree in vectors["trees"].as_array().unwrap() {
+        let count: usize = number(&tree["count"]);
+        let leaves = &items[..count];
+        let root = merkle::root(leaves).unwrap_or_default();
+        assert_eq!(root, hash(&tree["root"]));
+        for (index, proof) in tree["proofs"].as_array().unwrap().iter().enumerate() {
+            let expected: Vec<B256> = proof.as_array().unwrap().iter().map(hash).collect();
+            assert_eq!(merkle::proof(leaves, index).unwrap(), expected);
+            assert!(merkle::verify(root, leaves[index], index as u64, count as u64, &expected));
+        }
+    }
+}
+
+#[test]
+fn contribution_trees_are_those_of_the_registry() {
+    let vectors = &economy()["contributions"];
+    let leaves: Vec<B256> = vectors["leaves"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|leaf| merkle::leaf_hash(hash(&leaf["leaf"]).as_slice()))
+        .collect();
+    for (count, root) in vectors["roots"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(merkle::root(&leaves[..count]).unwrap_or_default(), hash(root));
+    }
+}
+
+#[test]
+fn claims_trees_are_those_of_the_settlement() {
+    let vectors = &economy()["merkle_sum"];
+    let claims: Vec<Claim> = vectors["claims"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|claim| Claim {
+            datanet: DatanetId(number(&claim["datanet_id"])),
+            account: address(&claim["account"]),
+            cumulative: number(&claim["cumulative"]),
+        })
+        .collect();
+    for tree in vectors["trees"].as_array().unwrap() {
+        let count: usize = number(&tree["count"]);
+        let some = Claims::new(claims[..count].to_vec()).unwrap();
+        let root = SumNode { hash: hash(&tree["root"]), sum: number(&tree["total"]) };
+        assert_eq!(some.root().unwrap(), root);
+        for (index, proof) in tree["proofs"].as_array().unwrap().iter().enumerate() {
+            let ours = some.proof(claims[index].datanet, claims[index].account).unwrap().unwrap();
+            let theirs: Vec<SumNode> = proof
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|node| SumNode { hash: hash(&node["hash"]), sum: number(&node["sum"]) })
+                .collect();
+            assert_eq!(ours.proof, theirs);
+            assert_eq!(ours.index, index as u64);
+            assert!(ours.verify(root));
+        }
+    }
+}
+
+#[test]
+fn digests_are_those_of_the_contracts() {
+    let vectors = economy();
+    let chain_id = number(&vectors["chain_id"]);
+    let escrow = escrow_domain(chain_id, address(&vectors["contracts"]["InferenceEscrow"]));
+    let settlement =
+        settlement_domain(chain_id, address(&vectors["contracts"]["AttributionSettlement"]));
+
+    let m = &vectors["voucher"]["message"];
+    let voucher = Voucher {
+        customer: address(&m["customer"]),
+        gateway: address(&m["gateway"]),
+        nonce: number(&m["nonce"]),
+        cumulative: number(&m["cumulative"]),
+    };
+    assert_eq!(voucher.digest(&escrow), hash(&vectors["voucher"]["digest"]));
+
+    let m = &vectors["receipt"]["message"];
+    let receipt = InferenceReceipt {
+        number: number(&m["number"]),
+        modelId: number(&m["modelId"]),
+        customer: address(&m["customer"]),
+        gateway: address(&m["gateway"]),
+        requestHash: hash(&m["requestHash"]),
+        responseHash: hash(&m["responseHash"]),
+        tokensIn: number(&m["tokensIn"]),
+        tokensOut: number(&m["tokensOut"]),
+        fee: number(&m["fee"]),
+        timestamp: number(&m["timestamp"]),
+        engineSpecHash: hash(&m["engineSpecHash"]),
+        adapterSetHash: hash(&m["adapterSetHash"]),
+        retrievalRoot: hash(&m["retrievalRoot"]),
+    };
+    assert_eq!(receipt.receipt_hash(), hash(&vectors["receipt"]["struct_hash"]));
+    assert_eq!(receipt.digest(&settlement), hash(&vectors["receipt"]["digest"]));
+    let leaf = keccak256(
+        (receipt.receipt_hash(), hash(&vectors["receipt"]["attribution_hash"])).abi_encode(),
+    );
+    assert_eq!(leaf, hash(&vectors["receipt"]["epoch_leaf"]));
+
+    let m = &vectors["epoch"]["message"];
+    let list = |name: &str| vectors["epoch"][name].as_array().unwrap().clone();
+    let post = EpochPost {
+        epochId: number(&m["epochId"]),
+        gateway: address(&m["gateway"]),
+        engineSpecHash: hash(&m["engineSpecHash"]),
+        receiptsRoot: hash(&m["receiptsRoot"]),
+        firstReceipt: number(&m["firstReceipt"]),
+        receiptCount: number(&m["receiptCount"]),
+        claimsRoot: hash(&m["claimsRoot"]),
+        claimsTotal: number(&m["claimsTotal"]),
+        models: list("models")
+            .iter()
+            .map(|model| ModelTotal {
+                modelId: number(&model["modelId"]),
+                fees: number(&model["fees"]),
+                attributed: number(&model["attributed"]),
+            })
+            .collect(),
+        pools: list("pools")
+            .iter()
+            .map(|pool| PoolTotal {
+                datanetId: number(&pool["datanetId"]),
+                amount: number(&pool["amount"]),
+            })
+            .collect(),
+    };
+    assert_eq!(post.digest(&settlement), hash(&vectors["epoch"]["digest"]));
+}
+
+const ORIGINAL: &str = "\u{feff}Write-ahead logging\r\n\r\nReaders do not block writers and a writer does not block readers. \
+    Reading and writing can proceed concurrently.  \nChanges are appended to the log first; a checkpoint moves them into \
+    the database. \u{6570}\u{636e}\u{5e93} na\u{ef}ve caf\u{e9}.\n";
+const REWORDED: &str = "Write-ahead logging, in short. Readers do not block writers and a writer does not block readers. \
+    Reading and writing may proceed concurrently. Changes are appended to the log first.";
+const UNRELATED: &str = "A table declared strict checks the type of each value that is put into it.";
+
+/// Everything that `attribution.json` holds, computed.
+fn attribution() -> Value {
+    let long: String = (0..300).map(|i| format!("Sentence number {i} of a long line. ")).collect();
+    let texts = [ORIGINAL, REWORDED, UNRELATED, &long];
+    let documents: Vec<Document> =
+        texts.iter().map(|text| Document::normalise(text.as_bytes()).unwrap()).collect();
+    let inputs: Vec<ClusterInput<'_>> = documents
+        .iter()
+        .zip(1_u64..)
+        .map(|(document, id)| ClusterInput {
+            contribution: ContributionId(id),
+            sequence: Sequence(id),
+            datanet: DatanetId(1),
+            contributor: Address::repeat_byte(id as u8),
+            text: document.text(),
+        })
+        .collect();
+    let spec = EngineSpec {
+        tokenizer_hash: B256::repeat_byte(0x11),
+        model_hash: B256::repeat_byte(0x22),
+        ..EngineSpec::default()
+    };
+    let clusters = ClusterMap::build(&inputs, spec.cluster).unwrap();
+    let request = CanonicalRequest {
+        version: 1,
+        modelId: U256::from(1),
+        messages: vec![CanonicalMessage { role: "user".into(), content: "What is a checkpoint?".into() }],
+        maxTokens: 64,
+        temperatureMillionths: 700_000,
+        topPMillionths: 950_000,
+        seed: 42,
+        stop: vec!["\n\n".into()],
+    };
+    let response = CanonicalResponse {
+        version: 1,
+        tokens: vec![1, 2, 3, 49_151],
+        text: "It moves them.".into(),
+        finishReason: "stop".into(),
+    };
+    let retrieved = [
+        RetrievedChunk { contribution: ContributionId(1), chunk: 0, hash: B256::repeat_byte(3) },
+        RetrievedChunk { contribution: ContributionId(3), chunk: 2, hash: B256::repeat_byte(4) },
+    ];
+    let receipt = InferenceReceipt {
+        number: 0,
+        modelId: U256::from(1),
+        customer: Address::repeat_byte(0xc1),
+        gateway: Address::repeat_byte(0x9a),
+        requestHash: request.hash(),
+        responseHash: response.hash(),
+        tokensIn: 300,
+        tokensOut: 4,
+        fee: 3_100_000_000_000_007,
+        timestamp: 1_790_000_000,
+        engineSpecHash: spec.hash().unwrap(),
+        adapterSetHash: B256::ZERO,
+        retrievalRoot: retrieval_root(&retrieved).unwrap(),
+    };
+    let record = AttributionRecord {
+        version: 1,
+        receipt_hash: receipt.receipt_hash(),
+        engine_spec_hash: spec.hash().unwrap(),
+        answer_tokens: 4,
+        prompt_tokens: 1,
+        total_surprise_q16: 4_000_000,
+        floor_q16: 100_000,
+        spans: vec![CreditedSpan {
+            start: 1,
+            end: 3,
+            contribution: ContributionId(2),
+            cluster: ContributionId(1),
+            offset: 17,
+            surprise_q16: 900_001,
+            credit_q16: 800_001,
+        }],
+        weights: vec![ClusterWeight {
+            cluster: ContributionId(1),
+            datanet: DatanetId(1),
+            payee: Address::repeat_byte(1),
+            credit_q16: 800_001,
+            weight: 200_000_250,
+        }],
+        residual: 799_999_750,
+    };
+    let settled = [SettledReceipt { receipt: receipt.clone(), record: record.clone() }];
+    let split = Split { model_bps: 4_000, contributors_bps: 5_000, stakers_bps: 1_000 };
+    let epoch = compute(&EpochInput {
+        epoch_id: 1,
+        gateway: receipt.gateway,
+        engine_spec_hash: spec.hash().unwrap(),
+        receipts: &settled,
+        splits: &BTreeMap::from([(ModelId(1), split)]),
+        platform_bps: 500,
+        previous: &Claims::default(),
+    })
+    .unwrap();
+    let logarithms = [1_u64, 3, 10, 88_123, u64::MAX].map(|x| (x.to_string(), log2_q16(x)));
+    json!({
+        "documents": texts.iter().zip(&documents).map(|(input, document)| json!({
+            "input": Bytes::copy_from_slice(input.as_bytes()),
+            "normal": Bytes::copy_from_slice(document.text().as_bytes()),
+            "chunkLengths": document.chunks().iter().map(|chunk| chunk.len()).collect::<Vec<_>>(),
+            "commitment": DocumentCommitment::of(document).unwrap(),
+            "sketch": Bytes::from(Sketch::of(document.text()).to_bytes()),
+        })).collect::<Vec<_>>(),
+        "clusters": {
+            "members": clusters.members().map(|m| (m.contribution.0, m.cluster.0)).collect::<Vec<_>>(),
+            "root": clusters.root(),
+        },
+        "engineSpec": { "json": spec.canonical_json().unwrap(), "hash": spec.hash().unwrap() },
+        "log2Q16": logarithms,
+        "request": { "bytes": Bytes::from(request.abi_encode()), "hash": request.hash() },
+        "response": { "bytes": Bytes::from(response.abi_encode()), "hash": response.hash() },
+        "retrieval": { "chunks": retrieved, "root": retrieval_root(&retrieved).unwrap() },
+        "receipt": { "message": receipt, "hash": receipt.receipt_hash() },
+        "record": {
+            "message": record,
+            "bytes": Bytes::from(record.canonical_bytes()),
+            "hash": record.hash(),
+        },
+        "epoch": { "post": epoch.post, "claims": epoch.claims },
+    })
+}
+
+#[test]
+fn attribution_bytes_are_golden() {
+    let computed = serde_json::to_string_pretty(&attribution()).unwrap() + "\n";
+    let path = path("attribution.json");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &computed).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    let (golden, computed): (Value, Value) =
+        (serde_json::from_str(&golden).unwrap(), serde_json::from_str(&computed).unwrap());
+    for (name, value) in golden.as_object().unwrap() {
+        assert_eq!(value, &computed[name], "{name} changed");
+    }
+    assert_eq!(golden, computed);
+}
+
+#[test]
+fn json_forms_read_back() {
+    let golden = attribution();
+    let receipt: InferenceReceipt =
+        serde_json::from_value(golden["receipt"]["message"].clone()).unwrap();
+    assert_eq!(receipt.receipt_hash(), hash(&golden["receipt"]["hash"]));
+    let record: AttributionRecord =
+        serde_json::from_value(golden["record"]["message"].clone()).unwrap();
+    assert_eq!(record.hash(), hash(&golden["record"]["hash"]));
+    let post: EpochPost = serde_json::from_value(golden["epoch"]["post"].clone()).unwrap();
+    let claims: Claims = serde_json::from_value(golden["epoch"]["claims"].clone()).unwrap();
+    assert_eq!(claims.root().unwrap().hash, post.claimsRoot);
+    // Amounts beyond 64 bits survive JSON.
+    let voucher = Voucher {
+        customer: Address::ZERO,
+        gateway: Address::ZERO,
+        nonce: 1,
+        cumulative: u128::MAX,
+    };
+    let json = serde_json::to_string(&voucher).unwrap();
+    assert_eq!(serde_json::from_str::<Voucher>(&json).unwrap(), voucher);
+}
