@@ -39,7 +39,7 @@ interface IAttributionDispute {
     /// two neighbouring `slots` of the pending tree, or before its first or after its last one (then one slot is given).
     function disputeOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots) external;
     /// @notice The pending tree is not strictly ascending: `left` and `right` are neighbours, and `right` is a leaf whose key
-    /// is not above the one of `left`, or follows padding.
+    /// is not above the one of `left`, or follows padding. Or it is not padded: the two are at different depths.
     function disputeOrder(uint64 epochId, Slot calldata left, Slot calldata right) external;
     /// @notice The pending tree promises more for a Datanet than its pool: all that lies from `first` to `last`, both leaves
     /// of that Datanet, sums to more than the pool was funded with, including this epoch.

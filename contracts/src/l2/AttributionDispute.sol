@@ -64,13 +64,19 @@ contract AttributionDispute is IAttributionDispute {
         Tree memory pending = _pending(epochId);
         _proveSlot(pending, left);
         _proveSlot(pending, right);
-        if (left.index + 1 != right.index) revert Errors.AttributionDispute_NotAdjacent(left.index, right.index);
-        if (right.padding || _isBelow(left, right.datanetId, right.account)) {
-            revert Errors.AttributionDispute_InOrder();
+        // In a padded tree every leaf is at the same depth. Leaves at two depths would have no neighbours to compare.
+        bool uneven = left.proof.length != right.proof.length;
+        if (!uneven) {
+            if (left.index + 1 != right.index) {
+                revert Errors.AttributionDispute_NotAdjacent(left.index, right.index);
+            }
+            if (right.padding || _isBelow(left, right.datanetId, right.account)) {
+                revert Errors.AttributionDispute_InOrder();
+            }
         }
 
         // Interaction
-        settlement.rejectEpoch(epochId, msg.sender, "order");
+        settlement.rejectEpoch(epochId, msg.sender, uneven ? "uneven" : "order");
     }
 
     /// @inheritdoc IAttributionDispute
@@ -142,7 +148,7 @@ contract AttributionDispute is IAttributionDispute {
         if (slots.length != 1) return false;
         Slot calldata slot = slots[0];
         if (slot.index == 0 && _isAbove(slot, leaf.datanetId, leaf.account)) return true;
-        return slot.index + 1 == 1 << slot.proof.length && _isBelow(slot, leaf.datanetId, leaf.account);
+        return slot.index + 1 == 2 ** slot.proof.length && _isBelow(slot, leaf.datanetId, leaf.account);
     }
 
     /// @dev Keys are ordered by Datanet, then by account; padding is above all.

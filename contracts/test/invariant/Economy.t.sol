@@ -46,7 +46,7 @@ contract EconomyInvariantTest is EconomyTest {
         actions[14] = handler.setPlatformShare.selector;
         actions[15] = handler.claim.selector;
         actions[16] = handler.withdrawCredit.selector;
-        actions[17] = handler.wait.selector;
+        actions[17] = handler.passTime.selector;
         targetContract(address(handler));
         targetSelector(FuzzSelector({addr: address(handler), selectors: actions}));
     }

@@ -411,7 +411,7 @@ contract EconomyHandler is EconomyTest {
         store.addOut(who.balance - before);
     }
 
-    function wait(uint256 time) external counted("wait") {
+    function passTime(uint256 time) external counted("passTime") {
         vm.warp(vm.getBlockTimestamp() + bound(time, 1, 1 hours));
         vm.roll(vm.getBlockNumber() + 1);
     }

@@ -305,6 +305,32 @@ contract DisputeTest is EconomyTest {
         dispute.disputeOrder(2, left, right);
     }
 
+    /// @dev A tree that is not padded: one leaf hangs a level higher. In it the third account could be left out without two
+    /// neighbours that show it.
+    function test_WhenTheDepthIsUneven() external {
+        SumTree.Claim[] memory tree = tree3(0.1 ether, 0.4 ether, 0.1 ether);
+        SumTree.Claim[] memory lower = new SumTree.Claim[](2);
+        (lower[0], lower[1]) = (tree[0], tree[1]);
+        IAttributionSettlement.ProofNode[] memory top = new IAttributionSettlement.ProofNode[](2);
+        (top[0].hash, top[0].sum) = SumTree.rootOf(lower);
+        SumTree.Claim[] memory upper = new SumTree.Claim[](1);
+        upper[0] = tree[2];
+        (top[1].hash, top[1].sum) = SumTree.rootOf(upper);
+        IAttributionSettlement.EpochPost memory post = onePool(modelId, 1 ether, datanetId, 0.3 ether);
+        (post.claimsRoot, post.claimsTotal,) = SumTree.fold(top, 0);
+        postEpoch(post);
+        IAttributionDispute.Slot memory right = slot(tree, 2);
+        right.index = 1;
+        (,, right.proof) = SumTree.fold(top, 1);
+        IAttributionDispute.Slot memory left = slot(lower, 1);
+        IAttributionSettlement.ProofNode[] memory path = new IAttributionSettlement.ProofNode[](2);
+        (path[0], path[1]) = (left.proof[0], top[1]);
+        left.proof = path;
+        expectRejection("uneven");
+        dispute.disputeOrder(2, left, right);
+        assertRejected();
+    }
+
     /// @dev Padding in the middle would end the search for an account early.
     function test_WhenALeafFollowsPadding() external {
         SumTree.Claim[] memory tree = tree3(0.4 ether, 0.1 ether, 0.1 ether);
