@@ -40,7 +40,7 @@ fn user(content: &str) -> Vec<ChatMessage> {
 #[test]
 fn it_writes_sense() {
     let Some(model) = model() else { return };
-    let prompt = model.encode_chat(&user("What is the capital of France?")).unwrap();
+    let prompt = model.encode_chat(&user("Who wrote Romeo and Juliet?")).unwrap();
     let answer = ask(&model, prompt.clone(), 24, SamplingParams::default());
     println!("{:?}", answer.text);
     let rate = |tokens: usize, time: std::time::Duration| tokens as f64 / time.as_secs_f64();
@@ -49,7 +49,7 @@ fn it_writes_sense() {
         rate(answer.prompt_tokens - answer.reused_tokens, answer.prefill),
         rate(answer.tokens.len(), answer.generation)
     );
-    assert!(answer.text.contains("Paris"), "{:?}", answer.text);
+    assert!(answer.text.starts_with("The story of Romeo and Juliet by William Shakespeare"), "{:?}", answer.text);
     let again = ask(&model, prompt.clone(), 24, SamplingParams::default());
     assert_eq!(again.tokens, answer.tokens);
     let sampling = SamplingParams { temperature: 0.9, top_p: 0.95, seed: 5, ..Default::default() };
@@ -85,14 +85,17 @@ fn its_template_is_chatml() {
     assert_eq!(text, "system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face\nuser\nHi\nassistant\n");
 }
 
+/// Words far back in the prompt decide what comes next.
 #[test]
 fn a_long_prompt_is_read() {
     let Some(model) = model() else { return };
-    let facts: String = (0..40).map(|i| format!("Room {i} holds {} chairs. ", i * 3 + 1)).collect();
-    let prompt = model.encode_chat(&user(&format!("{facts}\nHow many chairs are in room 17?"))).unwrap();
-    let answer = ask(&model, prompt, 24, SamplingParams::default());
+    let sentence = "The wal-index greatly improves the performance of readers, but the use of shared memory means that all readers \
+                    must exist on the same machine.";
+    let filler: String = (0..40).map(|i| format!("Room {i} holds {} chairs. ", i * 3 + 1)).collect();
+    let prompt = model.encode(&format!("{sentence} {filler}\n\nThe wal-index greatly improves the performance of readers, but")).unwrap();
+    let answer = ask(&model, prompt, 16, SamplingParams::default());
     println!("{:?}: prefill of {} tokens {:?}", answer.text, answer.prompt_tokens, answer.prefill);
-    assert!(answer.text.contains("52"), "{:?}", answer.text);
+    assert!(answer.text.starts_with(" the use of shared memory means that all readers"), "{:?}", answer.text);
 }
 
 /// Mean negative log-likelihood of English prose, nats per token: a wrong rotation or norm shows here first.

@@ -66,7 +66,12 @@ pub fn verify_api_key(key: &str, gateway: Address, chain_id: u64, now: u64) -> R
     let (expiry, signature) = rest.split_first_chunk::<8>().ok_or(ApiKeyError::Malformed)?;
     let customer = Address::from(*customer);
     let expiry = u64::from_be_bytes(*expiry);
-    let signature = Signature::from_raw(signature).map_err(|_| ApiKeyError::Malformed)?;
+    let raw = signature;
+    let signature = Signature::from_raw(raw).map_err(|_| ApiKeyError::Malformed)?;
+    // Other spellings of the recovery bit mean the same; a key has one.
+    if signature.as_bytes() != *raw {
+        return Err(ApiKeyError::Malformed);
+    }
     let digest = digest(customer, gateway, chain_id, expiry);
     match signature.recover_address_from_prehash(&digest) {
         Ok(signer) if signer == customer => {}
