@@ -7,7 +7,7 @@ use scores::{ModelId, ScoresError, record::AttributionRecord};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clusters::{CorpusError, TokenCodec, prompt_tokens},
+    clusters::{CorpusError, TokenCodec},
     epochs::ReceiptSource,
     evidence::{SignedVoucher, StoredReceipt},
     journal::JournalError,
@@ -78,8 +78,7 @@ impl Attributor {
 
 /// The record of a call.
 pub fn attribute(corpus: &crate::clusters::Corpus, codec: &dyn TokenCodec, call: &Call) -> Result<AttributionRecord, CorpusError> {
-    let prompt = prompt_tokens(&call.request, codec)?;
-    corpus.attribute(call.receipt.receipt_hash(), call.receipt.engineSpecHash, &call.response.tokens, &prompt)
+    corpus.record_of(&call.receipt, &call.request, &call.response, codec)
 }
 
 impl ReceiptSource for Ledger {

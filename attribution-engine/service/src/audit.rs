@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::{
     chain::{Chain, ChainError, DatanetRef, EpochState, EpochStatus, Missing, Model},
     clusters::{
-        Corpus, CorpusDocument, CorpusError, TokenCodec, cluster_map, retrieval_query,
+        Corpus, CorpusDocument, CorpusError, TokenCodec, check_cluster_map, retrieval_query,
     },
     content,
     evidence::{CorpusEvidence, EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
@@ -460,19 +460,15 @@ async fn corpus_of(
     for reference in &model.datanets {
         let version = chain.datanet_version(*reference).await?;
         let mut documents = Vec::new();
-        for contribution in version.active {
+        for contribution in version.active.clone() {
             let document = source.document(contribution.commitment.content_hash).await?;
             match content::verify(&contribution, &document) {
                 Ok(()) => documents.push(CorpusDocument { contribution, document }),
                 Err(error) => wrong.push(error.to_string()),
             }
         }
-        let root = cluster_map(&documents, spec.cluster)?.root();
-        if root != version.cluster_map_root {
-            clusters.push(format!(
-                "Datanet {} version {}: computed {root}, published {}",
-                reference.datanet, reference.version, version.cluster_map_root
-            ));
+        if let Err(error) = check_cluster_map(&version, &documents, spec.cluster) {
+            clusters.push(error.to_string());
         }
         all.extend(documents);
     }

@@ -23,7 +23,7 @@ use scores::{
     surprise::SurpriseTable,
 };
 
-use crate::chain::Contribution;
+use crate::chain::{Contribution, DatanetVersion};
 
 /// Why a corpus cannot be built or an answer not be attributed.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,8 @@ pub enum CorpusError {
     Tokenizer(#[from] ModelError),
     #[error("the spec pins tokenizer {expected}, this one is {found}")]
     WrongTokenizer { expected: B256, found: B256 },
+    #[error("Datanet {datanet} version {version} was published with cluster map {published}, its documents make it {computed}")]
+    ClusterMap { datanet: DatanetId, version: u32, published: B256, computed: B256 },
     #[error("contribution {0} has no tokens: the tokenizer knows none of its characters")]
     NoTokens(ContributionId),
 }
@@ -99,6 +101,25 @@ pub fn cluster_map(documents: &[CorpusDocument], params: ClusterParams) -> Resul
         })
         .collect();
     Ok(ClusterMap::build(&inputs, params)?)
+}
+
+/// Whether a version was published with the cluster map that its documents (all of them, and no others)
+/// make. A model over one that was not cannot be served: no engine could sign its epochs.
+pub fn check_cluster_map(
+    version: &DatanetVersion,
+    documents: &[CorpusDocument],
+    params: ClusterParams,
+) -> Result<()> {
+    let computed = cluster_map(documents, params)?.root();
+    if computed == version.cluster_map_root {
+        return Ok(());
+    }
+    Err(CorpusError::ClusterMap {
+        datanet: version.datanet,
+        version: version.version,
+        published: version.cluster_map_root,
+        computed,
+    })
 }
 
 /// A retrieved chunk with its text.
@@ -292,7 +313,11 @@ fn open_index(
     fingerprint: B256,
 ) -> Result<Index> {
     let mut index = match directory {
-        Some(directory) => Index::open(directory.join(corpus_name(documents, fingerprint)))?,
+        Some(directory) => match Index::open(directory.join(corpus_name(documents, fingerprint))) {
+            // Another corpus of the same documents has it open, e.g. of a later version without news.
+            Err(IndexError::Locked { .. }) => Index::in_memory(),
+            opened => opened?,
+        },
         None => Index::in_memory(),
     };
     let mut missing = Vec::new();

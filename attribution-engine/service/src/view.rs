@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::{Authorization, Chain, ChainError, DatanetRef, Model},
-    clusters::{Corpus, CorpusDocument, TokenCodec},
+    clusters::{Corpus, CorpusDocument, TokenCodec, check_cluster_map},
     content::{ContentError, ContentStore},
     ports::{ChainView, PortError, ServedModel, ServedModels},
 };
@@ -143,9 +143,11 @@ impl ModelWatcher {
         }
         let mut documents = Vec::new();
         for reference in &model.datanets {
-            for contribution in self.chain.datanet_version(*reference).await?.active {
+            let version = self.chain.datanet_version(*reference).await?;
+            let mut of_version = Vec::new();
+            for contribution in version.active.clone() {
                 match self.content.document_of(&contribution) {
-                    Ok(document) => documents.push(CorpusDocument { contribution, document }),
+                    Ok(document) => of_version.push(CorpusDocument { contribution, document }),
                     Err(ContentError::NotFound(_)) => {
                         let datanet = contribution.datanet;
                         return Ok(Err(format!("the document of contribution {} of datanet {datanet} is not uploaded", contribution.id)));
@@ -156,6 +158,10 @@ impl ModelWatcher {
                     }
                 }
             }
+            if let Err(error) = check_cluster_map(&version, &of_version, self.spec.cluster) {
+                return Ok(Err(error.to_string()));
+            }
+            documents.append(&mut of_version);
         }
         let (spec, codec, directory) = (self.spec.clone(), self.codec.clone(), self.index_directory.clone());
         let built = tokio::task::spawn_blocking(move || Corpus::build(&spec, documents, codec.as_ref(), Some(&directory))).await;

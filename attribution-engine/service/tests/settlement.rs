@@ -1,0 +1,210 @@
+//! The settlement loop against the real contracts on a local chain: documents, clusters, receipts,
+//! epochs, claims, and an audit that notices every falsehood. Answers come from no model here; they are
+//! quotations, so that what they must pay is known.
+//!
+//! Needs `anvil` from `npm ci` (`node_modules/@foundry-rs`).
+
+mod support;
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use async_trait::async_trait;
+use attribution_service::{
+    audit::audit,
+    chain::EpochStatus,
+    epochs::{EpochError, EpochPoster, PosterConfig, Progress},
+    evidence::{EvidenceBundle, EvidenceError, EvidenceSource, EvidenceStore},
+};
+use scores::{DatanetId, claims::ClaimProof, document::Document, record::WEIGHT_ONE};
+use support::World;
+
+/// Posts, waits out the window and activates.
+async fn settle(world: &World, poster: &mut EpochPoster, epoch: u64) {
+    assert_eq!(poster.step().await.unwrap(), Progress::Posted(epoch));
+    assert!(matches!(poster.step().await.unwrap(), Progress::InWindow { .. }));
+    world.advance(support::CHALLENGE_WINDOW + 1).await;
+    assert_eq!(poster.step().await.unwrap(), Progress::Activated(epoch));
+}
+
+async fn claim(world: &World, proof: &ClaimProof) -> u128 {
+    let nodes = proof.proof.iter().map(|node| {
+        attribution_service::chain::bindings::settlement::IAttributionSettlement::ProofNode {
+            hash: node.hash,
+            sum: node.sum,
+        }
+    });
+    let settlement = world.chain.settlement();
+    let (datanet, account) = (proof.claim.datanet.to_u256(), proof.claim.account);
+    let call = settlement.claim(
+        datanet,
+        account,
+        proof.claim.cumulative,
+        U256::from(proof.index),
+        nodes.collect(),
+    );
+    let before = world.balance(account).await;
+    assert!(call.send().await.unwrap().get_receipt().await.unwrap().status());
+    (world.balance(account).await - before).to::<u128>()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotations_pay_their_authors_and_anyone_can_recompute_it() {
+    let world = World::start().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400), ("alice", 2_000, 300)]);
+    world.answer("Tell me about something else.", &[]);
+    let mut poster = world.poster();
+    assert_eq!(poster.chain.next_receipt_of(world.gateway).await.unwrap(), 0);
+    settle(&world, &mut poster, 1).await;
+
+    let report = audit(&world.chain, 1, &*world.evidence, &world.codec).await.unwrap();
+    assert!(report.ok, "{:#?}", report.failures().collect::<Vec<_>>());
+    assert_eq!(report.status, EpochStatus::Activated);
+    assert_eq!(report.recomputed.as_ref(), Some(&report.posted));
+
+    // The copier's document is longer-lived in no answer: its value goes to the original's author.
+    let [alice, bob, mallory] = ["alice", "bob", "mallory"].map(|name| world.address(name));
+    let proofs = |account: Address| world.evidence.claim_proofs(1, account).unwrap();
+    assert_eq!(proofs(mallory), []);
+    let mut paid = 0;
+    for account in [alice, bob] {
+        let [proof] = proofs(account).try_into().unwrap();
+        assert_eq!(proof.claim.datanet, DatanetId(1));
+        let received = claim(&world, &proof).await;
+        assert_eq!(received, proof.claim.cumulative);
+        assert!(received > 0);
+        paid += received;
+    }
+    assert_eq!(paid, report.posted.claims_total);
+
+    // A second epoch carries the claims on.
+    world.answer("And WAL?", &[("mallory", 500, 800)]);
+    settle(&world, &mut poster, 2).await;
+    let report = audit(&world.chain, 2, &*world.evidence, &world.codec).await.unwrap();
+    assert!(report.ok, "{:#?}", report.failures().collect::<Vec<_>>());
+    assert!(report.posted.claims_total > paid);
+    assert_eq!(world.evidence.claim_proofs(2, mallory).unwrap(), []);
+    let [proof] = world.evidence.claim_proofs(2, alice).unwrap().try_into().unwrap();
+    assert_eq!(claim(&world, &proof).await, report.posted.claims_total - paid);
+    assert_eq!(poster.step().await.unwrap(), Progress::Idle);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poster_that_dies_continues_where_the_chain_is() {
+    let world = World::start().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+    world.advance(support::CHALLENGE_WINDOW + 1).await;
+    // Another process with the same directories, and one that has lost its receipts.
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Activated(1));
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Idle);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_without_redeemable_vouchers_wait() {
+    let world = World::start().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    let voucher = world.journal.take_voucher();
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Unfunded);
+    world.journal.set_voucher(voucher);
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engines_do_not_sign_what_they_cannot_recompute() {
+    let world = World::start().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    world.journal.change(0, |stored| stored.record.weights[0].weight = WEIGHT_ONE / 2);
+    let error = world.poster().step().await.unwrap_err();
+    let EpochError::NotReproducible { epoch: 1, failures } = &error else { panic!("{error}") };
+    assert!(failures.contains("records: receipt 0"), "{failures}");
+    assert_eq!(world.chain.next_epoch_id().await.unwrap(), 1);
+}
+
+/// Evidence as somebody would forge it.
+struct Forged<B, D> {
+    store: Arc<EvidenceStore>,
+    bundle: B,
+    document: D,
+}
+
+#[async_trait]
+impl<B, D> EvidenceSource for Forged<B, D>
+where
+    B: Fn(&mut EvidenceBundle) + Send + Sync,
+    D: Fn(Document) -> Document + Send + Sync,
+{
+    async fn bundle(&self, epoch: u64) -> Result<EvidenceBundle, EvidenceError> {
+        let mut bundle = self.store.get(epoch)?;
+        (self.bundle)(&mut bundle);
+        Ok(bundle)
+    }
+
+    async fn document(&self, content_hash: B256) -> Result<Document, EvidenceError> {
+        self.store.document(content_hash).await.map(&self.document)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_names_what_was_forged() {
+    let world = World::start().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400)]);
+    let mut poster = world.poster();
+    settle(&world, &mut poster, 1).await;
+
+    type Forge = fn(&mut EvidenceBundle);
+    let forgeries: [(&str, Forge); 14] = [
+        ("chain", |b| b.chain_id += 1),
+        ("bundle", |b| b.post.claimsTotal += 1),
+        ("engine spec", |b| b.engine_spec = b.engine_spec.replace("\"matchTokensMin\":6", "\"matchTokensMin\":7")),
+        ("receipt signatures", |b| b.receipts[0].signature = Bytes::from(vec![27; 65])),
+        ("receipt signatures", |b| b.receipts[1].receipt.fee += 1),
+        ("receipt contents", |b| b.receipts[0].request.seed += 1),
+        ("receipt contents", |b| b.receipts[0].response.text.push('!')),
+        ("receipt contents", |b| b.receipts[0].retrieved.clear()),
+        ("records", |b| b.receipts[1].record.spans[0].offset += 1),
+        ("records", |b| b.receipts[1].response.tokens.reverse()),
+        ("receipts root", |b| {
+            b.receipts.pop();
+        }),
+        ("previous claims", |b| b.previous_claims = b.claims.clone()),
+        ("claims list", |b| b.claims = b.previous_claims.clone()),
+        ("corpora", |b| b.corpora[0].members[0].contributor = Address::ZERO),
+    ];
+    for (check, forge) in forgeries {
+        let source = Forged { store: world.evidence.clone(), bundle: forge, document: |document| document };
+        let report = audit(&world.chain, 1, &source, &world.codec).await.unwrap();
+        assert!(!report.ok, "{check}");
+        let failed: Vec<&str> = report.failures().map(|check| check.name).collect();
+        assert!(failed.contains(&check), "{check} should have failed, these did: {failed:?}");
+    }
+    let other_words = |document: Document| {
+        Document::normalise(document.text().replace("WAL", "wal").as_bytes()).unwrap()
+    };
+    let source = Forged { store: world.evidence.clone(), bundle: |_: &mut _| {}, document: other_words };
+    let report = audit(&world.chain, 1, &source, &world.codec).await.unwrap();
+    let failed: Vec<_> = report.failures().collect();
+    assert_eq!(failed[0].name, "documents");
+    assert!(failed[0].detail.contains("wrong document for contribution"), "{}", failed[0].detail);
+
+    // The chain decides which engines there are.
+    assert!(world.codec.encode("x").is_ok());
+    let report = audit(&world.chain, 1, &*world.evidence, &world.codec).await.unwrap();
+    assert!(report.ok);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_that_was_never_posted_cannot_be_audited() {
+    let world = World::start().await;
+    let error = audit(&world.chain, 1, &*world.evidence, &world.codec).await.unwrap_err();
+    assert_eq!(error.to_string(), "epoch 1 is not on chain");
+}
+
+#[test]
+fn an_epoch_is_due_by_age_or_by_count() {
+    let config = PosterConfig::default();
+    assert_eq!(config.interval.as_secs(), 600);
+    assert!(config.receipts_max > 0);
+}

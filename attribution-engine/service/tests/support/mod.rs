@@ -1,0 +1,464 @@
+//! A world to settle in: anvil, the economy contracts, three authors and a copier, a model over their
+//! documents, a customer with money, and a gateway that answers with quotations.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use alloy_network::{EthereumWallet, TransactionBuilder};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_provider::{DynProvider, Provider, ProviderBuilder};
+use alloy_rpc_types_eth::TransactionRequest;
+use alloy_signer::SignerSync;
+use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner};
+use alloy_sol_types::SolValue;
+use attribution_service::{
+    chain::{
+        Chain, Contracts, DatanetRef,
+        bindings::{datanets::IDatanetRegistry, models::IModelRegistry},
+    },
+    clusters::{Corpus, CorpusDocument, TokenCodec, cluster_map},
+    content::ContentStore,
+    epochs::{EpochPoster, PosterConfig, ReceiptSource},
+    evidence::{EvidenceStore, SignedVoucher, StoredReceipt},
+};
+use models::Tokenizer;
+use parking_lot::Mutex;
+use scores::{
+    ContributionId, DatanetId, ModelId,
+    document::{Document, DocumentCommitment},
+    eip712::{InferenceReceipt, Voucher},
+    epoch::fee,
+    exchange::{CanonicalMessage, CanonicalRequest, CanonicalResponse, retrieval_root},
+    spec::EngineSpec,
+};
+
+/// Seconds.
+pub const CHALLENGE_WINDOW: u64 = 30;
+const CHAIN_ID: u64 = 16_120;
+const PRICE: u128 = 1_000_000_000_000;
+const ONE: u128 = 1_000_000_000_000_000_000;
+const LICENCE: &str = "blessing";
+
+pub struct World {
+    pub chain: Chain,
+    pub gateway: Address,
+    pub codec: Tokenizer,
+    pub journal: Arc<Journal>,
+    pub evidence: Arc<EvidenceStore>,
+    provider: DynProvider,
+    gateway_key: PrivateKeySigner,
+    engines: Vec<PrivateKeySigner>,
+    spec: EngineSpec,
+    corpus: Corpus,
+    model: ModelId,
+    documents: Vec<(&'static str, Document)>,
+    _directory: tempfile::TempDir,
+    _anvil: Anvil,
+}
+
+/// The gateway's books, in memory.
+#[derive(Default)]
+pub struct Journal {
+    receipts: Mutex<Vec<StoredReceipt>>,
+    voucher: Mutex<Option<SignedVoucher>>,
+}
+
+impl Journal {
+    pub fn take_voucher(&self) -> SignedVoucher {
+        self.voucher.lock().take().expect("a voucher")
+    }
+
+    pub fn set_voucher(&self, voucher: SignedVoucher) {
+        *self.voucher.lock() = Some(voucher);
+    }
+
+    pub fn change(&self, position: usize, change: impl FnOnce(&mut StoredReceipt)) {
+        change(&mut self.receipts.lock()[position]);
+    }
+}
+
+impl ReceiptSource for Journal {
+    fn receipts(&self, first: u64, limit: usize) -> Vec<StoredReceipt> {
+        self.receipts.lock().iter().skip(first as usize).take(limit).cloned().collect()
+    }
+
+    fn vouchers(&self) -> Vec<SignedVoucher> {
+        self.voucher.lock().iter().cloned().collect()
+    }
+}
+
+struct Anvil(Child);
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Roles by their index in the development mnemonic.
+fn key(index: u32) -> PrivateKeySigner {
+    MnemonicBuilder::from_phrase_nth("test test test test test test test test test test test junk", index)
+}
+
+const AUTHORS: [(&str, u32, &str); 3] = [
+    ("alice", 1, "alice/wal.txt"),
+    ("bob", 2, "bob/autoinc.txt"),
+    ("mallory", 3, "mallory/wal-explained.txt"),
+];
+const CUSTOMER: u32 = 4;
+const GATEWAY: u32 = 5;
+const ENGINES: [u32; 3] = [6, 7, 8];
+const OWNER: u32 = 0;
+
+impl World {
+    pub async fn start() -> Self {
+        let (anvil, url) = start_anvil();
+        let wallet = (0..10).fold(EthereumWallet::default(), |mut wallet, index| {
+            wallet.register_signer(key(index));
+            wallet
+        });
+        let mut wallet_with_default = wallet;
+        wallet_with_default.register_default_signer(key(OWNER));
+        let provider =
+            ProviderBuilder::new().wallet(wallet_with_default).connect_http(url.parse().unwrap()).erased();
+        wait_until_up(&provider).await;
+        let contracts = deploy(&provider).await;
+        let gateway_key = key(GATEWAY);
+        let chain = Chain::connect_with_signer(url.parse().unwrap(), contracts, gateway_key.clone())
+            .await
+            .unwrap();
+        let codec = byte_tokenizer();
+        let spec = EngineSpec {
+            tokenizer_hash: TokenCodec::fingerprint(&codec),
+            model_hash: B256::repeat_byte(7),
+            ..EngineSpec::default()
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let content = Arc::new(ContentStore::open(directory.path().join("content")).unwrap());
+        let evidence = EvidenceStore::open(directory.path().join("evidence"), content.clone()).unwrap();
+
+        let documents = contribute(&provider, &chain, &content).await;
+        let model = register_model(&provider, &chain, &content, &spec).await;
+        let reference = DatanetRef { datanet: DatanetId(1), version: 1 };
+        let active = chain.datanet_version(reference).await.unwrap().active;
+        let corpus_documents = with_documents(&active, &content);
+        let corpus = Corpus::build(&spec, corpus_documents, &codec, Some(directory.path())).unwrap();
+        fund(&provider, &chain, gateway_key.address()).await;
+        Self {
+            gateway: gateway_key.address(),
+            chain,
+            codec,
+            journal: Arc::default(),
+            evidence: Arc::new(evidence),
+            provider,
+            gateway_key,
+            engines: ENGINES.map(key).to_vec(),
+            spec,
+            corpus,
+            model,
+            documents,
+            _directory: directory,
+            _anvil: anvil,
+        }
+    }
+
+    pub fn address(&self, author: &str) -> Address {
+        key(AUTHORS.iter().find(|(name, ..)| *name == author).unwrap().1).address()
+    }
+
+    pub async fn balance(&self, account: Address) -> U256 {
+        self.provider.get_balance(account).await.unwrap()
+    }
+
+    pub async fn advance(&self, seconds: u64) {
+        let _: serde_json::Value = self
+            .provider
+            .raw_request("evm_increaseTime".into(), (seconds,))
+            .await
+            .unwrap();
+        let _: serde_json::Value = self.provider.raw_request("evm_mine".into(), ()).await.unwrap();
+    }
+
+    pub fn poster(&self) -> EpochPoster {
+        EpochPoster::new(
+            self.chain.clone(),
+            self.gateway,
+            self.engines.clone(),
+            self.spec.clone(),
+            Arc::new(byte_tokenizer()),
+            self.journal.clone(),
+            self.evidence.clone(),
+            PosterConfig { interval: Duration::ZERO, receipts_max: 100, poll: Duration::from_millis(10) },
+        )
+    }
+
+    /// Answers a question with quotations of (author, first byte, length), and words of nobody's between.
+    pub fn answer(&self, question: &str, quotations: &[(&str, usize, usize)]) {
+        let mut text = String::from("Zyx qvj. ");
+        for (author, from, length) in quotations {
+            let document = &self.documents.iter().find(|(name, _)| name == author).unwrap().1;
+            text.push_str(&document.text()[*from..from + length]);
+            text.push_str(" Kjh vbq wpz. ");
+        }
+        let request = CanonicalRequest {
+            version: 1,
+            modelId: self.model.to_u256(),
+            messages: vec![CanonicalMessage { role: "user".into(), content: question.into() }],
+            maxTokens: 4_096,
+            temperatureMillionths: 0,
+            topPMillionths: 1_000_000,
+            seed: 1,
+            stop: vec![],
+        };
+        let response = CanonicalResponse {
+            version: 1,
+            tokens: TokenCodec::encode(&self.codec, &text).unwrap(),
+            text,
+            finishReason: "stop".into(),
+        };
+        let retrieved: Vec<_> =
+            self.corpus.retrieve(question, 2).iter().map(|chunk| chunk.reference).collect();
+        let mut receipts = self.journal.receipts.lock();
+        let tokens_out = response.tokens.len() as u32;
+        let receipt = InferenceReceipt {
+            number: receipts.len() as u64,
+            modelId: self.model.to_u256(),
+            customer: key(CUSTOMER).address(),
+            gateway: self.gateway,
+            requestHash: request.hash(),
+            responseHash: response.hash(),
+            tokensIn: 100,
+            tokensOut: tokens_out,
+            fee: fee(100, tokens_out, PRICE, PRICE).unwrap(),
+            timestamp: 1,
+            engineSpecHash: self.spec.hash().unwrap(),
+            adapterSetHash: B256::ZERO,
+            retrievalRoot: retrieval_root(&retrieved).unwrap(),
+        };
+        let digest = receipt.digest(&self.chain.settlement_domain());
+        let record = self.corpus.record_of(&receipt, &request, &response, &self.codec).unwrap();
+        let signature = self.gateway_key.sign_hash_sync(&digest).unwrap().as_bytes();
+        receipts.push(StoredReceipt {
+            receipt,
+            signature: Bytes::from(signature),
+            request,
+            response,
+            retrieved,
+            record,
+        });
+        let voucher = Voucher {
+            customer: key(CUSTOMER).address(),
+            gateway: self.gateway,
+            nonce: 1,
+            cumulative: receipts.iter().map(|stored| stored.receipt.fee).sum(),
+        };
+        let digest = voucher.digest(&self.chain.escrow_domain());
+        let signature = self.gateway_key.sign_hash_sync(&digest).unwrap().as_bytes();
+        self.journal.set_voucher(SignedVoucher { voucher, signature: Bytes::from(signature) });
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn start_anvil() -> (Anvil, String) {
+    let binary = root().join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
+    // Free at this moment; nothing else on the machine asks for ports in this range's random order.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let child = Command::new(&binary)
+        .args(["--silent", "--port", &port.to_string(), "--chain-id", &CHAIN_ID.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}; run npm ci", binary.display()));
+    (Anvil(child), format!("http://127.0.0.1:{port}"))
+}
+
+async fn wait_until_up(provider: &DynProvider) {
+    for _ in 0..200 {
+        if provider.get_block_number().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("anvil does not answer");
+}
+
+fn creation_code(contract: &str, arguments: Vec<u8>) -> Vec<u8> {
+    let path = root().join(format!("contracts/artifacts/{contract}.json"));
+    let artifact: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let code: Bytes = artifact["bytecode"].as_str().unwrap().parse().unwrap();
+    [code.to_vec(), arguments].concat()
+}
+
+/// The contracts know each other's addresses before they exist, as in genesis.
+async fn deploy(provider: &DynProvider) -> Contracts {
+    let owner = key(OWNER).address();
+    let at = |nonce: u64| owner.create(nonce);
+    let contracts =
+        Contracts { datanets: at(0), models: at(1), escrow: at(2), settlement: at(3), dispute: at(4) };
+    let engines: Vec<Address> = ENGINES.map(|index| key(index).address()).to_vec();
+    let parameters = (
+        U256::from(500),
+        U256::from(2),
+        U256::from(CHALLENGE_WINDOW),
+        U256::from(ONE / 1_000),
+        owner,
+        owner,
+        owner,
+    );
+    let settlement =
+        (owner, contracts.models, contracts.dispute, U256::from(1), parameters, engines).abi_encode_params();
+    let codes = [
+        creation_code("DatanetRegistry", owner.abi_encode()),
+        creation_code("ModelRegistry", contracts.datanets.abi_encode()),
+        creation_code("InferenceEscrow", contracts.settlement.abi_encode()),
+        creation_code("AttributionSettlement", settlement),
+        creation_code("AttributionDispute", contracts.settlement.abi_encode()),
+    ];
+    for code in codes {
+        let request = TransactionRequest::default().with_deploy_code(code);
+        let receipt = provider.send_transaction(request).await.unwrap().get_receipt().await.unwrap();
+        assert!(receipt.status());
+    }
+    contracts
+}
+
+macro_rules! send {
+    ($call:expr, $from:expr) => {{
+        let receipt = $call.from($from).send().await.unwrap().get_receipt().await.unwrap();
+        assert!(receipt.status(), stringify!($call));
+    }};
+}
+
+/// A Datanet with everyone's document, committed in the authors' order and accepted.
+async fn contribute(
+    provider: &DynProvider,
+    chain: &Chain,
+    content: &ContentStore,
+) -> Vec<(&'static str, Document)> {
+    let registry = IDatanetRegistry::new(chain.contracts().datanets, provider.clone());
+    let params = IDatanetRegistry::DatanetParams {
+        name: "How an embedded database works".into(),
+        licence: LICENCE.into(),
+        licenceTextHash: B256::repeat_byte(1),
+        schemaHash: B256::ZERO,
+        bond: U256::from(ONE / 1_000).to(),
+        revealWindow: 3_600,
+        curators: vec![],
+    };
+    send!(registry.createDatanet(params), key(OWNER).address());
+    let mut documents = Vec::new();
+    let mut reveals = Vec::new();
+    for (name, index, file) in AUTHORS {
+        let bytes = std::fs::read(root().join("tests/data/sqlite").join(file)).unwrap();
+        let document = Document::normalise(&bytes).unwrap();
+        let commitment = DocumentCommitment::of(&document).unwrap();
+        let reveal = IDatanetRegistry::Reveal {
+            contentHash: commitment.content_hash,
+            chunkRoot: commitment.chunk_root,
+            chunkCount: commitment.chunk_count,
+            byteLength: commitment.byte_length,
+            sketchHash: commitment.sketch_hash,
+            licenceHash: keccak256(LICENCE),
+            provenance: vec![],
+            archive: String::new(),
+            salt: B256::repeat_byte(index as u8),
+        };
+        let author = key(index).address();
+        let hash =
+            registry.commitmentOf(U256::from(1), author, reveal.clone()).call().await.unwrap();
+        send!(registry.commit(U256::from(1), hash).value(U256::from(ONE / 1_000)), author);
+        reveals.push((author, reveal));
+        documents.push((name, document));
+    }
+    for ((author, reveal), id) in reveals.into_iter().zip(1_u64..) {
+        send!(registry.reveal(U256::from(id), reveal), author);
+    }
+    send!(registry.accept((1..=3).map(U256::from).collect()), key(OWNER).address());
+    for ((_, document), id) in documents.iter().zip(1_u64..) {
+        let contribution = chain.contribution(ContributionId(id)).await.unwrap();
+        content.accept(&contribution, document.text().as_bytes()).unwrap();
+    }
+    documents
+}
+
+fn with_documents(
+    contributions: &[attribution_service::chain::Contribution],
+    content: &ContentStore,
+) -> Vec<CorpusDocument> {
+    contributions
+        .iter()
+        .map(|contribution| CorpusDocument {
+            contribution: contribution.clone(),
+            document: content.document_of(contribution).unwrap(),
+        })
+        .collect()
+}
+
+async fn register_model(
+    provider: &DynProvider,
+    chain: &Chain,
+    content: &ContentStore,
+    spec: &EngineSpec,
+) -> ModelId {
+    let owner = key(OWNER).address();
+    let accepted = chain.accepted(DatanetId(1)).await.unwrap();
+    let clusters = cluster_map(&with_documents(&accepted, content), spec.cluster).unwrap();
+    assert_eq!(clusters.member(ContributionId(3)).unwrap().cluster, ContributionId(1));
+    let registry = IDatanetRegistry::new(chain.contracts().datanets, provider.clone());
+    send!(registry.publishVersion(U256::from(1), clusters.root()), owner);
+    let models = IModelRegistry::new(chain.contracts().models, provider.clone());
+    let params = IModelRegistry::ModelParams {
+        name: "sqlite-guide".into(),
+        parent: U256::ZERO,
+        baseModelHash: spec.model_hash,
+        adapters: vec![],
+        datanets: vec![IModelRegistry::DatanetRef { datanetId: U256::from(1), version: 1 }],
+        trainingManifestRoot: B256::ZERO,
+        sketchRoot: B256::ZERO,
+        engineSpecHash: spec.hash().unwrap(),
+        retrievalChunks: 2,
+        pricePer1kIn: U256::from(PRICE).to(),
+        pricePer1kOut: U256::from(PRICE).to(),
+        split: IModelRegistry::Split { modelBps: 4_000, contributorsBps: 5_000, stakersBps: 1_000 },
+        payee: owner,
+    };
+    send!(models.registerModel(params), owner);
+    ModelId(1)
+}
+
+async fn fund(provider: &DynProvider, chain: &Chain, gateway: Address) {
+    let customer = key(CUSTOMER).address();
+    let escrow = attribution_service::chain::bindings::escrow::IInferenceEscrow::new(
+        chain.contracts().escrow,
+        provider.clone(),
+    );
+    send!(escrow.deposit(customer).value(U256::from(ONE)), customer);
+    let (_, now) = chain.latest_block().await.unwrap();
+    send!(escrow.authorize(gateway, gateway, ONE, now + 86_400), customer);
+}
+
+/// Every byte is a token; GPT-2's printable stand-ins for the bytes, in the order of the bytes.
+fn byte_tokenizer() -> Tokenizer {
+    let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let mut stand_in = 256_u32;
+    let tokens = (0..=255_u8).map(|byte| {
+        let code = if printable(byte) {
+            u32::from(byte)
+        } else {
+            stand_in += 1;
+            stand_in - 1
+        };
+        char::from_u32(code).unwrap().to_string()
+    });
+    Tokenizer::new(tokens.collect(), vec![], Default::default(), vec![], false).unwrap()
+}
