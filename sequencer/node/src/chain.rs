@@ -29,6 +29,9 @@ pub use store::StateView;
 /// Blocks that wait for slow subscribers; beyond it they are told that they missed some.
 const ANNOUNCEMENTS_KEPT: usize = 256;
 
+/// Accounts after a block that changed them.
+pub type ChangedAccounts = Vec<(Address, AccountState)>;
+
 /// A committed block with everything its readers need. Shared by reference.
 #[derive(Debug)]
 pub struct SealedBlock {
@@ -267,7 +270,7 @@ impl Chain {
     pub fn commit(
         &self,
         executed: ExecutedBlock,
-    ) -> Result<(Arc<SealedBlock>, Vec<(Address, AccountState)>), StoreError> {
+    ) -> Result<(Arc<SealedBlock>, ChangedAccounts), StoreError> {
         let _writer = self.writer.lock();
         self.store.commit(&executed)?;
         let changed = changed_accounts(&executed.changes);
@@ -333,7 +336,7 @@ impl AccountReader for Chain {
 }
 
 /// The accounts the block changed, as the pool needs to know them.
-fn changed_accounts(changes: &StateChanges) -> Vec<(Address, AccountState)> {
+fn changed_accounts(changes: &StateChanges) -> ChangedAccounts {
     changes
         .accounts
         .iter()

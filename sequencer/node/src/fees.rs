@@ -3,16 +3,10 @@
 //! transaction sets.
 
 use alloy_primitives::U256;
+use messages::{DA_FOOTPRINT_GAS_SCALAR_DEFAULT, L1Attributes};
 
-/// Jovian: the DA footprint scalar when the chain sets none (OP Stack specification, Jovian).
-const DA_FOOTPRINT_GAS_SCALAR_DEFAULT: u16 = 400;
 /// Size estimates are scaled by this (Fjord).
 const SIZE_SCALE: u64 = 1_000_000;
-
-/// `setL1BlockValuesJovian()`.
-const JOVIAN_SELECTOR: [u8; 4] = [0x3d, 0xb6, 0xbe, 0x2b];
-/// Bytes after the selector.
-const JOVIAN_FIELDS_BYTES: usize = 174;
 
 /// The fee parameters one L2 block runs with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,25 +25,18 @@ pub struct L1Fees {
 }
 
 impl L1Fees {
-    /// Reads the parameters from the calldata of a block's L1 attributes transaction (Jovian
-    /// form, OP Stack specification "L1 Attributes"); `None` for anything else, such as the
-    /// genesis block's absence of one.
+    /// The parameters in the calldata of a block's L1 attributes transaction; `None` for anything
+    /// else.
     pub fn from_attributes(calldata: &[u8]) -> Option<Self> {
-        let fields = calldata.strip_prefix(&JOVIAN_SELECTOR)?;
-        if fields.len() != JOVIAN_FIELDS_BYTES {
-            return None;
-        }
-        // baseFeeScalar u32 | blobBaseFeeScalar u32 | sequenceNumber u64 | timestamp u64 |
-        // number u64 | baseFee u256 | blobBaseFee u256 | hash | batcherHash |
-        // operatorFeeScalar u32 | operatorFeeConstant u64 | daFootprintGasScalar u16
+        let l1 = L1Attributes::decode(calldata).ok()?;
         Some(Self {
-            base_fee_scalar: u32::from_be_bytes(field(fields, 0)?),
-            blob_base_fee_scalar: u32::from_be_bytes(field(fields, 4)?),
-            base_fee: U256::from_be_bytes(field::<32>(fields, 32)?),
-            blob_base_fee: U256::from_be_bytes(field::<32>(fields, 64)?),
-            operator_fee_scalar: u32::from_be_bytes(field(fields, 160)?),
-            operator_fee_constant: u64::from_be_bytes(field(fields, 164)?),
-            da_footprint_gas_scalar: u16::from_be_bytes(field(fields, 172)?),
+            base_fee: l1.base_fee,
+            blob_base_fee: l1.blob_base_fee,
+            base_fee_scalar: l1.base_fee_scalar,
+            blob_base_fee_scalar: l1.blob_base_fee_scalar,
+            operator_fee_scalar: l1.operator_fee_scalar,
+            operator_fee_constant: l1.operator_fee_constant,
+            da_footprint_gas_scalar: l1.da_footprint_gas_scalar,
         })
     }
 
@@ -92,10 +79,6 @@ impl L1Fees {
     pub fn da_footprint(&self, size_scaled: u64) -> u64 {
         (size_scaled / SIZE_SCALE).saturating_mul(u64::from(self.da_footprint_scalar()))
     }
-}
-
-fn field<const N: usize>(fields: &[u8], start: usize) -> Option<[u8; N]> {
-    fields.get(start..)?.first_chunk::<N>().copied()
 }
 
 #[cfg(test)]

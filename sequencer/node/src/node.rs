@@ -165,7 +165,7 @@ impl NodeHandle {
             let result = match ended {
                 Ok((task, result)) => {
                     if let Err(error) = &result {
-                        tracing::error!(task, %error, "a task of the node failed");
+                        tracing::error!(task, error = causes(error), "a task of the node failed");
                     }
                     result
                 }
@@ -196,6 +196,18 @@ fn spawn<F>(
         let _guard = guard;
         (name, running.await)
     });
+}
+
+/// The error with everything that led to it, in one line.
+fn causes(error: &NodeError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 fn check_genesis(chain: &Chain) -> Result<(), NodeError> {

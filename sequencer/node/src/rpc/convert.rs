@@ -50,7 +50,6 @@ pub fn rpc_transaction(block: &SealedBlock, index: usize) -> Option<Transaction>
         block_number: Some(block.number()),
         base_fee: block.header().base_fee_per_gas,
         block_timestamp: Some(block.header().timestamp),
-        ..Default::default()
     };
     let deposit_meta = match block.receipts().get(index)? {
         OpReceiptEnvelope::Deposit(receipt) => OpDepositInfo {

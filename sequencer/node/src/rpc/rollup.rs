@@ -1,6 +1,6 @@
 //! `optimism_*`: heads with their L1 origins, and output roots.
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use primitives::{L1BlockRef, L2BlockRef};
 use serde::Serialize;
 
@@ -59,13 +59,15 @@ impl Api {
     pub(super) fn output_at_block(&self, number: u64) -> Result<Output, RpcError> {
         let block = self.block_at(number)?.ok_or_else(RpcError::header_not_found)?;
         let header = block.header();
-        let version = B256::ZERO;
         // Isthmus: the header's withdrawals root is the message passer's storage root.
         let withdrawal_storage_root = header.withdrawals_root.unwrap_or_default();
-        let preimage = [version, header.state_root, withdrawal_storage_root, block.hash()].concat();
         Ok(Output {
-            version,
-            output_root: keccak256(preimage),
+            version: B256::ZERO,
+            output_root: messages::output_root(
+                header.state_root,
+                withdrawal_storage_root,
+                block.hash(),
+            ),
             block_ref: self.l2_ref(number)?,
             withdrawal_storage_root,
             state_root: header.state_root,
