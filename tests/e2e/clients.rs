@@ -1,0 +1,191 @@
+//! The clients people use, unmodified: cast, forge, viem, and the OpenAI library.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::harness::{Dev, foundry, path, root, run_foundry, run_node};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wallets_foundry_and_openai_clients_work() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let dev = Dev::start(&dir.path().join("chain"))?;
+    let contract = build_box(dir.path())?;
+
+    cast(&dev)?;
+    let deployed = forge_create(&dev, &contract)?;
+    cast_contract(&dev, &deployed)?;
+    forge_script(&dev, dir.path())?;
+    viem(&dev, &contract)?;
+    openai(&dev)?;
+    Ok(())
+}
+
+/// A tester's own Foundry project outside the repository, with the repository's compiler.
+struct BoxProject {
+    root: std::path::PathBuf,
+    abi: Value,
+    bytecode: String,
+}
+
+fn build_box(dir: &std::path::Path) -> Result<BoxProject> {
+    let project = dir.join("own-project");
+    std::fs::create_dir_all(project.join("src"))?;
+    std::fs::create_dir_all(project.join("script"))?;
+    std::fs::copy(root().join("tests/data/contracts/Box.sol"), project.join("src/Box.sol"))?;
+    std::fs::copy(
+        root().join("tests/data/contracts/DeployBox.s.sol"),
+        project.join("script/DeployBox.s.sol"),
+    )?;
+    let solc = root().join("scripts/solc").canonicalize()?;
+    let libs = root().join("node_modules").canonicalize()?;
+    std::fs::write(
+        project.join("foundry.toml"),
+        format!(
+            "[profile.default]\nsrc = \"src\"\nscript = \"script\"\nout = \"out\"\nlibs = []\n\
+             offline = true\nsolc = {:?}\nauto_detect_remappings = false\nallow_paths = [{:?}]\n\
+             remappings = [\"forge-std/={}/@layerzerolabs/toolbox-foundry/lib/forge-std/\"]\n\
+             ignored_error_codes = [4591]\nignored_warnings_from = [{:?}]\n",
+            path(&solc),
+            path(&libs),
+            path(&libs),
+            path(&libs)
+        ),
+    )?;
+    forge_in(&project, &["build"])?;
+    let artifact: Value =
+        serde_json::from_slice(&std::fs::read(project.join("out/Box.sol/Box.json"))?)?;
+    Ok(BoxProject {
+        root: project,
+        abi: artifact["abi"].clone(),
+        bytecode: artifact["bytecode"]["object"].as_str().context("bytecode")?.to_owned(),
+    })
+}
+
+fn forge_in(project: &std::path::Path, args: &[&str]) -> Result<String> {
+    let output = Command::new(foundry("forge")?)
+        .current_dir(project)
+        .env("FOUNDRY_DISABLE_NIGHTLY_WARNING", "1")
+        .args(args)
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "forge {}: {}\n{}",
+        args.join(" "),
+        String::from_utf8_lossy(&output.stderr),
+        String::from_utf8_lossy(&output.stdout)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn cast(dev: &Dev) -> Result<()> {
+    let rpc = ["--rpc-url", dev.ready.l2_rpc.as_str()];
+    let chain_id = run_foundry("cast", &["chain-id", rpc[0], rpc[1]])?;
+    ensure!(chain_id.trim() == dev.ready.l2_chain_id.to_string(), "cast chain-id: {chain_id}");
+    let sent: Value = serde_json::from_str(&run_foundry(
+        "cast",
+        &[
+            "send", rpc[0], rpc[1], "--private-key", dev.key(0), "--json", dev.address(1), "--value",
+            "1ether",
+        ],
+    )?)?;
+    ensure!(sent["status"] == "0x1", "cast send: {sent}");
+    let hash = sent["transactionHash"].as_str().context("transactionHash")?;
+    let receipt: Value =
+        serde_json::from_str(&run_foundry("cast", &["receipt", rpc[0], rpc[1], hash, "--json"])?)?;
+    ensure!(receipt["gasUsed"] == "0x5208", "cast receipt: {receipt}");
+    let tx: Value =
+        serde_json::from_str(&run_foundry("cast", &["tx", rpc[0], rpc[1], hash, "--json"])?)?;
+    ensure!(tx["hash"] == hash, "cast tx: {tx}");
+    run_foundry("cast", &["block", rpc[0], rpc[1], "latest"])?;
+    Ok(())
+}
+
+fn forge_create(dev: &Dev, project: &BoxProject) -> Result<String> {
+    let created: Value = serde_json::from_str(&forge_in(
+        &project.root,
+        &[
+            "create", "src/Box.sol:Box", "--rpc-url", &dev.ready.l2_rpc, "--private-key", dev.key(2),
+            "--broadcast", "--json",
+        ],
+    )?)?;
+    Ok(created["deployedTo"].as_str().context("deployedTo")?.to_owned())
+}
+
+fn cast_contract(dev: &Dev, contract: &str) -> Result<()> {
+    let rpc = dev.ready.l2_rpc.as_str();
+    run_foundry(
+        "cast",
+        &["send", "--rpc-url", rpc, "--private-key", dev.key(2), contract, "set(uint256)", "7"],
+    )?;
+    let value = run_foundry("cast", &["call", "--rpc-url", rpc, contract, "value()(uint256)"])?;
+    ensure!(value.trim() == "7", "cast call: {value}");
+    let logs: Value = serde_json::from_str(&run_foundry(
+        "cast",
+        &[
+            "logs", "--rpc-url", rpc, "--address", contract, "--from-block", "0", "--json",
+            "Set(address indexed,uint256)",
+        ],
+    )?)?;
+    ensure!(logs.as_array().is_some_and(|logs| logs.len() == 1), "cast logs: {logs}");
+    let failed = run_foundry(
+        "cast",
+        &["call", "--rpc-url", rpc, contract, "fail()"],
+    )
+    .err()
+    .context("a revert must be an error")?;
+    ensure!(failed.to_string().contains("revert"), "cast call fail(): {failed}");
+    Ok(())
+}
+
+fn forge_script(dev: &Dev, dir: &std::path::Path) -> Result<()> {
+    let project = dir.join("own-project");
+    let output = forge_in(
+        &project,
+        &[
+            "script", "script/DeployBox.s.sol:DeployBox", "--rpc-url", &dev.ready.l2_rpc,
+            "--private-key", dev.key(3), "--broadcast", "--json",
+        ],
+    )?;
+    ensure!(!output.is_empty(), "forge script printed nothing");
+    let run: Value = serde_json::from_slice(&std::fs::read(project.join(format!(
+        "broadcast/DeployBox.s.sol/{}/run-latest.json",
+        dev.ready.l2_chain_id
+    )))?)?;
+    let receipts = run["receipts"].as_array().context("receipts")?;
+    ensure!(receipts.len() == 3, "forge script sent {} transactions", receipts.len());
+    for receipt in receipts {
+        ensure!(receipt["status"] == "0x1", "forge script: {receipt}");
+    }
+    Ok(())
+}
+
+fn viem(dev: &Dev, contract: &BoxProject) -> Result<()> {
+    let done = run_node(
+        "viem.mjs",
+        &json!({
+            "rpc": dev.ready.l2_rpc, "ws": dev.ready.l2_ws, "chainId": dev.ready.l2_chain_id,
+            "privateKey": dev.key(4), "to": "0x00000000000000000000000000000000000A11CE",
+            "abi": contract.abi, "bytecode": contract.bytecode,
+        }),
+    )?;
+    println!("viem: {done}");
+    Ok(())
+}
+
+/// Sets a model up through the demo, then uses it with the OpenAI library.
+fn openai(dev: &Dev) -> Result<()> {
+    let report = dev.demo()?;
+    let model = report["model"].as_str().context("the demo names its model")?;
+    let key = report["apiKey"].as_str().context("the demo names its customer's API key")?;
+    let done = run_node(
+        "openai.mjs",
+        &json!({
+            "gateway": dev.ready.gateway, "apiKey": key, "model": model,
+            "question": "What is a checkpoint in write-ahead logging?",
+        }),
+    )?;
+    println!("openai: {done}");
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! The loop, twice, across a power failure; conservation of OPEN after every block; the same chain
+//! derived from L1 alone; the same epoch root from a second process.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use alloy_primitives::{Address, U256};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::harness::{Dev, Ready, block_number, quantity, rpc, wait_for};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loop_closes_twice_and_after_a_power_failure() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("chain");
+    let dev = Dev::start(&data)?;
+
+    let watch = Conservation::start(&dev.ready)?;
+    let first = dev.demo()?;
+    check_demo(&first)?;
+    let second = dev.demo()?;
+    check_demo(&second)?;
+    watch.stop().await?;
+
+    // The verifier derives the same hashes from L1 alone.
+    let head = block_number(&dev.ready.l2_rpc).await?;
+    same_hashes(&dev.ready, head).await?;
+    let genesis = block_hash(&dev.ready.l2_rpc, 0).await?;
+    let middle = block_hash(&dev.ready.l2_rpc, head / 2).await?;
+
+    // The audit on a second process gives the posted root.
+    let epoch = first["epoch"].as_u64().context("the demo names its epoch")?;
+    audit(&dev, epoch)?;
+
+    // A power failure, a restart over the same directory: the same chain goes on, the demo too.
+    let data = dev.kill_hard()?;
+    let dev = Dev::start(&data)?;
+    ensure!(block_hash(&dev.ready.l2_rpc, 0).await? == genesis, "another chain after the restart");
+    ensure!(
+        block_hash(&dev.ready.l2_rpc, head / 2).await? == middle,
+        "block {} changed by the restart",
+        head / 2
+    );
+    let third = dev.demo()?;
+    check_demo(&third)?;
+    audit(&dev, epoch)?;
+    same_hashes(&dev.ready, block_number(&dev.ready.l2_rpc).await?).await?;
+
+    // Ctrl-C ends it cleanly.
+    let (_, status) = dev.interrupt()?;
+    ensure!(status.success(), "dev ended with {status} on Ctrl-C");
+    Ok(())
+}
+
+/// What every run of the demo must show, beyond its own exit code.
+fn check_demo(report: &Value) -> Result<()> {
+    ensure!(report["ok"] == true, "the demo did not say ok");
+    for ledger in report["ledgers"].as_array().context("ledgers")? {
+        let mut sum = alloy_primitives::I256::ZERO;
+        for row in ledger["rows"].as_array().context("rows")? {
+            let wei: alloy_primitives::I256 = row["wei"].as_str().context("wei")?.parse()?;
+            sum = sum.checked_add(wei).context("overflow")?;
+        }
+        ensure!(sum.is_zero(), "ledger {} sums to {sum}", ledger["title"]);
+    }
+    let earned = &report["earned"];
+    let of = |name: &str| -> Result<U256> {
+        Ok(earned[name].as_str().with_context(|| format!("earned.{name}"))?.parse()?)
+    };
+    ensure!(of("mallory")?.is_zero(), "the near-copy earned {}", of("mallory")?);
+    let honest = of("alice")? + of("bob")? + of("carol")?;
+    ensure!(honest > U256::ZERO, "no contributor earned anything");
+    Ok(())
+}
+
+fn audit(dev: &Dev, epoch: u64) -> Result<()> {
+    let output = dev.openledger(&[
+        "attribution",
+        "audit",
+        &epoch.to_string(),
+        "--l2-rpc",
+        &dev.ready.l2_rpc,
+        "--gateway",
+        &dev.ready.gateway,
+        "--json",
+    ])?;
+    ensure!(
+        output.status.success(),
+        "the audit failed: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(
+        report["recomputed"]["claimsRoot"] == report["posted"]["claimsRoot"]
+            && report["recomputed"]["claimsRoot"].is_string(),
+        "the audit's root differs: {report}"
+    );
+    Ok(())
+}
+
+async fn block_hash(url: &str, number: u64) -> Result<Value> {
+    let block = rpc(url, "eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await?;
+    ensure!(!block.is_null(), "no block {number} at {url}");
+    Ok(block["hash"].clone())
+}
+
+/// Waits until the verifier has derived `number` and compares every block up to it.
+async fn same_hashes(ready: &Ready, number: u64) -> Result<()> {
+    wait_for("the verifier to derive the chain from L1", 120, || async {
+        Ok((block_number(&ready.verifier_rpc).await? >= number).then_some(()))
+    })
+    .await?;
+    for block in 0..=number {
+        let ours = block_hash(&ready.l2_rpc, block).await?;
+        let derived = block_hash(&ready.verifier_rpc, block).await?;
+        ensure!(ours == derived, "block {block}: sequencer {ours}, verifier {derived}");
+    }
+    let safe = rpc(&ready.l2_rpc, "eth_getBlockByNumber", json!(["safe", false])).await?;
+    ensure!(quantity(&safe["number"])? > 0, "the sequencer's safe head does not move");
+    Ok(())
+}
+
+/// Checks `L1 escrow = L2 supply + deposits on their way` after every L2 block, in the background.
+///
+/// L2 supply cannot be read from a node, so it is followed exactly: the genesis supply plus every
+/// `mint` of every deposit transaction of every block. The other side is the portal's OPEN balance
+/// at the L1 block that is the L2 block's origin.
+struct Conservation {
+    stop: Arc<AtomicBool>,
+    checked: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<Result<()>>,
+}
+
+impl Conservation {
+    fn start(ready: &Ready) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let checked = Arc::new(AtomicU64::new(0));
+        let portal: Address = ready.contracts["OptimismPortal"].parse()?;
+        let open: Address = ready.contracts["OPEN"].parse()?;
+        let task = tokio::spawn(follow(
+            ready.l1_rpc.clone(),
+            ready.l2_rpc.clone(),
+            open,
+            portal,
+            Arc::clone(&stop),
+            Arc::clone(&checked),
+        ));
+        Ok(Self { stop, checked, task })
+    }
+
+    async fn stop(self) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await??;
+        let checked = self.checked.load(Ordering::Relaxed);
+        ensure!(checked > 20, "only {checked} blocks were checked for conservation");
+        Ok(())
+    }
+}
+
+async fn follow(
+    l1: String,
+    l2: String,
+    open: Address,
+    portal: Address,
+    stop: Arc<AtomicBool>,
+    checked: Arc<AtomicU64>,
+) -> Result<()> {
+    // What the portal held when L2 started backs the genesis supply.
+    let mut supply: Option<U256> = None;
+    let mut next = 0_u64;
+    loop {
+        let stopping = stop.load(Ordering::Relaxed);
+        let head = block_number(&l2).await?;
+        while next <= head {
+            let block =
+                rpc(&l2, "eth_getBlockByNumber", json!([format!("{next:#x}"), true])).await?;
+            let transactions = block["transactions"].as_array().context("transactions")?;
+            let mut minted = U256::ZERO;
+            for transaction in transactions {
+                if transaction["type"] == "0x7e" {
+                    if let Some(mint) = transaction["mint"].as_str() {
+                        minted += mint.parse::<U256>()?;
+                    }
+                }
+            }
+            let origin = match transactions.first() {
+                Some(first) => Some(l1_origin(first["input"].as_str().context("input")?)?),
+                None => None,
+            };
+            if let Some(origin) = origin {
+                let escrow = erc20_balance(&l1, open, portal, origin).await?;
+                let expected = match supply {
+                    None => escrow,
+                    Some(supply) => supply + minted,
+                };
+                ensure!(
+                    escrow == expected,
+                    "L2 block {next}: L1 escrow {escrow} at L1 block {origin}, L2 supply {expected}"
+                );
+                supply = Some(expected);
+                checked.fetch_add(1, Ordering::Relaxed);
+            }
+            next += 1;
+        }
+        if stopping {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
+
+/// L1 block number in the L1 attributes calldata: bytes 28..36 after the selector's four.
+fn l1_origin(input: &str) -> Result<u64> {
+    let bytes = hex::decode(input.trim_start_matches("0x"))?;
+    let field = bytes.get(28..36).context("L1 attributes are too short")?;
+    Ok(u64::from_be_bytes(field.try_into()?))
+}
+
+async fn erc20_balance(url: &str, token: Address, holder: Address, block: u64) -> Result<U256> {
+    let data = format!("0x70a08231{:0>64}", hex::encode(holder));
+    let result = rpc(
+        url,
+        "eth_call",
+        json!([{"to": token, "data": data}, format!("{block:#x}")]),
+    )
+    .await?;
+    Ok(result.as_str().context("balanceOf")?.parse()?)
+}

@@ -1,0 +1,6 @@
+//! End-to-end tests: the real binary, real clients, real model. Each test starts its own chain.
+
+mod clients;
+mod harness;
+mod lifecycle;
+mod rejections;
