@@ -91,7 +91,7 @@ impl Node {
                     inputs.l1_events,
                     safe_heads.clone(),
                     status,
-                );
+                )?;
                 spawn(&mut tasks, "sequencer", &shutdown, move |shutdown| async move {
                     // Held so that the channel stays open without a verifier.
                     let _safe_sender = safe_sender;

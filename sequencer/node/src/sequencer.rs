@@ -45,6 +45,8 @@ pub struct Sequencer {
     safe_heads: watch::Receiver<SafeHeadUpdate>,
     status: Arc<watch::Sender<L1Status>>,
     window: L1Window,
+    /// Number of the head's origin at the start: earlier L1 blocks are of no use.
+    origin_floor: u64,
     /// When L1 was last heard of.
     heard_l1: Instant,
 }
@@ -71,8 +73,12 @@ impl Sequencer {
         l1_events: mpsc::Receiver<L1Event>,
         safe_heads: watch::Receiver<SafeHeadUpdate>,
         status: Arc<watch::Sender<L1Status>>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, SequencerError> {
+        let head = chain.heads().unsafe_head.number;
+        let reference =
+            chain.l2_block_ref(head)?.ok_or(SequencerError::MissingReference(head))?;
+        Ok(Self {
+            origin_floor: l1_start(&reference),
             chain,
             pool,
             config,
@@ -81,7 +87,7 @@ impl Sequencer {
             status,
             window: L1Window::default(),
             heard_l1: Instant::now(),
-        }
+        })
     }
 
     /// Builds until `shutdown`. An error ends the node.
@@ -170,7 +176,10 @@ impl Sequencer {
         match event {
             L1Event::Block(block) => {
                 let reference = block.block_ref();
-                self.window.push(block)?;
+                // A watcher that serves a verifier, too, begins earlier than this needs.
+                if reference.number >= self.origin_floor {
+                    self.window.push(block)?;
+                }
                 self.status.send_modify(|status| status.head = reference);
             }
             L1Event::Reorg { common } => {

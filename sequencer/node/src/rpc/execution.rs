@@ -178,8 +178,11 @@ impl Api {
         overrides: Option<BlockOverrides>,
     ) -> Result<Simulation<StateView>, RpcError> {
         let number = self.resolve(block)?.ok_or_else(RpcError::header_not_found)?;
-        let block = self.block_at(number)?.ok_or_else(RpcError::header_not_found)?;
-        let header = block.header();
+        let header = self
+            .chain
+            .header(number)
+            .map_err(|error| RpcError::internal(&error))?
+            .ok_or_else(RpcError::header_not_found)?;
         let view = self.chain.state(number).map_err(|error| RpcError::internal(&error))?;
         let mut db = CacheDB::new(view);
         let mut env = BlockEnv {

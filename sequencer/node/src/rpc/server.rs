@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
@@ -41,6 +42,9 @@ use super::{
 };
 use crate::error::NodeError;
 
+/// How long requests in progress may hold up a shutdown.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+
 /// A bound, not yet serving RPC port.
 #[derive(Debug)]
 pub struct RpcServer {
@@ -71,7 +75,7 @@ impl RpcServer {
         self.address
     }
 
-    /// Serves until `shutdown`, then lets running requests finish.
+    /// Serves until `shutdown`, then lets running requests finish for a short while.
     pub async fn run(self, api: Arc<Api>, shutdown: CancellationToken) -> Result<(), NodeError> {
         let config = api.config();
         let state = ServerState {
@@ -93,10 +97,19 @@ impl RpcServer {
             listener: self.listener,
             connections: Arc::new(Semaphore::new(config.connections_max)),
         };
-        axum::serve(listener, router)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await
-            .map_err(|error| NodeError::Serve { address: self.address, error })
+        let serving = axum::serve(listener, router)
+            .with_graceful_shutdown(shutdown.clone().cancelled_owned())
+            .into_future();
+        let given_up = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(SHUTDOWN_GRACE).await;
+        };
+        tokio::select! {
+            ended = serving => {
+                ended.map_err(|error| NodeError::Serve { address: self.address, error })
+            }
+            () = given_up => Ok(()),
+        }
     }
 }
 

@@ -134,7 +134,9 @@ async fn a_restart_continues_the_chain_and_catches_up() {
     assert!(node.head().await >= height);
     let again = node.call("eth_getBlockByNumber", json!([format!("{height:#x}"), false])).await;
     assert_eq!(again["hash"], head);
-    for number in from..40 {
+    assert!(from > 0);
+    // Earlier blocks, as a verifier on the same watcher needs them, do no harm.
+    for number in from - 1..40 {
         let time = world.genesis.timestamp + 2 * number;
         node.l1_block(l1_block(number, time, Vec::new())).await;
     }
