@@ -33,7 +33,7 @@ contract EconomyHandler is EconomyTest {
     bytes private pendingPost;
 
     modifier counted(bytes32 action) {
-        store.count(action);
+        store.addCall(action);
         _;
     }
 

@@ -115,7 +115,7 @@ contract EconomyStore {
         else ++liesActivated;
     }
 
-    function count(bytes32 action) external {
+    function addCall(bytes32 action) external {
         ++calls[action];
     }
 
