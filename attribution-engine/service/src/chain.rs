@@ -62,7 +62,7 @@ pub mod bindings {
 }
 
 /// Blocks per `eth_getLogs`; what public nodes commonly allow.
-const LOG_BLOCKS: u64 = 1_000;
+const LOG_BLOCKS: u64 = 10_000;
 
 /// Addresses of the economy contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 //! bundle is written durably *before* the post, so a process that dies at any instruction continues
 //! where the chain is. A bundle of a post that never reached the chain is replaced.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_signer::SignerSync;
@@ -25,6 +25,10 @@ use crate::{
 
 /// Vouchers per redemption, the escrow's bound.
 const VOUCHERS_MAX: usize = 256;
+
+/// A voucher is redeemed at the latest this long before its authorisation expires: the gateway serves up
+/// to a minute before expiry, and what is not redeemed by then is lost.
+const REDEMPTION_MARGIN: Duration = Duration::from_secs(120);
 
 /// Why the poster cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +119,8 @@ pub struct EpochPoster {
     pub evidence: Arc<EvidenceStore>,
     pub config: PosterConfig,
     cache: CorpusCache,
+    /// Expiry (Unix seconds) of authorisations by customer and nonce, as last read.
+    expiries: HashMap<(Address, u64), u64>,
 }
 
 impl EpochPoster {
@@ -128,8 +134,8 @@ impl EpochPoster {
         evidence: Arc<EvidenceStore>,
         config: PosterConfig,
     ) -> Self {
-        let cache = CorpusCache::default();
-        Self { chain, gateway, engines, spec, codec, receipts, evidence, config, cache }
+        let (cache, expiries) = (CorpusCache::default(), HashMap::new());
+        Self { chain, gateway, engines, spec, codec, receipts, evidence, config, cache, expiries }
     }
 
     /// Posts and activates epochs until cancelled. Returns early only if going on cannot help.
@@ -152,6 +158,7 @@ impl EpochPoster {
 
     /// Does the next thing that the chain's state asks for.
     pub async fn step(&mut self) -> Result<Progress> {
+        self.redeem_expiring().await?;
         let next = self.chain.next_epoch_id().await?;
         if next > 1 {
             let last = self.chain.epoch(next - 1).await?;
@@ -199,14 +206,40 @@ impl EpochPoster {
         Ok(Progress::Posted(epoch_id))
     }
 
+    /// Redeems everything as soon as one voucher's authorisation is about to expire, whether an epoch is due
+    /// or not.
+    async fn redeem_expiring(&mut self) -> Result<()> {
+        let (_, now) = self.chain.latest_block().await?;
+        let horizon = now.saturating_add(REDEMPTION_MARGIN.as_secs());
+        let mut expiring = false;
+        for SignedVoucher { voucher, .. } in self.receipts.vouchers() {
+            let key = (voucher.customer, voucher.nonce);
+            if self.expiries.get(&key).is_some_and(|expiry| *expiry > horizon) {
+                continue;
+            }
+            // Unknown, or to be extended in the meantime.
+            let authorized = self.chain.authorization(voucher.customer, voucher.gateway).await?;
+            if authorized.nonce == voucher.nonce && authorized.expiry > now {
+                self.expiries.insert(key, authorized.expiry);
+                expiring |= authorized.expiry <= horizon && voucher.cumulative > authorized.redeemed;
+            } else {
+                // Gone for good: a new authorisation has a new nonce.
+                self.expiries.insert(key, u64::MAX);
+            }
+        }
+        if expiring { self.redeem().await } else { Ok(()) }
+    }
+
     /// Redeems every voucher that is worth more than what was redeemed before.
     async fn redeem(&self) -> Result<()> {
+        let (_, now) = self.chain.latest_block().await?;
         let mut worthwhile = Vec::new();
         for SignedVoucher { voucher, signature } in self.receipts.vouchers() {
             let authorized = self.chain.authorization(voucher.customer, voucher.gateway).await?;
             if voucher.gateway == self.gateway
                 && voucher.nonce == authorized.nonce
                 && voucher.cumulative > authorized.redeemed
+                && authorized.expiry > now
             {
                 worthwhile.push((voucher, signature));
             }

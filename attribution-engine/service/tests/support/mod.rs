@@ -40,6 +40,8 @@ use scores::{
 /// Seconds.
 pub const CHALLENGE_WINDOW: u64 = 30;
 const CHAIN_ID: u64 = 16_120;
+/// Seconds.
+pub const AUTHORIZATION: u64 = 86_400;
 const PRICE: u128 = 1_000_000_000_000;
 const ONE: u128 = 1_000_000_000_000_000_000;
 const LICENCE: &str = "blessing";
@@ -186,6 +188,10 @@ impl World {
     }
 
     pub fn poster(&self) -> EpochPoster {
+        self.poster_every(Duration::ZERO)
+    }
+
+    pub fn poster_every(&self, interval: Duration) -> EpochPoster {
         EpochPoster::new(
             self.chain.clone(),
             self.gateway,
@@ -194,7 +200,7 @@ impl World {
             Arc::new(byte_tokenizer()),
             self.journal.clone(),
             self.evidence.clone(),
-            PosterConfig { interval: Duration::ZERO, receipts_max: 100, poll: Duration::from_millis(10) },
+            PosterConfig { interval, receipts_max: 100, poll: Duration::from_millis(10) },
         )
     }
 
@@ -444,7 +450,7 @@ async fn fund(provider: &DynProvider, chain: &Chain, gateway: Address) {
     );
     send!(escrow.deposit(customer).value(U256::from(ONE)), customer);
     let (_, now) = chain.latest_block().await.unwrap();
-    send!(escrow.authorize(gateway, gateway, ONE, now + 86_400), customer);
+    send!(escrow.authorize(gateway, gateway, ONE, now + AUTHORIZATION), customer);
 }
 
 /// Every byte is a token; GPT-2's printable stand-ins for the bytes, in the order of the bytes.
