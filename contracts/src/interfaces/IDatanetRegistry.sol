@@ -40,7 +40,7 @@ interface IDatanetRegistry {
     }
 
     /// What the contributor reveals. `contentHash` is keccak256 of the normalised document bytes, `chunkRoot` the
-    /// Merkle root of its chunks, `sketchHash` keccak256 of its MinHash sketch (docs/formats.md).
+    /// Merkle root of its chunks, `sketchHash` keccak256 of its MinHash sketch (docs/formats/attribution.md).
     struct Reveal {
         bytes32 contentHash;
         bytes32 chunkRoot;
@@ -96,7 +96,7 @@ interface IDatanetRegistry {
         uint64 publishedAt;
         /// Merkle root over the accepted contributions, in acceptance order (computed on chain).
         bytes32 contributionsRoot;
-        /// Merkle root over (contributionId, clusterId), see docs/formats.md; recomputed by auditors.
+        /// Merkle root over (contributionId, clusterId), see docs/formats/attribution.md; recomputed by auditors.
         bytes32 clusterMapRoot;
     }
 

@@ -39,7 +39,7 @@ interface IModelRegistry {
         DatanetRef[] datanets;
         bytes32 trainingManifestRoot;
         bytes32 sketchRoot;
-        /// keccak256 of the canonical engine-spec JSON (docs/formats.md).
+        /// keccak256 of the canonical engine-spec JSON (docs/formats/attribution.md).
         bytes32 engineSpecHash;
         /// Datanet chunks to retrieve into the prompt per call; 0 for none, at most 16.
         uint8 retrievalChunks;
