@@ -9,9 +9,9 @@ use std::{
     path::Path,
 };
 
-use alloy_primitives::{B256, Keccak256};
 use libsais::SuffixArrayConstruction;
 use memmap2::Mmap;
+use sha2::{Digest, Sha256};
 
 use crate::{
     SENTINEL,
@@ -162,10 +162,11 @@ impl Segment {
         if data.len() != layout.end {
             return Err(length(layout.end as u64));
         }
-        let mut hasher = Keccak256::new();
+        let mut hasher = Sha256::new();
         hasher.update(&data[..HEADER_CHECKED_BYTES]);
         hasher.update(&data[HEADER_BYTES..]);
-        if hasher.finalize() != B256::from_slice(&data[HEADER_CHECKED_BYTES..HEADER_BYTES]) {
+        let checksum: [u8; 32] = hasher.finalize().into();
+        if checksum != data[HEADER_CHECKED_BYTES..HEADER_BYTES] {
             return Err(IndexError::Checksum { path: path.to_owned() });
         }
         let documents = read_documents(data, &layout);
@@ -330,10 +331,11 @@ impl SegmentBuilder {
         header[12..16].copy_from_slice(&(self.documents.len() as u32).to_le_bytes());
         header[16..24].copy_from_slice(&(self.tokens.len() as u64).to_le_bytes());
         header[24..28].copy_from_slice(&(self.unigrams.len() as u32).to_le_bytes());
-        let mut hasher = HashWriter(Keccak256::new());
+        let mut hasher = HashWriter(Sha256::new());
         hasher.write_all(&header[..HEADER_CHECKED_BYTES])?;
         self.write_body(&mut hasher)?;
-        header[HEADER_CHECKED_BYTES..].copy_from_slice(hasher.0.finalize().as_slice());
+        let checksum: [u8; 32] = hasher.0.finalize().into();
+        header[HEADER_CHECKED_BYTES..].copy_from_slice(&checksum);
         out.write_all(&header)?;
         self.write_body(out)
     }
@@ -368,7 +370,7 @@ impl SegmentBuilder {
     }
 }
 
-struct HashWriter(Keccak256);
+struct HashWriter(Sha256);
 
 impl Write for HashWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -124,6 +124,7 @@ pub struct EpochPoster {
 }
 
 impl EpochPoster {
+    #[expect(clippy::too_many_arguments, reason = "the poster's parts, each named at the only call")]
     pub fn new(
         chain: Chain,
         gateway: Address,
