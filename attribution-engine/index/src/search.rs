@@ -66,10 +66,16 @@ impl Search {
         let pattern = &query[self.start..self.end];
         let suffix = &tokens[self.suffix as usize..];
         let shared = skip
-            + pattern[skip..].iter().zip(&suffix[skip..]).take_while(|(a, b)| a == b).count();
+            + pattern[skip..]
+                .iter()
+                .zip(&suffix[skip..])
+                .take_while(|(a, b)| a == b)
+                .count();
         self.best = self.best.max(shared);
         let order = match (pattern.get(shared), self.goal) {
-            (Some(next), _) => suffix.get(shared).map_or(Ordering::Less, |token| token.cmp(next)),
+            (Some(next), _) => suffix
+                .get(shared)
+                .map_or(Ordering::Less, |token| token.cmp(next)),
             // The suffix starts with the whole pattern.
             (None, Goal::Longest) => {
                 self.high = self.low;
@@ -92,8 +98,9 @@ impl Search {
 /// Runs all searches to their end, in lock-step.
 fn run(segment: &Segment, query: &[u16], searches: &mut [Search]) {
     let (tokens, suffixes) = (segment.tokens(), segment.suffixes());
-    let mut active: Vec<usize> =
-        (0..searches.len()).filter(|search| !searches[*search].is_done()).collect();
+    let mut active: Vec<usize> = (0..searches.len())
+        .filter(|search| !searches[*search].is_done())
+        .collect();
     while !active.is_empty() {
         for search in &active {
             prefetch(&suffixes[searches[*search].middle()]);
@@ -139,7 +146,10 @@ pub(crate) fn intervals(
         })
         .collect();
     run(segment, query, &mut searches);
-    searches.chunks(2).map(|bounds| bounds[0].low..bounds[1].low).collect()
+    searches
+        .chunks(2)
+        .map(|bounds| bounds[0].low..bounds[1].low)
+        .collect()
 }
 
 /// Asks for a cache line; a hint without effect on results.

@@ -33,7 +33,11 @@ fn brute_longest(documents: &[Document], answer: &[u16]) -> Vec<u32> {
         .map(|start| {
             let longest = documents.iter().flat_map(|document| {
                 (0..document.tokens.len()).map(|at| {
-                    document.tokens[at..].iter().zip(&answer[start..]).take_while(|(a, b)| a == b).count()
+                    document.tokens[at..]
+                        .iter()
+                        .zip(&answer[start..])
+                        .take_while(|(a, b)| a == b)
+                        .count()
                 })
             });
             longest.max().unwrap_or(0) as u32
@@ -62,7 +66,8 @@ fn brute_places(documents: &[Document], pattern: &[u16]) -> (u64, Vec<Occurrence
 fn brute_spans(documents: &[Document], answer: &[u16], params: SpanParams) -> Vec<Span> {
     let longest = brute_longest(documents, answer);
     let contained = |start: usize| {
-        (0..start).any(|before| before + longest[before] as usize >= start + longest[start] as usize)
+        (0..start)
+            .any(|before| before + longest[before] as usize >= start + longest[start] as usize)
     };
     (0..answer.len())
         .filter(|start| longest[*start] >= params.tokens_min && !contained(*start))
@@ -70,7 +75,12 @@ fn brute_spans(documents: &[Document], answer: &[u16], params: SpanParams) -> Ve
             let pattern = &answer[start..start + longest[start] as usize];
             let (count, mut occurrences) = brute_places(documents, pattern);
             occurrences.truncate(params.documents_max);
-            Span { start: start as u32, length: longest[start], count, occurrences }
+            Span {
+                start: start as u32,
+                length: longest[start],
+                count,
+                occurrences,
+            }
         })
         .collect()
 }

@@ -88,7 +88,11 @@ impl ClusterMap {
             let shingles = shingles(input.text);
             let sketch = Sketch::of_shingles(&shingles);
             let mut shared = vec![0_u64; earlier.len()];
-            for position in shingles.iter().filter_map(|shingle| holders.get(shingle)).flatten() {
+            for position in shingles
+                .iter()
+                .filter_map(|shingle| holders.get(shingle))
+                .flatten()
+            {
                 if let Some(count) = shared.get_mut(*position) {
                     *count = count.saturating_add(1);
                 }
@@ -108,20 +112,28 @@ impl ClusterMap {
                 holders.entry(shingle).or_default().push(position);
             }
             earlier.push((input.contribution, sketch));
-            map.members.insert(input.contribution, Member {
-                contribution: input.contribution,
-                sequence: input.sequence,
-                datanet: input.datanet,
-                contributor: input.contributor,
-                cluster: founder,
-            });
+            map.members.insert(
+                input.contribution,
+                Member {
+                    contribution: input.contribution,
+                    sequence: input.sequence,
+                    datanet: input.datanet,
+                    contributor: input.contributor,
+                    cluster: founder,
+                },
+            );
         }
         Ok(map)
     }
 
     /// A map from members decided elsewhere, e.g. read from an evidence bundle for display.
     pub fn from_members(members: impl IntoIterator<Item = Member>) -> Self {
-        Self { members: members.into_iter().map(|member| (member.contribution, member)).collect() }
+        Self {
+            members: members
+                .into_iter()
+                .map(|member| (member.contribution, member))
+                .collect(),
+        }
     }
 
     pub fn member(&self, contribution: ContributionId) -> Option<&Member> {
@@ -134,7 +146,9 @@ impl ClusterMap {
     }
 
     pub fn is_founder(&self, contribution: ContributionId) -> bool {
-        self.members.get(&contribution).is_some_and(|member| member.cluster == contribution)
+        self.members
+            .get(&contribution)
+            .is_some_and(|member| member.cluster == contribution)
     }
 
     /// Members in ascending order of contribution id.
@@ -153,9 +167,11 @@ impl ClusterMap {
     /// `clusterMapRoot`: Merkle root over `abi.encode(contributionId, clusterId)` in ascending order of
     /// contribution id; zero for an empty map.
     pub fn root(&self) -> B256 {
-        merkle::root_of(self.members.values().map(|member| {
-            (member.contribution.to_u256(), member.cluster.to_u256()).abi_encode()
-        }))
+        merkle::root_of(
+            self.members.values().map(|member| {
+                (member.contribution.to_u256(), member.cluster.to_u256()).abi_encode()
+            }),
+        )
         .unwrap_or(B256::ZERO)
     }
 }
@@ -196,7 +212,9 @@ mod tests {
             })
             .collect();
         let map = ClusterMap::build(&inputs, params()).unwrap();
-        map.members().map(|member| member.cluster.0 as usize).collect()
+        map.members()
+            .map(|member| member.cluster.0 as usize)
+            .collect()
     }
 
     #[test]
@@ -205,11 +223,23 @@ mod tests {
         let jittered: String = original
             .split_inclusive(' ')
             .enumerate()
-            .map(|(i, word)| if i % 7 == 3 { format!("j{i} ") } else { word.to_owned() })
+            .map(|(i, word)| {
+                if i % 7 == 3 {
+                    format!("j{i} ")
+                } else {
+                    word.to_owned()
+                }
+            })
             .collect();
         let superset = original.clone() + &prose(50_000, 900);
         assert_eq!(
-            clusters(&[original.clone(), original.to_uppercase(), prose(200, 40), jittered, superset]),
+            clusters(&[
+                original.clone(),
+                original.to_uppercase(),
+                prose(200, 40),
+                jittered,
+                superset
+            ]),
             [0, 0, 0, 0, 0]
         );
     }

@@ -85,7 +85,9 @@ pub fn grams(surprises: &[u64], longest: &[u32], floor_q16: u64, tokens_min: u32
         sum = sum.saturating_sub(first);
         end = end.max(start);
         while sum < floor_q16 || end.saturating_sub(start) < usize_of(tokens_min) {
-            let Some(surprise) = surprises.get(end) else { return grams };
+            let Some(surprise) = surprises.get(end) else {
+                return grams;
+            };
             sum = sum.saturating_add(*surprise);
             end = end.saturating_add(1);
         }
@@ -93,7 +95,10 @@ pub fn grams(surprises: &[u64], longest: &[u32], floor_q16: u64, tokens_min: u32
         if let Ok(length) = u32::try_from(end.saturating_sub(start))
             && length <= *longest
         {
-            grams.push(Gram { start: start_u32, length });
+            grams.push(Gram {
+                start: start_u32,
+                length,
+            });
         }
     }
     grams
@@ -111,7 +116,11 @@ pub fn longest_in<'a>(answer: &[u16], texts: impl IntoIterator<Item = &'a [u16]>
             // Ascending, so `after[i + 1]` still belongs to the next answer position.
             for (i, other) in text.iter().enumerate() {
                 let follows = after.get(i.saturating_add(1)).copied().unwrap_or_default();
-                let length = if token == other { follows.saturating_add(1) } else { 0 };
+                let length = if token == other {
+                    follows.saturating_add(1)
+                } else {
+                    0
+                };
                 if let Some(cell) = after.get_mut(i) {
                     *cell = length;
                 }
@@ -124,13 +133,20 @@ pub fn longest_in<'a>(answer: &[u16], texts: impl IntoIterator<Item = &'a [u16]>
 }
 
 /// Steps 2–5: the record of an answer.
-pub fn record(input: &CreditInput<'_>, documents: &impl DocumentTokens) -> Result<AttributionRecord> {
+pub fn record(
+    input: &CreditInput<'_>,
+    documents: &impl DocumentTokens,
+) -> Result<AttributionRecord> {
     let owners = owners(input)?;
     let mut spans = Vec::new();
     let mut prompt_tokens = 0_u32;
     let mut start = 0_usize;
     while let Some(owner) = owners.get(start) {
-        let run = owners.iter().skip(start).take_while(|other| *other == owner).count();
+        let run = owners
+            .iter()
+            .skip(start)
+            .take_while(|other| *other == owner)
+            .count();
         let end = start.saturating_add(run);
         match owner {
             Some(Owner::Document(_, contribution)) => {
@@ -216,7 +232,10 @@ fn cut(
 ) -> Result<()> {
     let unknown = || ScoresError::UnknownContribution(contribution.0);
     let document = documents.tokens(contribution).ok_or_else(unknown)?;
-    let founder = input.clusters.founder_of(contribution).ok_or_else(unknown)?;
+    let founder = input
+        .clusters
+        .founder_of(contribution)
+        .ok_or_else(unknown)?;
     let mut from = start;
     while from < end {
         let wanted = input.answer.get(from..end).unwrap_or_default();
@@ -250,7 +269,9 @@ fn cut(
 /// The longest prefix of `wanted` that stands in `document`, and the first place where it does.
 fn longest_prefix(document: &[u16], wanted: &[u16]) -> (usize, usize) {
     let mut best = (0, 0);
-    let Some(first) = wanted.first() else { return best };
+    let Some(first) = wanted.first() else {
+        return best;
+    };
     for (offset, token) in document.iter().enumerate() {
         if token != first {
             continue;
@@ -304,11 +325,15 @@ fn weights(
 }
 
 fn sum(values: &[u64]) -> u64 {
-    values.iter().fold(0_u64, |sum, value| sum.saturating_add(*value))
+    values
+        .iter()
+        .fold(0_u64, |sum, value| sum.saturating_add(*value))
 }
 
 fn length_u32(length: usize) -> Result<u32> {
-    u32::try_from(length).map_err(|_| ScoresError::Overflow { what: "answer lengths" })
+    u32::try_from(length).map_err(|_| ScoresError::Overflow {
+        what: "answer lengths",
+    })
 }
 
 fn usize_of(value: u32) -> usize {

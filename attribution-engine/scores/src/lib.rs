@@ -51,5 +51,5 @@ pub mod sketch;
 pub mod spec;
 pub mod surprise;
 
-pub use error::{ScoresError, Result};
+pub use error::{Result, ScoresError};
 pub use ids::{ContributionId, DatanetId, ModelId, Sequence};

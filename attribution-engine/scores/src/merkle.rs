@@ -35,7 +35,10 @@ pub fn root(leaves: &[B256]) -> Result<B256> {
 
 /// Root over the leaves themselves.
 pub fn root_of<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Result<B256> {
-    let hashes: Vec<B256> = leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())).collect();
+    let hashes: Vec<B256> = leaves
+        .into_iter()
+        .map(|leaf| leaf_hash(leaf.as_ref()))
+        .collect();
     root(&hashes)
 }
 
@@ -69,7 +72,9 @@ pub fn verify(root: B256, leaf: B256, index: u64, leaf_count: u64, siblings: &[B
     let (mut hash, mut position, mut width) = (leaf, index, leaf_count);
     while width > 1 {
         if position ^ 1 < width {
-            let Some(sibling) = siblings.next() else { return false };
+            let Some(sibling) = siblings.next() else {
+                return false;
+            };
             hash = if position & 1 == 0 {
                 node_hash(hash, *sibling)
             } else {

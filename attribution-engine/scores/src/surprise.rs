@@ -10,7 +10,9 @@ pub const ONE_BIT_Q16: u64 = 1 << 16;
 /// ⌊log₂(x)·2¹⁶⌋ by repeated squaring of the mantissa, 63 fractional bits; of zero, zero. Exact integer
 /// steps, so every machine computes the same table.
 pub fn log2_q16(x: u64) -> u64 {
-    let Some(whole) = x.checked_ilog2() else { return 0 };
+    let Some(whole) = x.checked_ilog2() else {
+        return 0;
+    };
     let whole = u64::from(whole);
     // x / 2^whole in [1, 2) with 63 fractional bits.
     let mut mantissa = u128::from(x) << 63_u64.saturating_sub(whole);
@@ -35,7 +37,10 @@ pub struct UnigramCounts {
 
 impl Default for UnigramCounts {
     fn default() -> Self {
-        Self { counts: vec![0; TOKEN_VALUES], total: 0 }
+        Self {
+            counts: vec![0; TOKEN_VALUES],
+            total: 0,
+        }
     }
 }
 
@@ -61,7 +66,10 @@ impl UnigramCounts {
     }
 
     pub fn count(&self, token: u16) -> u64 {
-        self.counts.get(usize::from(token)).copied().unwrap_or_default()
+        self.counts
+            .get(usize::from(token))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -86,7 +94,10 @@ impl SurpriseTable {
 
     /// Surprise of one token, Q16 bits.
     pub fn of(&self, token: u16) -> u64 {
-        self.values.get(usize::from(token)).copied().unwrap_or_default()
+        self.values
+            .get(usize::from(token))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Surprises of tokens in order.
