@@ -1,4 +1,20 @@
-//! Tasks that talk to L1: deployment, the watcher that feeds derivation, and the batcher.
+//! Tasks that talk to L1: deployment, the watcher that feeds derivation, the batcher that posts L2
+//! blocks, and a user's deposit. What the bytes mean is left to `bridge-derive` and `bridge-messages`.
 
 pub mod contracts;
 pub mod deploy;
+
+mod batcher;
+mod client;
+mod deposit;
+mod error;
+mod journal;
+mod posting;
+mod watcher;
+
+pub use batcher::{Batcher, BatcherConfig, BatcherControl, L2Blocks};
+pub use client::{L1Addresses, L1Client, L1Head};
+pub use deposit::{Deposit, DepositReceipt, deposit};
+pub use error::{BatcherError, DepositError, L1Error, SourceError, WatcherError};
+pub use journal::Journal;
+pub use watcher::Watcher;

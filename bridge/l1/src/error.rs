@@ -1,0 +1,145 @@
+//! What can go wrong between us and L1. Every loop here asks [`L1Error::is_temporary`]: what may pass
+//! is tried again, anything else ends the task.
+
+use std::time::Duration;
+
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, B256, TxHash};
+use alloy_transport::{RpcError, TransportError};
+use messages::MessageError;
+
+/// A request to L1 that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum L1Error {
+    #[error("L1 at {url} did not answer {request} within {} s", limit.as_secs())]
+    Timeout { url: String, request: &'static str, limit: Duration },
+    #[error("L1 at {url} did not answer {request}: {source}")]
+    Transport {
+        url: String,
+        request: &'static str,
+        #[source]
+        source: TransportError,
+    },
+    #[error("L1 at {url} has chain id {found}, but the rollup settles on chain {expected}")]
+    WrongChain { url: String, expected: u64, found: u64 },
+    #[error("L1 has no block {0}")]
+    MissingBlock(&'static str),
+    #[error("L1 gave block {number} the hash {claimed}, but its header hashes to {computed}")]
+    HeaderHash { number: u64, claimed: B256, computed: B256 },
+    #[error("L1 gave only transaction hashes for block {0}")]
+    HashesOnly(u64),
+    #[error("L1 block {0} has no base fee")]
+    NoBaseFee(u64),
+    #[error("L1 gave a log of block {found:?} when asked for those of {expected}")]
+    ForeignLog { expected: B256, found: Option<B256> },
+    #[error("a log of L1 block {0} has no index")]
+    LogWithoutIndex(u64),
+    #[error("a deposit in L1 block {block}, log {log_index}: {source}")]
+    Deposit {
+        block: u64,
+        log_index: u64,
+        #[source]
+        source: MessageError,
+    },
+}
+
+impl L1Error {
+    /// Whether the same request may succeed later.
+    pub const fn is_temporary(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout { .. }
+                | Self::Transport { .. }
+                | Self::MissingBlock(_)
+                // A node behind a balancer can be one block off for a moment.
+                | Self::ForeignLog { .. }
+        )
+    }
+
+    /// The node's own words, if it answered with an error.
+    pub(crate) fn answer(&self) -> Option<&str> {
+        match self {
+            Self::Transport { source: RpcError::ErrorResp(payload), .. } => Some(&payload.message),
+            _ => None,
+        }
+    }
+}
+
+/// Why the watcher stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum WatcherError {
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    #[error("L1 was reorganised below block {oldest:?}, the oldest that the watcher remembers")]
+    ReorgTooDeep { oldest: BlockNumHash },
+    #[error("nobody receives L1 events any more")]
+    ReceiverClosed,
+}
+
+/// A failure of the L2 store or the journal, as the batcher sees it.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SourceError(Box<dyn std::error::Error + Send + Sync>);
+
+impl SourceError {
+    /// Wraps what the store said.
+    pub fn new(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Box::new(source))
+    }
+}
+
+/// Why the batcher stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum BatcherError {
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    #[error("the batcher cannot read L2: {0}")]
+    Blocks(#[source] SourceError),
+    #[error("the batcher cannot use its journal: {0}")]
+    Journal(#[source] SourceError),
+    #[error("the journal entry at {key} does not decode: {source}")]
+    JournalEntry {
+        key: String,
+        #[source]
+        source: alloy_rlp::Error,
+    },
+    #[error("the journal holds blocks {first} to {last} after block {previous}: entries are missing")]
+    JournalGap { previous: u64, first: u64, last: u64 },
+    #[error("L2 has no block {0}, though its head is above")]
+    MissingBlock(u64),
+    #[error(transparent)]
+    Encode(#[from] derive::EncodeError),
+    #[error("signing an L1 transaction of {account}: {source}")]
+    Signer {
+        account: Address,
+        #[source]
+        source: alloy_signer::Error,
+    },
+    #[error("the encoder panicked")]
+    EncoderPanicked,
+    #[error("{0} is not a usable configuration of the batcher")]
+    Config(&'static str),
+}
+
+/// Why OPEN did not enter L2.
+#[derive(Debug, thiserror::Error)]
+pub enum DepositError {
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    #[error("L1 does not answer: {0}")]
+    Contract(#[from] alloy_contract::Error),
+    #[error("cannot wait for L1: {0}")]
+    Pending(#[from] alloy_provider::PendingTransactionError),
+    #[error("{account} holds {held} wei of OPEN on L1, less than the {needed} to deposit")]
+    Balance { account: Address, held: alloy_primitives::U256, needed: alloy_primitives::U256 },
+    #[error("the L1 transaction that should {what} failed: {hash}")]
+    Failed { what: &'static str, hash: TxHash },
+    #[error("L1 transaction {0} emitted no deposit")]
+    NoDeposit(TxHash),
+    #[error("the deposit of L1 transaction {hash}: {source}")]
+    Decode {
+        hash: TxHash,
+        #[source]
+        source: MessageError,
+    },
+}

@@ -1,0 +1,218 @@
+//! Follows L1 block by block and reports what derivation needs, in order. Reorganisations are found
+//! by parent hashes; what to do about one is left to the receiver.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use alloy_eips::BlockNumHash;
+use derive::{L1Block, L1Event};
+use futures::{StreamExt, stream};
+use primitives::L1BlockRef;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{L1Addresses, L1Client, L1Error, WatcherError};
+
+/// Blocks asked for at the same time while behind.
+const PREFETCH: usize = 8;
+/// References kept to find the common block after a reorganisation; L1 finalizes in fewer.
+const REMEMBERED_MAX: usize = 1_024;
+/// Longest wait between two tries while L1 does not answer.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// The task that follows L1.
+pub struct Watcher {
+    client: L1Client,
+    addresses: L1Addresses,
+    /// Number of the next block to report.
+    next: u64,
+    poll: Duration,
+    /// The last blocks reported, contiguous.
+    reported: VecDeque<L1BlockRef>,
+    finalized: u64,
+}
+
+enum Interrupt {
+    Failed(WatcherError),
+    Cancelled,
+}
+
+impl<E: Into<WatcherError>> From<E> for Interrupt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Watcher {
+    /// `start` is the first block reported, `poll` the time between two looks at L1's head.
+    pub const fn new(
+        client: L1Client,
+        addresses: L1Addresses,
+        start: u64,
+        poll: Duration,
+    ) -> Self {
+        Self {
+            client,
+            addresses,
+            next: start,
+            poll,
+            reported: VecDeque::new(),
+            finalized: 0,
+        }
+    }
+
+    /// Reports until `shutdown`, which is no error. While L1 does not answer it keeps trying.
+    pub async fn run(
+        mut self,
+        events: mpsc::Sender<L1Event>,
+        shutdown: CancellationToken,
+    ) -> Result<(), WatcherError> {
+        let mut wait = self.poll;
+        loop {
+            match self.catch_up(&events, &shutdown).await {
+                Ok(()) => wait = self.poll,
+                Err(Interrupt::Cancelled) => return Ok(()),
+                Err(Interrupt::Failed(WatcherError::L1(error))) if error.is_temporary() => {
+                    metrics::counter!("l1_watcher_failures_total").increment(1);
+                    wait = wait.saturating_mul(2).min(RETRY_MAX);
+                    tracing::warn!(%error, retry_ms = wait.as_millis() as u64, "L1 is not readable");
+                }
+                Err(Interrupt::Failed(error)) => return Err(error),
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Reports everything up to the present head.
+    async fn catch_up(
+        &mut self,
+        events: &mpsc::Sender<L1Event>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Interrupt> {
+        let head = self.client.head().await?.block;
+        metrics::gauge!("l1_head_number").set(head.number as f64);
+        if head.number < self.next {
+            self.check_tip(head, events, shutdown).await?;
+        }
+        'behind: while self.next <= head.number {
+            let (client, addresses) = (self.client.clone(), self.addresses);
+            let mut blocks = stream::iter(self.next..=head.number)
+                .map(|number| fetch(&client, &addresses, number))
+                .buffered(PREFETCH);
+            while let Some(block) = blocks.next().await {
+                // Gone again: the next look at the head tells why.
+                let Some(block) = block? else { break 'behind };
+                if self.reported.back().is_some_and(|last| last.hash != block.parent_hash) {
+                    drop(blocks);
+                    self.rewind(events, shutdown).await?;
+                    continue 'behind;
+                }
+                self.report_block(block, events, shutdown).await?;
+            }
+        }
+        self.report_finalized(events, shutdown).await
+    }
+
+    /// A head at or below the last block reported is either the same chain seen by a slower node or
+    /// another chain.
+    async fn check_tip(
+        &mut self,
+        head: L1BlockRef,
+        events: &mpsc::Sender<L1Event>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Interrupt> {
+        let known = self.reported.iter().rev().find(|block| block.number == head.number);
+        match known {
+            Some(known) if known.hash != head.hash => self.rewind(events, shutdown).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes back to the newest reported block that is still canonical.
+    async fn rewind(
+        &mut self,
+        events: &mpsc::Sender<L1Event>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Interrupt> {
+        let mut oldest = BlockNumHash::default();
+        while let Some(block) = self.reported.back().copied() {
+            let canonical = self.client.block_ref(block.number).await?;
+            if canonical.is_some_and(|canonical| canonical.hash == block.hash) {
+                tracing::warn!(
+                    common = block.number,
+                    dropped = self.next.saturating_sub(block.number).saturating_sub(1),
+                    "L1 was reorganised"
+                );
+                metrics::counter!("l1_reorgs_total").increment(1);
+                self.next = block.number.saturating_add(1);
+                self.finalized = self.finalized.min(block.number);
+                return send(events, L1Event::Reorg { common: block }, shutdown).await;
+            }
+            oldest = BlockNumHash { number: block.number, hash: block.hash };
+            self.reported.pop_back();
+        }
+        Err(WatcherError::ReorgTooDeep { oldest }.into())
+    }
+
+    async fn report_block(
+        &mut self,
+        block: L1Block,
+        events: &mpsc::Sender<L1Event>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Interrupt> {
+        let reference = block.block_ref();
+        metrics::gauge!("l1_watcher_number").set(reference.number as f64);
+        send(events, L1Event::Block(Arc::new(block)), shutdown).await?;
+        self.next = reference.number.saturating_add(1);
+        if self.reported.len() >= REMEMBERED_MAX {
+            self.reported.pop_front();
+        }
+        self.reported.push_back(reference);
+        Ok(())
+    }
+
+    /// Only blocks that were reported can be reported as final.
+    async fn report_finalized(
+        &mut self,
+        events: &mpsc::Sender<L1Event>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Interrupt> {
+        let Some(block) = self.client.finalized().await? else {
+            return Ok(());
+        };
+        let was_reported = self.reported.iter().any(|known| known.hash == block.hash);
+        if block.number <= self.finalized || !was_reported {
+            return Ok(());
+        }
+        send(events, L1Event::Finalized(block), shutdown).await?;
+        self.finalized = block.number;
+        Ok(())
+    }
+}
+
+async fn fetch(
+    client: &L1Client,
+    addresses: &L1Addresses,
+    number: u64,
+) -> Result<Option<L1Block>, L1Error> {
+    client.fetch_block(number, addresses).await
+}
+
+/// Waits for room: a slow receiver slows the watcher, nothing is dropped.
+async fn send(
+    events: &mpsc::Sender<L1Event>,
+    event: L1Event,
+    shutdown: &CancellationToken,
+) -> Result<(), Interrupt> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Err(Interrupt::Cancelled),
+        sent = events.send(event) => match sent {
+            Ok(()) => Ok(()),
+            Err(_) => Err(WatcherError::ReceiverClosed.into()),
+        },
+    }
+}
