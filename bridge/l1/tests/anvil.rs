@@ -1,0 +1,542 @@
+//! Against a real L1 (anvil): deposits are read, the batcher's blocks come back out of derivation,
+//! and restarts, lost transactions and reorganisations do no harm. Without anvil the tests say so and
+//! pass.
+
+use std::{
+    collections::BTreeMap,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use alloy_consensus::{Header, SignableTransaction, TxEip1559};
+use alloy_eips::{BlockNumHash, eip2718::Decodable2718, eip2718::Encodable2718};
+use alloy_network::EthereumWallet;
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
+use alloy_provider::{Provider, ProviderBuilder};
+use alloy_rpc_types_eth::TransactionRequest;
+use alloy_signer_local::PrivateKeySigner;
+use bridge_l1::{
+    Batcher, BatcherConfig, Deposit, Journal, L1Addresses, L1Client, L1Error, L2Blocks, SourceError,
+    Watcher, contracts::SystemConfigContract, deploy::{self, DeployParams, Deployment}, deposit,
+};
+use derive::{EncoderConfig, L1Event, Pipeline, Step, attributes, l2_block_ref, system_config_of};
+use primitives::{
+    Block, BlockBody, L2BlockRef, OpTxEnvelope, PayloadAttributes, RollupConfig, RollupGenesis,
+    SystemConfig,
+};
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+const L1_CHAIN: u64 = 16_121;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Anvil {
+    child: Child,
+    url: Url,
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Anvil {
+    /// `None`, with the reason printed, where anvil is not installed. Blocks come only on request.
+    async fn start() -> Option<Self> {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
+        if !program.is_file() {
+            println!("skipped: {} is missing, run ./scripts/setup", program.display());
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new(program)
+            .args(["--port", &port.to_string(), "--chain-id", &L1_CHAIN.to_string()])
+            .args(["--mixed-mining", "--block-time", "1", "--slots-in-an-epoch", "1"])
+            .args(["--accounts", "20", "--quiet"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let url: Url = format!("http://127.0.0.1:{port}").parse().unwrap();
+        let anvil = Self { child, url };
+        for _ in 0..100 {
+            if L1Client::connect(anvil.url.clone(), L1_CHAIN).await.is_ok() {
+                return Some(anvil);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("anvil does not answer");
+    }
+
+    async fn call(&self, method: &'static str, params: Value) -> Value {
+        let provider = ProviderBuilder::new().connect_http(self.url.clone());
+        provider.raw_request(method.into(), params).await.unwrap()
+    }
+}
+
+fn key(index: u32) -> PrivateKeySigner {
+    alloy_signer_local::MnemonicBuilder::<alloy_signer_local::coins_bip39::English>::default()
+        .phrase("test test test test test test test test test test test junk")
+        .index(index)
+        .unwrap()
+        .build()
+        .unwrap()
+}
+
+/// A rollup on a fresh L1.
+struct World {
+    anvil: Anvil,
+    client: L1Client,
+    deployment: Deployment,
+    rollup: RollupConfig,
+}
+
+impl World {
+    async fn new() -> Option<Self> {
+        let anvil = Anvil::start().await?;
+        let system_config =
+            SystemConfig { batcher_address: key(10).address(), ..Default::default() };
+        let params = DeployParams {
+            owner: key(12).address(),
+            guardian: key(12).address(),
+            unsafe_block_signer: key(10).address(),
+            l2_chain_id: 16_120,
+            system_config,
+            genesis_supply: U256::from(1_000),
+            grants: vec![(key(0).address(), U256::from(5_000_000))],
+            multicall3: None,
+        };
+        let deployment = deploy::deploy(anvil.url.clone(), key(12), &params).await.unwrap();
+        let client = L1Client::connect(anvil.url.clone(), L1_CHAIN).await.unwrap();
+        let rollup = RollupConfig {
+            genesis: RollupGenesis {
+                l1: deployment.l1_genesis,
+                l2: BlockNumHash { number: 0, hash: keccak256("genesis") },
+                l2_time: deployment.l1_timestamp,
+                system_config,
+            },
+            block_time: 1,
+            max_sequencer_drift: 1_800,
+            seq_window_size: 3_600,
+            channel_timeout: 300,
+            l1_chain_id: L1_CHAIN,
+            l2_chain_id: 16_120,
+            batch_inbox_address: deployment.batch_inbox,
+            deposit_contract_address: deployment.optimism_portal,
+            l1_system_config_address: deployment.system_config,
+        };
+        Some(Self { anvil, client, deployment, rollup })
+    }
+
+    fn genesis(&self) -> L2BlockRef {
+        let genesis = &self.rollup.genesis;
+        L2BlockRef {
+            hash: genesis.l2.hash,
+            number: 0,
+            parent_hash: B256::ZERO,
+            timestamp: genesis.l2_time,
+            l1_origin: genesis.l1,
+            sequence_number: 0,
+        }
+    }
+
+    async fn deposit(&self, amount: u64) -> bridge_l1::DepositReceipt {
+        let what = Deposit {
+            open: self.deployment.open,
+            optimism_portal: self.deployment.optimism_portal,
+            to: Address::repeat_byte(0x42),
+            amount: U256::from(amount),
+        };
+        deposit(self.anvil.url.clone(), key(0), &what).await.unwrap()
+    }
+
+    /// A chain of `length` blocks on L1 as it is now.
+    async fn sequence(&self, chain: &Chain, length: u64) {
+        let addresses = L1Addresses::from(&self.rollup);
+        let (mut parent, mut config) = match chain.0.lock().unwrap().blocks.values().next_back() {
+            Some(block) => {
+                (l2_block_ref(&self.rollup, block).unwrap(), system_config_of(block).unwrap())
+            }
+            None => (self.genesis(), self.rollup.genesis.system_config),
+        };
+        for index in 0..length {
+            let timestamp = parent.timestamp + 1;
+            let at = parent.l1_origin.number;
+            let next = self.client.fetch_block(at + 1, &addresses).await.unwrap();
+            let (origin, sequence_number) = match next {
+                Some(next) if next.timestamp <= timestamp => (next, 0),
+                _ => {
+                    let same = self.client.fetch_block(at, &addresses).await.unwrap().unwrap();
+                    (same, parent.sequence_number + 1)
+                }
+            };
+            let mut attributes =
+                attributes(&self.rollup, &config, &parent, &origin, sequence_number, timestamp)
+                    .unwrap();
+            attributes.transactions.push(transfer(parent.number * 1_000 + index));
+            let block = execute(&parent, &attributes);
+            parent = l2_block_ref(&self.rollup, &block).unwrap();
+            config = system_config_of(&block).unwrap();
+            chain.0.lock().unwrap().blocks.insert(block.header.number, block);
+        }
+    }
+
+    fn watch(&self, start: u64) -> Running<mpsc::Receiver<L1Event>> {
+        let watcher = Watcher::new(
+            self.client.clone(),
+            L1Addresses::from(&self.rollup),
+            start,
+            Duration::from_millis(50),
+        );
+        let (sender, receiver) = mpsc::channel(4);
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(watcher.run(sender, shutdown.clone()));
+        Running { value: receiver, shutdown, task: tokio::spawn(async move {
+            task.await.unwrap().unwrap();
+        }) }
+    }
+
+    async fn batch(&self, chain: &Chain, journal: &Memory, config: BatcherConfig) -> Running<()> {
+        let batcher = Batcher::new(
+            self.client.clone(),
+            &self.rollup,
+            key(10),
+            config,
+            chain.clone(),
+            journal.clone(),
+        )
+        .await
+        .unwrap();
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(batcher.run(shutdown.clone()));
+        Running { value: (), shutdown, task: tokio::spawn(async move {
+            task.await.unwrap().unwrap();
+        }) }
+    }
+
+    /// Derives until block `until` and reports each block as safe.
+    async fn derive(&self, chain: &Chain, until: u64) -> Vec<B256> {
+        let mut pipeline =
+            Pipeline::new(self.rollup.clone(), self.genesis(), self.rollup.genesis.system_config);
+        let mut watched = self.watch(pipeline.l1_start());
+        let mut hashes = Vec::new();
+        let derive = async {
+            while pipeline.safe_head().number < until {
+                match pipeline.step().unwrap() {
+                    Step::NeedL1 => match watched.value.recv().await.unwrap() {
+                        L1Event::Block(block) => pipeline.push_l1(block).unwrap(),
+                        L1Event::Finalized(_) => {}
+                        L1Event::Reorg { .. } => panic!("no reorganisation was made"),
+                    },
+                    Step::Attributes(attributes) => {
+                        let block = execute(pipeline.safe_head(), &attributes);
+                        hashes.push(block.hash);
+                        pipeline.accepted(l2_block_ref(&self.rollup, &block).unwrap());
+                        chain.0.lock().unwrap().safe = block.id();
+                    }
+                }
+            }
+        };
+        timeout(PATIENCE, derive).await.expect("derivation reaches the block in time");
+        watched.stop().await;
+        hashes
+    }
+}
+
+/// A task that must end well.
+struct Running<T> {
+    value: T,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl<T> Running<T> {
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+#[derive(Clone, Default)]
+struct Chain(Arc<Mutex<ChainState>>);
+
+#[derive(Default)]
+struct ChainState {
+    blocks: BTreeMap<u64, Block>,
+    safe: BlockNumHash,
+}
+
+impl Chain {
+    fn hashes(&self) -> Vec<B256> {
+        self.0.lock().unwrap().blocks.values().map(|block| block.hash).collect()
+    }
+}
+
+impl L2Blocks for Chain {
+    fn latest(&self) -> Result<u64, SourceError> {
+        Ok(self.0.lock().unwrap().blocks.keys().next_back().copied().unwrap_or_default())
+    }
+
+    fn safe(&self) -> Result<BlockNumHash, SourceError> {
+        Ok(self.0.lock().unwrap().safe)
+    }
+
+    fn block(&self, number: u64) -> Result<Option<Block>, SourceError> {
+        Ok(self.0.lock().unwrap().blocks.get(&number).cloned())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>);
+
+impl Journal for Memory {
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), SourceError> {
+        self.0.lock().unwrap().insert(key.to_vec(), value.to_vec());
+        Ok(())
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), SourceError> {
+        self.0.lock().unwrap().remove(key);
+        Ok(())
+    }
+
+    fn all(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, SourceError> {
+        let entries = self.0.lock().unwrap();
+        Ok(entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+}
+
+/// A block whose hash depends on everything in the attributes, without executing anything.
+fn execute(parent: &L2BlockRef, attributes: &PayloadAttributes) -> Block {
+    let mut extra_data = vec![1];
+    extra_data.extend(attributes.eip1559_params.as_slice());
+    extra_data.extend(attributes.min_base_fee.to_be_bytes());
+    let header = Header {
+        parent_hash: parent.hash,
+        number: parent.number + 1,
+        timestamp: attributes.timestamp,
+        gas_limit: attributes.gas_limit,
+        mix_hash: attributes.prev_randao,
+        transactions_root: keccak256(attributes.transactions.concat()),
+        extra_data: extra_data.into(),
+        ..Default::default()
+    };
+    let transactions = attributes.transactions.iter();
+    let transactions =
+        transactions.map(|tx| OpTxEnvelope::decode_2718(&mut tx.as_ref()).unwrap()).collect();
+    Block { hash: header.hash_slow(), header, body: BlockBody { transactions } }
+}
+
+fn transfer(nonce: u64) -> Bytes {
+    let transaction = TxEip1559 {
+        chain_id: 16_120,
+        nonce,
+        gas_limit: 21_000,
+        to: TxKind::Call(Address::repeat_byte(1)),
+        ..Default::default()
+    };
+    let r = U256::from_be_bytes(keccak256(nonce.to_be_bytes()).0);
+    let signature = Signature::new(r, r, true);
+    OpTxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
+}
+
+fn fast() -> BatcherConfig {
+    BatcherConfig {
+        encoder: EncoderConfig { frame_size_max: 400, ..Default::default() },
+        channel_age_max: Duration::from_millis(300),
+        poll: Duration::from_millis(50),
+        bump_after: Duration::from_millis(1_500),
+        ..Default::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deposits_and_updates_are_read_and_batches_come_back() {
+    let Some(world) = World::new().await else { return };
+    let receipt = world.deposit(1_000).await;
+    let owner = ProviderBuilder::new()
+        .wallet(EthereumWallet::from(key(12)))
+        .connect_http(world.anvil.url.clone());
+    let config = SystemConfigContract::new(world.deployment.system_config, &owner);
+    config.setGasLimit(70_000_000).send().await.unwrap().get_receipt().await.unwrap();
+    let second = world.deposit(7).await;
+    world.anvil.call("anvil_mine", json!(["0x2"])).await;
+
+    let chain = Chain::default();
+    let head = world.client.head().await.unwrap().block;
+    let lead = head.timestamp - world.rollup.genesis.l2_time;
+    world.sequence(&chain, lead.max(12) + 1).await;
+    // Both deposits have entered L2 under the hashes that were foretold.
+    let deposits: Vec<B256> = chain.0.lock().unwrap().blocks.values()
+        .flat_map(|block| block.body.transactions.iter().skip(1))
+        .filter_map(|transaction| transaction.as_deposit().map(|deposit| deposit.hash()))
+        .collect();
+    assert_eq!(deposits, [receipt.l2_transaction, second.l2_transaction]);
+    let last = chain.0.lock().unwrap().blocks.values().next_back().unwrap().clone();
+    assert_eq!(last.header.gas_limit, 70_000_000);
+
+    let journal = Memory::default();
+    let batcher = world.batch(&chain, &journal, fast()).await;
+    let length = last.header.number;
+    assert_eq!(world.derive(&chain, length).await, chain.hashes());
+
+    // A restarted batcher goes on where the first one stopped.
+    batcher.stop().await;
+    world.sequence(&chain, 5).await;
+    let batcher = world.batch(&chain, &journal, fast()).await;
+    assert_eq!(world.derive(&chain, length + 5).await, chain.hashes());
+    // What is safe leaves the journal.
+    timeout(PATIENCE, async {
+        while !journal.0.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("the journal becomes empty");
+    batcher.stop().await;
+}
+
+/// Cause: a crash after the journal was written and before anything was sent, and a node that lost
+/// its pool, look alike: signed transactions that L1 has never heard of.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_lost_on_the_way_are_sent_again() {
+    let Some(world) = World::new().await else { return };
+    let chain = Chain::default();
+    world.sequence(&chain, 6).await;
+    let journal = Memory::default();
+    // Nothing is mined, and what is pending is dropped.
+    world.anvil.call("evm_setIntervalMining", json!([0])).await;
+    world.anvil.call("evm_setAutomine", json!([false])).await;
+    let slow = BatcherConfig { bump_after: Duration::from_secs(60), ..fast() };
+    let batcher = world.batch(&chain, &journal, slow).await;
+    timeout(PATIENCE, async {
+        while journal.0.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    batcher.stop().await;
+    world.anvil.call("anvil_dropAllTransactions", json!([])).await;
+    world.anvil.call("evm_setIntervalMining", json!([1])).await;
+
+    let batcher = world.batch(&chain, &journal, fast()).await;
+    assert_eq!(world.derive(&chain, 6).await, chain.hashes());
+    batcher.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stuck_transactions_are_replaced_by_better_paying_ones() {
+    let Some(world) = World::new().await else { return };
+    let chain = Chain::default();
+    world.sequence(&chain, 3).await;
+    world.anvil.call("evm_setIntervalMining", json!([0])).await;
+    world.anvil.call("evm_setAutomine", json!([false])).await;
+    let batcher = world.batch(&chain, &Memory::default(), fast()).await;
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    // The base fee rises above what was offered: without more pay nothing is included.
+    world.anvil.call("anvil_setNextBlockBaseFeePerGas", json!(["0x4a817c800"])).await;
+    world.anvil.call("evm_mine", json!([])).await;
+    world.anvil.call("evm_setIntervalMining", json!([1])).await;
+    assert_eq!(world.derive(&chain, 3).await, chain.hashes());
+    batcher.stop().await;
+}
+
+/// Cause: somebody uses the batcher's key elsewhere, so a nonce of ours is gone for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_nonce_leads_to_posting_again() {
+    let Some(world) = World::new().await else { return };
+    let chain = Chain::default();
+    world.sequence(&chain, 4).await;
+    world.anvil.call("evm_setIntervalMining", json!([0])).await;
+    world.anvil.call("evm_setAutomine", json!([false])).await;
+    let batcher = world.batch(&chain, &Memory::default(), fast()).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    world.anvil.call("anvil_dropAllTransactions", json!([])).await;
+    let thief = ProviderBuilder::new()
+        .wallet(EthereumWallet::from(key(10)))
+        .connect_http(world.anvil.url.clone());
+    let transaction = TransactionRequest::default()
+        .to(Address::repeat_byte(3))
+        .value(U256::ONE)
+        .max_fee_per_gas(100_000_000_000)
+        .max_priority_fee_per_gas(10_000_000_000);
+    let _ = thief.send_transaction(transaction).await.unwrap();
+    world.anvil.call("evm_mine", json!([])).await;
+    world.anvil.call("evm_setIntervalMining", json!([1])).await;
+    assert_eq!(world.derive(&chain, 4).await, chain.hashes());
+    batcher.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watcher_reports_reorganisations_and_finality() {
+    let Some(world) = World::new().await else { return };
+    world.anvil.call("evm_setIntervalMining", json!([0])).await;
+    world.anvil.call("anvil_mine", json!(["0x5"])).await;
+    let start = world.rollup.genesis.l1.number;
+    let mut watched = world.watch(start);
+    let head = world.client.head().await.unwrap().block;
+    let mut known: Vec<B256> = Vec::new();
+    let mut finalized = 0;
+    let until = |hash: B256, number: u64| move |known: &Vec<B256>| {
+        known.last() == Some(&hash) && known.len() as u64 == number - start + 1
+    };
+    let reached = until(head.hash, head.number);
+    while !reached(&known) {
+        hear(&mut watched.value, &mut known, &mut finalized, start).await;
+    }
+    world.anvil.call("anvil_reorg", json!([3, []])).await;
+    world.anvil.call("evm_mine", json!([])).await;
+    let new_head = world.client.head().await.unwrap().block;
+    assert_ne!(new_head.hash, head.hash);
+    let reached = until(new_head.hash, new_head.number);
+    while !reached(&known) {
+        hear(&mut watched.value, &mut known, &mut finalized, start).await;
+    }
+    world.anvil.call("anvil_mine", json!(["0x5"])).await;
+    while finalized < new_head.number {
+        hear(&mut watched.value, &mut known, &mut finalized, start).await;
+    }
+    watched.stop().await;
+}
+
+/// Takes one event into the chain of hashes known from block `start` on.
+async fn hear(
+    events: &mut mpsc::Receiver<L1Event>,
+    known: &mut Vec<B256>,
+    finalized: &mut u64,
+    start: u64,
+) {
+    match timeout(PATIENCE, events.recv()).await.expect("an event in time").unwrap() {
+        L1Event::Block(block) => {
+            assert_eq!(block.number, start + known.len() as u64);
+            assert!(known.last().is_none_or(|last| *last == block.parent_hash));
+            known.push(block.hash);
+        }
+        L1Event::Reorg { common } => {
+            known.truncate((common.number - start + 1) as usize);
+            assert_eq!(known.last(), Some(&common.hash));
+        }
+        L1Event::Finalized(block) => {
+            assert!(block.number > *finalized);
+            assert!(known.contains(&block.hash));
+            *finalized = block.number;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_chain_is_refused() {
+    let Some(anvil) = Anvil::start().await else { return };
+    let error = L1Client::connect(anvil.url.clone(), 1).await.unwrap_err();
+    assert!(matches!(error, L1Error::WrongChain { expected: 1, found: L1_CHAIN, .. }));
+    assert!(!error.is_temporary());
+}
