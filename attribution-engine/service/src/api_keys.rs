@@ -63,10 +63,9 @@ pub fn verify_api_key(key: &str, gateway: Address, chain_id: u64, now: u64) -> R
     let encoded = key.strip_prefix(API_KEY_PREFIX).ok_or(ApiKeyError::Malformed)?;
     let bytes = decode_base64url(encoded).ok_or(ApiKeyError::Malformed)?;
     let (customer, rest) = bytes.split_first_chunk::<20>().ok_or(ApiKeyError::Malformed)?;
-    let (expiry, signature) = rest.split_first_chunk::<8>().ok_or(ApiKeyError::Malformed)?;
+    let (expiry, raw) = rest.split_first_chunk::<8>().ok_or(ApiKeyError::Malformed)?;
     let customer = Address::from(*customer);
     let expiry = u64::from_be_bytes(*expiry);
-    let raw = signature;
     let signature = Signature::from_raw(raw).map_err(|_| ApiKeyError::Malformed)?;
     // Other spellings of the recovery bit mean the same; a key has one.
     if signature.as_bytes() != *raw {
