@@ -1,1 +1,96 @@
-fn main() {}
+//! `openledger`: one binary for the development chain, the demo, the auditor and customers' tools.
+
+mod audit;
+mod bridge;
+mod customer;
+mod demo;
+mod dev;
+mod genesis;
+mod keys;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// The open implementation of OpenLedger: an EVM-compatible L2 where AI contribution is measured and
+/// paid.
+#[derive(Debug, Parser)]
+#[command(
+    name = "openledger",
+    version,
+    propagate_version = true,
+    after_help = "Examples:\n  \
+        openledger dev                          run everything on this machine\n  \
+        openledger dev --data-dir ./chain       the same, and keep the chain\n  \
+        openledger demo                         drive the whole loop and print the proofs\n  \
+        openledger attribution audit 1          recompute an epoch from public inputs\n  \
+        openledger bridge deposit --amount 25   bridge OPEN from L1\n  \
+        openledger customer key                 an API key for the gateway\n\n\
+        Logs: set RUST_LOG, e.g. RUST_LOG=info or RUST_LOG=sequencer_node=debug; --log-json for JSON lines."
+)]
+struct Cli {
+    /// Write logs as JSON lines instead of text.
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run L1, L2, batcher, verifier, attribution engine and gateway on this machine.
+    Dev(dev::Args),
+    /// Drive the loop as real users would: bridge, contribute, ask, attribute, claim, audit.
+    Demo(demo::Args),
+    /// The attribution engine's public side.
+    #[command(subcommand)]
+    Attribution(audit::Command),
+    /// Move OPEN between the layers.
+    #[command(subcommand)]
+    Bridge(bridge::Command),
+    /// What an inference customer needs: escrow, authorisation, API keys.
+    #[command(subcommand)]
+    Customer(customer::Command),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    init_logs(cli.log_json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the async runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Dev(args) => dev::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Attribution(command) => audit::run(command).await,
+            Command::Bridge(command) => bridge::run(command).await,
+            Command::Customer(command) => customer::run(command).await,
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs go to standard error, so that standard output stays what the command prints.
+fn init_logs(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        builder.json().init();
+    } else {
+        builder.init();
+    }
+}

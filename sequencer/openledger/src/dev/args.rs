@@ -1,0 +1,107 @@
+//! Flags of `openledger dev` and the checked configuration they become.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::{Args as ClapArgs, ValueEnum};
+use primitives::{L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV};
+
+use super::l1_process::claim_port;
+
+/// Run the whole of OpenLedger on this machine.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  \
+    openledger dev                                  everything on the usual ports, nothing kept\n  \
+    openledger dev --data-dir ./chain               keep the chain; start again to continue it\n  \
+    openledger dev --l1-url http://127.0.0.1:8545   over an L1 that runs already\n  \
+    openledger dev --json --ports free              for scripts: one ready line, free ports")]
+pub struct Args {
+    /// Keep the chain in this directory and continue it at the next start. Without it the chain lives
+    /// in a temporary directory and is gone afterwards.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print one machine-readable ready line instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Use an L1 that runs already instead of starting anvil. Its development accounts must be funded.
+    #[arg(long, value_name = "URL")]
+    pub l1_url: Option<String>,
+    /// `fixed` uses the ports below, `free` takes any free ones.
+    #[arg(long, value_enum, default_value_t = Ports::Fixed)]
+    pub ports: Ports,
+    /// Port of the L1 node.
+    #[arg(long, default_value_t = 8545)]
+    pub l1_port: u16,
+    /// Port of the L2 JSON-RPC, HTTP and WebSocket.
+    #[arg(long, default_value_t = 9545)]
+    pub l2_port: u16,
+    /// Port of the verifier's JSON-RPC.
+    #[arg(long, default_value_t = 9546)]
+    pub verifier_port: u16,
+    /// Port of the gateway (OpenAI API).
+    #[arg(long, default_value_t = 9550)]
+    pub gateway_port: u16,
+    /// Seconds between L1 blocks (a new chain only).
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub l1_block_time: u64,
+    /// Gas limit of an L2 block (a new chain only).
+    #[arg(long, default_value_t = 60_000_000, value_parser = clap::value_parser!(u64).range(21_000_000..=500_000_000))]
+    pub gas_limit: u64,
+    /// Seconds of an attribution epoch (a new chain only).
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..))]
+    pub epoch_seconds: u64,
+    /// Seconds in which an epoch can be challenged (a new chain only).
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub challenge_window: u32,
+    /// The language model, a GGUF file of SmolLM2-135M-Instruct; `./scripts/setup` fetches it.
+    #[arg(long, value_name = "FILE", env = "OPENLEDGER_MODEL")]
+    pub model: Option<PathBuf>,
+}
+
+/// How ports are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ports {
+    Fixed,
+    Free,
+}
+
+/// Checked ports: each was free a moment ago.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimedPorts {
+    pub l1: u16,
+    pub l2: u16,
+    pub verifier: u16,
+    pub gateway: u16,
+}
+
+impl Args {
+    /// Checks every port before anything is started.
+    pub fn claim_ports(&self) -> Result<ClaimedPorts> {
+        let choose = |port: u16| if self.ports == Ports::Free { 0 } else { port };
+        let l1 = match &self.l1_url {
+            Some(_) => 0,
+            None => claim_port(choose(self.l1_port), "the L1 node", "--l1-port")?,
+        };
+        let ports = ClaimedPorts {
+            l1,
+            l2: claim_port(choose(self.l2_port), "the L2 JSON-RPC", "--l2-port")?,
+            verifier: claim_port(choose(self.verifier_port), "the verifier", "--verifier-port")?,
+            gateway: claim_port(choose(self.gateway_port), "the gateway", "--gateway-port")?,
+        };
+        let mut all = vec![ports.l2, ports.verifier, ports.gateway];
+        if self.l1_url.is_none() {
+            all.push(ports.l1);
+        }
+        all.sort_unstable();
+        all.dedup();
+        ensure!(
+            all.len() == 3 + usize::from(self.l1_url.is_none()),
+            "two services were given the same port: --l1-port, --l2-port, --verifier-port and \
+             --gateway-port must differ"
+        );
+        Ok(ports)
+    }
+}
+
+/// Chain ids of a development chain, fixed so that wallets recognise it.
+pub const CHAIN_IDS: (u64, u64) = (L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV);

@@ -1,0 +1,631 @@
+//! `openledger dev`: L1, L2, batcher, verifier, attribution engine and gateway on one machine, in one
+//! process beside anvil.
+//!
+//! Start order: directory and ports are claimed, L1 is started, contracts are deployed (a new chain) or
+//! found (a kept one), then the L2 tasks, then the engine. The first task that fails stops everything.
+
+mod args;
+mod l1_process;
+mod manifest;
+mod ready;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use alloy_primitives::{Address, Bytes, U256, utils::parse_ether};
+use anyhow::{Context, Result, bail};
+use derive::L1Event;
+use l1::{
+    Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
+    deploy::{DeployParams, deploy},
+};
+use models::{ModelError, default_model_path};
+use node::{Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig};
+use primitives::{Block, BlockNumHash, RollupConfig, RollupGenesis, SystemConfig};
+use service::{Service, ServiceConfig, ServiceHandle, epochs::PosterConfig};
+use store::{Store, StoreOptions};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{broadcast, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+pub use args::Args;
+pub use ready::Ready;
+
+use crate::{
+    genesis::{self, EconomyParams, GenesisParams},
+    keys::{self, Role as KeyRole},
+};
+use args::{CHAIN_IDS, ClaimedPorts};
+use l1_process::{Anvil, AnvilConfig};
+use manifest::{DataDir, L1Contracts, Manifest, SCHEMA};
+
+/// L1 events that may wait for a task.
+const L1_EVENTS_WAITING: usize = 64;
+/// How often L1 is asked for new blocks.
+const L1_POLL: Duration = Duration::from_millis(250);
+
+/// Runs until Ctrl-C or the first failure.
+pub async fn run(args: Args) -> Result<()> {
+    // What can be refused is refused before anything is started.
+    let model_path = args.model.clone().unwrap_or_else(default_model_path);
+    let (path, temporary) = match &args.data_dir {
+        Some(path) => (path.clone(), None),
+        None => {
+            let dir = tempfile::Builder::new()
+                .prefix("openledger-dev-")
+                .tempdir()
+                .context("cannot create a temporary directory")?;
+            (dir.path().to_path_buf(), Some(dir))
+        }
+    };
+    let data = DataDir::open(&path)?;
+    let stored = data.manifest()?;
+    let ports = args.claim_ports()?;
+    if args.l1_url.is_none() {
+        l1_process::find_anvil()?;
+    }
+    if !model_path.is_file() {
+        return Err(ModelError::Missing { path: model_path }.into());
+    }
+
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let shutdown = CancellationToken::new();
+    let mut dev = Dev::start(&args, data, stored, ports, model_path, &shutdown).await?;
+
+    let ready_paths = [Ready::default_path(), path.join("ready.json")];
+    for ready_path in &ready_paths {
+        dev.ready.write(ready_path)?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&dev.ready)?);
+    } else {
+        dev.ready.print(&dev.manifest, args.data_dir.as_deref());
+    }
+
+    let mut blocks = dev.sequencer.subscribe_blocks();
+    let outcome = loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            error = dev.failure() => break Err(error),
+            block = blocks.recv() => match block {
+                Ok(block) if !args.json => print_block(&block),
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                // The node is ending; its error follows.
+                Err(broadcast::error::RecvError::Closed) => {
+                    break Err(dev.failure().await);
+                }
+            },
+        }
+    };
+    if !args.json {
+        println!("\nstopping …");
+    }
+    for ready_path in &ready_paths {
+        // Only ours: another `dev` may have started since.
+        if Ready::read(ready_path).is_ok_and(|other| other.l2_rpc == dev.ready.l2_rpc) {
+            let _ = std::fs::remove_file(ready_path);
+        }
+    }
+    shutdown.cancel();
+    dev.stop().await;
+    drop(temporary);
+    outcome
+}
+
+/// Everything that runs.
+struct Dev {
+    manifest: Manifest,
+    ready: Ready,
+    anvil: Option<Anvil>,
+    sequencer: NodeHandle,
+    tasks: JoinSet<(&'static str, Result<()>)>,
+    _data: DataDir,
+}
+
+impl Dev {
+    async fn start(
+        args: &Args,
+        data: DataDir,
+        stored: Option<Manifest>,
+        ports: ClaimedPorts,
+        model_path: PathBuf,
+        shutdown: &CancellationToken,
+    ) -> Result<Self> {
+        let (anvil, l1_url) = start_l1(args, &data, stored.as_ref(), ports).await?;
+        let manifest = match stored {
+            Some(manifest) => manifest,
+            None => {
+                let manifest = create_chain(args, &l1_url).await?;
+                data.write_manifest(&manifest)?;
+                manifest
+            }
+        };
+        let rollup = Arc::new(manifest.rollup.clone());
+        let l1 = L1Client::connect(l1_url.clone(), rollup.l1_chain_id)
+            .await
+            .context("cannot use the L1")?;
+        check_l1(&l1, &manifest).await?;
+
+        let mut tasks = JoinSet::new();
+        let verifier = start_verifier(&data, &manifest, &l1, ports, shutdown, &mut tasks).await?;
+        let sequencer =
+            start_sequencer(&data, &manifest, &l1, ports, &verifier, shutdown, &mut tasks).await?;
+        let verifier_rpc = format!("http://{}", verifier.rpc_addr());
+        watch_node(&mut tasks, "verifier", verifier);
+        start_batcher(&manifest, &l1, &sequencer, shutdown, &mut tasks).await?;
+        let service = start_service(&data, &manifest, &sequencer, ports, model_path, shutdown).await?;
+        let gateway = format!("http://{}", service.address);
+        {
+            let shutdown = shutdown.clone();
+            tasks.spawn(async move {
+                let result = match service.join.await {
+                    Ok(result) => result.map_err(anyhow::Error::from),
+                    Err(error) => Err(error.into()),
+                };
+                shutdown.cancel();
+                ("attribution engine", result)
+            });
+        }
+        let l2 = sequencer.rpc_addr();
+        let ready = Ready {
+            l1_rpc: l1_url.to_string().trim_end_matches('/').to_owned(),
+            l2_rpc: format!("http://{l2}"),
+            l2_ws: format!("ws://{l2}"),
+            gateway,
+            verifier_rpc,
+            l1_chain_id: rollup.l1_chain_id,
+            l2_chain_id: rollup.l2_chain_id,
+            contracts: contract_names(&manifest.l1_contracts),
+            accounts: keys::user_keys()?
+                .iter()
+                .map(|key| ready::Account {
+                    address: key.address(),
+                    private_key: keys::private_key_hex(key),
+                })
+                .collect(),
+        };
+        Ok(Self { manifest, ready, anvil, sequencer, tasks, _data: data })
+    }
+
+    /// The first failure of anything that must not end.
+    async fn failure(&mut self) -> anyhow::Error {
+        let stopping = self.sequencer.stopping();
+        let l1_ended = async {
+            match &mut self.anvil {
+                Some(anvil) => anvil.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = self.tasks.join_next() => match ended {
+                Some(Ok((task, Ok(())))) => anyhow::anyhow!("the {task} ended unexpectedly"),
+                Some(Ok((task, Err(error)))) => error.context(format!("the {task} failed")),
+                Some(Err(error)) => anyhow::anyhow!("a task panicked: {error}"),
+                None => anyhow::anyhow!("no task is left"),
+            },
+            result = l1_ended => match result {
+                Ok(()) => anyhow::anyhow!("L1 ended"),
+                Err(error) => error,
+            },
+            () = stopping.cancelled() => anyhow::anyhow!(
+                "the sequencer stopped; its reason is in the log (RUST_LOG=info)"
+            ),
+        }
+    }
+
+    /// Stops in an order in which nobody misses what he needs: L2 first, L1 last.
+    async fn stop(mut self) {
+        self.sequencer.shutdown();
+        let rest = async {
+            if let Err(error) = self.sequencer.join().await {
+                tracing::error!(%error, "the sequencer ended badly");
+            }
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Ok((task, Err(error))) = ended {
+                    tracing::warn!(task, %error, "ended badly");
+                }
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(20), rest).await.is_err() {
+            tracing::warn!("some tasks did not end within 20 s");
+        }
+        if let Some(anvil) = self.anvil {
+            anvil.stop().await;
+        }
+    }
+}
+
+async fn start_l1(
+    args: &Args,
+    data: &DataDir,
+    stored: Option<&Manifest>,
+    ports: ClaimedPorts,
+) -> Result<(Option<Anvil>, Url)> {
+    if let Some(url) = &args.l1_url {
+        if stored.is_some_and(|manifest| manifest.l1_url.is_none()) {
+            bail!("this data directory has an L1 of its own; start without --l1-url");
+        }
+        let url = url.parse().with_context(|| format!("--l1-url {url} is not a URL"))?;
+        return Ok((None, url));
+    }
+    if let Some(url) = stored.and_then(|manifest| manifest.l1_url.as_ref()) {
+        bail!("the chain in this data directory lives on the L1 at {url}; start with --l1-url");
+    }
+    if stored.is_none() {
+        data.clear_unfinished()?;
+    }
+    let anvil = Anvil::start(&AnvilConfig {
+        port: ports.l1,
+        chain_id: CHAIN_IDS.0,
+        block_time: stored.map_or(args.l1_block_time, |manifest| manifest.l1_block_time),
+        state: data.join("l1-state.json"),
+        log: data.join("l1.log"),
+    })
+    .await?;
+    let url = anvil.url.parse().context("the L1 URL is not a URL")?;
+    Ok((Some(anvil), url))
+}
+
+/// Deploys the L1 contracts and makes the L2 genesis that they back.
+async fn create_chain(args: &Args, l1_url: &Url) -> Result<Manifest> {
+    let governance = keys::role_key(KeyRole::Governance)?;
+    let batcher = keys::role_key(KeyRole::Batcher)?;
+    let system_config = SystemConfig {
+        batcher_address: batcher.address(),
+        gas_limit: args.gas_limit,
+        ..Default::default()
+    };
+    let params = genesis_params(args, system_config)?;
+    let supply = params.balances.values().fold(U256::ZERO, |sum, b| sum.saturating_add(*b));
+    let l1_chain_id = {
+        use alloy_provider::{Provider, ProviderBuilder};
+        ProviderBuilder::new().connect_http(l1_url.clone()).get_chain_id().await
+    }
+    .with_context(|| format!("the L1 at {l1_url} does not answer"))?;
+    let grant = parse_ether("100000")?;
+    let deployment = deploy(
+        l1_url.clone(),
+        governance.clone(),
+        &DeployParams {
+            owner: governance.address(),
+            guardian: governance.address(),
+            unsafe_block_signer: batcher.address(),
+            l2_chain_id: CHAIN_IDS.1,
+            system_config,
+            genesis_supply: supply,
+            grants: keys::user_keys()?.iter().map(|key| (key.address(), grant)).collect(),
+            multicall3: Some(multicall3()?),
+        },
+    )
+    .await
+    .context("cannot deploy the L1 contracts")?;
+    let genesis =
+        genesis::build(&GenesisParams { timestamp: deployment.l1_timestamp, ..params })?;
+    let header = store::genesis_header(&genesis).context("cannot compute the L2 genesis")?;
+    let l2_genesis_hash = header.hash_slow();
+    let rollup = RollupConfig {
+        genesis: RollupGenesis {
+            l1: deployment.l1_genesis,
+            l2: primitives::BlockNumHash { number: 0, hash: l2_genesis_hash },
+            l2_time: genesis.timestamp,
+            system_config,
+        },
+        block_time: 1,
+        max_sequencer_drift: 1_800,
+        seq_window_size: 3_600,
+        channel_timeout: 300,
+        l1_chain_id,
+        l2_chain_id: CHAIN_IDS.1,
+        batch_inbox_address: deployment.batch_inbox,
+        deposit_contract_address: deployment.optimism_portal,
+        l1_system_config_address: deployment.system_config,
+    };
+    rollup.validate().context("the chain's configuration cannot work")?;
+    Ok(Manifest {
+        schema: SCHEMA,
+        l1_block_time: args.l1_block_time,
+        l1_url: args.l1_url.clone(),
+        l1_contracts: L1Contracts {
+            open: deployment.open,
+            optimism_portal: deployment.optimism_portal,
+            system_config: deployment.system_config,
+            batch_inbox: deployment.batch_inbox,
+        },
+        rollup,
+        genesis,
+        l2_genesis_hash,
+        epoch_seconds: args.epoch_seconds,
+    })
+}
+
+/// Balances and parameters of a development chain.
+fn genesis_params(args: &Args, system_config: SystemConfig) -> Result<GenesisParams> {
+    let address = |role| anyhow::Ok(keys::role_key(role)?.address());
+    let engines = keys::addresses(&keys::engine_keys()?);
+    let user = parse_ether("10000")?;
+    let worker = parse_ether("1000")?;
+    let mut balances: BTreeMap<Address, U256> =
+        keys::user_keys()?.iter().map(|key| (key.address(), user)).collect();
+    balances.insert(address(KeyRole::Gateway)?, worker);
+    balances.insert(address(KeyRole::Governance)?, worker);
+    for engine in &engines {
+        balances.insert(*engine, worker);
+    }
+    Ok(GenesisParams {
+        chain_id: CHAIN_IDS.1,
+        timestamp: 0,
+        base_fee: 1_000_000_000,
+        system_config,
+        governance: address(KeyRole::Governance)?,
+        economy: EconomyParams {
+            platform_bps: 500,
+            engines,
+            threshold: keys::ENGINE_THRESHOLD,
+            challenge_window: args.challenge_window,
+            challenge_window_min: 1,
+            bond_min: parse_ether("1")?.to(),
+            platform: address(KeyRole::Platform)?,
+            stakers: address(KeyRole::Stakers)?,
+            sink: address(KeyRole::Sink)?,
+        },
+        balances,
+    })
+}
+
+/// Runtime code of Multicall3, which anvil lacks and viem needs on L1.
+fn multicall3() -> Result<Bytes> {
+    let list: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../contracts/artifacts/preinstalls.json"))?;
+    let found = list
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|entry| entry["name"] == "MultiCall3")
+        .and_then(|entry| entry["code"].as_str())
+        .context("preinstalls.json has no MultiCall3")?;
+    Ok(found.parse()?)
+}
+
+/// Refuses an L1 that is not the one this chain was made on.
+async fn check_l1(l1: &L1Client, manifest: &Manifest) -> Result<()> {
+    let expected = manifest.rollup.genesis.l1;
+    let found = l1
+        .block_ref(expected.number)
+        .await
+        .with_context(|| format!("cannot read L1 block {}", expected.number))?
+        .map(|block| block.hash);
+    if found != Some(expected.hash) {
+        bail!(
+            "L1 block {} is not the one this chain starts from (expected {}, found {}): the data \
+             directory and the L1 do not belong together",
+            expected.number,
+            expected.hash,
+            found.map_or_else(|| "nothing".to_owned(), |hash| hash.to_string())
+        );
+    }
+    Ok(())
+}
+
+fn open_store(data: &DataDir, name: &str, manifest: &Manifest) -> Result<Arc<Store>> {
+    let store = Store::open(&data.join(name), StoreOptions::default())?;
+    store.init_genesis(&manifest.genesis)?;
+    Ok(store)
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Starts a task that feeds L1 events from block `start` on.
+fn watch_l1(
+    l1: &L1Client,
+    manifest: &Manifest,
+    name: &'static str,
+    start: u64,
+    shutdown: &CancellationToken,
+    tasks: &mut JoinSet<(&'static str, Result<()>)>,
+) -> mpsc::Receiver<L1Event> {
+    let (sender, receiver) = mpsc::channel(L1_EVENTS_WAITING);
+    let addresses = L1Addresses::from(&manifest.rollup);
+    let watcher = Watcher::new(l1.clone(), addresses, start, L1_POLL);
+    let shutdown = shutdown.clone();
+    tasks.spawn(async move {
+        let result = watcher.run(sender, shutdown.clone()).await.map_err(anyhow::Error::from);
+        shutdown.cancel();
+        (name, result)
+    });
+    receiver
+}
+
+async fn start_verifier(
+    data: &DataDir,
+    manifest: &Manifest,
+    l1: &L1Client,
+    ports: ClaimedPorts,
+    shutdown: &CancellationToken,
+    tasks: &mut JoinSet<(&'static str, Result<()>)>,
+) -> Result<NodeHandle> {
+    let store = open_store(data, "verifier", manifest)?;
+    let start = first_l1_block(&store, manifest, node::verifier::l1_start)?;
+    let mut config = NodeConfig::new(manifest.rollup.clone(), Role::Verifier);
+    config.rpc.listen = loopback(ports.verifier);
+    let l1_events = watch_l1(l1, manifest, "verifier's L1 watcher", start, shutdown, tasks);
+    let inputs = NodeInputs { store, l1_events, safe_heads: None };
+    Ok(Node::start(config, inputs, shutdown.clone()).await?)
+}
+
+async fn start_sequencer(
+    data: &DataDir,
+    manifest: &Manifest,
+    l1: &L1Client,
+    ports: ClaimedPorts,
+    verifier: &NodeHandle,
+    shutdown: &CancellationToken,
+    tasks: &mut JoinSet<(&'static str, Result<()>)>,
+) -> Result<NodeHandle> {
+    let store = open_store(data, "l2", manifest)?;
+    let start = first_l1_block(&store, manifest, |_, head| node::sequencer::l1_start(head))?;
+    let mut config = NodeConfig::new(
+        manifest.rollup.clone(),
+        Role::Sequencer(SequencerConfig::default()),
+    );
+    config.rpc.listen = loopback(ports.l2);
+    let l1_events = watch_l1(l1, manifest, "sequencer's L1 watcher", start, shutdown, tasks);
+    let inputs = NodeInputs { store, l1_events, safe_heads: Some(verifier.safe_heads()) };
+    Ok(Node::start(config, inputs, shutdown.clone()).await?)
+}
+
+/// The L1 block from which a node with this store needs events.
+fn first_l1_block(
+    store: &Store,
+    manifest: &Manifest,
+    rule: impl FnOnce(&RollupConfig, &primitives::L2BlockRef) -> u64,
+) -> Result<u64> {
+    let number = store.heads()?.unsafe_head.number;
+    let mut head =
+        store.l2_block_ref(number)?.with_context(|| format!("L2 block {number} is missing"))?;
+    if number == manifest.rollup.genesis.l2.number {
+        head.l1_origin = manifest.rollup.genesis.l1;
+    }
+    Ok(rule(&manifest.rollup, &head))
+}
+
+fn watch_node(
+    tasks: &mut JoinSet<(&'static str, Result<()>)>,
+    name: &'static str,
+    node: NodeHandle,
+) {
+    tasks.spawn(async move { (name, node.join().await.map_err(anyhow::Error::from)) });
+}
+
+async fn start_batcher(
+    manifest: &Manifest,
+    l1: &L1Client,
+    sequencer: &NodeHandle,
+    shutdown: &CancellationToken,
+    tasks: &mut JoinSet<(&'static str, Result<()>)>,
+) -> Result<()> {
+    let batcher = Batcher::new(
+        l1.clone(),
+        &manifest.rollup,
+        keys::role_key(KeyRole::Batcher)?,
+        BatcherConfig::default(),
+        StoreBlocks(Arc::clone(sequencer.store())),
+        StoreJournal(Arc::clone(sequencer.store())),
+    )
+    .await?;
+    let shutdown = shutdown.clone();
+    tasks.spawn(async move {
+        let result = batcher.run(shutdown.clone()).await.map_err(anyhow::Error::from);
+        shutdown.cancel();
+        ("batcher", result)
+    });
+    Ok(())
+}
+
+async fn start_service(
+    data: &DataDir,
+    manifest: &Manifest,
+    sequencer: &NodeHandle,
+    ports: ClaimedPorts,
+    model_path: PathBuf,
+    shutdown: &CancellationToken,
+) -> Result<ServiceHandle> {
+    let config = ServiceConfig::new(
+        loopback(ports.gateway),
+        format!("http://{}", sequencer.rpc_addr()).parse()?,
+        keys::role_key(KeyRole::Gateway)?,
+        keys::engine_keys()?,
+        data.join("engine"),
+    );
+    let config = ServiceConfig {
+        model_path,
+        epochs: PosterConfig {
+            interval: Duration::from_secs(manifest.epoch_seconds),
+            ..PosterConfig::default()
+        },
+        ..config
+    };
+    Ok(Service::start(config, shutdown.clone()).await?)
+}
+
+/// Names under which contracts are printed.
+fn contract_names(l1: &L1Contracts) -> BTreeMap<String, Address> {
+    [
+        ("OPEN", l1.open),
+        ("OptimismPortal", l1.optimism_portal),
+        ("SystemConfig", l1.system_config),
+        ("BatchInbox", l1.batch_inbox),
+        ("DatanetRegistry", genesis::DATANET_REGISTRY),
+        ("ModelRegistry", genesis::MODEL_REGISTRY),
+        ("InferenceEscrow", genesis::INFERENCE_ESCROW),
+        ("AttributionSettlement", genesis::ATTRIBUTION_SETTLEMENT),
+        ("AttributionDispute", genesis::ATTRIBUTION_DISPUTE),
+        ("WOPEN", genesis::WOPEN),
+        ("GasPriceOracle", genesis::GAS_PRICE_ORACLE),
+        ("L1Block", primitives::L1_BLOCK),
+        ("L2ToL1MessagePasser", primitives::L2_TO_L1_MESSAGE_PASSER),
+    ]
+    .into_iter()
+    .map(|(name, address)| (name.to_owned(), address))
+    .collect()
+}
+
+fn print_block(block: &node::SealedBlock) {
+    let header = block.header();
+    println!(
+        "block {:>6}  {}  txs {:>4}  gas {:>10}  base fee {} wei",
+        header.number,
+        block.hash(),
+        block.transactions().len(),
+        header.gas_used,
+        header.base_fee_per_gas.unwrap_or_default()
+    );
+}
+
+/// The sequencer's blocks for the batcher.
+struct StoreBlocks(Arc<Store>);
+
+impl L2Blocks for StoreBlocks {
+    fn latest(&self) -> Result<u64, SourceError> {
+        Ok(self.0.heads().map_err(SourceError::new)?.unsafe_head.number)
+    }
+
+    fn safe(&self) -> Result<BlockNumHash, SourceError> {
+        Ok(self.0.heads().map_err(SourceError::new)?.safe)
+    }
+
+    fn block(&self, number: u64) -> Result<Option<Block>, SourceError> {
+        self.0.block(number).map_err(SourceError::new)
+    }
+}
+
+/// The batcher's write-ahead journal in the sequencer's store.
+struct StoreJournal(Arc<Store>);
+
+/// What the journal's entries are kept under.
+const JOURNAL: &str = "batcher";
+
+impl Journal for StoreJournal {
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), SourceError> {
+        self.0.journal_put(JOURNAL, key, value).map_err(SourceError::new)
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), SourceError> {
+        self.0.journal_delete(JOURNAL, key).map_err(SourceError::new)
+    }
+
+    fn all(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, SourceError> {
+        self.0.journal_all(JOURNAL).map_err(SourceError::new)
+    }
+}

@@ -1,0 +1,63 @@
+//! Development keys: every account of a `dev` chain comes from anvil's well-known mnemonic, so that a
+//! wallet which knows anvil knows these. They protect nothing; chains other than the development
+//! ones refuse them.
+
+use alloy_primitives::{Address, B256};
+use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
+use anyhow::{Context, Result};
+
+/// The mnemonic that anvil and hardhat print.
+pub const DEV_MNEMONIC: &str = "test test test test test test test test test test test junk";
+
+/// Number of user accounts that `dev` prints.
+pub const USER_ACCOUNTS: u32 = 10;
+
+/// Who holds which derivation index above the user accounts.
+#[derive(Clone, Copy, Debug)]
+pub enum Role {
+    Batcher = 10,
+    Governance = 12,
+    Gateway = 13,
+    EngineFirst = 14,
+    Platform = 17,
+    Stakers = 18,
+    Sink = 19,
+}
+
+/// Engines of a development chain and how many of them must sign an epoch.
+pub const ENGINES: u32 = 3;
+pub const ENGINE_THRESHOLD: u8 = 2;
+
+/// Key at `m/44'/60'/0'/0/index`.
+pub fn dev_key(index: u32) -> Result<PrivateKeySigner> {
+    MnemonicBuilder::<English>::default()
+        .phrase(DEV_MNEMONIC)
+        .index(index)
+        .and_then(|builder| builder.build())
+        .with_context(|| format!("cannot derive development key {index}"))
+}
+
+/// Key of a role.
+pub fn role_key(role: Role) -> Result<PrivateKeySigner> {
+    dev_key(role as u32)
+}
+
+/// Keys of the attribution engines in index order.
+pub fn engine_keys() -> Result<Vec<PrivateKeySigner>> {
+    (0..ENGINES).map(|i| dev_key(Role::EngineFirst as u32 + i)).collect()
+}
+
+/// The ten user accounts.
+pub fn user_keys() -> Result<Vec<PrivateKeySigner>> {
+    (0..USER_ACCOUNTS).map(dev_key).collect()
+}
+
+/// A printable private key.
+pub fn private_key_hex(key: &PrivateKeySigner) -> B256 {
+    key.to_bytes()
+}
+
+/// Addresses of several keys.
+pub fn addresses(keys: &[PrivateKeySigner]) -> Vec<Address> {
+    keys.iter().map(PrivateKeySigner::address).collect()
+}
