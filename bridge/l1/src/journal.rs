@@ -10,6 +10,9 @@ use crate::{BatcherError, SourceError};
 
 const VERSION: u8 = 1;
 
+/// Key and value of an entry.
+pub type JournalEntry = (Vec<u8>, Vec<u8>);
+
 /// Where the batcher keeps its records; the node's store implements it.
 pub trait Journal: Send + Sync + 'static {
     /// Writes an entry; durable when this returns.
@@ -17,7 +20,7 @@ pub trait Journal: Send + Sync + 'static {
     /// Removes an entry.
     fn delete(&self, key: &[u8]) -> Result<(), SourceError>;
     /// Every entry in key order.
-    fn all(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, SourceError>;
+    fn all(&self) -> Result<Vec<JournalEntry>, SourceError>;
 }
 
 /// A closed channel on its way into L1.

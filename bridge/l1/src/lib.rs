@@ -16,5 +16,5 @@ pub use batcher::{Batcher, BatcherConfig, BatcherControl, L2Blocks};
 pub use client::{L1Addresses, L1Client, L1Head};
 pub use deposit::{Deposit, DepositReceipt, deposit};
 pub use error::{BatcherError, DepositError, L1Error, SourceError, WatcherError};
-pub use journal::Journal;
+pub use journal::{Journal, JournalEntry};
 pub use watcher::Watcher;
