@@ -17,23 +17,20 @@ use alloy_op_evm::OpTx;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
 use op_alloy_consensus::{OpDepositReceipt, OpReceiptEnvelope, OpTxEnvelope, OpTxType};
 use op_revm::{
-    DefaultOp, L1BlockInfo, OpBuilder, OpHaltReason, OpSpecId, OpTransactionError,
+    DefaultOp, L1BlockInfo, OpBuilder, OpHaltReason, OpTransactionError,
     api::{builder::DefaultOpEvm, default_ctx::OpContext},
     estimate_tx_compressed_size,
 };
 use primitives::{Block, BlockBody, PayloadAttributes, transactions_root};
 use revm::{
     Context, DatabaseCommit, DatabaseRef, ExecuteEvm, SystemCallEvm,
-    context::{BlockEnv, CfgEnv},
-    context_interface::{
-        block::BlobExcessGasAndPrice,
-        result::{EVMError, ExecutionResult, ResultAndState},
-    },
+    context_interface::result::{EVMError, ExecutionResult, ResultAndState},
     database::{State, WrapDatabaseRef, states::bundle_state::BundleRetention},
 };
 
 use crate::{
-    ChainSpec, Eip1559Parameters, StateChanges, StateRootOutcome, StateRootProvider,
+    ChainSpec, Eip1559Parameters, StateChanges, StateRootOutcome, StateRootProvider, block_env,
+    cfg_env,
     error::{BlockError, TxRejection},
     next_base_fee,
 };
@@ -306,7 +303,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         let outcome = self
             .evm
             .system_call(contract, data.into())
-            .map_err(|_| BlockError::SystemCall { contract })?;
+            .map_err(|error| BlockError::SystemCall { contract, reason: describe(error) })?;
         let mut state = outcome.state;
         state.retain(|address, _| *address == contract);
         self.evm.0.ctx.journaled_state.database.commit(state);
@@ -466,23 +463,11 @@ fn evm<S: DatabaseRef>(
         .with_database(WrapDatabaseRef(state))
         .with_bundle_update()
         .build();
-    let mut cfg = CfgEnv::new_with_spec(OpSpecId::JOVIAN);
-    cfg.chain_id = spec.chain_id;
-    let block = BlockEnv {
-        number: U256::from(header.number),
-        beneficiary: header.beneficiary,
-        timestamp: U256::from(header.timestamp),
-        gas_limit: header.gas_limit,
-        basefee: header.base_fee_per_gas.unwrap_or_default(),
-        difficulty: U256::ZERO,
-        prevrandao: Some(header.mix_hash),
-        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
-            excess_blob_gas: 0,
-            blob_gasprice: 1,
-        }),
-        ..Default::default()
-    };
-    Context::op().with_db(database).with_cfg(cfg).with_block(block).build_op()
+    Context::op()
+        .with_db(database)
+        .with_cfg(cfg_env(spec))
+        .with_block(block_env(header))
+        .build_op()
 }
 
 fn decode(raw: &Bytes) -> Option<OpTxEnvelope> {

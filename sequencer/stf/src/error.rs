@@ -66,10 +66,8 @@ pub enum BlockError {
     WrongParent { parent: B256, block: B256 },
     #[error("{field} is {got}, re-execution gives {expected}")]
     Mismatch { field: &'static str, got: String, expected: String },
-    #[error("the system call to {contract} failed")]
-    SystemCall { contract: Address },
-    #[error("an account's balance overflows")]
-    Overflow,
+    #[error("the system call to {contract} cannot run: {reason}")]
+    SystemCall { contract: Address, reason: String },
     #[error("state cannot be read: {0}")]
     State(String),
     #[error(transparent)]

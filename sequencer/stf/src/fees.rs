@@ -1,7 +1,6 @@
 //! EIP-1559 with the OP Stack's parameters in the header (Holocene, Jovian).
 
 use alloy_consensus::Header;
-use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
 use alloy_primitives::{B64, Bytes};
 
 /// Parameters that a header's `extra_data` carries for the block after it. Jovian form, 17 bytes:
@@ -63,18 +62,27 @@ impl Eip1559Parameters {
     }
 }
 
-/// Base fee of the block after `parent`, wei per gas. Since Jovian the DA footprint
-/// (`blob_gas_used`) counts where it exceeds the gas used.
+/// Base fee of the block after `parent`, wei per gas (EIP-1559 with the parent's parameters). Since
+/// Jovian the DA footprint (`blob_gas_used`) counts where it exceeds the gas used, and the result is
+/// at least the minimum base fee.
 pub fn next_base_fee(parent: &Header) -> u64 {
     let parameters = Eip1559Parameters::from_extra_data(&parent.extra_data);
     let used = parent.gas_used.max(parent.blob_gas_used.unwrap_or_default());
-    let base_fee = calc_next_block_base_fee(
-        used,
-        parent.gas_limit,
-        parent.base_fee_per_gas.unwrap_or_default(),
-        BaseFeeParams::new(parameters.denominator.into(), parameters.elasticity.into()),
-    );
-    base_fee.max(parameters.min_base_fee)
+    let base_fee = parent.base_fee_per_gas.unwrap_or_default();
+    let target = parent.gas_limit.checked_div(parameters.elasticity.into()).unwrap_or_default();
+    // 64 by 64 and 64 by 32 bits: neither product overflows.
+    let divisor = u128::from(target).saturating_mul(parameters.denominator.into());
+    let change = u128::from(base_fee)
+        .saturating_mul(used.abs_diff(target).into())
+        .checked_div(divisor)
+        .map(|change| u64::try_from(change).unwrap_or(u64::MAX));
+    let next = match change {
+        // An elasticity above the gas limit leaves no target to steer by.
+        None => base_fee,
+        Some(change) if used > target => base_fee.saturating_add(change.max(1)),
+        Some(change) => base_fee.saturating_sub(change),
+    };
+    next.max(parameters.min_base_fee)
 }
 
 #[cfg(test)]
@@ -105,6 +113,30 @@ mod tests {
         assert_eq!(next_base_fee(&parent(0, 0, 1_000_000_000, 0)), 996_000_000);
         // Never below the floor.
         assert_eq!(next_base_fee(&parent(0, 0, 1_000_000, 1_000_000)), 1_000_000);
+    }
+
+    #[test]
+    fn base_fee_is_the_one_of_eip_1559_and_never_overflows() {
+        use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
+        for gas_used in [0, 1, 9_999_999, 10_000_000, 10_000_001, 31_415_926, 60_000_000] {
+            for base_fee in [0, 1, 7, 1_000_000, 123_456_789_012, u64::MAX >> 8] {
+                assert_eq!(
+                    next_base_fee(&parent(gas_used, 0, base_fee, 0)),
+                    calc_next_block_base_fee(
+                        gas_used,
+                        60_000_000,
+                        base_fee,
+                        BaseFeeParams::new(250, 6)
+                    ),
+                );
+            }
+        }
+        assert_eq!(next_base_fee(&parent(60_000_000, 0, u64::MAX, 0)), u64::MAX);
+        let extra_data =
+            Eip1559Parameters { denominator: 1, elasticity: u32::MAX, min_base_fee: 0 }
+                .to_extra_data();
+        let no_target = Header { extra_data, ..parent(60_000_000, 0, 55, 0) };
+        assert_eq!(next_base_fee(&no_target), 55);
     }
 
     #[test]

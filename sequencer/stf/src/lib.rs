@@ -2,20 +2,42 @@
 //! the changes it makes. Pure: no clock, no I/O, no floats, no map order. The sequencer, the
 //! verifier and whoever re-executes a range call this one code.
 //!
-//! * [`BlockBuilder`] executes the attributes' transactions, then whatever the sequencer adds.
+//! * [`BlockBuilder`] executes the attributes' transactions, then whatever the sequencer adds:
+//!   `new(spec, parent, attributes, state)`, `execute(transaction)` as often as wished (a rejected
+//!   transaction leaves the block as it was), `finish(roots)`.
 //! * [`execute_block`] re-executes a finished block and compares every header field.
-//! * [`StateRootProvider`] computes roots; [`trie`] does it incrementally over any [`trie::NodeReader`].
+//! * [`StateRootProvider`] computes roots; [`trie`] does it incrementally over any [`trie::NodeReader`],
+//!   be it a database or a witness that serves nodes by hash.
+//! * [`cfg_env`] and [`block_env`] are the EVM's environment, for calls that are only simulated.
 //!
-//! Rules: OP Stack through Jovian with Prague EVM rules, active from block 0, by `op-revm`.
+//! State is read through revm's `DatabaseRef`; precompiles go through revm's `Crypto` trait. Rules:
+//! OP Stack through Jovian with Prague EVM rules, active from block 0, by `op-revm`.
 
 #![cfg_attr(not(test), no_std)]
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_arithmetic)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 extern crate alloc;
 
 mod block;
 mod changes;
+mod env;
 mod error;
 mod fees;
 mod roots;
@@ -23,6 +45,7 @@ pub mod trie;
 
 pub use block::{BlockBuilder, ExecutedBlock, TxOutcome, execute_block};
 pub use changes::{Account, AccountChange, StateChanges};
+pub use env::{block_env, cfg_env};
 pub use error::{BlockError, TxRejection};
 pub use fees::{Eip1559Parameters, next_base_fee};
 pub use roots::{

@@ -226,7 +226,7 @@ impl<'r, R: NodeReader> SparseTrie<'r, R> {
                 }
                 let mut children = empty_children();
                 let nibble = usize::from(prefix.get_unchecked(shared));
-                children[nibble] = Node::extension(prefix.slice(shared + 1..), *child);
+                children[nibble] = Node::extension(prefix.slice(shared.saturating_add(1)..), *child);
                 put_leaf(&mut children, &key, shared, value);
                 Ok(Node::extension(prefix.slice(..shared), Node::dirty(Kind::Branch { children })))
             }
@@ -379,7 +379,7 @@ fn empty_children() -> Box<[Node; 16]> {
 /// Puts a leaf under the nibble at `shared`; keys are of equal length, so that nibble exists.
 fn put_leaf(children: &mut [Node; 16], key: &Nibbles, shared: usize, value: Vec<u8>) {
     let nibble = usize::from(key.get_unchecked(shared));
-    children[nibble] = Node::leaf(key.slice(shared + 1..), value);
+    children[nibble] = Node::leaf(key.slice(shared.saturating_add(1)..), value);
 }
 
 /// Computes references bottom-up and records every changed node that is referred to by hash.

@@ -59,12 +59,7 @@ impl Db {
         );
         match opened {
             Ok(database) => Ok(Self(database)),
-            Err(libmdbx::Error::Busy) => Err(StoreError::InUse(path.to_path_buf())),
-            // EAGAIN: the lock file is held.
-            Err(libmdbx::Error::Other(11)) => {
-                Err(StoreError::InUse(path.to_path_buf()))
-            }
-            Err(source) => Err(StoreError::Corrupt { path: path.to_path_buf(), source }),
+            Err(source) => Err(open_error(path, source)),
         }
     }
 
@@ -74,6 +69,25 @@ impl Db {
 
     pub(crate) fn write(&self) -> Result<Txn<'_, RW>, StoreError> {
         Ok(Txn(self.0.begin_rw_txn()?))
+    }
+}
+
+/// Says what is wrong with the directory: only damage may advise to delete it.
+pub(crate) fn open_error(path: &Path, source: libmdbx::Error) -> StoreError {
+    use libmdbx::Error as E;
+    let path = path.to_path_buf();
+    match source {
+        // EAGAIN: the lock file is held.
+        E::Busy | E::Other(11) => StoreError::InUse(path),
+        E::Corrupted
+        | E::Invalid
+        | E::VersionMismatch
+        | E::PageNotFound
+        | E::WannaRecovery
+        | E::Incompatible
+        | E::NoData => StoreError::Corrupt { path, source },
+        E::MapFull | E::UnableExtendMapsize | E::Other(28) => StoreError::Full,
+        source => StoreError::Open { path, source },
     }
 }
 

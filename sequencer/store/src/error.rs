@@ -18,16 +18,23 @@ pub enum StoreError {
          delete the directory to sync again"
     )]
     Corrupt { path: PathBuf, source: libmdbx::Error },
+    #[error("cannot open the chain data in {path}: {source}")]
+    Open { path: PathBuf, source: libmdbx::Error },
     #[error(
         "the chain data in {path} has layout {found}, this version reads {expected}; use the version \
          that wrote it, or delete the directory to sync again"
     )]
-    Schema { path: PathBuf, found: u32, expected: u32 },
+    Schema { path: PathBuf, found: u64, expected: u32 },
     #[error(
         "the store holds the chain with genesis {stored}, the configuration is for {configured}; \
          use another data directory"
     )]
     OtherGenesis { stored: B256, configured: B256 },
+    #[error(
+        "the store holds the chain with id {stored}, the configuration is for {configured}; use \
+         another data directory"
+    )]
+    OtherChain { stored: u64, configured: u64 },
     #[error("the store holds no chain yet")]
     Uninitialised,
     #[error("the disk is full or the database reached its size limit; free space and start again")]

@@ -2,6 +2,14 @@
 //! environment. A block is committed in one MDBX transaction, so a crash leaves either all of it or
 //! nothing. State is keyed by hashed address and hashed slot, as the trie is; the state after any
 //! block is read through the history of what later blocks changed.
+//!
+//! * [`Store::open`], then [`Store::init_genesis`]; both refuse what is not this chain.
+//! * [`Store::latest_state`] and [`Store::head_roots`] are what block building needs of the head,
+//!   [`Store::commit`] puts the block there, [`Store::unwind_to`] takes blocks away again.
+//! * [`Store::state_at`] and [`Store::proof`] serve readers of any block.
+//! * `journal_*` keeps small durable records of other parts, such as what was sent to L1.
+//!
+//! Bytes on disk: `docs/formats/store.md`.
 
 mod db;
 mod error;
@@ -28,7 +36,7 @@ pub use genesis::genesis_header;
 pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
 pub use view::StateView;
 
-use db::{Db, Txn};
+use db::{Db, Txn, open_error};
 use tables::{ChangedKeys, List, StoredAccount, Table, Value, block_key, encode_list, key, node_key};
 
 /// Grows with each change of the layout.
@@ -64,13 +72,21 @@ impl Store {
     /// Opens or creates the store in a directory; only one process may have it open.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
         let store = Self { db: Db::open(path, options)?, path: path.to_path_buf() };
-        if let Some(found) = store.db.read()?.get::<u64>(Table::Meta, &key(Table::Meta, &[b"schema"]))? {
-            let found = u32::try_from(found).unwrap_or(u32::MAX);
-            if found != SCHEMA {
-                return Err(StoreError::Schema { path: store.path, found, expected: SCHEMA });
+        // A file that was cut short opens well and fails at the first read.
+        let schema = store.schema().map_err(|error| match error {
+            StoreError::Database(source) => open_error(path, source),
+            error => error,
+        })?;
+        match schema {
+            Some(found) if found != u64::from(SCHEMA) => {
+                Err(StoreError::Schema { path: store.path, found, expected: SCHEMA })
             }
+            _ => Ok(Arc::new(store)),
         }
-        Ok(Arc::new(store))
+    }
+
+    fn schema(&self) -> Result<Option<u64>, StoreError> {
+        self.db.read()?.get(Table::Meta, &key(Table::Meta, &[b"schema"]))
     }
 
     /// Writes the genesis block and state into an empty store; in a store that holds this chain
@@ -86,6 +102,12 @@ impl Store {
         {
             if stored != hash {
                 return Err(StoreError::OtherGenesis { stored, configured: hash });
+            }
+            let chain = key(Table::Meta, &[b"chain"]);
+            let stored = txn.get::<u64>(Table::Meta, &chain)?.ok_or(StoreError::Uninitialised)?;
+            if stored != genesis.chain_id {
+                let configured = genesis.chain_id;
+                return Err(StoreError::OtherChain { stored, configured });
             }
             return Ok(header);
         }

@@ -370,6 +370,145 @@ fn rejected_transactions_leave_the_block_as_it_was() {
 }
 
 #[test]
+fn rejections_between_transactions_change_nothing() {
+    // op-revm keeps the L1 fee of a transaction between its checks and its execution; a rejected one
+    // must not leave its own behind for the next.
+    let poor = TxEip1559 {
+        chain_id: CHAIN_ID,
+        gas_limit: 100_000,
+        max_fee_per_gas: 3_000_000_000,
+        to: TxKind::Call(user(1)),
+        input: vec![0xab; 1_500].into(),
+        value: ONE * U256::from(999_999),
+        ..Default::default()
+    };
+    let cheap = TxEip1559 { max_fee_per_gas: 1, value: U256::ZERO, ..poor.clone() };
+    let replayed = transfer(0, 0, user(1), ONE);
+    let accepted = [transfer(0, 0, user(1), ONE), transfer(0, 1, user(2), ONE), transfer(1, 0, user(0), ONE)];
+    let with_rejections = [
+        recovered(sign(poor.clone(), 2), 2),
+        accepted[0].clone(),
+        recovered(sign(poor, 2), 2),
+        replayed,
+        accepted[1].clone(),
+        recovered(sign(cheap, 2), 2),
+        accepted[2].clone(),
+    ];
+    let (mixed, rejections) = Chain::new().block(&[], &with_rejections);
+    let (plain, none) = Chain::new().block(&[], &accepted);
+    assert_eq!((rejections.len(), none.len()), (4, 0));
+    assert!(rejections[3].is_temporary(), "a low fee may do later: {}", rejections[3]);
+    assert_eq!(mixed.block, plain.block);
+    assert_eq!(mixed.changes, plain.changes);
+}
+
+#[test]
+fn a_block_takes_no_more_than_its_gas_and_its_da_footprint() {
+    let chain = Chain::new();
+    let parent = chain.head();
+    let state = chain.store.latest_state().unwrap();
+    let attributes = PayloadAttributes { gas_limit: 1_100_000, ..chain.attributes(&[]) };
+    let mut builder = BlockBuilder::new(&SPEC, &parent, &attributes, state).unwrap();
+    let sized = |nonce: u64, bytes: u32, gas_limit: u64| {
+        // Bytes that do not compress, so that the footprint follows the size.
+        let noise = |i: u32| keccak256(i.to_be_bytes()).0;
+        let tx = TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: 5_000_000_000,
+            to: TxKind::Call(user(1)),
+            input: (0..bytes / 32).flat_map(noise).collect::<Vec<u8>>().into(),
+            ..Default::default()
+        };
+        recovered(sign(tx, 0), 0)
+    };
+    let available = builder.gas_left();
+    assert_eq!(
+        builder.execute(&sized(0, 0, available + 1)),
+        Err(TxRejection::GasExceedsBlock { gas_limit: available + 1, available })
+    );
+    // 400 gas of footprint per byte: 2 kB of noise are more than 1.1 M gas three times over.
+    let mut nonce = 0;
+    let rejection = loop {
+        match builder.execute(&sized(nonce, 1_024, 200_000)) {
+            Ok(_) => nonce += 1,
+            Err(rejection) => break rejection,
+        }
+    };
+    assert_eq!(nonce, 2);
+    assert!(
+        matches!(rejection, TxRejection::DaFootprintExceedsBlock { footprint, available }
+            if footprint > available && available == 1_100_000 - builder.da_footprint()),
+        "{rejection}"
+    );
+    assert!(rejection.is_temporary());
+    let footprint = builder.da_footprint();
+    let built = builder.finish(&chain.store.head_roots().unwrap()).unwrap();
+    assert_eq!(built.block.header.blob_gas_used, Some(footprint));
+    chain.store.commit(&built).unwrap();
+    let parameters = Eip1559Parameters::from_extra_data(&built.block.header.extra_data);
+    assert_eq!((parameters.denominator, parameters.elasticity), (250, 6));
+    // The footprint is far above the target and alone makes the next block dearer.
+    let (next, _) = chain.block(&[], &[]);
+    assert!(next.block.header.base_fee_per_gas > built.block.header.base_fee_per_gas);
+}
+
+#[test]
+fn a_deposit_creates_a_contract_at_its_account_nonce() {
+    let chain = Chain::new();
+    let creation = |init: Bytes, source: u8| TxDeposit {
+        source_hash: B256::repeat_byte(source),
+        from: user(8),
+        to: TxKind::Create,
+        mint: 50,
+        value: U256::from(50),
+        gas_limit: 200_000,
+        input: init,
+        ..Default::default()
+    };
+    // Returns one byte 0x00 as code; the second one reverts.
+    let (built, _) = chain.block(
+        &[creation(bytes!("60016000f3"), 1), creation(bytes!("60006000fd"), 2), creation(bytes!("60016000f3"), 3)],
+        &[],
+    );
+    let statuses: Vec<bool> = built.receipts[1..].iter().map(OpReceiptEnvelope::status).collect();
+    assert_eq!(statuses, [true, false, true]);
+    for (nonce, balance) in [(0, 50), (1, 0), (2, 50)] {
+        assert_eq!(chain.balance(user(8).create(nonce)), U256::from(balance));
+    }
+    assert_eq!((chain.nonce(user(8)), chain.balance(user(8))), (3, U256::from(50)));
+}
+
+#[test]
+fn a_contract_that_lives_for_one_transaction_leaves_no_trace() {
+    let chain = Chain::new();
+    // Init code: SSTORE(0, 1); SELFDESTRUCT(caller). Its storage must not outlive it (EIP-6780).
+    let tx = TxEip1559 {
+        chain_id: CHAIN_ID,
+        gas_limit: 300_000,
+        max_fee_per_gas: 5_000_000_000,
+        to: TxKind::Create,
+        value: U256::from(7),
+        input: bytes!("600160005533ff"),
+        ..Default::default()
+    };
+    let (built, rejections) = chain.block(&[], &[recovered(sign(tx, 0), 0)]);
+    assert_eq!(rejections, []);
+    assert!(built.receipts[1].status());
+    let gone = user(0).create(0);
+    let state = chain.store.latest_state().unwrap();
+    assert_eq!(state.account(gone).unwrap(), None);
+    assert_eq!(state.storage(gone, U256::ZERO).unwrap(), U256::ZERO);
+    assert!(!built.changes.accounts.contains_key(&gone));
+    assert_eq!(
+        built.block.header.state_root,
+        rebuilt_root(&chain, &[SEQUENCER_FEE_VAULT, BASE_FEE_VAULT, L1_FEE_VAULT, OPERATOR_FEE_VAULT,
+            address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001")], &[])
+    );
+}
+
+#[test]
 fn bad_attributes_are_named() {
     let chain = Chain::new();
     let parent = chain.head();
@@ -448,13 +587,183 @@ fn reopening_continues_and_other_chains_are_refused() {
     );
     store.journal_delete("batcher", b"0").unwrap();
     assert_eq!(store.journal_get("batcher", b"0").unwrap(), None);
-    let other = GenesisL2 { timestamp: 5, ..genesis };
+    let other = GenesisL2 { timestamp: 5, ..genesis.clone() };
     assert!(matches!(store.init_genesis(&other), Err(StoreError::OtherGenesis { .. })));
-    drop(store);
-    let file = path.join("mdbx.dat");
+    // The chain id is in no genesis header.
+    let other = GenesisL2 { chain_id: 5, ..genesis.clone() };
+    let error = store.init_genesis(&other).unwrap_err();
+    assert!(matches!(error, StoreError::OtherChain { stored: CHAIN_ID, configured: 5 }), "{error}");
+    store.init_genesis(&genesis).unwrap();
+}
+
+/// Everything the store tells of a chain, block by block.
+fn everything(store: &Arc<Store>) -> Vec<String> {
+    let head = store.heads().unwrap().unsafe_head.number;
+    (0..=head)
+        .map(|number| {
+            let block = store.block(number).unwrap().unwrap();
+            assert_eq!(block.hash, block.header.hash_slow());
+            assert_eq!(store.block_number(block.hash).unwrap(), Some(number));
+            for (index, tx) in block.body.transactions.iter().enumerate() {
+                assert_eq!(store.transaction_location(*tx.hash()).unwrap(), Some((number, index)));
+            }
+            let state = store.state_at(number).unwrap();
+            let accounts: Vec<_> = (0..10).map(|i| state.account(user(i)).unwrap()).collect();
+            let slots: Vec<_> =
+                (0..8).map(|i| state.storage(SETTER, U256::from(i)).unwrap()).collect();
+            format!(
+                "{block:?} {:?} {:?} {:?} {accounts:?} {slots:?}",
+                store.receipts(number).unwrap(),
+                store.senders(number).unwrap(),
+                store.l2_block_ref(number).unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_reopened_store_tells_the_same() {
+    let mut chain = Chain::new();
+    for number in 0..5 {
+        let transactions =
+            [set(0, number * 2, SETTER, number, number + 1), transfer(0, number * 2 + 1, user(1), ONE)];
+        let (_, rejections) = chain.block(&[], &transactions);
+        assert_eq!(rejections, []);
+    }
+    let id = chain.store.l2_block_ref(3).unwrap().unwrap().id();
+    chain.store.set_safe(id).unwrap();
+    let wrong = alloy_eips::BlockNumHash { number: 3, hash: B256::ZERO };
+    assert!(matches!(chain.store.set_finalized(wrong), Err(StoreError::OtherBlock { .. })));
+    // Built but not committed: not there.
+    let state = chain.store.latest_state().unwrap();
+    let roots = chain.store.head_roots().unwrap();
+    let builder =
+        BlockBuilder::new(&SPEC, &chain.head(), &chain.attributes(&[]), state).unwrap();
+    let uncommitted = builder.finish(&roots).unwrap();
+    let (before, heads) = (everything(&chain.store), chain.store.heads().unwrap());
+    drop(roots);
+    let path = chain._dir.path().to_path_buf();
+    let placeholder = tempfile::tempdir().unwrap();
+    chain.store = Store::open(placeholder.path(), StoreOptions { durable: false }).unwrap();
+    chain.store = Store::open(&path, StoreOptions::default()).unwrap();
+    assert_eq!(chain.store.heads().unwrap(), heads);
+    assert_eq!(everything(&chain.store), before);
+    assert_eq!(chain.store.block_number(uncommitted.block.hash).unwrap(), None);
+    // It still fits, and only once.
+    chain.store.commit(&uncommitted).unwrap();
+    assert!(matches!(chain.store.commit(&uncommitted), Err(StoreError::NotOnHead { .. })));
+    chain.block(&[], &[set(0, 10, SETTER, 0, 0)]);
+}
+
+#[test]
+fn what_is_not_our_database_is_refused_with_a_way_out() {
+    let open = |path: &std::path::Path| {
+        Store::open(path, StoreOptions::default()).map(|_| ()).unwrap_err()
+    };
+    let filled = || {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        store.init_genesis(&genesis()).unwrap();
+        drop(store);
+        let file = dir.path().join("mdbx.dat");
+        (dir, file)
+    };
+
+    let (dir, file) = filled();
     std::fs::write(&file, b"this is no database").unwrap();
-    let error = Store::open(&path, StoreOptions::default()).unwrap_err().to_string();
-    assert!(error.contains("corrupt"), "{error}");
+    let error = open(dir.path()).to_string();
+    assert!(error.contains("corrupt") && error.contains("delete the directory"), "{error}");
+
+    let (dir, file) = filled();
+    std::fs::write(&file, vec![0x5a; 1 << 20]).unwrap();
+    let error = open(dir.path());
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+
+    // Cut inside the data, behind the three meta pages.
+    let (dir, file) = filled();
+    let data = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &data[..4 * 4_096]).unwrap();
+    let error = open(dir.path());
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+
+    // Written by a later version.
+    let (dir, _) = filled();
+    {
+        use libmdbx::{Database, NoWriteMap, WriteFlags};
+        let database = Database::<NoWriteMap>::open(dir.path()).unwrap();
+        let txn = database.begin_rw_txn().unwrap();
+        let tree = txn.open_table(None).unwrap();
+        txn.put(&tree, b"\x00schema", 77_u64.to_be_bytes(), WriteFlags::UPSERT).unwrap();
+        drop(tree);
+        txn.commit().unwrap();
+    }
+    let error = open(dir.path());
+    assert!(matches!(error, StoreError::Schema { found: 77, .. }), "{error}");
+
+    // A file where the directory should be.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("l2");
+    std::fs::write(&path, b"").unwrap();
+    assert!(matches!(open(&path), StoreError::Create { .. }));
+}
+
+/// Where the process below writes; unset in an ordinary run.
+const CRASH_DIRECTORY: &str = "STORE_TEST_CRASH_DIRECTORY";
+
+/// The part of the next test that is killed: commits blocks without end.
+#[test]
+fn commits_until_killed() {
+    let Some(path) = std::env::var_os(CRASH_DIRECTORY) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(path.as_ref(), StoreOptions::default()).unwrap();
+    let genesis = genesis();
+    store.init_genesis(&genesis).unwrap();
+    let chain = Chain { store, genesis, _dir: dir };
+    loop {
+        let nonce = chain.nonce(user(0));
+        chain.block(&[], &[set(0, nonce, SETTER, nonce % 40, nonce % 3)]);
+        println!("committed {}", chain.head().number);
+    }
+}
+
+#[test]
+fn a_killed_process_loses_no_committed_block() {
+    use std::io::{BufRead, BufReader};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("l2");
+    let mut committed = 0_u64;
+    for run in 1..=3 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "commits_until_killed", "--nocapture"])
+            .env(CRASH_DIRECTORY, &path)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let numbers = lines.filter_map(|line| {
+            line.unwrap().split("committed ").nth(1)?.parse::<u64>().ok()
+        });
+        for number in numbers {
+            committed = number;
+            if number >= run * 15 {
+                break;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let store = Store::open(&path, StoreOptions::default()).unwrap();
+        let head = store.heads().unwrap().unsafe_head.number;
+        assert!(head >= committed, "{head} < {committed}");
+        everything(&store);
+        let genesis = genesis();
+        let chain = Chain { store, genesis, _dir: tempfile::tempdir().unwrap() };
+        let vaults = [SEQUENCER_FEE_VAULT, BASE_FEE_VAULT, L1_FEE_VAULT, OPERATOR_FEE_VAULT];
+        let mut accounts = vaults.to_vec();
+        accounts.push(address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001"));
+        let slots: Vec<u64> = (0..40).collect();
+        assert_eq!(chain.head().state_root, rebuilt_root(&chain, &accounts, &slots));
+    }
+    assert!(committed >= 45);
 }
 
 #[derive(Clone, Debug)]

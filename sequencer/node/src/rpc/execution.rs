@@ -12,19 +12,17 @@ use alloy_eips::{
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use op_revm::{
-    DefaultOp, L1BlockInfo, OpBuilder, OpContext, OpHaltReason, OpSpecId, OpTransaction,
+    DefaultOp, L1BlockInfo, OpBuilder, OpContext, OpHaltReason, OpTransaction,
     OpTransactionError,
     api::builder::DefaultOpEvm,
 };
 use revm::{
     Context, DatabaseRef, ExecuteEvm,
-    context::{BlockEnv, CfgEnv, TxEnv, either::Either, result::HaltReason},
-    context_interface::{
-        block::BlobExcessGasAndPrice,
-        result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState},
-    },
+    context::{TxEnv, either::Either, result::HaltReason},
+    context_interface::result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState},
     database::CacheDB,
 };
+use stf::ChainSpec;
 
 use super::{Api, error::RpcError, overrides};
 use crate::chain::StateView;
@@ -185,20 +183,7 @@ impl Api {
             .ok_or_else(RpcError::header_not_found)?;
         let view = self.chain.state(number).map_err(|error| RpcError::internal(&error))?;
         let mut db = CacheDB::new(view);
-        let mut env = BlockEnv {
-            number: U256::from(header.number),
-            beneficiary: header.beneficiary,
-            timestamp: U256::from(header.timestamp),
-            gas_limit: header.gas_limit,
-            basefee: header.base_fee_per_gas.unwrap_or_default(),
-            difficulty: U256::ZERO,
-            prevrandao: Some(header.mix_hash),
-            blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
-                excess_blob_gas: 0,
-                blob_gasprice: 1,
-            }),
-            ..Default::default()
-        };
+        let mut env = stf::block_env(&header);
         if let Some(state) = state {
             overrides::apply_state(&mut db, state)?;
         }
@@ -206,9 +191,7 @@ impl Api {
             overrides::apply_block(&mut env, &mut db, overrides)?;
         }
         let chain_id = self.chain.rollup().l2_chain_id;
-        let mut config = CfgEnv::new()
-            .with_chain_id(chain_id)
-            .with_spec_and_mainnet_gas_params(OpSpecId::JOVIAN);
+        let mut config = stf::cfg_env(&ChainSpec::new(chain_id));
         config.disable_nonce_check = true;
         config.disable_eip3607 = true;
         Ok(Simulation {
