@@ -116,6 +116,8 @@ pub struct Batcher<B, J> {
     checked_nonce: u64,
     /// Since when a nonce was used, but no transaction of ours with it is found.
     missing_since: Option<Instant>,
+    /// Since when L1 lacks nonces below those in the journal.
+    forgotten_since: Option<Instant>,
     /// When the oldest pending transaction became that or was replaced.
     oldest_since: Instant,
     sent_at: Instant,
@@ -193,6 +195,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             mined_nonce,
             checked_nonce,
             missing_since: None,
+            forgotten_since: None,
             oldest_since: now,
             // Sends again at once what the node does not know.
             sent_at: long_ago(config.bump_after),
@@ -274,7 +277,42 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             self.checked_nonce = self.checked_nonce.saturating_add(1);
         }
         self.next_nonce = self.next_nonce.max(mined);
-        Ok(())
+        self.close_nonce_gap().await
+    }
+
+    /// L1 can lose transactions that had left the journal, by a reorganisation that also reverts the
+    /// safe head. Nothing with a later nonce would ever be mined, so posting begins again at the first
+    /// nonce that L1 lacks.
+    async fn close_nonce_gap(&mut self) -> Result<(), BatcherError> {
+        let first_followed = self
+            .channels
+            .iter()
+            .find_map(|channel| channel.transactions.first())
+            .map_or(self.next_nonce, |transaction| transaction.nonce);
+        if self.mined_nonce >= first_followed {
+            self.forgotten_since = None;
+            return Ok(());
+        }
+        // Nodes put the transactions of reverted blocks back into their pools.
+        let known = self.client.pending_nonce(self.poster.signer.address()).await?;
+        if known >= first_followed {
+            self.forgotten_since = None;
+            return Ok(());
+        }
+        let since = *self.forgotten_since.get_or_insert_with(Instant::now);
+        if since.elapsed() <= self.config.bump_after {
+            return Ok(());
+        }
+        tracing::warn!(
+            first_lost = known, first_followed,
+            "L1 has forgotten transactions of blocks that were safe"
+        );
+        while let Some(channel) = self.channels.pop_back() {
+            self.journal.delete(&channel.key()).map_err(BatcherError::Journal)?;
+        }
+        self.forgotten_since = None;
+        self.next_nonce = known;
+        self.post_again()
     }
 
     /// Whether a form of the transaction with this nonce is in L1. Nonces that are not in the journal
@@ -311,6 +349,16 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             }
             self.journal.delete(&channel.key()).map_err(BatcherError::Journal)?;
             self.channels.pop_front();
+        }
+        for channel in &mut self.channels {
+            // Made safe by other transactions: these only hold nonces now, and the next channel need
+            // not follow them.
+            if !channel.superseded && channel.last_block <= safe {
+                channel.superseded = true;
+                self.journal
+                    .put(&channel.key(), &channel.encode_entry())
+                    .map_err(BatcherError::Journal)?;
+            }
         }
         if safe >= self.next_block {
             // Posted by somebody else, or derived without being posted.
