@@ -32,7 +32,7 @@ use crate::{
     ledger::{Call, Ledger, RetryKey},
     openai::{ApiError, Asked, Envelope, Kind},
     ports::{ChainView, ServedModel},
-    prompt::with_passages,
+    prompt::{OPENING, with_passages},
 };
 
 /// What a gateway is told.
@@ -318,7 +318,8 @@ impl Gateway {
             }
             let mut passages = corpus.retrieve(&question, limit);
             while !passages.is_empty() {
-                let prompt = tokenise(model.as_ref(), kind, &with_passages(&messages, &passages))?;
+                let mut prompt = tokenise(model.as_ref(), kind, &with_passages(&messages, &passages))?;
+                prompt.extend(model.encode(OPENING)?);
                 if prompt.len() <= enough.max(plain.len()) && prompt.len().saturating_add(answer as usize) <= room {
                     return Ok((prompt, passages));
                 }
