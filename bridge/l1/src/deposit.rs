@@ -59,17 +59,18 @@ pub async fn deposit(
             return Err(DepositError::Failed { what: "approve the portal", hash });
         }
     }
-    let sent = portal
-        .depositERC20Transaction(
-            deposit.to,
-            deposit.amount,
-            deposit.amount,
-            GAS_LIMIT_DEFAULT,
-            false,
-            Bytes::new(),
-        )
-        .send()
-        .await?;
+    let call = portal.depositERC20Transaction(
+        deposit.to,
+        deposit.amount,
+        deposit.amount,
+        GAS_LIMIT_DEFAULT,
+        false,
+        Bytes::new(),
+    );
+    // What the portal's fee market burns depends on the deposits before this one in its L1 block,
+    // which an estimate cannot know.
+    let estimate = call.estimate_gas().await?;
+    let sent = call.gas(estimate.saturating_add(estimate / 2)).send().await?;
     let receipt = sent.get_receipt().await?;
     let hash = receipt.transaction_hash;
     if !receipt.status() {

@@ -440,7 +440,6 @@ async fn step_version(
 
 /// A registered model.
 struct Model {
-    id: U256,
     name: String,
 }
 
@@ -477,7 +476,7 @@ async fn step_model(
     ));
     report.proof("engine spec", spec.hash()?);
     report.proof("transaction", receipt.transaction_hash);
-    Ok(Model { id: event.modelId, name })
+    Ok(Model { name })
 }
 
 async fn step_fund(ready: &Ready, cast: &Cast, report: &mut Report) -> Result<customer::Access> {
@@ -494,8 +493,8 @@ async fn step_fund(ready: &Ready, cast: &Cast, report: &mut Report) -> Result<cu
 
 /// A question that was answered.
 struct Asked {
+    /// Of its receipt.
     number: u64,
-    fee: U256,
 }
 
 async fn step_ask(
@@ -543,7 +542,7 @@ async fn step_ask(
         report.proof("receipt", number);
         report.proof("receipt hash", receipt["receipt_hash"].as_str().unwrap_or_default());
         report.proof("fee", open(fee));
-        asked.push(Asked { number, fee });
+        asked.push(Asked { number });
     }
     Ok(asked)
 }
@@ -557,7 +556,7 @@ async fn step_explain(
     report.step("Attribution: whose words are in the answers");
     let client = reqwest::Client::new();
     let mut credited = 0_u64;
-    for Asked { number, .. } in asked {
+    for Asked { number } in asked {
         let url = format!("{}/v1/attribution/receipts/{number}?wait=30000", ready.gateway);
         let receipt: Value = client.get(&url).send().await?.error_for_status()?.json().await?;
         let record = &receipt["attribution"];

@@ -286,7 +286,7 @@ async fn create_chain(args: &Args, l1_url: &Url) -> Result<Manifest> {
         ..Default::default()
     };
     let params = genesis_params(args, system_config)?;
-    let supply = params.balances.values().fold(U256::ZERO, |sum, b| sum.saturating_add(*b));
+    let supply = genesis::supply(&genesis::build(&params)?);
     let l1_chain_id = {
         use alloy_provider::{Provider, ProviderBuilder};
         ProviderBuilder::new().connect_http(l1_url.clone()).get_chain_id().await
