@@ -239,7 +239,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
     /// hold everything that matters.
     async fn step(&mut self) -> Result<(), BatcherError> {
         self.follow_l1().await?;
-        self.follow_safe_head()?;
+        self.follow_safe_head().await?;
         self.resend().await?;
         if self.control.is_active() {
             self.encode().await?;
@@ -336,7 +336,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
     }
 
     /// Forgets channels that were derived and notices those that were not.
-    fn follow_safe_head(&mut self) -> Result<(), BatcherError> {
+    async fn follow_safe_head(&mut self) -> Result<(), BatcherError> {
         let safe = self.blocks.safe().map_err(BatcherError::Blocks)?.number;
         if safe != self.safe {
             self.safe = safe;
@@ -382,9 +382,34 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             && self.progress_at.elapsed() > self.config.safe_lag_max;
         if gap || replaced || waiting {
             tracing::warn!(gap, replaced, waiting, safe, "everything above the safe head is posted again");
+            let cancelled = if replaced { self.cancel_pending().await? } else { Vec::new() };
             self.post_again()?;
+            for raw in &cancelled {
+                send(&self.client, raw).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Takes the frames out of transactions that are not in L1 yet: blocks that L2 has replaced would
+    /// otherwise become the chain after all. The nonces stay used, by transactions without data. The
+    /// caller journals and sends them.
+    async fn cancel_pending(&mut self) -> Result<Vec<Bytes>, BatcherError> {
+        let market = self.market().await?;
+        let mut cancelled = Vec::new();
+        let channels = self.channels.iter_mut().filter(|channel| !channel.superseded);
+        for transaction in channels.flat_map(|channel| &mut channel.transactions) {
+            if transaction.nonce < self.mined_nonce {
+                continue;
+            }
+            let Some(fees) = transaction.fees().replacement(market, self.config.fee_max) else {
+                tracing::warn!(nonce = transaction.nonce, "too dear to cancel");
+                continue;
+            };
+            *transaction = self.poster.replace(transaction, fees, Bytes::new())?;
+            cancelled.push(transaction.raw.clone());
+        }
+        Ok(cancelled)
     }
 
     /// Encodes everything above the safe head again. Transactions that are still pending keep their
@@ -479,7 +504,9 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             let latest = self.blocks.latest().map_err(BatcherError::Blocks)?;
             let backlog = latest.saturating_add(1).saturating_sub(self.next_block);
             metrics::gauge!("batcher_backlog_blocks").set(backlog as f64);
-            let full = self.add_blocks(latest).await?;
+            let Some(full) = self.add_blocks(latest).await? else {
+                return Ok(());
+            };
             let old = self
                 .open
                 .as_ref()
@@ -492,8 +519,9 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         }
     }
 
-    /// Adds blocks up to `latest` to the open channel; true when it is full.
-    async fn add_blocks(&mut self, latest: u64) -> Result<bool, BatcherError> {
+    /// Adds blocks up to `latest` to the open channel; true when it is full, `None` if they do not
+    /// follow what was encoded before.
+    async fn add_blocks(&mut self, latest: u64) -> Result<Option<bool>, BatcherError> {
         let end = latest.min(self.next_block.saturating_add(BLOCKS_PER_STEP));
         let mut blocks = Vec::new();
         for number in self.next_block..=end {
@@ -501,12 +529,20 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             blocks.push(block.ok_or(BatcherError::MissingBlock(number))?);
         }
         let Some(first) = blocks.first() else {
-            return Ok(false);
+            return Ok(Some(false));
         };
-        if self.open.as_ref().is_some_and(|open| open.last_hash != first.header.parent_hash) {
-            // L2 was reorganised under the open channel.
-            self.post_again()?;
-            return Ok(false);
+        let last_posted = self.channels.iter().rev().find(|channel| !channel.superseded);
+        let parent = match (&self.open, last_posted) {
+            (Some(open), _) => Some(open.last_hash),
+            (None, Some(channel)) => Some(channel.last_hash),
+            (None, None) => None,
+        };
+        if parent.is_some_and(|parent| parent != first.header.parent_hash) {
+            // L2 was replaced. Whether that concerns posted blocks, the next step sees.
+            let after = last_posted.map_or(self.safe, |channel| channel.last_block);
+            self.next_block = after.saturating_add(1);
+            self.open = None;
+            return Ok(None);
         }
         let mut open = match self.open.take() {
             Some(open) => open,
@@ -531,7 +567,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             self.next_block = last.saturating_add(1);
         }
         self.open = Some(open);
-        Ok(full)
+        Ok(Some(full))
     }
 
     /// Closes the open channel, writes it down and sends it.

@@ -1,0 +1,431 @@
+//! A real L1 (anvil), a made-up L2, and a deriver that reads back what the batcher posted.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy_eips::{
+    BlockNumHash,
+    eip2718::{Decodable2718, Encodable2718},
+};
+use alloy_primitives::{Bytes, Signature, TxKind, U256, keccak256};
+use alloy_provider::{Provider, RootProvider};
+use alloy_signer_local::PrivateKeySigner;
+use bridge_l1::{
+    Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
+    deploy::{DeployParams, deploy},
+};
+use derive::{L1Block, L1Event, Pipeline, Step, attributes, l2_block_ref};
+use primitives::{
+    Block, BlockBody, Header, L2BlockRef, OpTxEnvelope, RollupConfig, RollupGenesis, SystemConfig,
+    transactions_root,
+};
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+pub const CHAIN_ID: u64 = 16_121;
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Anvil's well-known accounts.
+const KEYS: [&str; 2] = [
+    "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+    "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+];
+
+pub fn deployer() -> PrivateKeySigner {
+    KEYS[0].parse().unwrap()
+}
+
+pub fn batcher() -> PrivateKeySigner {
+    KEYS[1].parse().unwrap()
+}
+
+/// A deployed rollup on an anvil of its own.
+pub struct L1 {
+    process: Child,
+    pub client: L1Client,
+    provider: RootProvider,
+    pub rollup: RollupConfig,
+}
+
+impl Drop for L1 {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl L1 {
+    /// `None`, with the reason printed, where anvil is not installed.
+    pub async fn start() -> Option<Self> {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let anvil = root.join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
+        if !anvil.exists() {
+            println!("skipped: no anvil at {} (run `npm ci`)", anvil.display());
+            return None;
+        }
+        let mut process = Command::new(anvil)
+            .args(["--port", "0", "--chain-id", "16121", "--block-time", "0.2"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address = lines
+            .find_map(|line| Some(line.unwrap().strip_prefix("Listening on ")?.to_owned()))
+            .unwrap();
+        // The pipe must be emptied, or anvil would block on it.
+        std::thread::spawn(move || lines.for_each(drop));
+        let url: Url = format!("http://{address}/").parse().unwrap();
+
+        let system_config =
+            SystemConfig { batcher_address: batcher().address(), ..Default::default() };
+        let params = DeployParams {
+            owner: deployer().address(),
+            guardian: deployer().address(),
+            unsafe_block_signer: deployer().address(),
+            l2_chain_id: 16_120,
+            system_config,
+            genesis_supply: U256::ZERO,
+            grants: Vec::new(),
+            multicall3: None,
+        };
+        let deployment = deploy(url.clone(), deployer(), &params).await.unwrap();
+        let rollup = RollupConfig {
+            genesis: RollupGenesis {
+                l1: deployment.l1_genesis,
+                l2: BlockNumHash { number: 0, hash: keccak256("genesis") },
+                l2_time: deployment.l1_timestamp,
+                system_config,
+            },
+            block_time: 1,
+            max_sequencer_drift: 1_800,
+            seq_window_size: 3_600,
+            channel_timeout: 300,
+            l1_chain_id: CHAIN_ID,
+            l2_chain_id: 16_120,
+            batch_inbox_address: deployment.batch_inbox,
+            deposit_contract_address: deployment.optimism_portal,
+            l1_system_config_address: deployment.system_config,
+        };
+        let client = L1Client::connect(url.clone(), CHAIN_ID).await.unwrap();
+        let provider = RootProvider::new_http(url);
+        Some(Self { process, client, provider, rollup })
+    }
+
+    pub async fn call(&self, method: &'static str, params: Value) -> Value {
+        self.provider.raw_request(method.into(), params).await.unwrap()
+    }
+
+    /// Blocks come from now on only by `anvil_mine`.
+    pub async fn stop_mining(&self) {
+        self.call("evm_setIntervalMining", json!([0])).await;
+        self.call("evm_setAutomine", json!([false])).await;
+    }
+
+    pub async fn resume_mining(&self) {
+        self.call("evm_setIntervalMining", json!([1])).await;
+    }
+
+    /// Every transaction to the inbox, as hashes of its data.
+    pub async fn inbox(&self) -> Vec<Bytes> {
+        let addresses = L1Addresses::from(&self.rollup);
+        let mut found = Vec::new();
+        for number in self.rollup.genesis.l1.number..=self.client.head().await.unwrap().block.number
+        {
+            let block = self.client.fetch_block(number, &addresses).await.unwrap().unwrap();
+            found.extend(block.inbox.into_iter().map(|transaction| transaction.data));
+        }
+        found
+    }
+
+    /// The made-up L2 chain of this rollup: all its blocks have the genesis origin.
+    pub async fn l2(&self, blocks: u64) -> L2 {
+        let addresses = L1Addresses::from(&self.rollup);
+        let number = self.rollup.genesis.l1.number;
+        let origin = self.client.fetch_block(number, &addresses).await.unwrap().unwrap();
+        let l2 = L2 {
+            rollup: self.rollup.clone(),
+            origin: Arc::new(origin),
+            blocks: Arc::default(),
+            safe: Arc::default(),
+        };
+        l2.grow(blocks, 0);
+        l2
+    }
+
+    /// Runs a batcher until the handle is stopped.
+    pub async fn batcher(&self, l2: &L2, journal: &MemoryJournal, config: BatcherConfig) -> Task {
+        let batcher = Batcher::new(
+            self.client.clone(),
+            &self.rollup,
+            batcher(),
+            config,
+            l2.clone(),
+            journal.clone(),
+        )
+        .await
+        .unwrap();
+        let stop = CancellationToken::new();
+        Task { task: tokio::spawn(batcher.run(stop.clone())), stop }
+    }
+
+    /// Derives in the background and reports the safe head to `l2`. Every derived block must be the
+    /// one that `l2` has.
+    pub fn deriver(&self, l2: &L2) -> Deriver {
+        let (sender, receiver) = mpsc::channel(16);
+        let start = self.rollup.genesis.l1.number;
+        let watcher = Watcher::new(
+            self.client.clone(),
+            L1Addresses::from(&self.rollup),
+            start,
+            Duration::from_millis(50),
+        );
+        let stop = CancellationToken::new();
+        let reorgs = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(watcher.run(sender, stop.clone()));
+        let task = tokio::spawn(derive_all(l2.clone(), receiver, Arc::clone(&reorgs)));
+        Deriver { task, stop, reorgs }
+    }
+}
+
+pub struct Task {
+    pub task: JoinHandle<Result<(), bridge_l1::BatcherError>>,
+    stop: CancellationToken,
+}
+
+impl Task {
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+pub struct Deriver {
+    pub task: JoinHandle<()>,
+    stop: CancellationToken,
+    pub reorgs: Arc<AtomicUsize>,
+}
+
+impl Drop for Deriver {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Deriver {
+    /// Waits until the safe head is `number`.
+    pub async fn reach(&self, l2: &L2, number: u64) {
+        wait_for(&format!("safe head {number}"), || {
+            assert!(!self.task.is_finished(), "the deriver stopped");
+            l2.safe.load(Ordering::SeqCst) == number
+        })
+        .await;
+    }
+}
+
+/// Polls until `done`.
+pub async fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "{what} did not come in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn derive_all(l2: L2, mut events: mpsc::Receiver<L1Event>, reorgs: Arc<AtomicUsize>) {
+    let system_config = l2.rollup.genesis.system_config;
+    let mut pipeline = Pipeline::new(l2.rollup.clone(), l2.genesis(), system_config);
+    let mut chain: Vec<Arc<L1Block>> = Vec::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            L1Event::Block(block) => {
+                chain.push(Arc::clone(&block));
+                pipeline.push_l1(block).unwrap();
+            }
+            L1Event::Reorg { common } => {
+                chain.retain(|block| block.number <= common.number);
+                assert_eq!(chain.last().unwrap().hash, common.hash);
+                pipeline.reset(l2.genesis(), system_config);
+                for block in &chain {
+                    pipeline.push_l1(Arc::clone(block)).unwrap();
+                }
+                l2.safe.store(0, Ordering::SeqCst);
+                reorgs.fetch_add(1, Ordering::SeqCst);
+            }
+            L1Event::Finalized(_) => {}
+        }
+        while let Step::Attributes(attributes) = pipeline.step().unwrap() {
+            let number = pipeline.safe_head().number + 1;
+            let block = l2.block(number).unwrap().expect("derived a block that L2 does not have");
+            let transactions: Vec<Bytes> =
+                block.body.transactions.iter().map(|t| t.encoded_2718().into()).collect();
+            assert_eq!(attributes.timestamp, block.header.timestamp);
+            assert_eq!(attributes.transactions, transactions, "block {number}");
+            pipeline.accepted(l2_block_ref(&l2.rollup, &block).unwrap());
+            l2.safe.store(number, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The sequencer's side of the chain.
+#[derive(Clone)]
+pub struct L2 {
+    rollup: RollupConfig,
+    origin: Arc<L1Block>,
+    /// From block 1 on.
+    blocks: Arc<Mutex<Vec<Block>>>,
+    pub safe: Arc<AtomicU64>,
+}
+
+impl L2 {
+    fn genesis(&self) -> L2BlockRef {
+        L2BlockRef {
+            hash: self.rollup.genesis.l2.hash,
+            timestamp: self.rollup.genesis.l2_time,
+            l1_origin: self.rollup.genesis.l1,
+            ..Default::default()
+        }
+    }
+
+    /// Adds `count` blocks of one transaction each; `fork` makes their content differ.
+    pub fn grow(&self, count: u64, fork: u64) {
+        let mut blocks = self.blocks.lock().unwrap();
+        for _ in 0..count {
+            let parent = blocks.last().map_or_else(
+                || self.genesis(),
+                |block| l2_block_ref(&self.rollup, block).unwrap(),
+            );
+            blocks.push(self.build(&parent, fork));
+        }
+    }
+
+    /// Replaces everything above `number`.
+    pub fn replace_above(&self, number: u64, fork: u64) {
+        let count = {
+            let mut blocks = self.blocks.lock().unwrap();
+            let count = blocks.len() as u64 - number;
+            blocks.truncate(number as usize);
+            count
+        };
+        self.grow(count, fork);
+    }
+
+    fn build(&self, parent: &L2BlockRef, fork: u64) -> Block {
+        let attributes = attributes(
+            &self.rollup,
+            &self.rollup.genesis.system_config,
+            parent,
+            &self.origin,
+            parent.sequence_number + 1,
+            parent.timestamp + 1,
+        )
+        .unwrap();
+        let mut transactions: Vec<OpTxEnvelope> = attributes
+            .transactions
+            .iter()
+            .map(|raw| OpTxEnvelope::decode_2718(&mut raw.as_ref()).unwrap())
+            .collect();
+        let noise = keccak256([parent.number.to_be_bytes(), fork.to_be_bytes()].concat());
+        let transfer = TxEip1559 {
+            chain_id: self.rollup.l2_chain_id,
+            nonce: parent.number,
+            gas_limit: 21_000,
+            to: TxKind::Call(noise[..20].try_into().unwrap()),
+            value: U256::from(fork),
+            input: noise.repeat(40).into(),
+            ..Default::default()
+        };
+        let signature = Signature::new(noise.into(), U256::from(1), false);
+        transactions.push(OpTxEnvelope::from(transfer.into_signed(signature)));
+        let header = Header {
+            parent_hash: parent.hash,
+            number: parent.number + 1,
+            timestamp: attributes.timestamp,
+            transactions_root: transactions_root(&transactions),
+            ..Default::default()
+        };
+        Block { hash: header.hash_slow(), header, body: BlockBody { transactions } }
+    }
+}
+
+impl L2Blocks for L2 {
+    fn latest(&self) -> Result<u64, SourceError> {
+        Ok(self.blocks.lock().unwrap().len() as u64)
+    }
+
+    fn safe(&self) -> Result<BlockNumHash, SourceError> {
+        let number = self.safe.load(Ordering::SeqCst);
+        let hash = match number {
+            0 => self.rollup.genesis.l2.hash,
+            number => self.block(number)?.unwrap().hash,
+        };
+        Ok(BlockNumHash { number, hash })
+    }
+
+    fn block(&self, number: u64) -> Result<Option<Block>, SourceError> {
+        let index = (number as usize).wrapping_sub(1);
+        Ok(self.blocks.lock().unwrap().get(index).cloned())
+    }
+}
+
+/// A journal that can die right after a write became durable.
+#[derive(Clone, Default)]
+pub struct MemoryJournal {
+    pub entries: Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    dies_at_next_write: Arc<AtomicBool>,
+}
+
+impl MemoryJournal {
+    pub fn die_after_next_write(&self) {
+        self.dies_at_next_write.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.lock().unwrap().is_empty()
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), SourceError> {
+        self.entries.lock().unwrap().insert(key.to_vec(), value.to_vec());
+        match self.dies_at_next_write.swap(false, Ordering::SeqCst) {
+            false => Ok(()),
+            true => Err(SourceError::new(std::io::Error::other("power failure"))),
+        }
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), SourceError> {
+        self.entries.lock().unwrap().remove(key);
+        Ok(())
+    }
+
+    fn all(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, SourceError> {
+        let entries = self.entries.lock().unwrap();
+        Ok(entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+}
+
+/// Small frames, so that channels take several transactions, and short times.
+pub fn fast() -> BatcherConfig {
+    let mut config = BatcherConfig {
+        channel_age_max: Duration::from_millis(200),
+        poll: Duration::from_millis(50),
+        bump_after: Duration::from_secs(2),
+        ..Default::default()
+    };
+    config.encoder.frame_size_max = 1_000;
+    config.encoder.channel_size_target = 2_500;
+    config
+}
