@@ -17,7 +17,7 @@ use crate::{AttributesError, L1Block, apply_config_updates};
 /// `system_config` is that in force at `parent`; in the first block of an epoch the origin's updates
 /// are applied here. `no_tx_pool` is false: derivation appends its batch and sets it.
 pub fn attributes(
-    _config: &RollupConfig,
+    config: &RollupConfig,
     system_config: &SystemConfig,
     parent: &L2BlockRef,
     origin: &L1Block,
@@ -35,22 +35,26 @@ pub fn attributes(
     if !follows {
         return Err(AttributesError::Origin { parent: parent.l1_origin, found: id });
     }
+    let expected = parent.timestamp.saturating_add(config.block_time);
+    if timestamp != expected {
+        return Err(AttributesError::Timestamp { expected, found: timestamp });
+    }
     if timestamp < origin.timestamp {
         return Err(AttributesError::BeforeOrigin { timestamp, origin: origin.timestamp });
     }
-    let config = match first_of_epoch {
+    let in_force = match first_of_epoch {
         true => apply_config_updates(*system_config, origin)?,
         false => *system_config,
     };
 
-    let l1_attributes = l1_attributes(&config, origin, sequence_number).transaction();
+    let l1_attributes = l1_attributes(&in_force, origin, sequence_number).transaction();
     let mut transactions = vec![encode(OpTxEnvelope::from(l1_attributes))];
     if first_of_epoch {
         let deposits = origin.deposits.iter().cloned();
         transactions.extend(deposits.map(|deposit| encode(OpTxEnvelope::from(deposit))));
     }
-    let mut eip1559_params = config.eip1559_denominator.to_be_bytes().to_vec();
-    eip1559_params.extend_from_slice(&config.eip1559_elasticity.to_be_bytes());
+    let mut eip1559_params = in_force.eip1559_denominator.to_be_bytes().to_vec();
+    eip1559_params.extend_from_slice(&in_force.eip1559_elasticity.to_be_bytes());
     Ok(PayloadAttributes {
         timestamp,
         prev_randao: origin.mix_hash,
@@ -58,9 +62,9 @@ pub fn attributes(
         parent_beacon_block_root: origin.parent_beacon_block_root,
         transactions,
         no_tx_pool: false,
-        gas_limit: config.gas_limit,
+        gas_limit: in_force.gas_limit,
         eip1559_params: B64::from_slice(&eip1559_params),
-        min_base_fee: config.min_base_fee,
+        min_base_fee: in_force.min_base_fee,
         l1_origin: id,
         sequence_number,
     })

@@ -36,6 +36,8 @@ pub enum AttributesError {
     },
     #[error("L1 block {found:?} is no origin for an L2 block after origin {parent:?}")]
     Origin { parent: BlockNumHash, found: BlockNumHash },
+    #[error("L2 timestamp {found} is not one block time after the parent's, {expected}")]
+    Timestamp { expected: u64, found: u64 },
     #[error("L2 timestamp {timestamp} is before that of its origin, {origin}")]
     BeforeOrigin { timestamp: u64, origin: u64 },
     #[error("L2 block {found:?} is not the genesis block {expected:?}")]

@@ -117,3 +117,145 @@ fn check(batch: &SingleBatch, context: &BatchContext<'_>) -> Result<BatchValidit
     }
     Ok(BatchValidity::Accept)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_eips::BlockNumHash;
+    use alloy_primitives::{Address, B256, Bytes};
+    use primitives::{RollupGenesis, SystemConfig};
+
+    use super::*;
+
+    fn config() -> RollupConfig {
+        RollupConfig {
+            genesis: RollupGenesis {
+                l1: BlockNumHash::default(),
+                l2: BlockNumHash::default(),
+                l2_time: 0,
+                system_config: SystemConfig::default(),
+            },
+            block_time: 2,
+            max_sequencer_drift: 20,
+            seq_window_size: 10,
+            channel_timeout: 5,
+            l1_chain_id: 1,
+            l2_chain_id: 2,
+            batch_inbox_address: Address::ZERO,
+            deposit_contract_address: Address::ZERO,
+            l1_system_config_address: Address::ZERO,
+        }
+    }
+
+    fn l1(number: u64, timestamp: u64) -> L1Block {
+        L1Block {
+            hash: B256::with_last_byte(number as u8),
+            number,
+            parent_hash: B256::with_last_byte(number as u8 - 1),
+            timestamp,
+            base_fee: 1,
+            blob_base_fee: 1,
+            mix_hash: B256::ZERO,
+            parent_beacon_block_root: B256::ZERO,
+            deposits: Vec::new(),
+            inbox: Vec::new(),
+            config_updates: Vec::new(),
+        }
+    }
+
+    /// A batch that is the next block: parent at 1,000 in epoch 5, which began at 998.
+    fn good() -> SingleBatch {
+        SingleBatch {
+            parent_hash: B256::repeat_byte(7),
+            epoch: BlockNumHash { number: 5, hash: B256::with_last_byte(5) },
+            timestamp: 1_002,
+            transactions: vec![Bytes::from_static(&[2, 0xc0])],
+        }
+    }
+
+    struct World {
+        epoch: L1Block,
+        next_epoch: Option<L1Block>,
+        inclusion_block: u64,
+    }
+
+    fn world() -> World {
+        World { epoch: l1(5, 998), next_epoch: Some(l1(6, 1_010)), inclusion_block: 8 }
+    }
+
+    #[track_caller]
+    fn check(world: &World, change: impl FnOnce(&mut SingleBatch), expected: BatchValidity) {
+        let mut batch = good();
+        change(&mut batch);
+        let parent = L2BlockRef {
+            hash: B256::repeat_byte(7),
+            number: 9,
+            timestamp: 1_000,
+            l1_origin: BlockNumHash { number: 5, hash: B256::with_last_byte(5) },
+            ..Default::default()
+        };
+        let context = BatchContext {
+            config: &config(),
+            parent: &parent,
+            epoch: &world.epoch,
+            next_epoch: world.next_epoch.as_ref(),
+            inclusion_block: world.inclusion_block,
+        };
+        assert_eq!(check_batch(&batch, &context), expected);
+    }
+
+    #[track_caller]
+    fn drops(world: &World, change: impl FnOnce(&mut SingleBatch), reason: DropReason) {
+        check(world, change, BatchValidity::Drop(reason));
+    }
+
+    #[test]
+    fn each_rule_has_its_reason() {
+        let world = world();
+        check(&world, |_| {}, BatchValidity::Accept);
+        drops(&world, |batch| batch.timestamp = 1_004, DropReason::Future);
+        check(&world, |batch| batch.timestamp = 1_000, BatchValidity::Past);
+        drops(&world, |batch| batch.parent_hash = B256::ZERO, DropReason::ParentHash);
+        drops(&world, |batch| batch.epoch.number = 4, DropReason::EpochTooOld);
+        drops(&world, |batch| batch.epoch.number = 7, DropReason::EpochTooFar);
+        drops(&world, |batch| batch.epoch.hash = B256::ZERO, DropReason::EpochHash);
+        drops(
+            &world,
+            |batch| batch.epoch = BlockNumHash { number: 6, hash: B256::with_last_byte(6) },
+            DropReason::BeforeEpoch,
+        );
+        drops(&world, |batch| batch.transactions.push(Bytes::new()), DropReason::EmptyTransaction);
+        for (kind, reason) in [(0x7e, DropReason::Deposit), (3, DropReason::TransactionType)] {
+            drops(&world, |batch| batch.transactions.push(vec![kind].into()), reason);
+        }
+        for kind in [1, 2, 4, 0xc0, 0xf8] {
+            check(&world, |b| b.transactions.push(vec![kind].into()), BatchValidity::Accept);
+        }
+    }
+
+    #[test]
+    fn the_window_counts_from_the_epoch() {
+        check(&World { inclusion_block: 15, ..world() }, |_| {}, BatchValidity::Accept);
+        drops(&World { inclusion_block: 16, ..world() }, |_| {}, DropReason::WindowClosed);
+    }
+
+    #[test]
+    fn an_unknown_epoch_leaves_it_open() {
+        let alone = World { next_epoch: None, ..world() };
+        check(&alone, |_| {}, BatchValidity::Accept);
+        check(&alone, |batch| batch.epoch.number = 6, BatchValidity::Undecided);
+    }
+
+    #[test]
+    fn beyond_the_drift_only_empty_blocks_pass() {
+        let empty = |batch: &mut SingleBatch| batch.transactions.clear();
+        let drifted = |next| World { epoch: l1(5, 981), next_epoch: next, ..world() };
+        // 21 s ahead of the epoch, 20 are allowed.
+        let waiting = drifted(Some(l1(6, 1_010)));
+        drops(&waiting, |_| {}, DropReason::Drift);
+        check(&waiting, empty, BatchValidity::Accept);
+        drops(&drifted(Some(l1(6, 1_002))), empty, DropReason::DriftEmpty);
+        check(&drifted(None), empty, BatchValidity::Undecided);
+        let at_the_limit = World { epoch: l1(5, 982), ..world() };
+        check(&at_the_limit, |_| {}, BatchValidity::Accept);
+    }
+}

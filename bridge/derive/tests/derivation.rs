@@ -7,7 +7,7 @@ use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::{BlockNumHash, eip2718::Decodable2718, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, Signature, TxKind, U256, keccak256};
 use bridge_derive::{
-    AddOutcome, ChannelEncoder, ChannelId, Compression, EncoderConfig, Frame, InboxTransaction,
+    AddOutcome, AttributesError, ChannelEncoder, ChannelId, Compression, EncoderConfig, Frame, InboxTransaction,
     L1Block, Pipeline, PipelineError, Severity, SingleBatch, Step, attributes,
     encode_batcher_transaction, l2_block_ref, system_config_of,
 };
@@ -469,6 +469,23 @@ fn l1_must_be_contiguous_and_hold_the_origin() {
     let mut pipeline = new();
     give(&mut pipeline, 10, 1).unwrap();
     assert!(matches!(pipeline.step(), Err(PipelineError::OriginReplaced { .. })));
+}
+
+#[test]
+fn attributes_must_follow_their_parent() {
+    let config = config(10, 5);
+    let parent = genesis_ref(&config);
+    let make = |origin: &L1Block, sequence_number, timestamp| {
+        attributes(&config, &config.genesis.system_config, &parent, origin, sequence_number, timestamp)
+    };
+    let (same, next) = (l1_block(10, 0, Vec::new()), l1_block(11, 0, Vec::new()));
+    assert!(make(&same, 1, START + 1).is_ok());
+    assert!(matches!(make(&same, 0, START + 1), Err(AttributesError::Origin { .. })));
+    assert!(matches!(make(&same, 2, START + 1), Err(AttributesError::Origin { .. })));
+    assert!(matches!(make(&next, 0, START + 1), Err(AttributesError::BeforeOrigin { .. })));
+    let other_fork = l1_block(11, 1, Vec::new());
+    assert!(matches!(make(&other_fork, 0, START + 1), Err(AttributesError::Origin { .. })));
+    assert!(matches!(make(&same, 1, START + 2), Err(AttributesError::Timestamp { .. })));
 }
 
 #[test]
