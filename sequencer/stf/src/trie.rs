@@ -7,6 +7,7 @@
 //! Source: Ethereum yellow paper, appendix D.
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use core::fmt;
 
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::{Decodable, Encodable};
@@ -35,15 +36,33 @@ pub trait NodeReader {
     ) -> Result<Option<Vec<u8>>, TrieError>;
 }
 
+/// Where a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodePlace {
+    pub trie: TrieId,
+    pub position: Nibbles,
+}
+
+impl fmt::Display for NodePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.trie {
+            TrieId::Accounts => write!(f, "{:?} of the account trie", self.position),
+            TrieId::Storage(owner) => {
+                write!(f, "{:?} of the storage trie of {owner} (hashed)", self.position)
+            }
+        }
+    }
+}
+
 /// A trie that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrieError {
-    #[error("trie node {hash} at {position:?} of {trie:?} is missing")]
-    Missing { trie: TrieId, position: Nibbles, hash: B256 },
-    #[error("trie node at {position:?} of {trie:?} hashes to {got}, expected {hash}")]
-    WrongHash { trie: TrieId, position: Nibbles, hash: B256, got: B256 },
-    #[error("trie node at {position:?} of {trie:?} is malformed")]
-    Malformed { trie: TrieId, position: Nibbles },
+    #[error("trie node {hash} at {at} is missing")]
+    Missing { at: Box<NodePlace>, hash: B256 },
+    #[error("trie node at {at} hashes to {got}, expected {hash}")]
+    WrongHash { at: Box<NodePlace>, hash: B256, got: B256 },
+    #[error("trie node at {at} is malformed")]
+    Malformed { at: Box<NodePlace> },
     #[error("trie nodes cannot be read: {0}")]
     Reader(alloc::string::String),
 }
@@ -327,7 +346,9 @@ impl<'r, R: NodeReader> SparseTrie<'r, R> {
         if !matches!(node.kind, Kind::Stub) {
             return Ok(node);
         }
-        let malformed = || TrieError::Malformed { trie: self.id, position: *position };
+        let trie = self.id;
+        let at = || Box::new(NodePlace { trie, position: *position });
+        let malformed = || TrieError::Malformed { at: at() };
         let reference = node.reference.ok_or_else(malformed)?;
         let rlp = match reference.as_hash() {
             None => reference.as_ref().to_vec(),
@@ -335,15 +356,10 @@ impl<'r, R: NodeReader> SparseTrie<'r, R> {
                 let rlp = self
                     .reader
                     .node(self.id, position, hash)?
-                    .ok_or(TrieError::Missing { trie: self.id, position: *position, hash })?;
+                    .ok_or(TrieError::Missing { at: at(), hash })?;
                 let got = keccak256(&rlp);
                 if got != hash {
-                    return Err(TrieError::WrongHash {
-                        trie: self.id,
-                        position: *position,
-                        hash,
-                        got,
-                    });
+                    return Err(TrieError::WrongHash { at: at(), hash, got });
                 }
                 self.loaded.push(*position);
                 rlp

@@ -1,6 +1,6 @@
 //! MDBX behind typed reads and writes.
 
-use std::{fs, path::Path};
+use std::{borrow::Cow, fs, path::Path};
 
 use libmdbx::{
     Cursor, Database, DatabaseOptions, Mode, PageSize, RO, RW, ReadWriteOptions, SyncMode,
@@ -19,6 +19,9 @@ const READERS_MAX: u32 = 1_024;
 const DATA_FILE: &str = "mdbx.dat";
 /// Three meta pages.
 const FILE_LEN_MIN: u64 = 3 * 4_096;
+
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
 
 /// An open environment.
 pub(crate) struct Db(Database<WriteMap>);
@@ -97,7 +100,7 @@ pub(crate) struct Txn<'db, K: TransactionKind>(Transaction<'db, K, WriteMap>);
 impl<K: TransactionKind> Txn<'_, K> {
     pub(crate) fn get<V: Value>(&self, table: Table, key: &[u8]) -> Result<Option<V>, StoreError> {
         let tree = self.0.open_table(None)?;
-        match self.0.get::<Vec<u8>>(&tree, key)? {
+        match self.0.get::<Cow<'_, [u8]>>(&tree, key)? {
             Some(bytes) => decode(table, key, &bytes).map(Some),
             None => Ok(None),
         }
@@ -122,7 +125,7 @@ impl<K: TransactionKind> Txn<'_, K> {
     }
 
     /// Every entry whose key begins with `prefix`, in order.
-    pub(crate) fn all(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub(crate) fn all(&self, prefix: &[u8]) -> Result<Vec<Entry>, StoreError> {
         let tree = self.0.open_table(None)?;
         let mut cursor: Cursor<'_, K> = self.0.cursor(&tree)?;
         let mut entries = Vec::new();

@@ -31,6 +31,7 @@ use stf::{
     trie::{NodeReader, TrieError, TrieId},
 };
 
+pub use db::Entry;
 pub use error::StoreError;
 pub use genesis::genesis_header;
 pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
@@ -340,7 +341,7 @@ impl Store {
     }
 
     /// Every entry of a journal in key order.
-    pub fn journal_all(&self, namespace: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn journal_all(&self, namespace: &str) -> Result<Vec<Entry>, StoreError> {
         let prefix = journal_key(namespace, &[]);
         let entries = self.db.read()?.all(&prefix)?;
         Ok(entries

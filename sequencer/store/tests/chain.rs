@@ -692,9 +692,10 @@ fn what_is_not_our_database_is_refused_with_a_way_out() {
         use libmdbx::{Database, NoWriteMap, WriteFlags};
         let database = Database::<NoWriteMap>::open(dir.path()).unwrap();
         let txn = database.begin_rw_txn().unwrap();
-        let tree = txn.open_table(None).unwrap();
-        txn.put(&tree, b"\x00schema", 77_u64.to_be_bytes(), WriteFlags::UPSERT).unwrap();
-        drop(tree);
+        {
+            let tree = txn.open_table(None).unwrap();
+            txn.put(&tree, b"\x00schema", 77_u64.to_be_bytes(), WriteFlags::UPSERT).unwrap();
+        }
         txn.commit().unwrap();
     }
     let error = open(dir.path());
