@@ -142,9 +142,8 @@ async fn measure(name: &str, node: Node, args: &Args) -> Result<Figures> {
 /// Every tenth block's receipts must be successes.
 async fn check_sample(rpc: &Rpc, from: u64, to: u64) -> Result<()> {
     for number in (from..=to).step_by(10) {
-        let block = rpc
-            .call("eth_getBlockByNumber", json!([format!("{number:#x}"), false]))
-            .await?;
+        let block =
+            rpc.call("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await?;
         if let Some(hash) = block["transactions"].as_array().and_then(|t| t.last()) {
             let receipt = rpc.call("eth_getTransactionReceipt", json!([hash])).await?;
             ensure!(receipt["status"] == "0x1", "a transfer failed: {receipt}");
@@ -324,8 +323,7 @@ struct Rpc {
 impl Rpc {
     async fn call(&self, method: &str, params: Value) -> Result<Value> {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let answer: Value =
-            self.client.post(&self.url).json(&body).send().await?.json().await?;
+        let answer: Value = self.client.post(&self.url).json(&body).send().await?.json().await?;
         match answer.get("error") {
             Some(error) => bail!("{method}: {error}"),
             None => Ok(answer["result"].clone()),
@@ -339,15 +337,12 @@ impl Rpc {
     }
 
     async fn send_raw(&self, raw: Vec<String>) -> Result<()> {
-        let request = |raw: &String| {
-            json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": [raw]})
-        };
+        let request = |raw: &String| json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": [raw]});
         let body = match raw.as_slice() {
             [one] => request(one),
             many => many.iter().map(request).collect(),
         };
-        let answer: Value =
-            self.client.post(&self.url).json(&body).send().await?.json().await?;
+        let answer: Value = self.client.post(&self.url).json(&body).send().await?.json().await?;
         let answers = answer.as_array().cloned().unwrap_or_else(|| vec![answer]);
         for answer in answers {
             ensure!(answer["result"].is_string(), "a transfer was refused: {answer}");
@@ -359,8 +354,7 @@ impl Rpc {
 /// User and system time of a process so far, children excluded.
 fn cpu_seconds(pid: u32) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<&str> =
-        stat.rsplit_once(')').context("stat")?.1.split_whitespace().collect();
+    let fields: Vec<&str> = stat.rsplit_once(')').context("stat")?.1.split_whitespace().collect();
     let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
     Ok(ticks / 100.0)
 }

@@ -86,7 +86,14 @@ fn cast(dev: &Dev) -> Result<()> {
     let sent: Value = serde_json::from_str(&run_foundry(
         "cast",
         &[
-            "send", rpc[0], rpc[1], "--private-key", dev.key(0), "--json", dev.address(1), "--value",
+            "send",
+            rpc[0],
+            rpc[1],
+            "--private-key",
+            dev.key(0),
+            "--json",
+            dev.address(1),
+            "--value",
             "1ether",
         ],
     )?)?;
@@ -106,8 +113,14 @@ fn forge_create(dev: &Dev, project: &BoxProject) -> Result<String> {
     let created: Value = serde_json::from_str(&forge_in(
         &project.root,
         &[
-            "create", "src/Box.sol:Box", "--rpc-url", &dev.ready.l2_rpc, "--private-key", dev.key(2),
-            "--broadcast", "--json",
+            "create",
+            "src/Box.sol:Box",
+            "--rpc-url",
+            &dev.ready.l2_rpc,
+            "--private-key",
+            dev.key(2),
+            "--broadcast",
+            "--json",
         ],
     )?)?;
     Ok(created["deployedTo"].as_str().context("deployedTo")?.to_owned())
@@ -124,17 +137,21 @@ fn cast_contract(dev: &Dev, contract: &str) -> Result<()> {
     let logs: Value = serde_json::from_str(&run_foundry(
         "cast",
         &[
-            "logs", "--rpc-url", rpc, "--address", contract, "--from-block", "0", "--json",
+            "logs",
+            "--rpc-url",
+            rpc,
+            "--address",
+            contract,
+            "--from-block",
+            "0",
+            "--json",
             "Set(address indexed,uint256)",
         ],
     )?)?;
     ensure!(logs.as_array().is_some_and(|logs| logs.len() == 1), "cast logs: {logs}");
-    let failed = run_foundry(
-        "cast",
-        &["call", "--rpc-url", rpc, contract, "fail()"],
-    )
-    .err()
-    .context("a revert must be an error")?;
+    let failed = run_foundry("cast", &["call", "--rpc-url", rpc, contract, "fail()"])
+        .err()
+        .context("a revert must be an error")?;
     ensure!(failed.to_string().contains("revert"), "cast call fail(): {failed}");
     Ok(())
 }
@@ -144,15 +161,21 @@ fn forge_script(dev: &Dev, dir: &std::path::Path) -> Result<()> {
     let output = forge_in(
         &project,
         &[
-            "script", "script/DeployBox.s.sol:DeployBox", "--rpc-url", &dev.ready.l2_rpc,
-            "--private-key", dev.key(3), "--broadcast", "--json",
+            "script",
+            "script/DeployBox.s.sol:DeployBox",
+            "--rpc-url",
+            &dev.ready.l2_rpc,
+            "--private-key",
+            dev.key(3),
+            "--broadcast",
+            "--json",
         ],
     )?;
     ensure!(!output.is_empty(), "forge script printed nothing");
-    let run: Value = serde_json::from_slice(&std::fs::read(project.join(format!(
-        "broadcast/DeployBox.s.sol/{}/run-latest.json",
-        dev.ready.l2_chain_id
-    )))?)?;
+    let run: Value = serde_json::from_slice(&std::fs::read(
+        project
+            .join(format!("broadcast/DeployBox.s.sol/{}/run-latest.json", dev.ready.l2_chain_id)),
+    )?)?;
     let receipts = run["receipts"].as_array().context("receipts")?;
     ensure!(receipts.len() == 3, "forge script sent {} transactions", receipts.len());
     for receipt in receipts {
@@ -166,7 +189,7 @@ fn viem(dev: &Dev, contract: &BoxProject) -> Result<()> {
         "viem.mjs",
         &json!({
             "rpc": dev.ready.l2_rpc, "ws": dev.ready.l2_ws, "chainId": dev.ready.l2_chain_id,
-            "privateKey": dev.key(4), "to": "0x00000000000000000000000000000000000A11CE",
+            "privateKey": dev.key(4), "to": "0x000000000000000000000000000000000a11ce00",
             "abi": contract.abi, "bytecode": contract.bytecode,
         }),
     )?;

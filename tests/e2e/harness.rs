@@ -21,7 +21,6 @@ pub struct Ready {
     pub l2_ws: String,
     pub gateway: String,
     pub verifier_rpc: String,
-    pub l1_chain_id: u64,
     pub l2_chain_id: u64,
     pub contracts: BTreeMap<String, String>,
     pub accounts: Vec<Account>,
@@ -38,7 +37,6 @@ pub struct Dev {
     child: Child,
     pub ready: Ready,
     pub data_dir: PathBuf,
-    pub started_in: Duration,
 }
 
 impl Dev {
@@ -48,7 +46,6 @@ impl Dev {
     }
 
     pub fn start_with(data_dir: &Path, extra: &[&str]) -> Result<Self> {
-        let started = Instant::now();
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -78,20 +75,18 @@ impl Dev {
             Err(_) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                let log = std::fs::read_to_string(data_dir.with_extension("log"))
-                    .unwrap_or_default();
+                let log =
+                    std::fs::read_to_string(data_dir.with_extension("log")).unwrap_or_default();
                 let tail: Vec<&str> = log.lines().rev().take(20).collect();
-                bail!("dev printed no ready line; its log ends (newest first):\n{}", tail.join("\n"));
+                bail!(
+                    "dev printed no ready line; its log ends (newest first):\n{}",
+                    tail.join("\n")
+                );
             }
         };
         let ready: Ready = serde_json::from_str(&line)
             .with_context(|| format!("the ready line is not what it should be: {line}"))?;
-        Ok(Self {
-            child,
-            ready,
-            data_dir: data_dir.to_path_buf(),
-            started_in: started.elapsed(),
-        })
+        Ok(Self { child, ready, data_dir: data_dir.to_path_buf() })
     }
 
     /// `kill -9`, as a power failure would.
@@ -113,14 +108,6 @@ impl Dev {
             ensure!(Instant::now() < deadline, "dev did not stop within 30 s of Ctrl-C");
             std::thread::sleep(Duration::from_millis(50));
         }
-    }
-
-    pub fn contract(&self, name: &str) -> Result<&str> {
-        self.ready
-            .contracts
-            .get(name)
-            .map(String::as_str)
-            .with_context(|| format!("the ready line names no contract {name}"))
     }
 
     pub fn key(&self, index: usize) -> &str {

@@ -222,11 +222,7 @@ fn l1_origin(input: &str) -> Result<u64> {
 
 async fn erc20_balance(url: &str, token: Address, holder: Address, block: u64) -> Result<U256> {
     let data = format!("0x70a08231{:0>64}", hex::encode(holder));
-    let result = rpc(
-        url,
-        "eth_call",
-        json!([{"to": token, "data": data}, format!("{block:#x}")]),
-    )
-    .await?;
+    let result =
+        rpc(url, "eth_call", json!([{"to": token, "data": data}, format!("{block:#x}")])).await?;
     Ok(result.as_str().context("balanceOf")?.parse()?)
 }

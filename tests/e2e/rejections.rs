@@ -19,8 +19,9 @@ async fn bad_transactions_and_requests_get_clear_errors() -> Result<()> {
     let url = dev.ready.l2_rpc.clone();
     let signer: PrivateKeySigner = dev.key(0).parse()?;
     let chain = dev.ready.l2_chain_id;
-    let nonce =
-        quantity(&rpc(&url, "eth_getTransactionCount", json!([signer.address(), "latest"])).await?)?;
+    let nonce = quantity(
+        &rpc(&url, "eth_getTransactionCount", json!([signer.address(), "latest"])).await?,
+    )?;
 
     let transfer = |chain_id: u64, nonce: u64, max_fee: u128| TxEip1559 {
         chain_id,
@@ -64,7 +65,11 @@ async fn bad_transactions_and_requests_get_clear_errors() -> Result<()> {
         &send(TxEip1559 { gas_limit: 20_000, ..transfer(chain, nonce + 1, 2 * gwei) }).await?,
         "intrinsic gas too low",
     )?;
-    refused(&send(transfer(chain, nonce + 1, 1)).await?, "underpriced")?;
+    refused(
+        &send(TxEip1559 { max_priority_fee_per_gas: 0, ..transfer(chain, nonce + 1, 2 * gwei) })
+            .await?,
+        "underpriced",
+    )?;
 
     // A gap waits; filling it releases both.
     let gapped = send(transfer(chain, nonce + 2, 2 * gwei)).await?;
@@ -101,12 +106,8 @@ async fn bad_transactions_and_requests_get_clear_errors() -> Result<()> {
     // The envelope.
     let client = reqwest::Client::new();
     let post = async |body: String| -> Result<(u16, Value)> {
-        let answer = client
-            .post(&url)
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await?;
+        let answer =
+            client.post(&url).header("content-type", "application/json").body(body).send().await?;
         let status = answer.status().as_u16();
         Ok((status, answer.json().await.unwrap_or(Value::Null)))
     };
@@ -175,7 +176,10 @@ fn starting_badly_ends_with_one_message() -> Result<()> {
         "anvil",
     )?;
     expect(
-        run(&["--data-dir", path(&data), "--ports", "free"], &[("OPENLEDGER_MODEL", "/no/model.gguf")])?,
+        run(
+            &["--data-dir", path(&data), "--ports", "free"],
+            &[("OPENLEDGER_MODEL", "/no/model.gguf")],
+        )?,
         "model",
     )?;
     // A corrupt data directory.

@@ -19,9 +19,7 @@ const DOCUMENT_TOKENS: usize = 2_000;
 const BYTES_PER_TOKEN: f64 = 3.52;
 
 fn main() {
-    let million: f64 = std::env::args()
-        .nth(1)
-        .map_or(5.0, |arg| arg.parse().expect("a number"));
+    let million: f64 = std::env::args().nth(1).map_or(5.0, |arg| arg.parse().expect("a number"));
     let count = (million * 1e6) as usize;
     let mut rng = StdRng::seed_from_u64(1);
     let tokens = match std::env::var_os("TOKENS") {
@@ -43,11 +41,7 @@ fn main() {
     let start = Instant::now();
     index.append(&documents).expect("documents are valid");
     let built = start.elapsed();
-    println!(
-        "{} tokens in {} documents",
-        index.token_count(),
-        documents.len()
-    );
+    println!("{} tokens in {} documents", index.token_count(), documents.len());
     println!(
         "build, write, check and map: {:.2} s ({:.1} M tokens/s)",
         built.as_secs_f64(),
@@ -77,9 +71,7 @@ fn main() {
 
     let table = SurpriseTable::new(&index.unigrams(|_| true));
     for length in [64, 256, 458] {
-        let answers: Vec<Vec<u16>> = (0..200)
-            .map(|_| answer(&tokens, length, &mut rng))
-            .collect();
+        let answers: Vec<Vec<u16>> = (0..200).map(|_| answer(&tokens, length, &mut rng)).collect();
         let per_token = |elapsed: std::time::Duration| {
             elapsed.as_secs_f64() * 1e6 / (answers.len() * length) as f64
         };
@@ -91,9 +83,7 @@ fn main() {
         let start = Instant::now();
         for answer in &answers {
             std::hint::black_box(
-                index
-                    .spans(answer, SpanParams::default())
-                    .expect("tokens are valid"),
+                index.spans(answer, SpanParams::default()).expect("tokens are valid"),
             );
         }
         let spans = per_token(start.elapsed());
@@ -102,11 +92,7 @@ fn main() {
             let longest = index.longest(answer).expect("tokens are valid");
             let surprises = table.of_all(answer);
             let grams = grams(&surprises, &longest, table.floor(24 * ONE_BIT_Q16), 6);
-            std::hint::black_box(
-                index
-                    .earliest(answer, &grams)
-                    .expect("grams are in the answer"),
-            );
+            std::hint::black_box(index.earliest(answer, &grams).expect("grams are in the answer"));
         }
         let credit = per_token(start.elapsed());
         println!(
@@ -149,8 +135,5 @@ fn answer(tokens: &[u16], length: usize, rng: &mut StdRng) -> Vec<u16> {
 
 fn read(path: &std::path::Path) -> Vec<u16> {
     let bytes = std::fs::read(path).expect("the file named by TOKENS");
-    bytes
-        .chunks_exact(2)
-        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-        .collect()
+    bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }

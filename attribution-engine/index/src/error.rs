@@ -15,19 +15,11 @@ pub enum IndexError {
     #[error("{path} is not an index segment (wrong magic)")]
     NotASegment { path: PathBuf },
     #[error("{path} has format version {found}, this program reads {supported}")]
-    Version {
-        path: PathBuf,
-        found: u32,
-        supported: u32,
-    },
+    Version { path: PathBuf, found: u32, supported: u32 },
     #[error(
         "{path} is {found} bytes long, its header says {expected}: it was cut short or appended to"
     )]
-    Length {
-        path: PathBuf,
-        found: u64,
-        expected: u64,
-    },
+    Length { path: PathBuf, found: u64, expected: u64 },
     #[error("{path} does not match its checksum")]
     Checksum { path: PathBuf },
     #[error("{path} is inconsistent: {what}")]
@@ -39,11 +31,7 @@ pub enum IndexError {
     #[error("contribution {0} has no tokens")]
     EmptyDocument(u64),
     #[error("contribution {contribution} has {tokens} tokens, a segment holds at most {max}")]
-    DocumentTooLarge {
-        contribution: u64,
-        tokens: usize,
-        max: usize,
-    },
+    DocumentTooLarge { contribution: u64, tokens: usize, max: usize },
     #[error("token {position} is the reserved value 0xFFFF")]
     ReservedToken { position: usize },
     #[error("the answer has {0} tokens, at most {max} can be searched at once", max = u32::MAX)]

@@ -72,10 +72,7 @@ pub struct SpanParams {
 
 impl Default for SpanParams {
     fn default() -> Self {
-        Self {
-            tokens_min: 6,
-            documents_max: 10,
-        }
+        Self { tokens_min: 6, documents_max: 10 }
     }
 }
 
@@ -115,11 +112,7 @@ struct Manifest {
 impl Index {
     /// An empty index that lives in memory.
     pub fn in_memory() -> Self {
-        Self {
-            directory: None,
-            segments: Vec::new(),
-            places: HashMap::new(),
-        }
+        Self { directory: None, segments: Vec::new(), places: HashMap::new() }
     }
 
     /// Opens the index in `directory`, creating both if they are absent, and checks every segment. Files
@@ -132,24 +125,11 @@ impl Index {
         let segments = manifest
             .segments
             .iter()
-            .map(|file| {
-                Ok(Named {
-                    file: file.clone(),
-                    segment: Segment::open(&path.join(file))?,
-                })
-            })
+            .map(|file| Ok(Named { file: file.clone(), segment: Segment::open(&path.join(file))? }))
             .collect::<Result<Vec<_>>>()?;
         remove_leftovers(&path, &manifest)?;
-        let directory = Directory {
-            path,
-            next_file: manifest.next_file,
-            _lock: lock,
-        };
-        let mut index = Self {
-            directory: Some(directory),
-            segments,
-            places: HashMap::new(),
-        };
+        let directory = Directory { path, next_file: manifest.next_file, _lock: lock };
+        let mut index = Self { directory: Some(directory), segments, places: HashMap::new() };
         index.places = places(&index.segments)?;
         Ok(index)
     }
@@ -248,11 +228,7 @@ impl Index {
     pub fn unigrams(&self, counted: impl Fn(ContributionId) -> bool) -> UnigramCounts {
         let mut counts = UnigramCounts::default();
         for Named { segment, .. } in &self.segments {
-            if segment
-                .documents()
-                .iter()
-                .all(|entry| counted(ContributionId(entry.contribution)))
-            {
+            if segment.documents().iter().all(|entry| counted(ContributionId(entry.contribution))) {
                 for (token, count) in segment.unigrams() {
                     if *token != SENTINEL {
                         counts.add_many(*token, u64::from(*count));
@@ -296,10 +272,7 @@ impl Index {
 
     /// Bytes of all segments.
     pub fn byte_length(&self) -> u64 {
-        self.segments
-            .iter()
-            .map(|named| named.segment.byte_length())
-            .sum()
+        self.segments.iter().map(|named| named.segment.byte_length()).sum()
     }
 
     pub fn segment_count(&self) -> usize {
@@ -333,17 +306,12 @@ impl Index {
     fn build(&mut self, documents: &mut [&Document]) -> Result<Named> {
         let builder = SegmentBuilder::new(documents)?;
         let Some(directory) = &mut self.directory else {
-            return Ok(Named {
-                file: String::new(),
-                segment: builder.in_memory()?,
-            });
+            return Ok(Named { file: String::new(), segment: builder.in_memory()? });
         };
         let file = format!("{:08}.seg", directory.next_file);
         directory.next_file += 1;
-        let (temporary, path) = (
-            directory.path.join(format!("{file}.tmp")),
-            directory.path.join(&file),
-        );
+        let (temporary, path) =
+            (directory.path.join(format!("{file}.tmp")), directory.path.join(&file));
         builder.write_file(&temporary)?;
         drop(builder);
         fs::rename(&temporary, &path).map_err(IndexError::io(&path))?;
@@ -361,11 +329,7 @@ impl Index {
         let manifest = Manifest {
             version: MANIFEST_VERSION,
             next_file: directory.next_file,
-            segments: self
-                .segments
-                .iter()
-                .map(|named| named.file.clone())
-                .collect(),
+            segments: self.segments.iter().map(|named| named.file.clone()).collect(),
         };
         write_manifest(&directory.path, &manifest)?;
         for file in replaced {
@@ -406,12 +370,7 @@ impl Index {
 impl DocumentTokens for Index {
     fn tokens(&self, contribution: ContributionId) -> Option<&[u16]> {
         let (segment, document) = self.places.get(&contribution.0)?;
-        Some(
-            self.segments
-                .get(*segment)?
-                .segment
-                .document_tokens(*document),
-        )
+        Some(self.segments.get(*segment)?.segment.document_tokens(*document))
     }
 }
 
@@ -422,10 +381,7 @@ fn maximal(longest: &[u32], tokens_min: u32) -> Vec<Gram> {
     for (start, length) in (0_u32..).zip(longest) {
         let end = start + length;
         if end > end_before && *length >= tokens_min {
-            grams.push(Gram {
-                start,
-                length: *length,
-            });
+            grams.push(Gram { start, length: *length });
         }
         end_before = end_before.max(end);
     }
@@ -444,11 +400,7 @@ fn first_documents(
     let mut found = Vec::new();
     let mut from = 0_u32;
     while found.len() < documents_max {
-        let least = positions
-            .iter()
-            .copied()
-            .filter(|position| *position >= from)
-            .min();
+        let least = positions.iter().copied().filter(|position| *position >= from).min();
         let Some(position) = least else { break };
         let entry = segment.documents()[segment.document_at(position)];
         found.push(Occurrence {
@@ -478,18 +430,9 @@ fn documents_of(named: &Named) -> Vec<Document> {
 fn places(segments: &[Named]) -> Result<HashMap<u64, (usize, usize)>> {
     let mut places = HashMap::new();
     for (position, named) in segments.iter().enumerate() {
-        debug_assert!(
-            named
-                .segment
-                .documents()
-                .windows(2)
-                .all(|p| order(&p[0]) < order(&p[1]))
-        );
+        debug_assert!(named.segment.documents().windows(2).all(|p| order(&p[0]) < order(&p[1])));
         for (document, entry) in named.segment.documents().iter().enumerate() {
-            if places
-                .insert(entry.contribution, (position, document))
-                .is_some()
-            {
+            if places.insert(entry.contribution, (position, document)).is_some() {
                 return Err(IndexError::DuplicateContribution(entry.contribution));
             }
         }
@@ -510,11 +453,7 @@ fn check_answer(tokens: &[u16]) -> Result<()> {
 fn pattern(answer: &[u16], gram: Gram) -> Result<Range<usize>> {
     let end = u64::from(gram.start) + u64::from(gram.length);
     if gram.length == 0 || end > answer.len() as u64 {
-        return Err(IndexError::GramOutOfRange {
-            start: gram.start,
-            end,
-            length: answer.len(),
-        });
+        return Err(IndexError::GramOutOfRange { start: gram.start, end, length: answer.len() });
     }
     Ok(gram.start as usize..end as usize)
 }
@@ -529,9 +468,7 @@ fn lock(directory: &Path) -> Result<File> {
         .map_err(IndexError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(IndexError::Locked {
-            path: directory.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(IndexError::Locked { path: directory.to_owned() }),
         Err(TryLockError::Error(source)) => Err(IndexError::Io { path, source }),
     }
 }
@@ -541,18 +478,11 @@ fn read_manifest(directory: &Path) -> Result<Manifest> {
     let json = match fs::read(&path) {
         Ok(json) => json,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(Manifest {
-                version: MANIFEST_VERSION,
-                next_file: 1,
-                segments: Vec::new(),
-            });
+            return Ok(Manifest { version: MANIFEST_VERSION, next_file: 1, segments: Vec::new() });
         }
         Err(source) => return Err(IndexError::Io { path, source }),
     };
-    let refused = |reason: String| IndexError::Manifest {
-        path: path.clone(),
-        reason,
-    };
+    let refused = |reason: String| IndexError::Manifest { path: path.clone(), reason };
     let manifest: Manifest =
         serde_json::from_slice(&json).map_err(|error| refused(error.to_string()))?;
     if manifest.version != MANIFEST_VERSION {
@@ -561,11 +491,7 @@ fn read_manifest(directory: &Path) -> Result<Manifest> {
             manifest.version
         )));
     }
-    if manifest
-        .segments
-        .iter()
-        .any(|file| file.contains(['/', '\\']))
-    {
+    if manifest.segments.iter().any(|file| file.contains(['/', '\\'])) {
         return Err(refused("a segment lies outside the directory".into()));
     }
     Ok(manifest)
@@ -574,17 +500,13 @@ fn read_manifest(directory: &Path) -> Result<Manifest> {
 /// Replaces the manifest atomically and durably.
 fn write_manifest(directory: &Path, manifest: &Manifest) -> Result<()> {
     let (temporary, path) = (directory.join("MANIFEST.tmp"), directory.join(MANIFEST));
-    let json = serde_json::to_vec_pretty(manifest).map_err(|error| IndexError::Manifest {
-        path: path.clone(),
-        reason: error.to_string(),
-    })?;
+    let json = serde_json::to_vec_pretty(manifest)
+        .map_err(|error| IndexError::Manifest { path: path.clone(), reason: error.to_string() })?;
     let mut file = File::create(&temporary).map_err(IndexError::io(&temporary))?;
     file.write_all(&json).map_err(IndexError::io(&temporary))?;
     file.sync_all().map_err(IndexError::io(&temporary))?;
     fs::rename(&temporary, &path).map_err(IndexError::io(&path))?;
-    File::open(directory)
-        .and_then(|dir| dir.sync_all())
-        .map_err(IndexError::io(directory))
+    File::open(directory).and_then(|dir| dir.sync_all()).map_err(IndexError::io(directory))
 }
 
 fn remove_leftovers(directory: &Path, manifest: &Manifest) -> Result<()> {

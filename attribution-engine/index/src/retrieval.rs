@@ -66,10 +66,7 @@ impl ChunkIndex {
                 length += 1;
             }
             for (word, frequency) in frequencies {
-                postings
-                    .entry(word)
-                    .or_default()
-                    .push((position, frequency));
+                postings.entry(word).or_default().push((position, frequency));
             }
             words_total += length;
             entries.push(Entry {
@@ -79,12 +76,7 @@ impl ChunkIndex {
                 words: length,
             });
         }
-        Self {
-            params,
-            entries,
-            postings,
-            words_total,
-        }
+        Self { params, entries, postings, words_total }
     }
 
     /// The best `limit` chunks for `query`, best first; fewer if fewer share a word with it.
@@ -93,34 +85,22 @@ impl ChunkIndex {
         query_words.sort_unstable();
         query_words.dedup();
         let mut scores: BTreeMap<u32, u64> = BTreeMap::new();
-        for postings in query_words
-            .iter()
-            .filter_map(|word| self.postings.get(word))
-        {
+        for postings in query_words.iter().filter_map(|word| self.postings.get(word)) {
             let idf = self.idf_q16(postings.len() as u64);
             for (entry, frequency) in postings {
-                *scores.entry(*entry).or_default() += self.term(
-                    idf,
-                    u64::from(*frequency),
-                    self.entries[*entry as usize].words,
-                );
+                *scores.entry(*entry).or_default() +=
+                    self.term(idf, u64::from(*frequency), self.entries[*entry as usize].words);
             }
         }
-        let mut ranked: Vec<(u64, u32)> = scores
-            .into_iter()
-            .map(|(entry, score)| (score, entry))
-            .collect();
+        let mut ranked: Vec<(u64, u32)> =
+            scores.into_iter().map(|(entry, score)| (score, entry)).collect();
         ranked.sort_by(|(a_score, a), (b_score, b)| b_score.cmp(a_score).then(a.cmp(b)));
         ranked.truncate(limit);
         ranked
             .into_iter()
             .map(|(score, entry)| {
                 let entry = &self.entries[entry as usize];
-                ScoredChunk {
-                    contribution: entry.contribution,
-                    chunk: entry.chunk,
-                    score,
-                }
+                ScoredChunk { contribution: entry.contribution, chunk: entry.chunk, score }
             })
             .collect()
     }
@@ -135,9 +115,7 @@ impl ChunkIndex {
 
     /// Chunks with their commitment order, for display and tests.
     pub fn chunks(&self) -> impl Iterator<Item = (Sequence, ContributionId, u32)> {
-        self.entries
-            .iter()
-            .map(|entry| (entry.sequence, entry.contribution, entry.chunk))
+        self.entries.iter().map(|entry| (entry.sequence, entry.contribution, entry.chunk))
     }
 
     fn idf_q16(&self, holding: u64) -> u64 {
@@ -147,10 +125,8 @@ impl ChunkIndex {
 
     /// One word's part of a chunk's score; the fraction is expanded by 10⁶ so that all is integer.
     fn term(&self, idf_q16: u64, frequency: u64, length: u64) -> u64 {
-        let (k1, b) = (
-            u128::from(self.params.k1_thousandths),
-            u128::from(self.params.b_thousandths),
-        );
+        let (k1, b) =
+            (u128::from(self.params.k1_thousandths), u128::from(self.params.b_thousandths));
         let (frequency, count) = (u128::from(frequency), self.entries.len() as u128);
         let relative_length = b * u128::from(length) * count / u128::from(self.words_total.max(1));
         let saturation = k1 * (1_000_u128.saturating_sub(b) + relative_length);
@@ -176,22 +152,15 @@ mod tests {
 
     #[track_caller]
     fn check(texts: &[&str], query: &str, expected: &[u64]) {
-        let found: Vec<u64> = index(texts)
-            .retrieve(query, 10)
-            .iter()
-            .map(|chunk| chunk.contribution.0)
-            .collect();
+        let found: Vec<u64> =
+            index(texts).retrieve(query, 10).iter().map(|chunk| chunk.contribution.0).collect();
         assert_eq!(found, expected);
     }
 
     #[test]
     fn rare_words_count_more_than_common_ones() {
         check(
-            &[
-                "the log is the log",
-                "the checkpoint of the day",
-                "the day of the log",
-            ],
+            &["the log is the log", "the checkpoint of the day", "the day of the log"],
             "the checkpoint",
             &[1, 0, 2],
         );

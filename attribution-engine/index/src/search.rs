@@ -65,17 +65,11 @@ impl Search {
         let skip = self.low_shared.min(self.high_shared);
         let pattern = &query[self.start..self.end];
         let suffix = &tokens[self.suffix as usize..];
-        let shared = skip
-            + pattern[skip..]
-                .iter()
-                .zip(&suffix[skip..])
-                .take_while(|(a, b)| a == b)
-                .count();
+        let shared =
+            skip + pattern[skip..].iter().zip(&suffix[skip..]).take_while(|(a, b)| a == b).count();
         self.best = self.best.max(shared);
         let order = match (pattern.get(shared), self.goal) {
-            (Some(next), _) => suffix
-                .get(shared)
-                .map_or(Ordering::Less, |token| token.cmp(next)),
+            (Some(next), _) => suffix.get(shared).map_or(Ordering::Less, |token| token.cmp(next)),
             // The suffix starts with the whole pattern.
             (None, Goal::Longest) => {
                 self.high = self.low;
@@ -98,9 +92,8 @@ impl Search {
 /// Runs all searches to their end, in lock-step.
 fn run(segment: &Segment, query: &[u16], searches: &mut [Search]) {
     let (tokens, suffixes) = (segment.tokens(), segment.suffixes());
-    let mut active: Vec<usize> = (0..searches.len())
-        .filter(|search| !searches[*search].is_done())
-        .collect();
+    let mut active: Vec<usize> =
+        (0..searches.len()).filter(|search| !searches[*search].is_done()).collect();
     while !active.is_empty() {
         for search in &active {
             prefetch(&suffixes[searches[*search].middle()]);
@@ -146,10 +139,7 @@ pub(crate) fn intervals(
         })
         .collect();
     run(segment, query, &mut searches);
-    searches
-        .chunks(2)
-        .map(|bounds| bounds[0].low..bounds[1].low)
-        .collect()
+    searches.chunks(2).map(|bounds| bounds[0].low..bounds[1].low).collect()
 }
 
 /// Asks for a cache line; a hint without effect on results.

@@ -132,14 +132,9 @@ impl Segment {
 
     fn check(bytes: Bytes, path: &Path) -> Result<Self> {
         let data = bytes.as_slice();
-        let inconsistent = |what| IndexError::Inconsistent {
-            path: path.to_owned(),
-            what,
-        };
+        let inconsistent = |what| IndexError::Inconsistent { path: path.to_owned(), what };
         if data.get(..MAGIC.len()) != Some(&MAGIC[..]) {
-            return Err(IndexError::NotASegment {
-                path: path.to_owned(),
-            });
+            return Err(IndexError::NotASegment { path: path.to_owned() });
         }
         let length = |expected: u64| IndexError::Length {
             path: path.to_owned(),
@@ -175,20 +170,12 @@ impl Segment {
         hasher.update(&data[HEADER_BYTES..]);
         let checksum: [u8; 32] = hasher.finalize().into();
         if checksum != data[HEADER_CHECKED_BYTES..HEADER_BYTES] {
-            return Err(IndexError::Checksum {
-                path: path.to_owned(),
-            });
+            return Err(IndexError::Checksum { path: path.to_owned() });
         }
         let documents = read_documents(data, &layout);
         let unigrams = read_unigrams(data, &layout).ok_or_else(|| inconsistent("token counts"))?;
         let buckets = buckets(&unigrams).ok_or_else(|| inconsistent("token counts overflow"))?;
-        let segment = Self {
-            layout,
-            documents,
-            unigrams,
-            buckets,
-            bytes,
-        };
+        let segment = Self { layout, documents, unigrams, buckets, bytes };
         segment.check_consistency().map_err(inconsistent)?;
         Ok(segment)
     }
@@ -211,21 +198,13 @@ impl Segment {
         if next != token_count as u64 {
             return Err("documents do not tile the tokens");
         }
-        if !self
-            .documents
-            .windows(2)
-            .all(|pair| order(&pair[0]) < order(&pair[1]))
-        {
+        if !self.documents.windows(2).all(|pair| order(&pair[0]) < order(&pair[1])) {
             return Err("documents are not in commitment order");
         }
         if self.buckets.last().copied().map(u64::from) != Some(token_count as u64) {
             return Err("token counts do not sum to the number of tokens");
         }
-        if self
-            .suffixes()
-            .iter()
-            .any(|suffix| *suffix as usize >= token_count)
-        {
+        if self.suffixes().iter().any(|suffix| *suffix as usize >= token_count) {
             return Err("a suffix lies outside the tokens");
         }
         Ok(())
@@ -274,9 +253,7 @@ impl Segment {
 
     /// The document that holds a position of the tokens.
     pub(crate) fn document_at(&self, position: u32) -> usize {
-        self.documents
-            .partition_point(|document| document.start <= position)
-            - 1
+        self.documents.partition_point(|document| document.start <= position) - 1
     }
 }
 
@@ -297,10 +274,7 @@ impl SegmentBuilder {
     /// Sorts the suffixes of `documents`, which are put in commitment order first.
     pub(crate) fn new(documents: &mut [&Document]) -> Result<Self> {
         documents.sort_by_key(|document| (document.sequence, document.contribution));
-        let token_count: usize = documents
-            .iter()
-            .map(|document| document.tokens.len() + 1)
-            .sum();
+        let token_count: usize = documents.iter().map(|document| document.tokens.len() + 1).sum();
         let mut tokens = Vec::with_capacity(token_count);
         let mut entries = Vec::with_capacity(documents.len());
         for document in documents.iter() {
@@ -323,19 +297,11 @@ impl SegmentBuilder {
         for token in &tokens {
             counts[usize::from(*token)] += 1;
         }
-        let unigrams: Vec<(u16, u32)> = (0..=u16::MAX)
-            .zip(counts)
-            .filter(|(_, count)| *count > 0)
-            .collect();
+        let unigrams: Vec<(u16, u32)> =
+            (0..=u16::MAX).zip(counts).filter(|(_, count)| *count > 0).collect();
         let layout = Layout::new(entries.len(), token_count, unigrams.len())
             .ok_or_else(|| IndexError::SuffixArray("sizes overflow".into()))?;
-        Ok(Self {
-            documents: entries,
-            unigrams,
-            tokens,
-            suffixes,
-            layout,
-        })
+        Ok(Self { documents: entries, unigrams, tokens, suffixes, layout })
     }
 
     /// The segment without a file.
@@ -358,8 +324,7 @@ impl SegmentBuilder {
         let mut writer = BufWriter::with_capacity(1 << 20, file);
         self.write(&mut writer).map_err(IndexError::io(path))?;
         let file = writer.into_inner().map_err(|error| error.into_error());
-        file.and_then(|file| file.sync_all())
-            .map_err(IndexError::io(path))
+        file.and_then(|file| file.sync_all()).map_err(IndexError::io(path))
     }
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
@@ -386,41 +351,25 @@ impl SegmentBuilder {
             out.write_all(&document.start.to_le_bytes())?;
             out.write_all(&document.length.to_le_bytes())?;
         }
-        pad(
-            out,
-            layout.documents + self.documents.len() * DOCUMENT_BYTES,
-            layout.unigrams,
-        )?;
+        pad(out, layout.documents + self.documents.len() * DOCUMENT_BYTES, layout.unigrams)?;
         for (token, count) in &self.unigrams {
             out.write_all(&u32::from(*token).to_le_bytes())?;
             out.write_all(&count.to_le_bytes())?;
         }
-        pad(
-            out,
-            layout.unigrams + self.unigrams.len() * UNIGRAM_BYTES,
-            layout.tokens,
-        )?;
+        pad(out, layout.unigrams + self.unigrams.len() * UNIGRAM_BYTES, layout.tokens)?;
         let mut buffer = Vec::with_capacity(1 << 16);
         for tokens in self.tokens.chunks(1 << 15) {
             buffer.clear();
             buffer.extend(tokens.iter().flat_map(|token| token.to_le_bytes()));
             out.write_all(&buffer)?;
         }
-        pad(
-            out,
-            layout.tokens + self.tokens.len() * size_of::<u16>(),
-            layout.suffixes,
-        )?;
+        pad(out, layout.tokens + self.tokens.len() * size_of::<u16>(), layout.suffixes)?;
         for suffixes in self.suffixes.chunks(1 << 14) {
             buffer.clear();
             buffer.extend(suffixes.iter().flat_map(|suffix| suffix.to_le_bytes()));
             out.write_all(&buffer)?;
         }
-        pad(
-            out,
-            layout.suffixes + self.suffixes.len() * size_of::<u32>(),
-            layout.end,
-        )
+        pad(out, layout.suffixes + self.suffixes.len() * size_of::<u32>(), layout.end)
     }
 }
 
@@ -457,17 +406,9 @@ fn read_documents(data: &[u8], layout: &Layout) -> Vec<DocumentEntry> {
 fn read_unigrams(data: &[u8], layout: &Layout) -> Option<Vec<(u16, u32)>> {
     let unigrams = (0..layout.unigram_count)
         .map(|i| layout.unigrams + i * UNIGRAM_BYTES)
-        .map(|at| {
-            Some((
-                u16::try_from(read_u32(data, at)).ok()?,
-                read_u32(data, at + 4),
-            ))
-        })
+        .map(|at| Some((u16::try_from(read_u32(data, at)).ok()?, read_u32(data, at + 4))))
         .collect::<Option<Vec<_>>>()?;
-    unigrams
-        .windows(2)
-        .all(|pair| pair[0].0 < pair[1].0)
-        .then_some(unigrams)
+    unigrams.windows(2).all(|pair| pair[0].0 < pair[1].0).then_some(unigrams)
 }
 
 fn buckets(unigrams: &[(u16, u32)]) -> Option<Vec<u32>> {

@@ -6,11 +6,7 @@ use attribution_index::{Document, Index, IndexError, SpanParams};
 use scores::{ContributionId, Sequence, credit::DocumentTokens};
 
 fn document(id: u64, tokens: &[u16]) -> Document {
-    Document {
-        contribution: ContributionId(id),
-        sequence: Sequence(id),
-        tokens: tokens.to_vec(),
-    }
+    Document { contribution: ContributionId(id), sequence: Sequence(id), tokens: tokens.to_vec() }
 }
 
 fn segment_files(directory: &Path) -> Vec<std::path::PathBuf> {
@@ -27,38 +23,22 @@ fn segment_files(directory: &Path) -> Vec<std::path::PathBuf> {
 fn what_was_appended_is_there_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let answer = [1, 2, 3, 9, 4, 5, 6];
-    let params = SpanParams {
-        tokens_min: 2,
-        documents_max: 10,
-    };
+    let params = SpanParams { tokens_min: 2, documents_max: 10 };
     let mut index = Index::open(directory.path()).unwrap();
     for id in 1..=20 {
         index
-            .append(&[
-                document(id, &[1, 2, 3, id as u16 + 100]),
-                document(id + 100, &[4, 5, 6]),
-            ])
+            .append(&[document(id, &[1, 2, 3, id as u16 + 100]), document(id + 100, &[4, 5, 6])])
             .unwrap();
     }
     let spans = index.spans(&answer, params).unwrap();
-    assert_eq!(
-        spans.iter().map(|span| span.count).collect::<Vec<_>>(),
-        [20, 20]
-    );
+    assert_eq!(spans.iter().map(|span| span.count).collect::<Vec<_>>(), [20, 20]);
     // Sizes fall geometrically, so segments stay few.
-    assert!(
-        index.segment_count() <= 6,
-        "{} segments",
-        index.segment_count()
-    );
+    assert!(index.segment_count() <= 6, "{} segments", index.segment_count());
     drop(index);
 
     let index = Index::open(directory.path()).unwrap();
     assert_eq!(index.spans(&answer, params).unwrap(), spans);
-    assert_eq!(
-        index.tokens(ContributionId(7)),
-        Some(&[1_u16, 2, 3, 107][..])
-    );
+    assert_eq!(index.tokens(ContributionId(7)), Some(&[1_u16, 2, 3, 107][..]));
     assert_eq!(segment_files(directory.path()).len(), index.segment_count());
 }
 
@@ -66,10 +46,7 @@ fn what_was_appended_is_there_after_reopening() {
 fn a_second_process_is_kept_out() {
     let directory = tempfile::tempdir().unwrap();
     let _held = Index::open(directory.path()).unwrap();
-    assert!(matches!(
-        Index::open(directory.path()),
-        Err(IndexError::Locked { .. })
-    ));
+    assert!(matches!(Index::open(directory.path()), Err(IndexError::Locked { .. })));
 }
 
 #[test]
@@ -100,40 +77,16 @@ fn damaged_segments_are_refused_with_the_reason() {
         assert!(expected(&error), "{error}");
         assert!(error.to_string().contains("00000001.seg"), "{error}");
     }
-    check(
-        |b| b[0] ^= 1,
-        |e| matches!(e, IndexError::NotASegment { .. }),
-    );
-    check(
-        |b| b.clear(),
-        |e| matches!(e, IndexError::NotASegment { .. }),
-    );
-    check(
-        |b| b.truncate(20),
-        |e| matches!(e, IndexError::Length { .. }),
-    );
-    check(
-        |b| b[8] = 9,
-        |e| matches!(e, IndexError::Version { found: 9, .. }),
-    );
-    check(
-        |b| b.truncate(b.len() - 1),
-        |e| matches!(e, IndexError::Length { .. }),
-    );
+    check(|b| b[0] ^= 1, |e| matches!(e, IndexError::NotASegment { .. }));
+    check(|b| b.clear(), |e| matches!(e, IndexError::NotASegment { .. }));
+    check(|b| b.truncate(20), |e| matches!(e, IndexError::Length { .. }));
+    check(|b| b[8] = 9, |e| matches!(e, IndexError::Version { found: 9, .. }));
+    check(|b| b.truncate(b.len() - 1), |e| matches!(e, IndexError::Length { .. }));
     check(|b| b.push(0), |e| matches!(e, IndexError::Length { .. }));
-    check(
-        |b| *b.last_mut().unwrap() ^= 1,
-        |e| matches!(e, IndexError::Checksum { .. }),
-    );
+    check(|b| *b.last_mut().unwrap() ^= 1, |e| matches!(e, IndexError::Checksum { .. }));
     check(|b| b[80] ^= 1, |e| matches!(e, IndexError::Checksum { .. }));
-    check(
-        |b| b[16..24].fill(0xff),
-        |e| matches!(e, IndexError::Inconsistent { .. }),
-    );
-    check(
-        |b| b[12..16].fill(0xff),
-        |e| matches!(e, IndexError::Length { .. }),
-    );
+    check(|b| b[16..24].fill(0xff), |e| matches!(e, IndexError::Inconsistent { .. }));
+    check(|b| b[12..16].fill(0xff), |e| matches!(e, IndexError::Length { .. }));
 }
 
 #[test]
@@ -147,10 +100,7 @@ fn a_damaged_manifest_is_refused() {
     ] {
         fs::write(directory.path().join("MANIFEST"), json).unwrap();
         assert!(
-            matches!(
-                Index::open(directory.path()),
-                Err(IndexError::Manifest { .. })
-            ),
+            matches!(Index::open(directory.path()), Err(IndexError::Manifest { .. })),
             "{json}"
         );
     }
@@ -165,23 +115,11 @@ fn bad_input_is_refused_and_changes_nothing() {
         Err(IndexError::DuplicateContribution(1))
     ));
     let twice = [document(2, &[3]), document(2, &[3])];
-    assert!(matches!(
-        index.append(&twice),
-        Err(IndexError::DuplicateContribution(2))
-    ));
-    assert!(matches!(
-        index.append(&[document(3, &[])]),
-        Err(IndexError::EmptyDocument(3))
-    ));
+    assert!(matches!(index.append(&twice), Err(IndexError::DuplicateContribution(2))));
+    assert!(matches!(index.append(&[document(3, &[])]), Err(IndexError::EmptyDocument(3))));
     let reserved = index.append(&[document(4, &[1, u16::MAX])]);
-    assert!(matches!(
-        reserved,
-        Err(IndexError::ReservedToken { position: 1 })
-    ));
-    assert!(matches!(
-        index.longest(&[u16::MAX]),
-        Err(IndexError::ReservedToken { position: 0 })
-    ));
+    assert!(matches!(reserved, Err(IndexError::ReservedToken { position: 1 })));
+    assert!(matches!(index.longest(&[u16::MAX]), Err(IndexError::ReservedToken { position: 0 })));
     assert_eq!(index.token_count(), 2);
     assert_eq!(index.longest(&[]).unwrap(), Vec::<u32>::new());
 }

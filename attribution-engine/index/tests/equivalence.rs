@@ -75,12 +75,7 @@ fn brute_spans(documents: &[Document], answer: &[u16], params: SpanParams) -> Ve
             let pattern = &answer[start..start + longest[start] as usize];
             let (count, mut occurrences) = brute_places(documents, pattern);
             occurrences.truncate(params.documents_max);
-            Span {
-                start: start as u32,
-                length: longest[start],
-                count,
-                occurrences,
-            }
+            Span { start: start as u32, length: longest[start], count, occurrences }
         })
         .collect()
 }

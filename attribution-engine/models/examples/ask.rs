@@ -4,8 +4,8 @@
 use std::{ops::ControlFlow, sync::mpsc};
 
 use attribution_models::{
-    ChatMessage, DEFAULT_MODEL_SHA256, Event, GenerateRequest, LanguageModel, ModelError, ModelHandle, Role, SamplingParams,
-    default_model_path,
+    ChatMessage, DEFAULT_MODEL_SHA256, Event, GenerateRequest, LanguageModel, ModelError,
+    ModelHandle, Role, SamplingParams, default_model_path,
 };
 
 fn main() -> Result<(), ModelError> {
@@ -20,7 +20,9 @@ fn main() -> Result<(), ModelError> {
             "--max" => max_tokens = value().parse().unwrap_or(max_tokens),
             "--temperature" => sampling.temperature = value().parse().unwrap_or(0.0),
             text => match text.strip_prefix("system:") {
-                Some(text) => system = Some(ChatMessage { role: Role::System, content: text.to_owned() }),
+                Some(text) => {
+                    system = Some(ChatMessage { role: Role::System, content: text.to_owned() })
+                }
                 None => answer(&model, system.as_ref(), text, max_tokens, sampling)?,
             },
         }

@@ -26,7 +26,9 @@ pub enum ModelError {
     Template(#[from] minijinja::Error),
     #[error("the prompt is empty")]
     EmptyPrompt,
-    #[error("the prompt has {prompt} tokens, with {completion} for the answer that is over the context of {context}")]
+    #[error(
+        "the prompt has {prompt} tokens, with {completion} for the answer that is over the context of {context}"
+    )]
     ContextExceeded { prompt: usize, completion: usize, context: usize },
     #[error("{name} must be {expected}")]
     Parameter { name: &'static str, expected: &'static str },
@@ -41,6 +43,12 @@ pub enum ModelError {
 impl ModelError {
     /// True if another request would have worked: the caller's input is at fault, not the model.
     pub fn is_request_fault(&self) -> bool {
-        matches!(self, Self::EmptyPrompt | Self::ContextExceeded { .. } | Self::Parameter { .. } | Self::Template(_))
+        matches!(
+            self,
+            Self::EmptyPrompt
+                | Self::ContextExceeded { .. }
+                | Self::Parameter { .. }
+                | Self::Template(_)
+        )
     }
 }

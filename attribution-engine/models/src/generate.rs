@@ -42,10 +42,17 @@ impl GenerateRequest {
             return Err(ModelError::Parameter { name: "max_tokens", expected: "at least 1" });
         }
         if self.prompt.len().saturating_add(self.max_tokens) > context {
-            return Err(ModelError::ContextExceeded { prompt: self.prompt.len(), completion: self.max_tokens, context });
+            return Err(ModelError::ContextExceeded {
+                prompt: self.prompt.len(),
+                completion: self.max_tokens,
+                context,
+            });
         }
         if self.stop.len() > STOP_STRINGS_MAX || self.stop.iter().any(String::is_empty) {
-            return Err(ModelError::Parameter { name: "stop", expected: "up to 4 strings that are not empty" });
+            return Err(ModelError::Parameter {
+                name: "stop",
+                expected: "up to 4 strings that are not empty",
+            });
         }
         self.sampling.check()
     }
@@ -100,7 +107,13 @@ pub struct Session {
 }
 
 /// Runs one request and reports through `sink`.
-pub fn generate(model: &Llama, tokenizer: &Tokenizer, session: &mut Session, request: GenerateRequest, sink: &mut EventSink) {
+pub fn generate(
+    model: &Llama,
+    tokenizer: &Tokenizer,
+    session: &mut Session,
+    request: GenerateRequest,
+    sink: &mut EventSink,
+) {
     let result = run(model, tokenizer, session, request, sink);
     if session.cache.tokens().len() > CACHE_KEPT_TOKENS {
         session.cache.release();
@@ -126,9 +139,19 @@ fn run(
     let started = Instant::now();
     let prompt_tokens = request.prompt.len();
     // The last prompt token is always computed: its logits begin the answer.
-    let shared = session.cache.tokens().iter().zip(&request.prompt[..prompt_tokens - 1]).take_while(|(a, b)| a == b).count();
+    let shared = session
+        .cache
+        .tokens()
+        .iter()
+        .zip(&request.prompt[..prompt_tokens - 1])
+        .take_while(|(a, b)| a == b)
+        .count();
     session.cache.truncate(shared);
-    let mut answer = Answer { tokens: Vec::new(), text: StopFilter::new(request.stop), decoder: IncrementalDecoder::default() };
+    let mut answer = Answer {
+        tokens: Vec::new(),
+        text: StopFilter::new(request.stop),
+        decoder: IncrementalDecoder::default(),
+    };
     let mut finish = None;
     let mut done = shared;
     for chunk in request.prompt[shared..].chunks(PREFILL_CHUNK) {
@@ -253,11 +276,20 @@ mod tests {
     use crate::{llama, tokenizer};
 
     fn request(max_tokens: usize) -> GenerateRequest {
-        GenerateRequest { prompt: vec![10, 20, 30, 40], max_tokens, sampling: SamplingParams::default(), stop: Vec::new() }
+        GenerateRequest {
+            prompt: vec![10, 20, 30, 40],
+            max_tokens,
+            sampling: SamplingParams::default(),
+            stop: Vec::new(),
+        }
     }
 
     /// Runs a request and returns what was heard: text and completion.
-    fn answer(session: &mut Session, request: GenerateRequest, patience: usize) -> (String, Completion) {
+    fn answer(
+        session: &mut Session,
+        request: GenerateRequest,
+        patience: usize,
+    ) -> (String, Completion) {
         let tokenizer = tokenizer::tests::tiny();
         let model = llama::tests::tiny(tokenizer.vocabulary_size(), 256);
         let heard = Arc::new(Mutex::new((String::new(), None, 0)));
@@ -308,7 +340,11 @@ mod tests {
         let characters: Vec<char> = free.text.chars().collect();
         let stop: String = characters[12..15].iter().collect();
         let expected = &free.text[..free.text.find(&stop).unwrap()];
-        let (text, completion) = answer(&mut Session::default(), GenerateRequest { stop: vec![stop], ..request(40) }, usize::MAX);
+        let (text, completion) = answer(
+            &mut Session::default(),
+            GenerateRequest { stop: vec![stop], ..request(40) },
+            usize::MAX,
+        );
         assert_eq!(text, expected);
         assert_eq!(completion.text, expected);
         assert_eq!(completion.finish, FinishReason::Stop);
@@ -328,8 +364,14 @@ mod tests {
 
     #[test]
     fn requests_are_checked() {
-        assert!(matches!(GenerateRequest { prompt: vec![], ..request(1) }.check(10), Err(ModelError::EmptyPrompt)));
-        assert!(matches!(request(7).check(10), Err(ModelError::ContextExceeded { prompt: 4, completion: 7, context: 10 })));
+        assert!(matches!(
+            GenerateRequest { prompt: vec![], ..request(1) }.check(10),
+            Err(ModelError::EmptyPrompt)
+        ));
+        assert!(matches!(
+            request(7).check(10),
+            Err(ModelError::ContextExceeded { prompt: 4, completion: 7, context: 10 })
+        ));
         assert!(request(6).check(10).is_ok());
         assert!(request(0).check(10).is_err());
         assert!(GenerateRequest { stop: vec![String::new()], ..request(1) }.check(10).is_err());

@@ -15,9 +15,9 @@ use candle_core::quantized::gguf_file::Content;
 
 use crate::{
     error::ModelError,
-    source::ModelBytes,
     generate::{EventSink, GenerateRequest, Session, generate},
     llama::Llama,
+    source::ModelBytes,
     source::read_model,
     template::{ChatMessage, ChatTemplate},
     tokenizer::{TokenId, Tokenizer},
@@ -74,12 +74,17 @@ pub fn parts(file: &ModelBytes) -> Result<(Llama, Tokenizer), ModelError> {
 impl ModelHandle {
     /// Loads the file, checks its hash when one is expected, and starts the worker. Takes about a second: call it where
     /// blocking is allowed. `queue_limit` is the number of requests that may wait while one runs.
-    pub fn load(path: &Path, expected_sha256: Option<[u8; 32]>, queue_limit: usize) -> Result<Self, ModelError> {
+    pub fn load(
+        path: &Path,
+        expected_sha256: Option<[u8; 32]>,
+        queue_limit: usize,
+    ) -> Result<Self, ModelError> {
         let file = read_model(path, expected_sha256)?;
         let (model, tokenizer) = parts(&file)?;
         let content = Content::read(&mut Cursor::new(&file.bytes))?;
         let template = content.metadata.get("tokenizer.chat_template");
-        let template = template.ok_or_else(|| ModelError::Format("it has no chat template".into()))?;
+        let template =
+            template.ok_or_else(|| ModelError::Format("it has no chat template".into()))?;
         let template = ChatTemplate::new(template.to_string()?.clone())?;
         Self::start(model, tokenizer, template, file.sha256, queue_limit)
     }
@@ -93,13 +98,16 @@ impl ModelHandle {
         queue_limit: usize,
     ) -> Result<Self, ModelError> {
         if tokenizer.vocabulary_size() != model.config().vocabulary {
-            return Err(ModelError::Format("its tokenizer and its weights disagree about the vocabulary".into()));
+            return Err(ModelError::Format(
+                "its tokenizer and its weights disagree about the vocabulary".into(),
+            ));
         }
         let (queue, jobs) = sync_channel(queue_limit);
         let context = model.config().context;
         let bytes = model.bytes();
         let waiting = AtomicUsize::new(0);
-        let shared = Arc::new(Shared { tokenizer, template, sha256, context, bytes, waiting, queue_limit });
+        let shared =
+            Arc::new(Shared { tokenizer, template, sha256, context, bytes, waiting, queue_limit });
         let ours = shared.clone();
         let worker = std::thread::Builder::new().name("language-model".into());
         worker.spawn(move || work(&model, &ours, &jobs)).map_err(ModelError::Spawn)?;
@@ -172,18 +180,26 @@ mod tests {
     use std::{ops::ControlFlow, sync::mpsc};
 
     use super::*;
-    use crate::{Event, SamplingParams, Role, llama, tokenizer};
+    use crate::{Event, Role, SamplingParams, llama, tokenizer};
 
     fn handle(queue_limit: usize) -> ModelHandle {
         let tokenizer = tokenizer::tests::tiny();
         let model = llama::tests::tiny(tokenizer.vocabulary_size(), 64);
-        let template = ChatTemplate::new("{% for m in messages %}{{ m.content }}{% endfor %}".into()).unwrap();
+        let template =
+            ChatTemplate::new("{% for m in messages %}{{ m.content }}{% endfor %}".into()).unwrap();
         ModelHandle::start(model, tokenizer, template, [7; 32], queue_limit).unwrap()
     }
 
     fn request(model: &ModelHandle) -> GenerateRequest {
-        let prompt = model.encode_chat(&[ChatMessage { role: Role::User, content: "hello".into() }]).unwrap();
-        GenerateRequest { prompt, max_tokens: 4, sampling: SamplingParams::default(), stop: Vec::new() }
+        let prompt = model
+            .encode_chat(&[ChatMessage { role: Role::User, content: "hello".into() }])
+            .unwrap();
+        GenerateRequest {
+            prompt,
+            max_tokens: 4,
+            sampling: SamplingParams::default(),
+            stop: Vec::new(),
+        }
     }
 
     #[test]
@@ -216,7 +232,10 @@ mod tests {
         started.recv().unwrap();
         let quiet = || -> EventSink { Box::new(|_| ControlFlow::Continue(())) };
         model.submit(request(&model), quiet()).unwrap();
-        assert!(matches!(model.submit(request(&model), quiet()), Err(ModelError::QueueFull { waiting: 1 })));
+        assert!(matches!(
+            model.submit(request(&model), quiet()),
+            Err(ModelError::QueueFull { waiting: 1 })
+        ));
         assert_eq!(model.waiting(), 2);
         release.send(()).unwrap();
     }

@@ -123,7 +123,10 @@ impl QuantMatrix {
                 for i in 0..tokens {
                     let blocks = (0..self.blocks).map(|block| {
                         let at = block * tokens + i;
-                        let products = weights[block].iter().zip(&quants[at]).map(|(a, b)| i32::from(*a) * i32::from(*b));
+                        let products = weights[block]
+                            .iter()
+                            .zip(&quants[at])
+                            .map(|(a, b)| i32::from(*a) * i32::from(*b));
                         products.sum::<i32>() as f32 * (weight_scales[block] * scales[at])
                     });
                     out[(token + i) * self.rows + row] = blocks.sum();
@@ -150,7 +153,14 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// One head's attention over the positions held in `keys` and `values`, rows of `stride` floats of which the first
 /// `query.len()` belong to this head. `scores` is scratch.
-pub fn attend(query: &[f32], keys: &[f32], values: &[f32], stride: usize, scores: &mut Vec<f32>, out: &mut [f32]) {
+pub fn attend(
+    query: &[f32],
+    keys: &[f32],
+    values: &[f32],
+    stride: usize,
+    scores: &mut Vec<f32>,
+    out: &mut [f32],
+) {
     #[cfg(target_arch = "x86_64")]
     if avx2::available() {
         // SAFETY: the CPU has AVX2 and FMA, as was just checked.
@@ -255,7 +265,12 @@ mod avx2 {
     /// One weight row by a group of `N` tokens. Each token's operations are the same for every `N`.
     #[target_feature(enable = "avx2,fma")]
     #[inline]
-    fn dots<const N: usize>(weights: &[Quants], weight_scales: &[f32], quants: &[Quants], scales: &[f32]) -> [f32; N] {
+    fn dots<const N: usize>(
+        weights: &[Quants],
+        weight_scales: &[f32],
+        quants: &[Quants],
+        scales: &[f32],
+    ) -> [f32; N] {
         let blocks = weights.len();
         let weight_scales = &weight_scales[..blocks];
         let quants = &quants.as_chunks::<N>().0[..blocks];
@@ -298,7 +313,14 @@ mod avx2 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn attend(query: &[f32], keys: &[f32], values: &[f32], stride: usize, scores: &mut Vec<f32>, out: &mut [f32]) {
+    pub(super) fn attend(
+        query: &[f32],
+        keys: &[f32],
+        values: &[f32],
+        stride: usize,
+        scores: &mut Vec<f32>,
+        out: &mut [f32],
+    ) {
         let scale = 1.0 / (query.len() as f32).sqrt();
         scores.clear();
         for key in keys.chunks(stride) {
@@ -350,8 +372,11 @@ mod tests {
         matrix.matmul_portable(&x, &mut portable);
         for token in 0..tokens {
             for row in 0..rows {
-                let exact: f32 =
-                    weights[row * cols..][..cols].iter().zip(&input[token * cols..][..cols]).map(|(a, b)| a * b).sum();
+                let exact: f32 = weights[row * cols..][..cols]
+                    .iter()
+                    .zip(&input[token * cols..][..cols])
+                    .map(|(a, b)| a * b)
+                    .sum();
                 let got = out[token * rows + row];
                 assert!((got - exact).abs() < 0.1, "{got} for {exact}");
                 assert!((got - portable[token * rows + row]).abs() < 1e-4);

@@ -14,10 +14,15 @@ mod template;
 mod tokenizer;
 
 pub use error::ModelError;
-pub use generate::{Completion, Event, EventSink, FinishReason, GenerateRequest, STOP_STRINGS_MAX, Session, generate};
+pub use generate::{
+    Completion, Event, EventSink, FinishReason, GenerateRequest, STOP_STRINGS_MAX, Session,
+    generate,
+};
 pub use handle::{LanguageModel, ModelHandle, parts};
 pub use llama::{KvCache, Llama, LlamaConfig, Scratch};
 pub use sampling::SamplingParams;
-pub use source::{DEFAULT_MODEL_FILE, DEFAULT_MODEL_SHA256, ModelBytes, default_model_path, read_model};
+pub use source::{
+    DEFAULT_MODEL_FILE, DEFAULT_MODEL_SHA256, ModelBytes, default_model_path, read_model,
+};
 pub use template::{ChatMessage, ChatTemplate, Role};
 pub use tokenizer::{IncrementalDecoder, TokenId, Tokenizer};

@@ -39,7 +39,9 @@ impl LlamaConfig {
     fn from_gguf(content: &Content) -> Result<Self, ModelError> {
         let architecture = value(content, "general.architecture")?.to_string()?;
         if architecture != "llama" {
-            return Err(ModelError::Format(format!("its architecture is {architecture:?}, only \"llama\" is supported")));
+            return Err(ModelError::Format(format!(
+                "its architecture is {architecture:?}, only \"llama\" is supported"
+            )));
         }
         let heads = size(content, "llama.attention.head_count")?;
         let width = size(content, "llama.embedding_length")?;
@@ -59,7 +61,10 @@ impl LlamaConfig {
         };
         let rope_width = size(content, "llama.rope.dimension_count")?;
         if rope_width != config.head_width {
-            return Err(ModelError::Format(format!("its rotary width {rope_width} is not the head width {}", config.head_width)));
+            return Err(ModelError::Format(format!(
+                "its rotary width {rope_width} is not the head width {}",
+                config.head_width
+            )));
         }
         config.check()?;
         Ok(config)
@@ -75,7 +80,9 @@ impl LlamaConfig {
             && self.feed_forward.is_multiple_of(BLOCK)
             && (1..=usize::from(TokenId::MAX) + 1).contains(&self.vocabulary)
             && self.context > 0;
-        fits.then_some(()).ok_or_else(|| ModelError::Format(format!("its dimensions do not fit together: {self:?}")))
+        fits.then_some(()).ok_or_else(|| {
+            ModelError::Format(format!("its dimensions do not fit together: {self:?}"))
+        })
     }
 
     fn kv_width(&self) -> usize {
@@ -159,10 +166,17 @@ pub struct Scratch {
 
 impl Llama {
     /// Reads the weights of an open GGUF file.
-    pub fn from_gguf<R: Read + Seek>(content: &Content, reader: &mut R) -> Result<Self, ModelError> {
+    pub fn from_gguf<R: Read + Seek>(
+        content: &Content,
+        reader: &mut R,
+    ) -> Result<Self, ModelError> {
         let config = LlamaConfig::from_gguf(content)?;
         let mut tensors = |name: &str| -> Result<Vec<f32>, ModelError> {
-            Ok(content.tensor(reader, name, &Device::Cpu)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+            Ok(content
+                .tensor(reader, name, &Device::Cpu)?
+                .dequantize(&Device::Cpu)?
+                .flatten_all()?
+                .to_vec1()?)
         };
         let tied = !content.tensor_infos.contains_key("output.weight");
         Self::build(config, tied, &mut tensors)
@@ -175,8 +189,13 @@ impl Llama {
         tensors: &mut dyn FnMut(&str) -> Result<Vec<f32>, ModelError>,
     ) -> Result<Self, ModelError> {
         config.check()?;
-        let misfit = |name: &str| ModelError::Format(format!("its tensor {name} has another shape than its dimensions say"));
-        let (width, kv_width, feed_forward) = (config.width, config.kv_width(), config.feed_forward);
+        let misfit = |name: &str| {
+            ModelError::Format(format!(
+                "its tensor {name} has another shape than its dimensions say"
+            ))
+        };
+        let (width, kv_width, feed_forward) =
+            (config.width, config.kv_width(), config.feed_forward);
         let mut matrix = |name: String, rows: usize, cols: usize| {
             QuantMatrix::from_f32(rows, cols, &tensors(&name)?).ok_or_else(|| misfit(&name))
         };
@@ -205,11 +224,22 @@ impl Llama {
         for (i, [query, key, value, output, gate, up, down]) in matrices.into_iter().enumerate() {
             let attention_norm = norm(format!("blk.{i}.attn_norm.weight"))?;
             let feed_forward_norm = norm(format!("blk.{i}.ffn_norm.weight"))?;
-            layers.push(Layer { attention_norm, query, key, value, output, feed_forward_norm, gate, up, down });
+            layers.push(Layer {
+                attention_norm,
+                query,
+                key,
+                value,
+                output,
+                feed_forward_norm,
+                gate,
+                up,
+                down,
+            });
         }
         let output_norm = norm("output_norm.weight".into())?;
         let pairs = config.head_width / 2;
-        let frequencies = (0..pairs).map(|i| config.rope_base.powf(-(i as f32) / pairs as f32)).collect();
+        let frequencies =
+            (0..pairs).map(|i| config.rope_base.powf(-(i as f32) / pairs as f32)).collect();
         Ok(Self { config, embedding, output, output_norm, layers, frequencies })
     }
 
@@ -219,7 +249,10 @@ impl Llama {
 
     /// Bytes of the weights in memory.
     pub fn bytes(&self) -> usize {
-        let layers = self.layers.iter().flat_map(|l| [&l.query, &l.key, &l.value, &l.output, &l.gate, &l.up, &l.down]);
+        let layers = self
+            .layers
+            .iter()
+            .flat_map(|l| [&l.query, &l.key, &l.value, &l.output, &l.gate, &l.up, &l.down]);
         layers.chain([&self.embedding]).chain(&self.output).map(QuantMatrix::bytes).sum()
     }
 
@@ -238,10 +271,16 @@ impl Llama {
         }
         if first + tokens.len() > self.config.context {
             let context = self.config.context;
-            return Err(ModelError::ContextExceeded { prompt: first + tokens.len(), completion: 0, context });
+            return Err(ModelError::ContextExceeded {
+                prompt: first + tokens.len(),
+                completion: 0,
+                context,
+            });
         }
         if let Some(id) = tokens.iter().find(|id| usize::from(**id) >= self.config.vocabulary) {
-            return Err(ModelError::Tokenizer(format!("token {id} is not in the model's vocabulary")));
+            return Err(ModelError::Tokenizer(format!(
+                "token {id} is not in the model's vocabulary"
+            )));
         }
         let width = self.config.width;
         scratch.hidden.resize(tokens.len() * width, 0.0);
@@ -268,7 +307,14 @@ impl Llama {
         Ok(())
     }
 
-    fn attention(&self, layer: &Layer, first: usize, keys: &mut Vec<f32>, values: &mut Vec<f32>, scratch: &mut Scratch) {
+    fn attention(
+        &self,
+        layer: &Layer,
+        first: usize,
+        keys: &mut Vec<f32>,
+        values: &mut Vec<f32>,
+        scratch: &mut Scratch,
+    ) {
         let config = &self.config;
         let (width, head_width, kv_width) = (config.width, config.head_width, config.kv_width());
         self.norm_and_quantise(&layer.attention_norm, scratch);
@@ -289,7 +335,14 @@ impl Llama {
             let heads = query.chunks_exact(head_width).zip(attended.chunks_exact_mut(head_width));
             for (head, (query, out)) in heads.enumerate() {
                 let at = head / group * head_width;
-                attend(query, &keys[at..visible], &values[at..visible], kv_width, &mut scratch.scores, out);
+                attend(
+                    query,
+                    &keys[at..visible],
+                    &values[at..visible],
+                    kv_width,
+                    &mut scratch.scores,
+                    out,
+                );
             }
         }
         scratch.quantised.fill(width, &scratch.attended);
@@ -310,7 +363,9 @@ impl Llama {
     fn norm_and_quantise(&self, weight: &[f32], scratch: &mut Scratch) {
         let width = self.config.width;
         scratch.normed.resize(scratch.hidden.len(), 0.0);
-        for (x, out) in scratch.hidden.chunks_exact(width).zip(scratch.normed.chunks_exact_mut(width)) {
+        for (x, out) in
+            scratch.hidden.chunks_exact(width).zip(scratch.normed.chunks_exact_mut(width))
+        {
             rms_norm(x, weight, self.config.norm_epsilon, out);
         }
         scratch.quantised.fill(width, &scratch.normed);
@@ -427,9 +482,14 @@ pub(crate) mod tests {
     #[test]
     fn bounds_are_errors() {
         let model = tiny(100, 8);
-        let run = |tokens: &[TokenId]| model.forward(&mut KvCache::default(), tokens, &mut Scratch::default(), &mut Vec::new());
+        let run = |tokens: &[TokenId]| {
+            model.forward(&mut KvCache::default(), tokens, &mut Scratch::default(), &mut Vec::new())
+        };
         assert!(matches!(run(&[]), Err(ModelError::EmptyPrompt)));
-        assert!(matches!(run(&[1; 9]), Err(ModelError::ContextExceeded { prompt: 9, context: 8, .. })));
+        assert!(matches!(
+            run(&[1; 9]),
+            Err(ModelError::ContextExceeded { prompt: 9, context: 8, .. })
+        ));
         assert!(matches!(run(&[100]), Err(ModelError::Tokenizer(_))));
         assert!(run(&[1; 8]).is_ok());
     }

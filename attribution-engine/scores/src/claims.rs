@@ -32,17 +32,9 @@ impl Claim {
 
     fn leaf(&self) -> SumNode {
         let inner = keccak256(
-            (
-                self.datanet.to_u256(),
-                self.account,
-                U256::from(self.cumulative),
-            )
-                .abi_encode(),
+            (self.datanet.to_u256(), self.account, U256::from(self.cumulative)).abi_encode(),
         );
-        SumNode {
-            hash: keccak256(inner),
-            sum: self.cumulative,
-        }
+        SumNode { hash: keccak256(inner), sum: self.cumulative }
     }
 }
 
@@ -56,21 +48,10 @@ pub struct SumNode {
 
 impl SumNode {
     fn parent(left: Self, right: Self) -> Result<Self> {
-        let sum = left
-            .sum
-            .checked_add(right.sum)
-            .ok_or(ScoresError::AmountOverflow)?;
-        let encoded = (
-            left.hash,
-            U256::from(left.sum),
-            right.hash,
-            U256::from(right.sum),
-        )
-            .abi_encode();
-        Ok(Self {
-            hash: keccak256(encoded),
-            sum,
-        })
+        let sum = left.sum.checked_add(right.sum).ok_or(ScoresError::AmountOverflow)?;
+        let encoded =
+            (left.hash, U256::from(left.sum), right.hash, U256::from(right.sum)).abi_encode();
+        Ok(Self { hash: keccak256(encoded), sum })
     }
 }
 
@@ -98,11 +79,7 @@ impl Claims {
             [a, b] => a.key() < b.key(),
             _ => true,
         });
-        if ascending {
-            Ok(Self(claims))
-        } else {
-            Err(ScoresError::ClaimsOutOfOrder)
-        }
+        if ascending { Ok(Self(claims)) } else { Err(ScoresError::ClaimsOutOfOrder) }
     }
 
     pub fn as_slice(&self) -> &[Claim] {
@@ -114,21 +91,12 @@ impl Claims {
         match self.0.binary_search_by_key(&(datanet, account), Claim::key) {
             Ok(found) => {
                 if let Some(claim) = self.0.get_mut(found) {
-                    claim.cumulative = claim
-                        .cumulative
-                        .checked_add(amount)
-                        .ok_or(ScoresError::AmountOverflow)?;
+                    claim.cumulative =
+                        claim.cumulative.checked_add(amount).ok_or(ScoresError::AmountOverflow)?;
                 }
             }
             Err(_) if amount == 0 => {}
-            Err(place) => self.0.insert(
-                place,
-                Claim {
-                    datanet,
-                    account,
-                    cumulative: amount,
-                },
-            ),
+            Err(place) => self.0.insert(place, Claim { datanet, account, cumulative: amount }),
         }
         Ok(())
     }
@@ -157,14 +125,9 @@ impl Claims {
             level = parents(&level)?;
             at >>= 1;
         }
-        let index = u64::try_from(position).map_err(|_| ScoresError::Overflow {
-            what: "leaf positions",
-        })?;
-        Ok(Some(ClaimProof {
-            claim,
-            index,
-            proof,
-        }))
+        let index = u64::try_from(position)
+            .map_err(|_| ScoresError::Overflow { what: "leaf positions" })?;
+        Ok(Some(ClaimProof { claim, index, proof }))
     }
 
     /// All proofs of one account, over all Datanets.
@@ -223,9 +186,7 @@ pub mod wei {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -236,11 +197,7 @@ mod tests {
     use super::*;
 
     fn claim(datanet: u64, account: u8, cumulative: u128) -> Claim {
-        Claim {
-            datanet: DatanetId(datanet),
-            account: Address::repeat_byte(account),
-            cumulative,
-        }
+        Claim { datanet: DatanetId(datanet), account: Address::repeat_byte(account), cumulative }
     }
 
     #[test]
@@ -248,13 +205,7 @@ mod tests {
         assert_eq!(Claims::default().root(), Ok(SumNode::default()));
         let one = Claims::new(vec![claim(1, 1, 5)]).unwrap();
         assert_eq!(one.root().unwrap(), claim(1, 1, 5).leaf());
-        assert_eq!(
-            one.proof(DatanetId(1), Address::repeat_byte(1))
-                .unwrap()
-                .unwrap()
-                .proof,
-            []
-        );
+        assert_eq!(one.proof(DatanetId(1), Address::repeat_byte(1)).unwrap().unwrap().proof, []);
     }
 
     #[test]

@@ -88,11 +88,7 @@ impl ClusterMap {
             let shingles = shingles(input.text);
             let sketch = Sketch::of_shingles(&shingles);
             let mut shared = vec![0_u64; earlier.len()];
-            for position in shingles
-                .iter()
-                .filter_map(|shingle| holders.get(shingle))
-                .flatten()
-            {
+            for position in shingles.iter().filter_map(|shingle| holders.get(shingle)).flatten() {
                 if let Some(count) = shared.get_mut(*position) {
                     *count = count.saturating_add(1);
                 }
@@ -128,12 +124,7 @@ impl ClusterMap {
 
     /// A map from members decided elsewhere, e.g. read from an evidence bundle for display.
     pub fn from_members(members: impl IntoIterator<Item = Member>) -> Self {
-        Self {
-            members: members
-                .into_iter()
-                .map(|member| (member.contribution, member))
-                .collect(),
-        }
+        Self { members: members.into_iter().map(|member| (member.contribution, member)).collect() }
     }
 
     pub fn member(&self, contribution: ContributionId) -> Option<&Member> {
@@ -146,9 +137,7 @@ impl ClusterMap {
     }
 
     pub fn is_founder(&self, contribution: ContributionId) -> bool {
-        self.members
-            .get(&contribution)
-            .is_some_and(|member| member.cluster == contribution)
+        self.members.get(&contribution).is_some_and(|member| member.cluster == contribution)
     }
 
     /// Members in ascending order of contribution id.
@@ -212,9 +201,7 @@ mod tests {
             })
             .collect();
         let map = ClusterMap::build(&inputs, params()).unwrap();
-        map.members()
-            .map(|member| member.cluster.0 as usize)
-            .collect()
+        map.members().map(|member| member.cluster.0 as usize).collect()
     }
 
     #[test]
@@ -223,13 +210,7 @@ mod tests {
         let jittered: String = original
             .split_inclusive(' ')
             .enumerate()
-            .map(|(i, word)| {
-                if i % 7 == 3 {
-                    format!("j{i} ")
-                } else {
-                    word.to_owned()
-                }
-            })
+            .map(|(i, word)| if i % 7 == 3 { format!("j{i} ") } else { word.to_owned() })
             .collect();
         let superset = original.clone() + &prose(50_000, 900);
         assert_eq!(

@@ -95,10 +95,7 @@ pub fn grams(surprises: &[u64], longest: &[u32], floor_q16: u64, tokens_min: u32
         if let Ok(length) = u32::try_from(end.saturating_sub(start))
             && length <= *longest
         {
-            grams.push(Gram {
-                start: start_u32,
-                length,
-            });
+            grams.push(Gram { start: start_u32, length });
         }
     }
     grams
@@ -116,11 +113,7 @@ pub fn longest_in<'a>(answer: &[u16], texts: impl IntoIterator<Item = &'a [u16]>
             // Ascending, so `after[i + 1]` still belongs to the next answer position.
             for (i, other) in text.iter().enumerate() {
                 let follows = after.get(i.saturating_add(1)).copied().unwrap_or_default();
-                let length = if token == other {
-                    follows.saturating_add(1)
-                } else {
-                    0
-                };
+                let length = if token == other { follows.saturating_add(1) } else { 0 };
                 if let Some(cell) = after.get_mut(i) {
                     *cell = length;
                 }
@@ -142,11 +135,7 @@ pub fn record(
     let mut prompt_tokens = 0_u32;
     let mut start = 0_usize;
     while let Some(owner) = owners.get(start) {
-        let run = owners
-            .iter()
-            .skip(start)
-            .take_while(|other| *other == owner)
-            .count();
+        let run = owners.iter().skip(start).take_while(|other| *other == owner).count();
         let end = start.saturating_add(run);
         match owner {
             Some(Owner::Document(_, contribution)) => {
@@ -232,10 +221,7 @@ fn cut(
 ) -> Result<()> {
     let unknown = || ScoresError::UnknownContribution(contribution.0);
     let document = documents.tokens(contribution).ok_or_else(unknown)?;
-    let founder = input
-        .clusters
-        .founder_of(contribution)
-        .ok_or_else(unknown)?;
+    let founder = input.clusters.founder_of(contribution).ok_or_else(unknown)?;
     let mut from = start;
     while from < end {
         let wanted = input.answer.get(from..end).unwrap_or_default();
@@ -310,9 +296,8 @@ fn weights(
                 .saturating_mul(u128::from(WEIGHT_ONE))
                 .checked_div(u128::from(total_surprise_q16))
                 .unwrap_or_default();
-            let weight = u32::try_from(share)
-                .unwrap_or(u32::MAX)
-                .min(input.params.cluster_weight_max);
+            let weight =
+                u32::try_from(share).unwrap_or(u32::MAX).min(input.params.cluster_weight_max);
             Ok(ClusterWeight {
                 cluster,
                 datanet: founder.datanet,
@@ -325,15 +310,11 @@ fn weights(
 }
 
 fn sum(values: &[u64]) -> u64 {
-    values
-        .iter()
-        .fold(0_u64, |sum, value| sum.saturating_add(*value))
+    values.iter().fold(0_u64, |sum, value| sum.saturating_add(*value))
 }
 
 fn length_u32(length: usize) -> Result<u32> {
-    u32::try_from(length).map_err(|_| ScoresError::Overflow {
-        what: "answer lengths",
-    })
+    u32::try_from(length).map_err(|_| ScoresError::Overflow { what: "answer lengths" })
 }
 
 fn usize_of(value: u32) -> usize {

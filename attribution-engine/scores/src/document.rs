@@ -38,10 +38,7 @@ impl Document {
         let text = std::str::from_utf8(bytes).map_err(|error| ScoresError::NotUtf8 {
             valid_up_to: u64::try_from(error.valid_up_to()).unwrap_or(u64::MAX),
         })?;
-        let unix = text
-            .replace('\u{feff}', "")
-            .replace("\r\n", "\n")
-            .replace('\r', "\n");
+        let unix = text.replace('\u{feff}', "").replace("\r\n", "\n").replace('\r', "\n");
         let mut normal = String::with_capacity(unix.len());
         let mut empty_lines: usize = 0;
         for line in unix.split('\n') {
@@ -101,9 +98,7 @@ pub struct DocumentCommitment {
 impl DocumentCommitment {
     pub fn of(document: &Document) -> Result<Self> {
         let chunks = document.chunks();
-        let too_large = |_| ScoresError::Overflow {
-            what: "document lengths",
-        };
+        let too_large = |_| ScoresError::Overflow { what: "document lengths" };
         Ok(Self {
             content_hash: keccak256(document.text()),
             chunk_root: merkle::root_of(&chunks)?,
@@ -157,10 +152,7 @@ mod tests {
 
     #[track_caller]
     fn check_normal(input: &str, expected: &str) {
-        assert_eq!(
-            Document::normalise(input.as_bytes()).unwrap().text(),
-            expected
-        );
+        assert_eq!(Document::normalise(input.as_bytes()).unwrap().text(), expected);
     }
 
     #[test]

@@ -179,17 +179,8 @@ mod tests {
             cumulative: 5,
         };
         let here = voucher.digest(&escrow_domain(1, Address::repeat_byte(3)));
-        assert_ne!(
-            here,
-            voucher.digest(&escrow_domain(2, Address::repeat_byte(3)))
-        );
-        assert_ne!(
-            here,
-            voucher.digest(&escrow_domain(1, Address::repeat_byte(4)))
-        );
-        assert_ne!(
-            here,
-            voucher.digest(&settlement_domain(1, Address::repeat_byte(3)))
-        );
+        assert_ne!(here, voucher.digest(&escrow_domain(2, Address::repeat_byte(3))));
+        assert_ne!(here, voucher.digest(&escrow_domain(1, Address::repeat_byte(4))));
+        assert_ne!(here, voucher.digest(&settlement_domain(1, Address::repeat_byte(3))));
     }
 }

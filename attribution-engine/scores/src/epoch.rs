@@ -56,21 +56,14 @@ pub fn fee(tokens_in: u32, tokens_out: u32, price_1k_in: u128, price_1k_out: u12
 pub fn shares(fees: u128, platform_bps: u16, split: Split) -> Result<Shares> {
     check_split(platform_bps, split)?;
     let platform = mul_div_down(fees, platform_bps.into(), BPS_ONE.into())?;
-    let net = fees
-        .checked_sub(platform)
-        .ok_or(ScoresError::AmountOverflow)?;
+    let net = fees.checked_sub(platform).ok_or(ScoresError::AmountOverflow)?;
     let stakers = mul_div_down(net, split.stakers_bps.into(), BPS_ONE.into())?;
     let model = mul_div_down(net, split.model_bps.into(), BPS_ONE.into())?;
     let contributors = net
         .checked_sub(stakers)
         .and_then(|rest| rest.checked_sub(model))
         .ok_or(ScoresError::AmountOverflow)?;
-    Ok(Shares {
-        platform,
-        model,
-        stakers,
-        contributors,
-    })
+    Ok(Shares { platform, model, stakers, contributors })
 }
 
 /// The contributors' pool of one receipt, wei.
@@ -78,11 +71,7 @@ pub fn receipt_pool(fee: u128, platform_bps: u16, split: Split) -> Result<u128> 
     check_split(platform_bps, split)?;
     let kept = u128::from(BPS_ONE).saturating_sub(platform_bps.into());
     let share = kept.saturating_mul(split.contributors_bps.into());
-    mul_div_down(
-        fee,
-        share,
-        u128::from(BPS_ONE).saturating_mul(BPS_ONE.into()),
-    )
+    mul_div_down(fee, share, u128::from(BPS_ONE).saturating_mul(BPS_ONE.into()))
 }
 
 /// What a receipt pays to a cluster.
@@ -165,10 +154,7 @@ pub fn compute(input: &EpochInput<'_>) -> Result<Epoch> {
     let mut all_payments = Vec::with_capacity(input.receipts.len());
     for settled in input.receipts {
         let model = ModelId::try_from(settled.receipt.modelId)?;
-        let split = input
-            .splits
-            .get(&model)
-            .ok_or(ScoresError::UnknownModel(model.0))?;
+        let split = input.splits.get(&model).ok_or(ScoresError::UnknownModel(model.0))?;
         let pool = receipt_pool(settled.receipt.fee, input.platform_bps, *split)?;
         let payments = payments(&settled.record, pool)?;
         let (fees, attributed) = models.entry(model).or_default();
@@ -189,9 +175,8 @@ pub fn compute(input: &EpochInput<'_>) -> Result<Epoch> {
         engineSpecHash: input.engine_spec_hash,
         receiptsRoot: merkle::root_of(input.receipts.iter().map(SettledReceipt::leaf))?,
         firstReceipt: first.receipt.number,
-        receiptCount: u32::try_from(input.receipts.len()).map_err(|_| ScoresError::Overflow {
-            what: "receipt counts",
-        })?,
+        receiptCount: u32::try_from(input.receipts.len())
+            .map_err(|_| ScoresError::Overflow { what: "receipt counts" })?,
         claimsRoot: root.hash,
         claimsTotal: root.sum,
         models: models
@@ -204,17 +189,10 @@ pub fn compute(input: &EpochInput<'_>) -> Result<Epoch> {
             .collect(),
         pools: pools
             .into_iter()
-            .map(|(datanet, amount)| PoolTotal {
-                datanetId: datanet.to_u256(),
-                amount,
-            })
+            .map(|(datanet, amount)| PoolTotal { datanetId: datanet.to_u256(), amount })
             .collect(),
     };
-    Ok(Epoch {
-        post,
-        claims,
-        payments: all_payments,
-    })
+    Ok(Epoch { post, claims, payments: all_payments })
 }
 
 /// Receipts are consecutive and each record belongs to its receipt and to the epoch's spec.
@@ -224,10 +202,7 @@ fn check_receipts(input: &EpochInput<'_>) -> Result<()> {
         if let Some(previous) = previous
             && previous.checked_add(1) != Some(receipt.number)
         {
-            return Err(ScoresError::ReceiptGap {
-                previous,
-                found: receipt.number,
-            });
+            return Err(ScoresError::ReceiptGap { previous, found: receipt.number });
         }
         previous = Some(receipt.number);
         if record.receipt_hash != receipt.receipt_hash() {
@@ -267,8 +242,6 @@ fn mul_div_down(value: u128, by: u128, over: u128) -> Result<u128> {
 }
 
 fn add(total: &mut u128, amount: u128) -> Result<()> {
-    *total = total
-        .checked_add(amount)
-        .ok_or(ScoresError::AmountOverflow)?;
+    *total = total.checked_add(amount).ok_or(ScoresError::AmountOverflow)?;
     Ok(())
 }

@@ -31,11 +31,7 @@ pub enum ScoresError {
     #[error("a match names contribution {0}, which the corpus does not hold")]
     UnknownContribution(u64),
     #[error("the match of answer tokens {start}..{end} is not in contribution {contribution}")]
-    FalseMatch {
-        start: u32,
-        end: u32,
-        contribution: u64,
-    },
+    FalseMatch { start: u32, end: u32, contribution: u64 },
     #[error("{tokens} answer tokens, but {surprises} surprises")]
     SurpriseLength { tokens: u64, surprises: u64 },
     #[error("a gram covers answer tokens {start}..{end}, the answer has {tokens}")]
@@ -47,19 +43,11 @@ pub enum ScoresError {
     #[error("the record of receipt {receipt} is for another receipt ({found})")]
     RecordOfAnotherReceipt { receipt: u64, found: B256 },
     #[error("the record of receipt {receipt} says engine spec {found}, the epoch's is {expected}")]
-    WrongEngineSpec {
-        receipt: u64,
-        found: B256,
-        expected: B256,
-    },
+    WrongEngineSpec { receipt: u64, found: B256, expected: B256 },
     #[error("the terms of model {0} are not known")]
     UnknownModel(u64),
     #[error("receipt {receipt} charges {charged} wei, the model's prices make it {computed}")]
-    WrongFee {
-        receipt: u64,
-        charged: u128,
-        computed: u128,
-    },
+    WrongFee { receipt: u64, charged: u128, computed: u128 },
     #[error("weights of a record sum to {0}, which is more than one")]
     WeightsAboveOne(u64),
     #[error("shares of {0} basis points are more than 10,000")]

@@ -75,12 +75,7 @@ pub fn retrieval_root(chunks: &[RetrievedChunk]) -> Result<B256> {
         return Ok(B256::ZERO);
     }
     merkle::root_of(chunks.iter().map(|chunk| {
-        (
-            chunk.contribution.to_u256(),
-            U256::from(chunk.chunk),
-            chunk.hash,
-        )
-            .abi_encode()
+        (chunk.contribution.to_u256(), U256::from(chunk.chunk), chunk.hash).abi_encode()
     }))
 }
 
@@ -93,10 +88,7 @@ mod tests {
         let request = CanonicalRequest {
             version: EXCHANGE_VERSION,
             modelId: U256::from(1),
-            messages: vec![CanonicalMessage {
-                role: "user".into(),
-                content: "hi".into(),
-            }],
+            messages: vec![CanonicalMessage { role: "user".into(), content: "hi".into() }],
             maxTokens: 64,
             temperatureMillionths: 0,
             topPMillionths: 1_000_000,
@@ -122,11 +114,7 @@ mod tests {
 
     #[test]
     fn the_order_of_retrieved_chunks_matters() {
-        let a = RetrievedChunk {
-            contribution: ContributionId(1),
-            chunk: 0,
-            hash: B256::ZERO,
-        };
+        let a = RetrievedChunk { contribution: ContributionId(1), chunk: 0, hash: B256::ZERO };
         let b = RetrievedChunk { chunk: 1, ..a };
         assert_eq!(retrieval_root(&[]), Ok(B256::ZERO));
         assert_ne!(retrieval_root(&[a, b]), retrieval_root(&[b, a]));

@@ -35,20 +35,14 @@ pub fn root(leaves: &[B256]) -> Result<B256> {
 
 /// Root over the leaves themselves.
 pub fn root_of<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Result<B256> {
-    let hashes: Vec<B256> = leaves
-        .into_iter()
-        .map(|leaf| leaf_hash(leaf.as_ref()))
-        .collect();
+    let hashes: Vec<B256> = leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())).collect();
     root(&hashes)
 }
 
 /// Siblings of leaf `index`, from the bottom up.
 pub fn proof(leaves: &[B256], index: usize) -> Result<Vec<B256>> {
     if index >= leaves.len() {
-        return Err(ScoresError::NoSuchLeaf {
-            index: count(index),
-            count: count(leaves.len()),
-        });
+        return Err(ScoresError::NoSuchLeaf { index: count(index), count: count(leaves.len()) });
     }
     let mut siblings = Vec::new();
     let mut level = leaves.to_vec();

@@ -155,8 +155,6 @@ impl AttributionRecord {
 
     /// Sum of all weights.
     pub fn weight_sum(&self) -> u64 {
-        self.weights
-            .iter()
-            .fold(0_u64, |sum, w| sum.saturating_add(u64::from(w.weight)))
+        self.weights.iter().fold(0_u64, |sum, w| sum.saturating_add(u64::from(w.weight)))
     }
 }

@@ -63,16 +63,10 @@ pub fn shingles(text: &str) -> BTreeSet<u64> {
     let words = words(text);
     let hash = |shingle: &[String]| {
         let digest = keccak256(shingle.join(" "));
-        digest
-            .first_chunk::<8>()
-            .map_or(0, |head| u64::from_be_bytes(*head))
+        digest.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head))
     };
     if words.len() < SHINGLE_WORDS {
-        return if words.is_empty() {
-            BTreeSet::new()
-        } else {
-            BTreeSet::from([hash(&words)])
-        };
+        return if words.is_empty() { BTreeSet::new() } else { BTreeSet::from([hash(&words)]) };
     }
     words.windows(SHINGLE_WORDS).map(hash).collect()
 }
@@ -93,11 +87,7 @@ impl Sketch {
         let mut constants = SplitMix(SEED);
         let mut minima = [u32::MAX; SKETCH_LENGTH];
         for minimum in &mut minima {
-            let a = constants
-                .next()
-                .checked_rem(PRIME)
-                .unwrap_or_default()
-                .max(1);
+            let a = constants.next().checked_rem(PRIME).unwrap_or_default().max(1);
             let b = constants.next().checked_rem(PRIME).unwrap_or_default();
             for shingle in shingles {
                 *minimum = (*minimum).min(low_half(multiply_add(a, *shingle, b)));
@@ -112,10 +102,7 @@ impl Sketch {
 
     /// The committed bytes: the numbers in order, big endian.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.0
-            .iter()
-            .flat_map(|value| value.to_be_bytes())
-            .collect()
+        self.0.iter().flat_map(|value| value.to_be_bytes()).collect()
     }
 
     /// `sketchHash`: keccak256 of [`Self::to_bytes`].
@@ -135,9 +122,7 @@ impl Sketch {
 
 /// `(a·x + b) mod (2⁶¹ − 1)`; the 128-bit intermediate cannot overflow since a, b < 2⁶¹.
 fn multiply_add(a: u64, x: u64, b: u64) -> u64 {
-    let product = u128::from(a)
-        .saturating_mul(u128::from(x))
-        .saturating_add(u128::from(b));
+    let product = u128::from(a).saturating_mul(u128::from(x)).saturating_add(u128::from(b));
     let remainder = product.checked_rem(u128::from(PRIME)).unwrap_or_default();
     u64::try_from(remainder).unwrap_or_default()
 }
@@ -169,9 +154,7 @@ mod tests {
     fn words_follow_the_fixed_ranges() {
         assert_eq!(
             words("The WAL-index (see §2), naïve\u{2014}数据库 x1."),
-            [
-                "the", "wal", "index", "see", "§2", "naïve", "数", "据", "库", "x1"
-            ]
+            ["the", "wal", "index", "see", "§2", "naïve", "数", "据", "库", "x1"]
         );
         assert!(words(" ,.\n").is_empty());
     }

@@ -61,10 +61,7 @@ pub struct RetrievalParams {
 
 impl Default for RetrievalParams {
     fn default() -> Self {
-        Self {
-            k1_thousandths: 1_200,
-            b_thousandths: 750,
-        }
+        Self { k1_thousandths: 1_200, b_thousandths: 750 }
     }
 }
 
@@ -78,10 +75,7 @@ impl Default for EngineSpec {
             model_hash: B256::ZERO,
             shingle_words: u32::try_from(SHINGLE_WORDS).unwrap_or(u32::MAX),
             sketch_length: u32::try_from(SKETCH_LENGTH).unwrap_or(u32::MAX),
-            cluster: ClusterParams {
-                containment_bps_min: 4_000,
-                sketch_matches_min: 64,
-            },
+            cluster: ClusterParams { containment_bps_min: 4_000, sketch_matches_min: 64 },
             credit: CreditParams {
                 // Of maximal matches between documents of one domain by different authors, fewer than 5 in
                 // 1,000 tokens reach further (docs/formats/attribution.md has the measurement).
@@ -114,9 +108,7 @@ impl EngineSpec {
         let spec: Self =
             serde_json::from_str(json).map_err(|error| ScoresError::Spec(error.to_string()))?;
         if spec.canonical_json()? != json {
-            return Err(ScoresError::Spec(
-                "bytes differ from the canonical form".into(),
-            ));
+            return Err(ScoresError::Spec("bytes differ from the canonical form".into()));
         }
         spec.check()?;
         Ok(spec)
@@ -127,21 +119,9 @@ impl EngineSpec {
         let ours = Self::default();
         let fixed = [
             ("version", u64::from(self.version), u64::from(ours.version)),
-            (
-                "normalisation",
-                u64::from(self.normalisation),
-                u64::from(ours.normalisation),
-            ),
-            (
-                "shingleWords",
-                u64::from(self.shingle_words),
-                u64::from(ours.shingle_words),
-            ),
-            (
-                "sketchLength",
-                u64::from(self.sketch_length),
-                u64::from(ours.sketch_length),
-            ),
+            ("normalisation", u64::from(self.normalisation), u64::from(ours.normalisation)),
+            ("shingleWords", u64::from(self.shingle_words), u64::from(ours.shingle_words)),
+            ("sketchLength", u64::from(self.sketch_length), u64::from(ours.sketch_length)),
         ];
         for (name, theirs, ours) in fixed {
             if theirs != ours {
@@ -182,15 +162,11 @@ fn write_canonical(value: &Value, out: &mut String) -> Result<()> {
             out.push('}');
         }
         Value::Number(number) if !number.is_u64() => {
-            return Err(ScoresError::Spec(format!(
-                "{number} is not a non-negative integer"
-            )));
+            return Err(ScoresError::Spec(format!("{number} is not a non-negative integer")));
         }
         Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
         Value::Array(_) | Value::Null | Value::Bool(_) => {
-            return Err(ScoresError::Spec(
-                "only objects, integers and strings are allowed".into(),
-            ));
+            return Err(ScoresError::Spec("only objects, integers and strings are allowed".into()));
         }
     }
     Ok(())
@@ -220,15 +196,9 @@ mod tests {
         let json = spec.canonical_json().unwrap();
         assert_eq!(EngineSpec::from_canonical_json(&json), Ok(spec.clone()));
         let spaced = serde_json::to_string_pretty(&spec).unwrap();
-        assert!(matches!(
-            EngineSpec::from_canonical_json(&spaced),
-            Err(ScoresError::Spec(_))
-        ));
+        assert!(matches!(EngineSpec::from_canonical_json(&spaced), Err(ScoresError::Spec(_))));
         let unknown = json.replace("\"version\":1", "\"version\":1,\"x\":1");
-        assert!(matches!(
-            EngineSpec::from_canonical_json(&unknown),
-            Err(ScoresError::Spec(_))
-        ));
+        assert!(matches!(EngineSpec::from_canonical_json(&unknown), Err(ScoresError::Spec(_))));
     }
 
     #[test]

@@ -37,10 +37,7 @@ pub struct UnigramCounts {
 
 impl Default for UnigramCounts {
     fn default() -> Self {
-        Self {
-            counts: vec![0; TOKEN_VALUES],
-            total: 0,
-        }
+        Self { counts: vec![0; TOKEN_VALUES], total: 0 }
     }
 }
 
@@ -66,10 +63,7 @@ impl UnigramCounts {
     }
 
     pub fn count(&self, token: u16) -> u64 {
-        self.counts
-            .get(usize::from(token))
-            .copied()
-            .unwrap_or_default()
+        self.counts.get(usize::from(token)).copied().unwrap_or_default()
     }
 }
 
@@ -84,20 +78,14 @@ impl SurpriseTable {
     /// log₂(total) − log₂(count), where a token that never occurs counts as occurring once.
     pub fn new(counts: &UnigramCounts) -> Self {
         let total_log2 = log2_q16(counts.total);
-        let values = counts
-            .counts
-            .iter()
-            .map(|count| total_log2.saturating_sub(log2_q16(*count)))
-            .collect();
+        let values =
+            counts.counts.iter().map(|count| total_log2.saturating_sub(log2_q16(*count))).collect();
         Self { values, total_log2 }
     }
 
     /// Surprise of one token, Q16 bits.
     pub fn of(&self, token: u16) -> u64 {
-        self.values
-            .get(usize::from(token))
-            .copied()
-            .unwrap_or_default()
+        self.values.get(usize::from(token)).copied().unwrap_or_default()
     }
 
     /// Surprises of tokens in order.

@@ -24,13 +24,7 @@ struct Doc {
 }
 
 fn doc(id: u64, payee: u8, tokens: &[u16]) -> Doc {
-    Doc {
-        id,
-        sequence: id,
-        cluster: id,
-        payee,
-        tokens: tokens.to_vec(),
-    }
+    Doc { id, sequence: id, cluster: id, payee, tokens: tokens.to_vec() }
 }
 
 struct Corpus(BTreeMap<ContributionId, Vec<u16>>);
@@ -41,15 +35,9 @@ impl DocumentTokens for Corpus {
     }
 }
 
-const PARAMS: CreditParams = CreditParams {
-    floor_margin_q16: 0,
-    match_tokens_min: 2,
-    cluster_weight_max: WEIGHT_ONE / 4,
-};
-const UNCAPPED: CreditParams = CreditParams {
-    cluster_weight_max: WEIGHT_ONE,
-    ..PARAMS
-};
+const PARAMS: CreditParams =
+    CreditParams { floor_margin_q16: 0, match_tokens_min: 2, cluster_weight_max: WEIGHT_ONE / 4 };
+const UNCAPPED: CreditParams = CreditParams { cluster_weight_max: WEIGHT_ONE, ..PARAMS };
 /// Every token surprises by ten bits; a match must reach thirty.
 const TOKEN: u64 = 10 * ONE_BIT_Q16;
 const FLOOR: u64 = 30 * ONE_BIT_Q16;
@@ -70,11 +58,7 @@ fn attribute(
     let surprises = vec![TOKEN; answer.len()];
     let in_prompt = longest_in(answer, [prompt]);
     let in_docs = longest_in(answer, docs.iter().map(|doc| doc.tokens.as_slice()));
-    let longest: Vec<u32> = in_prompt
-        .iter()
-        .zip(&in_docs)
-        .map(|(a, b)| *a.max(b))
-        .collect();
+    let longest: Vec<u32> = in_prompt.iter().zip(&in_docs).map(|(a, b)| *a.max(b)).collect();
     let held: Vec<HeldGram> = grams(&surprises, &longest, FLOOR, params.match_tokens_min)
         .into_iter()
         .map(|gram| {
@@ -83,13 +67,9 @@ fn attribute(
                 Holder::Prompt
             } else {
                 let holders = docs.iter().filter(|doc| {
-                    doc.tokens
-                        .windows(pattern.len())
-                        .any(|window| window == pattern)
+                    doc.tokens.windows(pattern.len()).any(|window| window == pattern)
                 });
-                let first = holders
-                    .min_by_key(|doc| doc.sequence)
-                    .expect("somebody holds it");
+                let first = holders.min_by_key(|doc| doc.sequence).expect("somebody holds it");
                 Holder::Contribution(ContributionId(first.id))
             };
             HeldGram { gram, holder }
@@ -105,21 +85,13 @@ fn attribute(
         clusters: &clusters,
         params,
     };
-    let corpus = docs
-        .iter()
-        .map(|doc| (ContributionId(doc.id), doc.tokens.clone()))
-        .collect();
+    let corpus = docs.iter().map(|doc| (ContributionId(doc.id), doc.tokens.clone())).collect();
     record(&input, &Corpus(corpus)).unwrap()
 }
 
 fn weight_of(record: &AttributionRecord, payee: u8) -> u64 {
     let payee = Address::repeat_byte(payee);
-    record
-        .weights
-        .iter()
-        .filter(|w| w.payee == payee)
-        .map(|w| u64::from(w.weight))
-        .sum()
+    record.weights.iter().filter(|w| w.payee == payee).map(|w| u64::from(w.weight)).sum()
 }
 
 /// Passages of different contributors have different tokens.
@@ -131,9 +103,7 @@ fn passage(of: u16, length: u16) -> Vec<u16> {
 fn a_quotation_earns_its_surprise_beyond_the_floor() {
     let answer = [passage(1, 10), passage(9, 10)].concat();
     let record = attribute(&[doc(1, 1, &passage(1, 20))], &[], &answer, UNCAPPED);
-    let [span] = record.spans.as_slice() else {
-        panic!("{record:?}")
-    };
+    let [span] = record.spans.as_slice() else { panic!("{record:?}") };
     assert_eq!((span.start, span.end, span.offset), (0, 10, 0));
     assert_eq!(span.credit_q16, 10 * TOKEN - FLOOR);
     // 70 of 200 bits.
@@ -144,11 +114,7 @@ fn a_quotation_earns_its_surprise_beyond_the_floor() {
 #[test]
 fn short_matches_are_chance_and_earn_nothing() {
     let answer = [passage(1, 3), passage(9, 20)].concat();
-    assert!(
-        attribute(&[doc(1, 1, &passage(1, 20))], &[], &answer, UNCAPPED)
-            .weights
-            .is_empty()
-    );
+    assert!(attribute(&[doc(1, 1, &passage(1, 20))], &[], &answer, UNCAPPED).weights.is_empty());
 }
 
 #[test]
@@ -237,27 +203,13 @@ fn a_match_that_is_not_there_is_an_error() {
     let empty = Corpus(BTreeMap::new());
     assert_eq!(
         attempt(&[1, 2], &[held(0, 1)], &corpus),
-        ScoresError::FalseMatch {
-            start: 0,
-            end: 2,
-            contribution: 1
-        }
+        ScoresError::FalseMatch { start: 0, end: 2, contribution: 1 }
     );
-    assert_eq!(
-        attempt(&[1, 2], &[held(0, 2)], &corpus),
-        ScoresError::UnknownContribution(2)
-    );
-    assert_eq!(
-        attempt(&[1, 2], &[held(0, 1)], &empty),
-        ScoresError::UnknownContribution(1)
-    );
+    assert_eq!(attempt(&[1, 2], &[held(0, 2)], &corpus), ScoresError::UnknownContribution(2));
+    assert_eq!(attempt(&[1, 2], &[held(0, 1)], &empty), ScoresError::UnknownContribution(1));
     assert_eq!(
         attempt(&[1, 2], &[held(1, 1)], &corpus),
-        ScoresError::GramOutOfRange {
-            start: 1,
-            end: 3,
-            tokens: 2
-        }
+        ScoresError::GramOutOfRange { start: 1, end: 3, tokens: 2 }
     );
 }
 
@@ -273,11 +225,7 @@ fn text() -> impl Strategy<Value = Vec<u16>> {
 
 fn documents() -> impl Strategy<Value = Vec<Doc>> {
     prop::collection::vec(text(), 1..6).prop_map(|texts| {
-        texts
-            .iter()
-            .zip(1_u64..)
-            .map(|(tokens, id)| doc(id, id as u8, tokens))
-            .collect()
+        texts.iter().zip(1_u64..).map(|(tokens, id)| doc(id, id as u8, tokens)).collect()
     })
 }
 

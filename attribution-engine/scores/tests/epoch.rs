@@ -12,11 +12,7 @@ use attribution_scores::{
 };
 use proptest::prelude::*;
 
-const SPLIT: Split = Split {
-    model_bps: 4_000,
-    contributors_bps: 5_000,
-    stakers_bps: 1_000,
-};
+const SPLIT: Split = Split { model_bps: 4_000, contributors_bps: 5_000, stakers_bps: 1_000 };
 const PLATFORM_BPS: u16 = 500;
 
 fn receipt(number: u64, model: u64, fee: u128) -> InferenceReceipt {
@@ -58,12 +54,7 @@ fn settled(receipt: InferenceReceipt, weights: &[(u64, u64, u8, u32)]) -> Settle
         total_surprise_q16: 1,
         floor_q16: 0,
         spans: vec![],
-        residual: WEIGHT_ONE
-            - weights
-                .iter()
-                .map(|w| w.weight)
-                .sum::<u32>()
-                .min(WEIGHT_ONE),
+        residual: WEIGHT_ONE - weights.iter().map(|w| w.weight).sum::<u32>().min(WEIGHT_ONE),
         weights,
     };
     SettledReceipt { receipt, record }
@@ -108,9 +99,7 @@ fn an_epoch_in_figures() {
     ];
     let splits = BTreeMap::from([(ModelId(1), SPLIT), (ModelId(2), SPLIT)]);
     let mut previous = Claims::default();
-    previous
-        .add(DatanetId(1), Address::repeat_byte(11), 5)
-        .unwrap();
+    previous.add(DatanetId(1), Address::repeat_byte(11), 5).unwrap();
     let epoch = compute(&input(&receipts, &splits, &previous)).unwrap();
     let post = &epoch.post;
     assert_eq!((post.firstReceipt, post.receiptCount), (7, 3));
@@ -137,56 +126,30 @@ fn what_cannot_be_settled_says_why() {
     let one = settled(receipt(1, 1, 10), &[]);
     check(
         &[one.clone(), settled(receipt(3, 1, 10), &[])],
-        ScoresError::ReceiptGap {
-            previous: 1,
-            found: 3,
-        },
+        ScoresError::ReceiptGap { previous: 1, found: 3 },
     );
-    check(
-        &[settled(receipt(1, 4, 10), &[])],
-        ScoresError::UnknownModel(4),
-    );
+    check(&[settled(receipt(1, 4, 10), &[])], ScoresError::UnknownModel(4));
     let mut stolen = one.clone();
     stolen.record.receipt_hash = B256::repeat_byte(1);
     check(
         &[stolen],
-        ScoresError::RecordOfAnotherReceipt {
-            receipt: 1,
-            found: B256::repeat_byte(1),
-        },
+        ScoresError::RecordOfAnotherReceipt { receipt: 1, found: B256::repeat_byte(1) },
     );
     let mut greedy = one;
-    greedy.record.weights = settled(receipt(1, 1, 10), &[(1, 1, 1, WEIGHT_ONE), (2, 1, 1, 1)])
-        .record
-        .weights;
-    check(
-        &[greedy],
-        ScoresError::WeightsAboveOne(u64::from(WEIGHT_ONE) + 1),
-    );
+    greedy.record.weights =
+        settled(receipt(1, 1, 10), &[(1, 1, 1, WEIGHT_ONE), (2, 1, 1, 1)]).record.weights;
+    check(&[greedy], ScoresError::WeightsAboveOne(u64::from(WEIGHT_ONE) + 1));
 }
 
 #[test]
 fn absurd_amounts_overflow_with_an_error() {
-    assert_eq!(
-        fee(u32::MAX, 1, u128::MAX, 1),
-        Err(ScoresError::AmountOverflow)
-    );
+    assert_eq!(fee(u32::MAX, 1, u128::MAX, 1), Err(ScoresError::AmountOverflow));
     let splits = BTreeMap::from([(ModelId(1), SPLIT)]);
-    let receipts = [
-        settled(receipt(1, 1, u128::MAX), &[]),
-        settled(receipt(2, 1, 1), &[]),
-    ];
+    let receipts = [settled(receipt(1, 1, u128::MAX), &[]), settled(receipt(2, 1, 1), &[])];
     let error = compute(&input(&receipts, &splits, &Claims::default())).unwrap_err();
     assert_eq!(error, ScoresError::AmountOverflow);
-    let greedy = Split {
-        model_bps: 6_000,
-        contributors_bps: 5_000,
-        stakers_bps: 0,
-    };
-    assert_eq!(
-        shares(1, 0, greedy),
-        Err(ScoresError::SharesAboveOne(11_000))
-    );
+    let greedy = Split { model_bps: 6_000, contributors_bps: 5_000, stakers_bps: 0 };
+    assert_eq!(shares(1, 0, greedy), Err(ScoresError::SharesAboveOne(11_000)));
 }
 
 prop_compose! {

@@ -28,9 +28,7 @@ use attribution_scores::{
 use serde_json::{Value, json};
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/vectors")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(name)
 }
 
 fn economy() -> Value {
@@ -38,9 +36,7 @@ fn economy() -> Value {
 }
 
 fn text(value: &Value) -> &str {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("{value} is no string"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
 }
 
 fn hash(value: &Value) -> B256 {
@@ -78,13 +74,7 @@ fn plain_trees_are_those_of_the_contracts() {
         for (index, proof) in tree["proofs"].as_array().unwrap().iter().enumerate() {
             let expected: Vec<B256> = proof.as_array().unwrap().iter().map(hash).collect();
             assert_eq!(merkle::proof(leaves, index).unwrap(), expected);
-            assert!(merkle::verify(
-                root,
-                leaves[index],
-                index as u64,
-                count as u64,
-                &expected
-            ));
+            assert!(merkle::verify(root, leaves[index], index as u64, count as u64, &expected));
         }
     }
 }
@@ -99,10 +89,7 @@ fn contribution_trees_are_those_of_the_registry() {
         .map(|leaf| merkle::leaf_hash(hash(&leaf["leaf"]).as_slice()))
         .collect();
     for (count, root) in vectors["roots"].as_array().unwrap().iter().enumerate() {
-        assert_eq!(
-            merkle::root(&leaves[..count]).unwrap_or_default(),
-            hash(root)
-        );
+        assert_eq!(merkle::root(&leaves[..count]).unwrap_or_default(), hash(root));
     }
 }
 
@@ -122,24 +109,15 @@ fn claims_trees_are_those_of_the_settlement() {
     for tree in vectors["trees"].as_array().unwrap() {
         let count: usize = number(&tree["count"]);
         let some = Claims::new(claims[..count].to_vec()).unwrap();
-        let root = SumNode {
-            hash: hash(&tree["root"]),
-            sum: number(&tree["total"]),
-        };
+        let root = SumNode { hash: hash(&tree["root"]), sum: number(&tree["total"]) };
         assert_eq!(some.root().unwrap(), root);
         for (index, proof) in tree["proofs"].as_array().unwrap().iter().enumerate() {
-            let ours = some
-                .proof(claims[index].datanet, claims[index].account)
-                .unwrap()
-                .unwrap();
+            let ours = some.proof(claims[index].datanet, claims[index].account).unwrap().unwrap();
             let theirs: Vec<SumNode> = proof
                 .as_array()
                 .unwrap()
                 .iter()
-                .map(|node| SumNode {
-                    hash: hash(&node["hash"]),
-                    sum: number(&node["sum"]),
-                })
+                .map(|node| SumNode { hash: hash(&node["hash"]), sum: number(&node["sum"]) })
                 .collect();
             assert_eq!(ours.proof, theirs);
             assert_eq!(ours.index, index as u64);
@@ -153,10 +131,8 @@ fn digests_are_those_of_the_contracts() {
     let vectors = economy();
     let chain_id = number(&vectors["chain_id"]);
     let escrow = escrow_domain(chain_id, address(&vectors["contracts"]["InferenceEscrow"]));
-    let settlement = settlement_domain(
-        chain_id,
-        address(&vectors["contracts"]["AttributionSettlement"]),
-    );
+    let settlement =
+        settlement_domain(chain_id, address(&vectors["contracts"]["AttributionSettlement"]));
 
     let m = &vectors["voucher"]["message"];
     let voucher = Voucher {
@@ -183,20 +159,10 @@ fn digests_are_those_of_the_contracts() {
         adapterSetHash: hash(&m["adapterSetHash"]),
         retrievalRoot: hash(&m["retrievalRoot"]),
     };
-    assert_eq!(
-        receipt.receipt_hash(),
-        hash(&vectors["receipt"]["struct_hash"])
-    );
-    assert_eq!(
-        receipt.digest(&settlement),
-        hash(&vectors["receipt"]["digest"])
-    );
+    assert_eq!(receipt.receipt_hash(), hash(&vectors["receipt"]["struct_hash"]));
+    assert_eq!(receipt.digest(&settlement), hash(&vectors["receipt"]["digest"]));
     let leaf = keccak256(
-        (
-            receipt.receipt_hash(),
-            hash(&vectors["receipt"]["attribution_hash"]),
-        )
-            .abi_encode(),
+        (receipt.receipt_hash(), hash(&vectors["receipt"]["attribution_hash"])).abi_encode(),
     );
     assert_eq!(leaf, hash(&vectors["receipt"]["epoch_leaf"]));
 
@@ -240,14 +206,10 @@ const UNRELATED: &str =
 
 /// Everything that `attribution.json` holds, computed.
 fn attribution() -> Value {
-    let long: String = (0..300)
-        .map(|i| format!("Sentence number {i} of a long line. "))
-        .collect();
+    let long: String = (0..300).map(|i| format!("Sentence number {i} of a long line. ")).collect();
     let texts = [ORIGINAL, REWORDED, UNRELATED, &long];
-    let documents: Vec<Document> = texts
-        .iter()
-        .map(|text| Document::normalise(text.as_bytes()).unwrap())
-        .collect();
+    let documents: Vec<Document> =
+        texts.iter().map(|text| Document::normalise(text.as_bytes()).unwrap()).collect();
     let inputs: Vec<ClusterInput<'_>> = documents
         .iter()
         .zip(1_u64..)
@@ -285,16 +247,8 @@ fn attribution() -> Value {
         finishReason: "stop".into(),
     };
     let retrieved = [
-        RetrievedChunk {
-            contribution: ContributionId(1),
-            chunk: 0,
-            hash: B256::repeat_byte(3),
-        },
-        RetrievedChunk {
-            contribution: ContributionId(3),
-            chunk: 2,
-            hash: B256::repeat_byte(4),
-        },
+        RetrievedChunk { contribution: ContributionId(1), chunk: 0, hash: B256::repeat_byte(3) },
+        RetrievedChunk { contribution: ContributionId(3), chunk: 2, hash: B256::repeat_byte(4) },
     ];
     let receipt = InferenceReceipt {
         number: 0,
@@ -337,15 +291,8 @@ fn attribution() -> Value {
         }],
         residual: 799_999_750,
     };
-    let settled = [SettledReceipt {
-        receipt: receipt.clone(),
-        record: record.clone(),
-    }];
-    let split = Split {
-        model_bps: 4_000,
-        contributors_bps: 5_000,
-        stakers_bps: 1_000,
-    };
+    let settled = [SettledReceipt { receipt: receipt.clone(), record: record.clone() }];
+    let split = Split { model_bps: 4_000, contributors_bps: 5_000, stakers_bps: 1_000 };
     let epoch = compute(&EpochInput {
         epoch_id: 1,
         gateway: receipt.gateway,
@@ -392,10 +339,8 @@ fn attribution_bytes_are_golden() {
         std::fs::write(&path, &computed).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap();
-    let (golden, computed): (Value, Value) = (
-        serde_json::from_str(&golden).unwrap(),
-        serde_json::from_str(&computed).unwrap(),
-    );
+    let (golden, computed): (Value, Value) =
+        (serde_json::from_str(&golden).unwrap(), serde_json::from_str(&computed).unwrap());
     for (name, value) in golden.as_object().unwrap() {
         assert_eq!(value, &computed[name], "{name} changed");
     }

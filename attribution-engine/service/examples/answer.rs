@@ -16,7 +16,10 @@ use attribution_service::{
     engine_spec,
     prompt::{OPENING, with_passages},
 };
-use models::{ChatMessage, DEFAULT_MODEL_SHA256, Event, GenerateRequest, LanguageModel, ModelHandle, Role, SamplingParams};
+use models::{
+    ChatMessage, DEFAULT_MODEL_SHA256, Event, GenerateRequest, LanguageModel, ModelHandle, Role,
+    SamplingParams,
+};
 use scores::{
     ContributionId, DatanetId, Sequence,
     document::{Document, DocumentCommitment},
@@ -32,7 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     text_files(Path::new(&folder), &mut paths)?;
     let documents = paths.iter().zip(1..).map(|(path, number)| {
         let document = Document::normalise(&std::fs::read(path)?)?;
-        let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        let folder =
+            path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         let contribution = Contribution {
             id: ContributionId(number),
             datanet: DatanetId(1),
@@ -45,7 +49,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let documents = documents.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
     let started = Instant::now();
     let corpus = Corpus::build(&engine_spec(model.as_ref()), documents, codec, None)?;
-    println!("{} documents, {} tokens, indexed in {:.2?}", paths.len(), corpus.index().token_count(), started.elapsed());
+    println!(
+        "{} documents, {} tokens, indexed in {:.2?}",
+        paths.len(),
+        corpus.index().token_count(),
+        started.elapsed()
+    );
 
     let mut chunks = 3;
     while let Some(argument) = arguments.next() {
@@ -76,9 +85,16 @@ fn answer(
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
     });
-    let request = GenerateRequest { prompt, max_tokens: 96, sampling: SamplingParams::default(), stop: Vec::new() };
+    let request = GenerateRequest {
+        prompt,
+        max_tokens: 96,
+        sampling: SamplingParams::default(),
+        stop: Vec::new(),
+    };
     model.submit(request, sink)?;
-    let Some(Event::Finished(answer)) = events.iter().last() else { return Err("the model failed".into()) };
+    let Some(Event::Finished(answer)) = events.iter().last() else {
+        return Err("the model failed".into());
+    };
     println!("\n> {question}\n{}", answer.text);
     let rate = |tokens: usize, time: std::time::Duration| tokens as f64 / time.as_secs_f64();
     println!(
@@ -89,23 +105,35 @@ fn answer(
         rate(answer.tokens.len(), answer.generation)
     );
     let started = Instant::now();
-    let record = corpus.attribute(B256::ZERO, B256::ZERO, &answer.tokens, &[codec.encode(question)?])?;
-    println!("  attributed in {:.2?}, {:.1} % to nobody", started.elapsed(), f64::from(record.residual) / 1e7);
+    let record =
+        corpus.attribute(B256::ZERO, B256::ZERO, &answer.tokens, &[codec.encode(question)?])?;
+    println!(
+        "  attributed in {:.2?}, {:.1} % to nobody",
+        started.elapsed(),
+        f64::from(record.residual) / 1e7
+    );
     for span in &record.spans {
         let path = usize::try_from(span.contribution.0 - 1).ok().and_then(|i| paths.get(i));
         let text = codec.decode(&answer.tokens[span.start as usize..span.end as usize]);
-        println!("  {}: {text:?}", path.map_or_else(String::new, |path| path.display().to_string()));
+        println!(
+            "  {}: {text:?}",
+            path.map_or_else(String::new, |path| path.display().to_string())
+        );
     }
     Ok(())
 }
 
 fn text_files(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<_>>()?;
     entries.sort();
     for path in entries {
         if path.is_dir() {
             text_files(&path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "txt") && !path.ends_with("LICENCE.txt") {
+        } else if path.extension().is_some_and(|extension| extension == "txt")
+            && !path.ends_with("LICENCE.txt")
+        {
             found.push(path);
         }
     }

@@ -25,17 +25,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let name = path.display().to_string();
         for file in std::fs::read_dir(&path)? {
             let text = document::Document::normalise(&std::fs::read(file?.path())?)?.into_text();
-            folders
-                .entry(name.clone())
-                .or_default()
-                .push(tokenizer.encode(&text)?);
+            folders.entry(name.clone()).or_default().push(tokenizer.encode(&text)?);
         }
     }
     for (name, texts) in &folders {
-        let others = folders
-            .iter()
-            .filter(|(other, _)| *other != name)
-            .flat_map(|(_, texts)| texts);
+        let others =
+            folders.iter().filter(|(other, _)| *other != name).flat_map(|(_, texts)| texts);
         let documents: Vec<Document> = others
             .zip(1_u64..)
             .map(|(tokens, id)| Document {
@@ -51,13 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut tokens = 0;
         for text in texts {
             tokens += text.len();
-            for span in index.spans(
-                text,
-                SpanParams {
-                    tokens_min: 1,
-                    documents_max: 1,
-                },
-            )? {
+            for span in index.spans(text, SpanParams { tokens_min: 1, documents_max: 1 })? {
                 let range = span.start as usize..(span.start + span.length) as usize;
                 let surprise: u64 = text[range].iter().map(|token| table.of(*token)).sum();
                 excess.push((surprise as i64 - table.floor(0) as i64) / 65_536);

@@ -38,8 +38,13 @@ pub enum ApiKeyError {
 
 /// Digest that a customer signs.
 fn digest(customer: Address, gateway: Address, chain_id: u64, expiry: u64) -> B256 {
-    let domain =
-        Eip712Domain::new(Some("OpenLedgerGateway".into()), Some("1".into()), Some(U256::from(chain_id)), None, None);
+    let domain = Eip712Domain::new(
+        Some("OpenLedgerGateway".into()),
+        Some("1".into()),
+        Some(U256::from(chain_id)),
+        None,
+        None,
+    );
     ApiKey { customer, gateway, expiry }.eip712_signing_hash(&domain)
 }
 
@@ -50,7 +55,8 @@ pub fn mint_api_key(
     chain_id: u64,
     expiry: u64,
 ) -> Result<String, alloy_signer::Error> {
-    let signature = customer.sign_hash_sync(&digest(customer.address(), gateway, chain_id, expiry))?;
+    let signature =
+        customer.sign_hash_sync(&digest(customer.address(), gateway, chain_id, expiry))?;
     let mut bytes = Vec::with_capacity(KEY_BYTES);
     bytes.extend_from_slice(customer.address().as_slice());
     bytes.extend_from_slice(&expiry.to_be_bytes());
@@ -59,7 +65,12 @@ pub fn mint_api_key(
 }
 
 /// The customer a key stands for, `now` in Unix seconds.
-pub fn verify_api_key(key: &str, gateway: Address, chain_id: u64, now: u64) -> Result<Address, ApiKeyError> {
+pub fn verify_api_key(
+    key: &str,
+    gateway: Address,
+    chain_id: u64,
+    now: u64,
+) -> Result<Address, ApiKeyError> {
     let encoded = key.strip_prefix(API_KEY_PREFIX).ok_or(ApiKeyError::Malformed)?;
     let bytes = decode_base64url(encoded).ok_or(ApiKeyError::Malformed)?;
     let (customer, rest) = bytes.split_first_chunk::<20>().ok_or(ApiKeyError::Malformed)?;
@@ -87,7 +98,8 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 fn encode_base64url(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - group.len()));
         for i in 0..=group.len() {
             let index = (bits >> (18 - 6 * i)) & 63;
             out.push(char::from(ALPHABET[index as usize]));
@@ -156,9 +168,15 @@ mod tests {
     #[test]
     fn nonsense_is_malformed() {
         for text in ["", "ol-", "ol-nonsense", "sk-abc", "ol-!!!!", "ol-AAAA"] {
-            assert_eq!(verify_api_key(text, Address::ZERO, 1, 0), Err(ApiKeyError::Malformed), "{text}");
+            assert_eq!(
+                verify_api_key(text, Address::ZERO, 1, 0),
+                Err(ApiKeyError::Malformed),
+                "{text}"
+            );
         }
-        assert!(verify_api_key(&format!("ol-{}", "A".repeat(10_000)), Address::ZERO, 1, 0).is_err());
+        assert!(
+            verify_api_key(&format!("ol-{}", "A".repeat(10_000)), Address::ZERO, 1, 0).is_err()
+        );
     }
 
     #[test]

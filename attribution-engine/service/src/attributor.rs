@@ -62,22 +62,35 @@ impl Attributor {
             };
             let (ledger, codec) = (self.ledger.clone(), self.codec.clone());
             let started = std::time::Instant::now();
-            let attributed = tokio::task::spawn_blocking(move || -> Result<AttributionRecord, AttributorError> {
-                let record = attribute(&corpus, codec.as_ref(), &call);
-                let record = record.map_err(|source| AttributorError::Corpus { receipt: number, source })?;
-                ledger.append_record(&record)?;
-                Ok(record)
-            });
+            let attributed = tokio::task::spawn_blocking(
+                move || -> Result<AttributionRecord, AttributorError> {
+                    let record = attribute(&corpus, codec.as_ref(), &call);
+                    let record = record
+                        .map_err(|source| AttributorError::Corpus { receipt: number, source })?;
+                    ledger.append_record(&record)?;
+                    Ok(record)
+                },
+            );
             let record = attributed.await.map_err(|_| AttributorError::Panicked)??;
-            metrics::histogram!("openledger_attribution_seconds").record(started.elapsed().as_secs_f64());
+            metrics::histogram!("openledger_attribution_seconds")
+                .record(started.elapsed().as_secs_f64());
             metrics::counter!("openledger_attribution_records_total").increment(1);
-            tracing::debug!(number, spans = record.spans.len(), residual = record.residual, "answer attributed");
+            tracing::debug!(
+                number,
+                spans = record.spans.len(),
+                residual = record.residual,
+                "answer attributed"
+            );
         }
     }
 }
 
 /// The record of a call.
-pub fn attribute(corpus: &crate::clusters::Corpus, codec: &dyn TokenCodec, call: &Call) -> Result<AttributionRecord, CorpusError> {
+pub fn attribute(
+    corpus: &crate::clusters::Corpus,
+    codec: &dyn TokenCodec,
+    call: &Call,
+) -> Result<AttributionRecord, CorpusError> {
     corpus.record_of(&call.receipt, &call.request, &call.response, codec)
 }
 

@@ -105,11 +105,8 @@ pub async fn audit(
     let mut checks = Checks::default();
     checks.compare("post hash", digest, state.post_hash);
     check_bundle(chain, &bundle, &posted.post, &mut checks);
-    let signatures = if posted.signatures.is_empty() {
-        &bundle.signatures
-    } else {
-        &posted.signatures
-    };
+    let signatures =
+        if posted.signatures.is_empty() { &bundle.signatures } else { &posted.signatures };
     check_signatures(chain, digest, signatures, &mut checks).await?;
     let claim = EpochClaim {
         epoch_id,
@@ -197,11 +194,7 @@ impl Checks {
     }
 
     fn record(&mut self, name: &'static str, ok: bool, detail: impl Into<String>) -> bool {
-        self.list.push(Check {
-            name,
-            ok,
-            detail: detail.into(),
-        });
+        self.list.push(Check { name, ok, detail: detail.into() });
         ok
     }
 
@@ -229,11 +222,7 @@ impl Checks {
         if computed == posted {
             self.record(name, true, format!("{posted:?}"))
         } else {
-            self.record(
-                name,
-                false,
-                format!("computed {computed:?}, posted {posted:?}"),
-            )
+            self.record(name, false, format!("computed {computed:?}, posted {posted:?}"))
         }
     }
 }
@@ -257,17 +246,9 @@ pub(crate) async fn recompute(
 
     let mut corpora: BTreeMap<ModelId, Arc<Corpus>> = BTreeMap::new();
     for model in models.values() {
-        let Some(corpus) = corpus_of(
-            chain,
-            model,
-            &spec,
-            claim.engine_spec_hash,
-            source,
-            codec,
-            cache,
-            checks,
-        )
-        .await?
+        let Some(corpus) =
+            corpus_of(chain, model, &spec, claim.engine_spec_hash, source, codec, cache, checks)
+                .await?
         else {
             return Ok(None);
         };
@@ -276,10 +257,7 @@ pub(crate) async fn recompute(
     let Some(settled) = check_records(claim, &models, &corpora, codec, checks)? else {
         return Ok(None);
     };
-    let splits = models
-        .iter()
-        .map(|(id, model)| (*id, model.split))
-        .collect();
+    let splits = models.iter().map(|(id, model)| (*id, model.split)).collect();
     let computed = epoch::compute(&EpochInput {
         epoch_id: claim.epoch_id,
         gateway: claim.gateway,
@@ -338,16 +316,9 @@ async fn check_signatures(
         }
     }
     if engines.len() < usize::from(threshold) {
-        complaints.push(format!(
-            "{} engines signed, {threshold} must",
-            engines.len()
-        ));
+        complaints.push(format!("{} engines signed, {threshold} must", engines.len()));
     }
-    checks.none(
-        "engine signatures",
-        &complaints,
-        format!("{} engines signed", engines.len()),
-    );
+    checks.none("engine signatures", &complaints, format!("{} engines signed", engines.len()));
     Ok(())
 }
 
@@ -416,10 +387,7 @@ async fn check_receipts(
         let charged = |(inward, outward): &(u128, u128)| {
             epoch::fee(receipt.tokensIn, receipt.tokensOut, *inward, *outward) == Ok(receipt.fee)
         };
-        if !prices
-            .get(&model)
-            .is_some_and(|prices| prices.iter().any(charged))
-        {
+        if !prices.get(&model).is_some_and(|prices| prices.iter().any(charged)) {
             fees.push(format!(
                 "receipt {number} charges {} wei, which no price gives",
                 receipt.fee
@@ -427,21 +395,9 @@ async fn check_receipts(
         }
     }
     let count = claim.receipts.len();
-    checks.none(
-        "receipt signatures",
-        &signatures,
-        format!("{count} receipts"),
-    );
-    checks.none(
-        "receipt contents",
-        &contents,
-        format!("{count} requests and responses"),
-    );
-    checks.none(
-        "fees",
-        &fees,
-        format!("{count} fees follow from prices and tokens"),
-    );
+    checks.none("receipt signatures", &signatures, format!("{count} receipts"));
+    checks.none("receipt contents", &contents, format!("{count} requests and responses"));
+    checks.none("fees", &fees, format!("{count} fees follow from prices and tokens"));
     Ok(())
 }
 
@@ -452,30 +408,15 @@ fn content_complaint(
     engine_spec_hash: B256,
     codec: &dyn TokenCodec,
 ) -> Option<String> {
-    let StoredReceipt {
-        receipt,
-        request,
-        response,
-        retrieved,
-        ..
-    } = stored;
+    let StoredReceipt { receipt, request, response, retrieved, .. } = stored;
     let model = ModelId::try_from(receipt.modelId).unwrap_or_default();
     let Some(model) = models.get(&model) else {
         return Some(format!("model {} is not on chain", receipt.modelId));
     };
     let complaints = [
-        (
-            request.modelId != receipt.modelId,
-            "the request is for another model",
-        ),
-        (
-            request.hash() != receipt.requestHash,
-            "the request does not hash to requestHash",
-        ),
-        (
-            response.hash() != receipt.responseHash,
-            "the response does not hash to responseHash",
-        ),
+        (request.modelId != receipt.modelId, "the request is for another model"),
+        (request.hash() != receipt.requestHash, "the request does not hash to requestHash"),
+        (response.hash() != receipt.responseHash, "the response does not hash to responseHash"),
         (
             response.tokens.len() != receipt.tokensOut as usize,
             "tokensOut is not the answer's length",
@@ -488,10 +429,7 @@ fn content_complaint(
             retrieval_root(retrieved) != Ok(receipt.retrievalRoot),
             "the retrieved chunks do not hash to retrievalRoot",
         ),
-        (
-            receipt.engineSpecHash != engine_spec_hash,
-            "it names another engine spec",
-        ),
+        (receipt.engineSpecHash != engine_spec_hash, "it names another engine spec"),
         (
             model.engine_spec_hash != engine_spec_hash,
             "its model is registered under another engine spec",
@@ -501,10 +439,7 @@ fn content_complaint(
             "it names other adapters than the model",
         ),
     ];
-    complaints
-        .into_iter()
-        .find(|(wrong, _)| *wrong)
-        .map(|(_, complaint)| complaint.to_owned())
+    complaints.into_iter().find(|(wrong, _)| *wrong).map(|(_, complaint)| complaint.to_owned())
 }
 
 /// Whether the claims carried over are those of the last activated epoch.
@@ -512,19 +447,13 @@ async fn check_previous(chain: &Chain, claim: &EpochClaim<'_>, checks: &mut Chec
     let previous = chain.activated_before(claim.epoch_id).await?;
     let on_chain = previous
         .as_ref()
-        .map_or((B256::ZERO, 0), |state: &EpochState| {
-            (state.claims_root, state.claims_total)
-        });
+        .map_or((B256::ZERO, 0), |state: &EpochState| (state.claims_root, state.claims_total));
     match claim.previous_claims.root() {
         Ok(root) => {
             let ordered = Claims::new(claim.previous_claims.as_slice().to_vec()).is_ok();
             checks.compare("previous claims", (root.hash, root.sum), on_chain);
             if !ordered {
-                checks.record(
-                    "previous claims order",
-                    false,
-                    "claims are not in ascending order",
-                );
+                checks.record("previous claims order", false, "claims are not in ascending order");
             }
         }
         Err(error) => {
@@ -535,10 +464,7 @@ async fn check_previous(chain: &Chain, claim: &EpochClaim<'_>, checks: &mut Chec
 }
 
 /// The model's corpus from documents that are what the chain committed to; `None` if one is not.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what a corpus depends on, each used once"
-)]
+#[expect(clippy::too_many_arguments, reason = "what a corpus depends on, each used once")]
 async fn corpus_of(
     chain: &Chain,
     model: &Model,
@@ -559,14 +485,9 @@ async fn corpus_of(
         let version = chain.datanet_version(*reference).await?;
         let mut documents = Vec::new();
         for contribution in version.active.clone() {
-            let document = source
-                .document(contribution.commitment.content_hash)
-                .await?;
+            let document = source.document(contribution.commitment.content_hash).await?;
             match content::verify(&contribution, &document) {
-                Ok(()) => documents.push(CorpusDocument {
-                    contribution,
-                    document,
-                }),
+                Ok(()) => documents.push(CorpusDocument { contribution, document }),
                 Err(error) => wrong.push(error.to_string()),
             }
         }
@@ -576,16 +497,9 @@ async fn corpus_of(
         all.extend(documents);
     }
     let count = all.len();
-    let documents_ok = checks.none(
-        "documents",
-        &wrong,
-        format!("{count} documents of {}", model.name),
-    );
-    checks.none(
-        "cluster maps",
-        &clusters,
-        format!("{} Datanet versions", model.datanets.len()),
-    );
+    let documents_ok =
+        checks.none("documents", &wrong, format!("{count} documents of {}", model.name));
+    checks.none("cluster maps", &clusters, format!("{} Datanet versions", model.datanets.len()));
     if !documents_ok {
         return Ok(None);
     }
@@ -624,22 +538,13 @@ fn check_records(
             ));
         }
         if !retrieval_holds(stored, model, corpus) {
-            retrievals.push(format!(
-                "receipt {number}: other chunks than the ranking gives"
-            ));
+            retrievals.push(format!("receipt {number}: other chunks than the ranking gives"));
         }
-        settled.push(SettledReceipt {
-            receipt: stored.receipt.clone(),
-            record,
-        });
+        settled.push(SettledReceipt { receipt: stored.receipt.clone(), record });
     }
     let count = claim.receipts.len();
     checks.none("records", &records, format!("{count} records recomputed"));
-    checks.none(
-        "retrieval",
-        &retrievals,
-        format!("{count} retrievals recomputed"),
-    );
+    checks.none("retrieval", &retrievals, format!("{count} retrievals recomputed"));
     Ok(Some(settled))
 }
 
@@ -649,11 +554,7 @@ fn retrieval_holds(stored: &StoredReceipt, model: &Model, corpus: &Corpus) -> bo
     let query = retrieval_query(&stored.request);
     let ranked = corpus.retrieve(query, model.retrieval_chunks.into());
     let mut used = stored.retrieved.clone();
-    let mut best: Vec<_> = ranked
-        .iter()
-        .take(used.len())
-        .map(|chunk| chunk.reference)
-        .collect();
+    let mut best: Vec<_> = ranked.iter().take(used.len()).map(|chunk| chunk.reference).collect();
     used.sort_unstable();
     best.sort_unstable();
     used == best
@@ -679,20 +580,12 @@ fn corpus_evidence(model: &Model, corpus: &Corpus) -> CorpusEvidence {
         .filter_map(|member| corpus.document(member.contribution))
         .map(|document| document.contribution.commitment.content_hash)
         .collect();
-    CorpusEvidence {
-        model: model.id,
-        datanets: model.datanets.clone(),
-        members,
-        documents,
-    }
+    CorpusEvidence { model: model.id, datanets: model.datanets.clone(), members, documents }
 }
 
 /// The signer of a 65-byte signature r ‖ s ‖ v.
 pub(crate) fn recover(signature: &[u8], digest: B256) -> Option<Address> {
-    Signature::from_raw(signature)
-        .ok()?
-        .recover_address_from_prehash(&digest)
-        .ok()
+    Signature::from_raw(signature).ok()?.recover_address_from_prehash(&digest).ok()
 }
 
 impl From<ScoresError> for AuditError {

@@ -13,12 +13,18 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::Eip712Domain;
 use axum::http::StatusCode;
-use models::{ChatMessage, Completion, Event, FinishReason, GenerateRequest, LanguageModel, ModelError, SamplingParams, TokenId};
+use models::{
+    ChatMessage, Completion, Event, FinishReason, GenerateRequest, LanguageModel, ModelError,
+    SamplingParams, TokenId,
+};
 use parking_lot::Mutex;
 use scores::{
     eip712::{InferenceReceipt, Voucher, escrow_domain, settlement_domain},
     epoch::fee,
-    exchange::{CanonicalMessage, CanonicalRequest, CanonicalResponse, EXCHANGE_VERSION, RetrievedChunk, retrieval_root},
+    exchange::{
+        CanonicalMessage, CanonicalRequest, CanonicalResponse, EXCHANGE_VERSION, RetrievedChunk,
+        retrieval_root,
+    },
     spec::EngineSpec,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -98,7 +104,10 @@ pub struct Caller {
 pub enum Admitted {
     /// The same request was answered before; nothing is charged.
     Replayed(Box<Call>),
-    Running { envelope: Envelope, updates: UnboundedReceiver<Update> },
+    Running {
+        envelope: Envelope,
+        updates: UnboundedReceiver<Update>,
+    },
 }
 
 /// What becomes of a running call: any number of `Text`, then one of the others.
@@ -163,7 +172,18 @@ impl Gateway {
             margin_s: config.authorization_margin_s,
         };
         let receipts = settlement_domain(config.chain_id, config.contracts.settlement);
-        Self { config, model, chain, ledger, spec, signer, accounts: Arc::default(), terms, receipts, running: Arc::default() }
+        Self {
+            config,
+            model,
+            chain,
+            ledger,
+            spec,
+            signer,
+            accounts: Arc::default(),
+            terms,
+            receipts,
+            running: Arc::default(),
+        }
     }
 
     /// The gateway's own address.
@@ -172,10 +192,18 @@ impl Gateway {
     }
 
     /// Checks a request, reserves its worst case and starts the answer.
-    pub async fn admit(self: &Arc<Self>, caller: Caller, asked: Asked) -> Result<Admitted, ApiError> {
+    pub async fn admit(
+        self: &Arc<Self>,
+        caller: Caller,
+        asked: Asked,
+    ) -> Result<Admitted, ApiError> {
         let Some(served) = self.chain.models().get(&asked.model).cloned() else {
-            let message = format!("the model `{}` does not exist or is not served here", asked.model);
-            return Err(ApiError { param: Some("model"), ..ApiError::not_found("model_not_found", message) });
+            let message =
+                format!("the model `{}` does not exist or is not served here", asked.model);
+            return Err(ApiError {
+                param: Some("model"),
+                ..ApiError::not_found("model_not_found", message)
+            });
         };
         let guard = match self.claim(&caller).await? {
             Claim::Answered(call) => return Ok(Admitted::Replayed(call)),
@@ -218,14 +246,27 @@ impl Gateway {
         let sink = Box::new(move |event| {
             // Both channels are bounded by the length of the answer. A client that hung up dropped its receiver.
             let heard = events.send(event).is_ok();
-            if heard && !listening.is_closed() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if heard && !listening.is_closed() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         });
         self.model.submit(job, sink).map_err(model_error)?;
         let created = now();
-        let id = format!("{}{:016x}{:016x}", asked.kind.id_prefix(), created, rand::random::<u64>());
+        let id =
+            format!("{}{:016x}{:016x}", asked.kind.id_prefix(), created, rand::random::<u64>());
         let envelope = Envelope { kind: asked.kind, id, created, model: asked.model };
         let retrieved = passages.into_iter().map(|passage| passage.reference).collect();
-        let job = Job { caller, served, request, retrieved, reservation, stream: asked.stream, _running: guard };
+        let job = Job {
+            caller,
+            served,
+            request,
+            retrieved,
+            reservation,
+            stream: asked.stream,
+            _running: guard,
+        };
         tokio::spawn(self.clone().drive(job, heard, updates));
         Ok(Admitted::Running { envelope, updates: receiver })
     }
@@ -246,7 +287,12 @@ impl Gateway {
                 && running.contains(&(caller.customer, key))
             {
                 let message = "the same request is being answered; ask again when it is done";
-                let conflict = ApiError::new(StatusCode::CONFLICT, "invalid_request_error", "request_in_progress", message);
+                let conflict = ApiError::new(
+                    StatusCode::CONFLICT,
+                    "invalid_request_error",
+                    "request_in_progress",
+                    message,
+                );
                 return Err(ApiError { retry_after: Some(1), ..conflict });
             }
             // Equal bodies may run side by side when nobody says that they are one request: the first of them holds the key.
@@ -255,7 +301,8 @@ impl Gateway {
         };
         let Some(key) = asked_before else { return Ok(Claim::New(guard)) };
         let (ledger, customer) = (self.ledger.clone(), caller.customer);
-        let before = blocking(move || ledger.retried(customer, key)).await?.map_err(ApiError::internal)?;
+        let before =
+            blocking(move || ledger.retried(customer, key)).await?.map_err(ApiError::internal)?;
         match before {
             None => Ok(Claim::New(guard)),
             Some(call) if call.body == caller.body => Ok(Claim::Answered(Box::new(call))),
@@ -301,7 +348,12 @@ impl Gateway {
     ) -> Result<(Vec<TokenId>, Vec<RetrievedText>), ApiError> {
         let corpus = match &served.corpus {
             Ok(corpus) => corpus.clone(),
-            Err(reason) => return Err(ApiError::unavailable("model_not_ready", format!("the model cannot answer yet: {reason}"))),
+            Err(reason) => {
+                return Err(ApiError::unavailable(
+                    "model_not_ready",
+                    format!("the model cannot answer yet: {reason}"),
+                ));
+            }
         };
         let limit = match asked.kind {
             Kind::Chat => usize::from(served.model.retrieval_chunks),
@@ -310,7 +362,10 @@ impl Gateway {
         let (model, kind, messages) = (self.model.clone(), asked.kind, asked.messages.clone());
         let question = retrieval_query(request).to_owned();
         let (room, enough) = (self.model.context(), self.config.retrieval_prompt_tokens_max);
-        let answer = asked.max_tokens.unwrap_or(self.config.completion_tokens_default).min(self.config.completion_tokens_max);
+        let answer = asked
+            .max_tokens
+            .unwrap_or(self.config.completion_tokens_default)
+            .min(self.config.completion_tokens_max);
         let composed = blocking(move || {
             let plain = tokenise(model.as_ref(), kind, &messages)?;
             if plain.len().saturating_add(answer as usize) > room || limit == 0 {
@@ -318,9 +373,12 @@ impl Gateway {
             }
             let mut passages = corpus.retrieve(&question, limit);
             while !passages.is_empty() {
-                let mut prompt = tokenise(model.as_ref(), kind, &with_passages(&messages, &passages))?;
+                let mut prompt =
+                    tokenise(model.as_ref(), kind, &with_passages(&messages, &passages))?;
                 prompt.extend(model.encode(OPENING)?);
-                if prompt.len() <= enough.max(plain.len()) && prompt.len().saturating_add(answer as usize) <= room {
+                if prompt.len() <= enough.max(plain.len())
+                    && prompt.len().saturating_add(answer as usize) <= room
+                {
                     return Ok((prompt, passages));
                 }
                 passages.pop();
@@ -333,25 +391,43 @@ impl Gateway {
     async fn reserve(&self, caller: &Caller, worst: u128) -> Result<Reservation, ApiError> {
         let authorization = self.chain.authorization(caller.customer).await.map_err(|cause| {
             tracing::warn!(%cause, "the chain does not answer");
-            ApiError::unavailable("chain_unavailable", "the gateway cannot read the chain at the moment")
+            ApiError::unavailable(
+                "chain_unavailable",
+                "the gateway cannot read the chain at the moment",
+            )
         })?;
         let charged = || self.ledger.charged(caller.customer, authorization.nonce);
         let voucher = caller.voucher.as_deref();
-        let reserved = self.accounts.reserve(&self.terms, caller.customer, authorization, worst, now(), voucher, charged);
+        let reserved = self.accounts.reserve(
+            &self.terms,
+            caller.customer,
+            authorization,
+            worst,
+            now(),
+            voucher,
+            charged,
+        );
         reserved.map_err(|error| {
             let code = match error {
                 ChargeError::Unauthorised { .. } => "authorization_missing",
                 ChargeError::Expiring { .. } => "authorization_expiring",
                 ChargeError::Exhausted { .. } => "escrow_exhausted",
                 ChargeError::VoucherMissing { .. } => "voucher_required",
-                ChargeError::VoucherSignature { .. } | ChargeError::VoucherMalformed => "voucher_invalid",
+                ChargeError::VoucherSignature { .. } | ChargeError::VoucherMalformed => {
+                    "voucher_invalid"
+                }
             };
             ApiError::payment(code, error.to_string())
         })
     }
 
     /// Passes the answer on and settles it.
-    async fn drive(self: Arc<Self>, job: Job, mut events: UnboundedReceiver<Event>, updates: UnboundedSender<Update>) {
+    async fn drive(
+        self: Arc<Self>,
+        job: Job,
+        mut events: UnboundedReceiver<Event>,
+        updates: UnboundedSender<Update>,
+    ) {
         while let Some(event) = events.recv().await {
             match event {
                 Event::Prefilled(_) => {}
@@ -365,7 +441,9 @@ impl Gateway {
                 Event::Finished(completion) => {
                     observe(&completion);
                     // Whoever hangs up pays for what was streamed until then; without streaming nothing was delivered.
-                    if completion.finish == FinishReason::Cancelled && (!job.stream || completion.tokens.is_empty()) {
+                    if completion.finish == FinishReason::Cancelled
+                        && (!job.stream || completion.tokens.is_empty())
+                    {
                         return;
                     }
                     let settled = blocking(move || self.settle(job, completion)).await;
@@ -385,8 +463,10 @@ impl Gateway {
     /// Signs and stores the receipt; the call is on disk when this returns.
     fn settle(&self, job: Job, completion: Completion) -> Result<Call, SettleError> {
         let Job { caller, served, request, retrieved, reservation, .. } = &job;
-        let tokens_in = u32::try_from(completion.prompt_tokens).map_err(|_| SettleError::TooMany("prompt tokens"))?;
-        let tokens_out = u32::try_from(completion.tokens.len()).map_err(|_| SettleError::TooMany("answer tokens"))?;
+        let tokens_in = u32::try_from(completion.prompt_tokens)
+            .map_err(|_| SettleError::TooMany("prompt tokens"))?;
+        let tokens_out = u32::try_from(completion.tokens.len())
+            .map_err(|_| SettleError::TooMany("answer tokens"))?;
         let fee = fee(tokens_in, tokens_out, served.model.price_1k_in, served.model.price_1k_out)?;
         // What was generated, which is what is paid for: an answer cut at a stop string was longer than what was delivered.
         let text = self.model.decode(&completion.tokens);
@@ -401,7 +481,10 @@ impl Gateway {
             let (debt, voucher) = match reservation {
                 None => (0, None),
                 Some(reservation) => {
-                    let charged = charges.of(caller.customer, reservation.nonce).total.max(reservation.redeemed);
+                    let charged = charges
+                        .of(caller.customer, reservation.nonce)
+                        .total
+                        .max(reservation.redeemed);
                     let debt = charged.saturating_add(fee);
                     (debt, Some(self.voucher(reservation, debt)?))
                 }
@@ -478,11 +561,16 @@ fn finish_reason(finish: FinishReason) -> &'static str {
     }
 }
 
-fn tokenise(model: &dyn LanguageModel, kind: Kind, messages: &[ChatMessage]) -> Result<Vec<TokenId>, ModelError> {
+fn tokenise(
+    model: &dyn LanguageModel,
+    kind: Kind,
+    messages: &[ChatMessage],
+) -> Result<Vec<TokenId>, ModelError> {
     match kind {
         Kind::Chat => model.encode_chat(messages),
         Kind::Completion => {
-            let texts: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
+            let texts: Vec<&str> =
+                messages.iter().map(|message| message.content.as_str()).collect();
             model.encode(&texts.concat())
         }
     }
@@ -490,12 +578,25 @@ fn tokenise(model: &dyn LanguageModel, kind: Kind, messages: &[ChatMessage]) -> 
 
 fn model_error(error: ModelError) -> ApiError {
     match error {
-        ModelError::EmptyPrompt => ApiError::invalid("empty_prompt", Some("messages"), error.to_string()),
-        ModelError::ContextExceeded { .. } => ApiError::invalid("context_length_exceeded", Some("messages"), error.to_string()),
-        ModelError::Parameter { name, .. } => ApiError::invalid("invalid_value", Some(name), error.to_string()),
-        ModelError::Template(_) => ApiError::invalid("invalid_messages", Some("messages"), error.to_string()),
+        ModelError::EmptyPrompt => {
+            ApiError::invalid("empty_prompt", Some("messages"), error.to_string())
+        }
+        ModelError::ContextExceeded { .. } => {
+            ApiError::invalid("context_length_exceeded", Some("messages"), error.to_string())
+        }
+        ModelError::Parameter { name, .. } => {
+            ApiError::invalid("invalid_value", Some(name), error.to_string())
+        }
+        ModelError::Template(_) => {
+            ApiError::invalid("invalid_messages", Some("messages"), error.to_string())
+        }
         ModelError::QueueFull { .. } => {
-            let full = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "queue_full", error.to_string());
+            let full = ApiError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limit_error",
+                "queue_full",
+                error.to_string(),
+            );
             ApiError { retry_after: Some(5), ..full }
         }
         ModelError::Stopped => ApiError::unavailable("model_stopped", error.to_string()),
@@ -504,14 +605,20 @@ fn model_error(error: ModelError) -> ApiError {
 }
 
 fn observe(completion: &Completion) {
-    metrics::counter!("openledger_gateway_prompt_tokens_total").increment(completion.prompt_tokens as u64);
-    metrics::counter!("openledger_gateway_answer_tokens_total").increment(completion.tokens.len() as u64);
-    metrics::histogram!("openledger_gateway_prefill_seconds").record(completion.prefill.as_secs_f64());
-    metrics::histogram!("openledger_gateway_generation_seconds").record(completion.generation.as_secs_f64());
+    metrics::counter!("openledger_gateway_prompt_tokens_total")
+        .increment(completion.prompt_tokens as u64);
+    metrics::counter!("openledger_gateway_answer_tokens_total")
+        .increment(completion.tokens.len() as u64);
+    metrics::histogram!("openledger_gateway_prefill_seconds")
+        .record(completion.prefill.as_secs_f64());
+    metrics::histogram!("openledger_gateway_generation_seconds")
+        .record(completion.generation.as_secs_f64());
 }
 
 /// Runs `work` where blocking is allowed. A panic in it fails this request only.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
 

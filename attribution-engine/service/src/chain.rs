@@ -99,25 +99,13 @@ impl Default for Contracts {
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
     #[error("{what}: {source}")]
-    Call {
-        what: &'static str,
-        source: Box<alloy_contract::Error>,
-    },
+    Call { what: &'static str, source: Box<alloy_contract::Error> },
     #[error("{what}: {source}")]
-    Rpc {
-        what: &'static str,
-        source: Box<TransportError>,
-    },
+    Rpc { what: &'static str, source: Box<TransportError> },
     #[error("{what}: no receipt: {source}")]
-    Pending {
-        what: &'static str,
-        source: Box<PendingTransactionError>,
-    },
+    Pending { what: &'static str, source: Box<PendingTransactionError> },
     #[error("{what} reverted in transaction {transaction}")]
-    Reverted {
-        what: &'static str,
-        transaction: TxHash,
-    },
+    Reverted { what: &'static str, transaction: TxHash },
     #[error("the node's chain id is {found}, expected {expected}")]
     ChainId { expected: u64, found: u64 },
     #[error("{0} is not on chain")]
@@ -125,26 +113,13 @@ pub enum ChainError {
     #[error(
         "Datanet {datanet} version {version} has {expected} contributions, {found} acceptances were found"
     )]
-    AcceptancesMissing {
-        datanet: DatanetId,
-        version: u32,
-        expected: u32,
-        found: usize,
-    },
+    AcceptancesMissing { datanet: DatanetId, version: u32, expected: u32, found: usize },
     #[error(
         "Datanet {datanet} version {version}: acceptances hash to {computed}, published is {published}"
     )]
-    ContributionsRoot {
-        datanet: DatanetId,
-        version: u32,
-        computed: B256,
-        published: B256,
-    },
+    ContributionsRoot { datanet: DatanetId, version: u32, computed: B256, published: B256 },
     #[error("a log of {what} cannot be decoded: {source}")]
-    Log {
-        what: &'static str,
-        source: alloy_sol_types::Error,
-    },
+    Log { what: &'static str, source: alloy_sol_types::Error },
     #[error(transparent)]
     Scores(#[from] scores::ScoresError),
 }
@@ -208,10 +183,8 @@ impl Chain {
         signer: PrivateKeySigner,
     ) -> Result<Self> {
         let sender = signer.address();
-        let provider = ProviderBuilder::new()
-            .wallet(EthereumWallet::from(signer))
-            .connect_http(rpc)
-            .erased();
+        let provider =
+            ProviderBuilder::new().wallet(EthereumWallet::from(signer)).connect_http(rpc).erased();
         Self::with_provider(provider, contracts, Some(sender)).await
     }
 
@@ -220,16 +193,8 @@ impl Chain {
         contracts: Contracts,
         sender: Option<Address>,
     ) -> Result<Self> {
-        let chain_id = provider
-            .get_chain_id()
-            .await
-            .map_err(rpc("reading the chain id"))?;
-        Ok(Self {
-            provider,
-            contracts,
-            chain_id,
-            sender,
-        })
+        let chain_id = provider.get_chain_id().await.map_err(rpc("reading the chain id"))?;
+        Ok(Self { provider, contracts, chain_id, sender })
     }
 
     pub const fn chain_id(&self) -> u64 {
@@ -263,14 +228,9 @@ impl Chain {
     /// Number and timestamp (Unix seconds) of the latest block.
     pub async fn latest_block(&self) -> Result<(u64, u64)> {
         let what = "reading the latest block";
-        let block = self
-            .provider
-            .get_block_by_number(BlockNumberOrTag::Latest)
-            .await
-            .map_err(rpc(what))?;
-        Ok(block.map_or((0, 0), |block| {
-            (block.header.number, block.header.timestamp)
-        }))
+        let block =
+            self.provider.get_block_by_number(BlockNumberOrTag::Latest).await.map_err(rpc(what))?;
+        Ok(block.map_or((0, 0), |block| (block.header.number, block.header.timestamp)))
     }
 
     /// A contribution, which must be revealed.
@@ -306,13 +266,8 @@ impl Chain {
         let (mut acceptances, tombstones) = self.datanet_history(datanet).await?;
         let gone: BTreeSet<ContributionId> = tombstones.keys().copied().collect();
         acceptances.sort_by_key(|acceptance| acceptance.index);
-        self.read_all(
-            acceptances
-                .iter()
-                .map(|a| a.contribution)
-                .filter(|id| !gone.contains(id)),
-        )
-        .await
+        self.read_all(acceptances.iter().map(|a| a.contribution).filter(|id| !gone.contains(id)))
+            .await
     }
 
     /// A published version, with its contributions checked against the root on chain.
@@ -331,12 +286,7 @@ impl Chain {
             .event_signature(IDatanetRegistry::VersionPublished::SIGNATURE_HASH)
             .topic1(datanet.to_u256())
             .topic2(U256::from(version));
-        let published = self
-            .logs(filter, 0)
-            .await?
-            .first()
-            .map(position)
-            .ok_or(missing)?;
+        let published = self.logs(filter, 0).await?.first().map(position).ok_or(missing)?;
         let (mut acceptances, tombstones) = self.datanet_history(datanet).await?;
         acceptances.retain(|acceptance| acceptance.index < stored.contributionCount);
         acceptances.sort_by_key(|acceptance| acceptance.index);
@@ -348,9 +298,7 @@ impl Chain {
                 found: acceptances.len(),
             });
         }
-        let accepted = self
-            .read_all(acceptances.iter().map(|a| a.contribution))
-            .await?;
+        let accepted = self.read_all(acceptances.iter().map(|a| a.contribution)).await?;
         let computed = merkle::root_of(accepted.iter().map(Contribution::leaf))?;
         if computed != stored.contributionsRoot {
             return Err(ChainError::ContributionsRoot {
@@ -362,11 +310,7 @@ impl Chain {
         }
         let active = accepted
             .into_iter()
-            .filter(|c| {
-                tombstones
-                    .get(&c.id)
-                    .is_none_or(|tombstone| *tombstone > published)
-            })
+            .filter(|c| tombstones.get(&c.id).is_none_or(|tombstone| *tombstone > published))
             .collect();
         Ok(DatanetVersion {
             datanet,
@@ -379,12 +323,7 @@ impl Chain {
 
     /// Models registered so far, retired ones included.
     pub async fn model_count(&self) -> Result<u64> {
-        let count = self
-            .models()
-            .modelCount()
-            .call()
-            .await
-            .map_err(call("counting models"))?;
+        let count = self.models().modelCount().call().await.map_err(call("counting models"))?;
         Ok(ModelId::try_from(count)?.0)
     }
 
@@ -394,23 +333,12 @@ impl Chain {
             return Err(ChainError::NotFound(Missing::Model(id)));
         }
         let models = self.models();
-        let stored = models
-            .model(id.to_u256())
-            .call()
-            .await
-            .map_err(call(what))?;
-        let datanets = models
-            .datanetsOf(id.to_u256())
-            .call()
-            .await
-            .map_err(call(what))?;
+        let stored = models.model(id.to_u256()).call().await.map_err(call(what))?;
+        let datanets = models.datanetsOf(id.to_u256()).call().await.map_err(call(what))?;
         let datanets = datanets
             .into_iter()
             .map(|r| {
-                Ok(DatanetRef {
-                    datanet: DatanetId::try_from(r.datanetId)?,
-                    version: r.version,
-                })
+                Ok(DatanetRef { datanet: DatanetId::try_from(r.datanetId)?, version: r.version })
             })
             .collect::<Result<Vec<_>>>()?;
         let params = stored.params;
@@ -441,9 +369,7 @@ impl Chain {
 
     /// Every (in, out) price that the model has had up to now, wei per 1,000 tokens.
     pub async fn prices(&self, id: ModelId) -> Result<BTreeSet<(u128, u128)>> {
-        let filter = Filter::new()
-            .address(self.contracts.models)
-            .topic1(id.to_u256());
+        let filter = Filter::new().address(self.contracts.models).topic1(id.to_u256());
         let registered = IModelRegistry::ModelRegistered::SIGNATURE_HASH;
         let changed = IModelRegistry::PriceChanged::SIGNATURE_HASH;
         let filter = filter.event_signature(vec![registered, changed]);
@@ -468,12 +394,8 @@ impl Chain {
         gateway: Address,
     ) -> Result<Authorization> {
         let what = "reading an authorisation";
-        let stored = self
-            .escrow()
-            .authorization(customer, gateway)
-            .call()
-            .await
-            .map_err(call(what))?;
+        let stored =
+            self.escrow().authorization(customer, gateway).call().await.map_err(call(what))?;
         Ok(Authorization {
             signer: stored.signer,
             cap: stored.cap,
@@ -485,12 +407,7 @@ impl Chain {
 
     pub async fn settlement_parameters(&self) -> Result<SettlementParameters> {
         let what = "reading the settlement's parameters";
-        let stored = self
-            .settlement()
-            .parameters()
-            .call()
-            .await
-            .map_err(call(what))?;
+        let stored = self.settlement().parameters().call().await.map_err(call(what))?;
         Ok(SettlementParameters {
             platform_bps: stored.platformBps,
             threshold: stored.threshold,
@@ -505,16 +422,11 @@ impl Chain {
     /// The platform's share as it stood at the end of `block`; later changes do not touch earlier epochs.
     pub async fn platform_bps_at(&self, block: u64) -> Result<u16> {
         let signature = IAttributionSettlement::ParametersSet::SIGNATURE_HASH;
-        let filter = Filter::new()
-            .address(self.contracts.settlement)
-            .event_signature(signature);
+        let filter = Filter::new().address(self.contracts.settlement).event_signature(signature);
         let mut at = None;
         for log in self.logs(filter, 0).await? {
             if log.block_number.is_some_and(|number| number <= block) {
-                at = Some(decode::<IAttributionSettlement::ParametersSet>(
-                    &log,
-                    "ParametersSet",
-                )?);
+                at = Some(decode::<IAttributionSettlement::ParametersSet>(&log, "ParametersSet")?);
             }
         }
         match at {
@@ -526,60 +438,33 @@ impl Chain {
 
     /// Id that the next post must have.
     pub async fn next_epoch_id(&self) -> Result<u64> {
-        self.settlement()
-            .nextEpochId()
-            .call()
-            .await
-            .map_err(call("reading the next epoch id"))
+        self.settlement().nextEpochId().call().await.map_err(call("reading the next epoch id"))
     }
 
     /// Id of the epoch whose claims root is in force; zero for none.
     pub async fn last_activated(&self) -> Result<u64> {
-        self.settlement()
-            .lastActivated()
-            .call()
-            .await
-            .map_err(call("reading the last epoch"))
+        self.settlement().lastActivated().call().await.map_err(call("reading the last epoch"))
     }
 
     /// Number that the gateway's next epoch must begin with.
     pub async fn next_receipt_of(&self, gateway: Address) -> Result<u64> {
         let what = "reading the next receipt number";
-        self.settlement()
-            .nextReceiptOf(gateway)
-            .call()
-            .await
-            .map_err(call(what))
+        self.settlement().nextReceiptOf(gateway).call().await.map_err(call(what))
     }
 
     /// What the gateway has redeemed and no epoch reserves, wei.
     pub async fn funds_available(&self, gateway: Address) -> Result<U256> {
         let what = "reading a gateway's funds";
-        Ok(self
-            .settlement()
-            .fundsOf(gateway)
-            .call()
-            .await
-            .map_err(call(what))?
-            .available)
+        Ok(self.settlement().fundsOf(gateway).call().await.map_err(call(what))?.available)
     }
 
     pub async fn is_engine(&self, account: Address) -> Result<bool> {
-        self.settlement()
-            .isEngine(account)
-            .call()
-            .await
-            .map_err(call("reading an engine"))
+        self.settlement().isEngine(account).call().await.map_err(call("reading an engine"))
     }
 
     /// An epoch's state; `EpochStatus::None` if it was never posted.
     pub async fn epoch(&self, id: u64) -> Result<EpochState> {
-        let stored = self
-            .settlement()
-            .epoch(id)
-            .call()
-            .await
-            .map_err(call("reading an epoch"))?;
+        let stored = self.settlement().epoch(id).call().await.map_err(call("reading an epoch"))?;
         let status = match stored.status {
             IAttributionSettlement::EpochStatus::Posted => EpochStatus::Posted,
             IAttributionSettlement::EpochStatus::Activated => EpochStatus::Activated,
@@ -659,12 +544,8 @@ impl Chain {
                 (voucher, signature.clone())
             })
             .unzip();
-        let pending = self
-            .escrow()
-            .redeem(vouchers, signatures)
-            .send()
-            .await
-            .map_err(call(what))?;
+        let pending =
+            self.escrow().redeem(vouchers, signatures).send().await.map_err(call(what))?;
         mined(what, pending.get_receipt().await)
     }
 
@@ -689,12 +570,7 @@ impl Chain {
     /// Activates an epoch after its window.
     pub async fn activate(&self, post: &EpochPost) -> Result<TransactionReceipt> {
         let what = "activating an epoch";
-        let sent = self
-            .settlement()
-            .activate(to_binding(post))
-            .send()
-            .await
-            .map_err(call(what))?;
+        let sent = self.settlement().activate(to_binding(post)).send().await.map_err(call(what))?;
         mined(what, sent.get_receipt().await)
     }
 
@@ -783,10 +659,7 @@ struct Acceptance {
 type LogPosition = (u64, u64);
 
 fn position(log: &Log) -> LogPosition {
-    (
-        log.block_number.unwrap_or_default(),
-        log.log_index.unwrap_or_default(),
-    )
+    (log.block_number.unwrap_or_default(), log.log_index.unwrap_or_default())
 }
 
 fn decode<E: SolEvent>(log: &Log, what: &'static str) -> Result<E> {
@@ -796,10 +669,7 @@ fn decode<E: SolEvent>(log: &Log, what: &'static str) -> Result<E> {
 }
 
 fn call(what: &'static str) -> impl FnOnce(alloy_contract::Error) -> ChainError {
-    move |source| ChainError::Call {
-        what,
-        source: Box::new(source),
-    }
+    move |source| ChainError::Call { what, source: Box::new(source) }
 }
 
 /// For views that revert when what they are asked for does not exist.
@@ -814,27 +684,19 @@ fn lookup(
 }
 
 fn rpc(what: &'static str) -> impl FnOnce(TransportError) -> ChainError {
-    move |source| ChainError::Rpc {
-        what,
-        source: Box::new(source),
-    }
+    move |source| ChainError::Rpc { what, source: Box::new(source) }
 }
 
 fn mined(
     what: &'static str,
     receipt: std::result::Result<TransactionReceipt, PendingTransactionError>,
 ) -> Result<TransactionReceipt> {
-    let receipt = receipt.map_err(|source| ChainError::Pending {
-        what,
-        source: Box::new(source),
-    })?;
+    let receipt =
+        receipt.map_err(|source| ChainError::Pending { what, source: Box::new(source) })?;
     if receipt.status() {
         Ok(receipt)
     } else {
-        Err(ChainError::Reverted {
-            what,
-            transaction: receipt.transaction_hash,
-        })
+        Err(ChainError::Reverted { what, transaction: receipt.transaction_hash })
     }
 }
 
@@ -890,10 +752,7 @@ fn from_binding(post: IAttributionSettlement::EpochPost) -> EpochPost {
         pools: post
             .pools
             .into_iter()
-            .map(|pool| eip712::PoolTotal {
-                datanetId: pool.datanetId,
-                amount: pool.amount,
-            })
+            .map(|pool| eip712::PoolTotal { datanetId: pool.datanetId, amount: pool.amount })
             .collect(),
     }
 }

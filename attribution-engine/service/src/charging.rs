@@ -17,11 +17,17 @@ use crate::{chain::Authorization, evidence::SignedVoucher, ledger::Charged};
 /// Why a call is not paid for. The text goes to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChargeError {
-    #[error("no authorisation for gateway {gateway}: deposit to InferenceEscrow and authorise this gateway")]
+    #[error(
+        "no authorisation for gateway {gateway}: deposit to InferenceEscrow and authorise this gateway"
+    )]
     Unauthorised { gateway: Address },
-    #[error("the authorisation expires at {expiry} (Unix seconds), too soon to redeem a voucher: extend it")]
+    #[error(
+        "the authorisation expires at {expiry} (Unix seconds), too soon to redeem a voucher: extend it"
+    )]
     Expiring { expiry: u64 },
-    #[error("the call may cost {needed} wei, {left} wei of the authorisation are left: raise its cap or lower max_tokens")]
+    #[error(
+        "the call may cost {needed} wei, {left} wei of the authorisation are left: raise its cap or lower max_tokens"
+    )]
     Exhausted { needed: u128, left: u128 },
     #[error(
         "the authorisation's vouchers are signed by {signer}: send header x-openledger-voucher with nonce {nonce} and a \
@@ -30,7 +36,9 @@ pub enum ChargeError {
     VoucherMissing { signer: Address, nonce: u64, cumulative: u128 },
     #[error("the voucher is not signed by {signer}")]
     VoucherSignature { signer: Address },
-    #[error("the voucher's header is not JSON of the form {{\"nonce\":1,\"cumulative\":\"123\",\"signature\":\"0x…\"}}")]
+    #[error(
+        "the voucher's header is not JSON of the form {{\"nonce\":1,\"cumulative\":\"123\",\"signature\":\"0x…\"}}"
+    )]
     VoucherMalformed,
 }
 
@@ -148,7 +156,9 @@ fn check_voucher(
     }
     let voucher = Voucher { customer, gateway: terms.gateway, nonce, cumulative };
     let digest: B256 = voucher.digest(&terms.escrow);
-    let recovered = Signature::from_raw(&header.signature).ok().and_then(|s| s.recover_address_from_prehash(&digest).ok());
+    let recovered = Signature::from_raw(&header.signature)
+        .ok()
+        .and_then(|s| s.recover_address_from_prehash(&digest).ok());
     match recovered == Some(signer) {
         true => Ok(SignedVoucher { voucher, signature: header.signature }),
         false => Err(ChargeError::VoucherSignature { signer }),
@@ -166,14 +176,23 @@ mod tests {
     const NOW: u64 = 1_000;
 
     fn terms() -> Terms {
-        Terms { gateway: Address::repeat_byte(2), escrow: escrow_domain(1, Address::repeat_byte(3)), margin_s: 60 }
+        Terms {
+            gateway: Address::repeat_byte(2),
+            escrow: escrow_domain(1, Address::repeat_byte(3)),
+            margin_s: 60,
+        }
     }
 
     fn authorization(cap: u128) -> Authorization {
         Authorization { signer: terms().gateway, cap, redeemed: 0, expiry: NOW + 100, nonce: 1 }
     }
 
-    fn reserve(accounts: &Arc<Accounts>, a: Authorization, worst: u128, charged: u128) -> Result<Reservation, ChargeError> {
+    fn reserve(
+        accounts: &Arc<Accounts>,
+        a: Authorization,
+        worst: u128,
+        charged: u128,
+    ) -> Result<Reservation, ChargeError> {
         let charged = || Charged { nonce: 1, total: charged, voucher: None };
         accounts.reserve(&terms(), Address::repeat_byte(1), a, worst, NOW, None, charged)
     }
@@ -182,7 +201,10 @@ mod tests {
     fn running_calls_count_against_the_cap() {
         let accounts = Arc::new(Accounts::default());
         let first = reserve(&accounts, authorization(100), 40, 30).unwrap();
-        assert_eq!(reserve(&accounts, authorization(100), 31, 30).err(), Some(ChargeError::Exhausted { needed: 31, left: 30 }));
+        assert_eq!(
+            reserve(&accounts, authorization(100), 31, 30).err(),
+            Some(ChargeError::Exhausted { needed: 31, left: 30 })
+        );
         let second = reserve(&accounts, authorization(100), 30, 30).unwrap();
         drop(first);
         assert!(reserve(&accounts, authorization(100), 40, 30).is_ok());
@@ -194,7 +216,10 @@ mod tests {
     fn what_the_chain_redeemed_counts_if_the_books_know_less() {
         let accounts = Arc::new(Accounts::default());
         let authorization = Authorization { redeemed: 80, ..authorization(100) };
-        assert_eq!(reserve(&accounts, authorization, 30, 0).err(), Some(ChargeError::Exhausted { needed: 30, left: 20 }));
+        assert_eq!(
+            reserve(&accounts, authorization, 30, 0).err(),
+            Some(ChargeError::Exhausted { needed: 30, left: 20 })
+        );
     }
 
     #[test]
@@ -203,7 +228,10 @@ mod tests {
         let none = reserve(&accounts, Authorization { nonce: 0, ..authorization(0) }, 1, 0).err();
         assert_eq!(none, Some(ChargeError::Unauthorised { gateway: terms().gateway }));
         let soon = Authorization { expiry: NOW + 60, ..authorization(100) };
-        assert_eq!(reserve(&accounts, soon, 1, 0).err(), Some(ChargeError::Expiring { expiry: NOW + 60 }));
+        assert_eq!(
+            reserve(&accounts, soon, 1, 0).err(),
+            Some(ChargeError::Expiring { expiry: NOW + 60 })
+        );
     }
 
     #[test]
@@ -220,16 +248,31 @@ mod tests {
                 Bytes::from(signature.as_bytes().to_vec())
             );
             let charged = || Charged { nonce: 1, total: 10, voucher: None };
-            accounts.reserve(&terms(), customer, authorization, 20, NOW, Some(&header), charged).map(|r| r.voucher.clone())
+            accounts
+                .reserve(&terms(), customer, authorization, 20, NOW, Some(&header), charged)
+                .map(|r| r.voucher.clone())
         };
-        let missing = ChargeError::VoucherMissing { signer: signer.address(), nonce: 1, cumulative: 30 };
+        let missing =
+            ChargeError::VoucherMissing { signer: signer.address(), nonce: 1, cumulative: 30 };
         assert_eq!(attempt(29, &signer), Err(missing));
         assert_eq!(attempt(101, &signer), Err(missing));
-        assert_eq!(attempt(30, &PrivateKeySigner::random()), Err(ChargeError::VoucherSignature { signer: signer.address() }));
+        assert_eq!(
+            attempt(30, &PrivateKeySigner::random()),
+            Err(ChargeError::VoucherSignature { signer: signer.address() })
+        );
         assert_eq!(attempt(30, &signer).unwrap().unwrap().voucher.cumulative, 30);
-        let none = accounts.reserve(&terms(), customer, authorization, 20, NOW, None, Charged::default);
+        let none =
+            accounts.reserve(&terms(), customer, authorization, 20, NOW, None, Charged::default);
         assert!(matches!(none.err(), Some(ChargeError::VoucherMissing { .. })));
-        let bad = accounts.reserve(&terms(), customer, authorization, 20, NOW, Some("{"), Charged::default);
+        let bad = accounts.reserve(
+            &terms(),
+            customer,
+            authorization,
+            20,
+            NOW,
+            Some("{"),
+            Charged::default,
+        );
         assert_eq!(bad.err(), Some(ChargeError::VoucherMalformed));
     }
 }

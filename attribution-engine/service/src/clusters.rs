@@ -39,12 +39,7 @@ pub enum CorpusError {
     #[error(
         "Datanet {datanet} version {version} was published with cluster map {published}, its documents make it {computed}"
     )]
-    ClusterMap {
-        datanet: DatanetId,
-        version: u32,
-        published: B256,
-        computed: B256,
-    },
+    ClusterMap { datanet: DatanetId, version: u32, published: B256, computed: B256 },
     #[error("contribution {0} has no tokens: the tokenizer knows none of its characters")]
     NoTokens(ContributionId),
 }
@@ -162,31 +157,17 @@ impl Corpus {
         spec.check()?;
         let found = codec.fingerprint();
         if found != spec.tokenizer_hash {
-            return Err(CorpusError::WrongTokenizer {
-                expected: spec.tokenizer_hash,
-                found,
-            });
+            return Err(CorpusError::WrongTokenizer { expected: spec.tokenizer_hash, found });
         }
-        let documents: BTreeMap<ContributionId, CorpusDocument> = documents
-            .into_iter()
-            .map(|document| (document.contribution.id, document))
-            .collect();
+        let documents: BTreeMap<ContributionId, CorpusDocument> =
+            documents.into_iter().map(|document| (document.contribution.id, document)).collect();
         let list: Vec<CorpusDocument> = documents.values().cloned().collect();
         let clusters = cluster_map(&list, spec.cluster)?;
         let index = open_index(&documents, codec, directory, found)?;
         let surprises = SurpriseTable::new(&index.unigrams(|id| clusters.is_founder(id)));
-        let founders = documents
-            .values()
-            .filter(|d| clusters.is_founder(d.contribution.id));
+        let founders = documents.values().filter(|d| clusters.is_founder(d.contribution.id));
         let chunks = ChunkIndex::new(founders.flat_map(chunks_of), spec.retrieval);
-        Ok(Self {
-            spec: spec.clone(),
-            documents,
-            clusters,
-            index,
-            surprises,
-            chunks,
-        })
+        Ok(Self { spec: spec.clone(), documents, clusters, index, surprises, chunks })
     }
 
     pub const fn spec(&self) -> &EngineSpec {
@@ -231,11 +212,7 @@ impl Corpus {
         let document = &self.documents.get(&contribution)?.document;
         let text = *chunks(document.text()).get(usize::try_from(chunk).ok()?)?;
         Some(RetrievedText {
-            reference: RetrievedChunk {
-                contribution,
-                chunk,
-                hash: keccak256(text),
-            },
+            reference: RetrievedChunk { contribution, chunk, hash: keccak256(text) },
             text: text.to_owned(),
         })
     }
@@ -250,12 +227,7 @@ impl Corpus {
     ) -> Result<AttributionRecord> {
         let prompt = prompt_tokens(request, codec)?;
         let answer = visible_tokens(response, codec);
-        self.attribute(
-            receipt.receipt_hash(),
-            receipt.engineSpecHash,
-            answer,
-            &prompt,
-        )
+        self.attribute(receipt.receipt_hash(), receipt.engineSpecHash, answer, &prompt)
     }
 
     /// The record of an answer's tokens. `prompt` holds the token ids of the customer's own messages, each by itself
@@ -272,36 +244,17 @@ impl Corpus {
         let floor_q16 = self.surprises.floor(params.floor_margin_q16);
         let in_prompt = credit::longest_in(answer, prompt.iter().map(Vec::as_slice));
         let in_corpus = self.index.longest(answer)?;
-        let longest: Vec<u32> = in_prompt
-            .iter()
-            .zip(&in_corpus)
-            .map(|(a, b)| *a.max(b))
-            .collect();
+        let longest: Vec<u32> = in_prompt.iter().zip(&in_corpus).map(|(a, b)| *a.max(b)).collect();
         let grams = credit::grams(&surprises, &longest, floor_q16, params.match_tokens_min);
         let (echoed, sought): (Vec<Gram>, Vec<Gram>) = grams.into_iter().partition(|gram| {
-            in_prompt
-                .get(gram.start as usize)
-                .is_some_and(|longest| *longest >= gram.length)
+            in_prompt.get(gram.start as usize).is_some_and(|longest| *longest >= gram.length)
         });
-        let mut held: Vec<HeldGram> = echoed
-            .into_iter()
-            .map(|gram| HeldGram {
-                gram,
-                holder: Holder::Prompt,
-            })
-            .collect();
+        let mut held: Vec<HeldGram> =
+            echoed.into_iter().map(|gram| HeldGram { gram, holder: Holder::Prompt }).collect();
         let earliest = self.index.earliest(answer, &sought)?;
-        held.extend(
-            sought
-                .into_iter()
-                .zip(earliest)
-                .filter_map(|(gram, found)| {
-                    Some(HeldGram {
-                        gram,
-                        holder: Holder::Contribution(found?.contribution),
-                    })
-                }),
-        );
+        held.extend(sought.into_iter().zip(earliest).filter_map(|(gram, found)| {
+            Some(HeldGram { gram, holder: Holder::Contribution(found?.contribution) })
+        }));
         let input = CreditInput {
             receipt_hash,
             engine_spec_hash,
@@ -323,11 +276,7 @@ impl Corpus {
 
 /// Token ids of each of the customer's messages.
 pub fn prompt_tokens(request: &CanonicalRequest, codec: &dyn TokenCodec) -> Result<Vec<Vec<u16>>> {
-    request
-        .messages
-        .iter()
-        .map(|message| Ok(codec.encode(&message.content)?))
-        .collect()
+    request.messages.iter().map(|message| Ok(codec.encode(&message.content)?)).collect()
 }
 
 /// The tokens of which the customer saw the text: a stop string or a hung-up client cuts text within the
@@ -335,9 +284,7 @@ pub fn prompt_tokens(request: &CanonicalRequest, codec: &dyn TokenCodec) -> Resu
 pub fn visible_tokens<'a>(response: &'a CanonicalResponse, codec: &dyn TokenCodec) -> &'a [u16] {
     let tokens = response.tokens.as_slice();
     let visible = |count: &usize| {
-        tokens
-            .get(..*count)
-            .is_some_and(|head| response.text.starts_with(&codec.decode(head)))
+        tokens.get(..*count).is_some_and(|head| response.text.starts_with(&codec.decode(head)))
     };
     let count = (0..=tokens.len()).rev().find(visible).unwrap_or_default();
     tokens.get(..count).unwrap_or_default()
@@ -345,26 +292,18 @@ pub fn visible_tokens<'a>(response: &'a CanonicalResponse, codec: &dyn TokenCode
 
 /// The text that chunks are retrieved for: the last message of the user, or of whoever spoke last.
 pub fn retrieval_query(request: &CanonicalRequest) -> &str {
-    let by_user = request
-        .messages
-        .iter()
-        .rev()
-        .find(|message| message.role == "user");
-    by_user
-        .or(request.messages.last())
-        .map_or("", |message| &message.content)
+    let by_user = request.messages.iter().rev().find(|message| message.role == "user");
+    by_user.or(request.messages.last()).map_or("", |message| &message.content)
 }
 
 fn chunks_of(document: &CorpusDocument) -> impl Iterator<Item = Chunk<'_>> {
     let contribution = &document.contribution;
-    (0_u32..)
-        .zip(chunks(document.document.text()))
-        .map(|(chunk, text)| Chunk {
-            contribution: contribution.id,
-            sequence: contribution.sequence,
-            chunk,
-            text,
-        })
+    (0_u32..).zip(chunks(document.document.text())).map(|(chunk, text)| Chunk {
+        contribution: contribution.id,
+        sequence: contribution.sequence,
+        chunk,
+        text,
+    })
 }
 
 fn open_index(
@@ -398,11 +337,7 @@ fn open_index(
         }
         known.insert(content, tokens.clone());
         let sequence = document.contribution.sequence;
-        missing.push(index::Document {
-            contribution: *id,
-            sequence,
-            tokens,
-        });
+        missing.push(index::Document { contribution: *id, sequence, tokens });
     }
     if !missing.is_empty() {
         index.append(&missing)?;

@@ -27,10 +27,7 @@ pub enum ContentError {
     #[error("the stored document {expected} is damaged: its bytes hash to {found}")]
     Damaged { expected: B256, found: B256 },
     #[error("wrong document for contribution {contribution}: {mismatch}")]
-    WrongDocument {
-        contribution: ContributionId,
-        mismatch: Mismatch,
-    },
+    WrongDocument { contribution: ContributionId, mismatch: Mismatch },
     #[error(transparent)]
     Invalid(#[from] ScoresError),
 }
@@ -58,37 +55,19 @@ pub fn verify(contribution: &Contribution, document: &Document) -> Result<()> {
     let expected = &contribution.commitment;
     let found = DocumentCommitment::of(document)?;
     let mismatch = if found.content_hash != expected.content_hash {
-        Mismatch::ContentHash {
-            expected: expected.content_hash,
-            found: found.content_hash,
-        }
+        Mismatch::ContentHash { expected: expected.content_hash, found: found.content_hash }
     } else if found.byte_length != expected.byte_length {
-        Mismatch::ByteLength {
-            expected: expected.byte_length,
-            found: found.byte_length,
-        }
+        Mismatch::ByteLength { expected: expected.byte_length, found: found.byte_length }
     } else if found.chunk_count != expected.chunk_count {
-        Mismatch::ChunkCount {
-            expected: expected.chunk_count,
-            found: found.chunk_count,
-        }
+        Mismatch::ChunkCount { expected: expected.chunk_count, found: found.chunk_count }
     } else if found.chunk_root != expected.chunk_root {
-        Mismatch::ChunkRoot {
-            expected: expected.chunk_root,
-            found: found.chunk_root,
-        }
+        Mismatch::ChunkRoot { expected: expected.chunk_root, found: found.chunk_root }
     } else if found.sketch_hash != expected.sketch_hash {
-        Mismatch::SketchHash {
-            expected: expected.sketch_hash,
-            found: found.sketch_hash,
-        }
+        Mismatch::SketchHash { expected: expected.sketch_hash, found: found.sketch_hash }
     } else {
         return Ok(());
     };
-    Err(ContentError::WrongDocument {
-        contribution: contribution.id,
-        mismatch,
-    })
+    Err(ContentError::WrongDocument { contribution: contribution.id, mismatch })
 }
 
 /// Documents in a directory: `ab/abcd….txt` by the hex of the content hash.
@@ -104,10 +83,7 @@ impl ContentStore {
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self> {
         let directory = directory.into();
         fs::create_dir_all(&directory).map_err(io(&directory))?;
-        Ok(Self {
-            directory,
-            writes: AtomicU64::new(0),
-        })
+        Ok(Self { directory, writes: AtomicU64::new(0) })
     }
 
     /// Stores an upload for `contribution` if it is the document that was committed to. Storing it again
@@ -131,10 +107,7 @@ impl ContentStore {
         };
         let found = keccak256(&bytes);
         if found != content_hash {
-            return Err(ContentError::Damaged {
-                expected: content_hash,
-                found,
-            });
+            return Err(ContentError::Damaged { expected: content_hash, found });
         }
         Ok(Document::normalise(&bytes)?)
     }
@@ -162,12 +135,8 @@ impl ContentStore {
             return Ok(());
         }
         let write = self.writes.fetch_add(1, Ordering::Relaxed);
-        write_atomically(
-            &path,
-            text.as_bytes(),
-            &format!("{}-{write}", std::process::id()),
-        )
-        .map_err(io(&path))
+        write_atomically(&path, text.as_bytes(), &format!("{}-{write}", std::process::id()))
+            .map_err(io(&path))
     }
 }
 
@@ -214,15 +183,10 @@ mod tests {
         let contribution = contribution("one line\nanother\n");
         let hash = contribution.commitment.content_hash;
         assert!(matches!(store.get(hash), Err(ContentError::NotFound(_))));
-        store
-            .accept(&contribution, b"one line  \r\nanother")
-            .unwrap();
+        store.accept(&contribution, b"one line  \r\nanother").unwrap();
         store.accept(&contribution, b"one line\nanother\n").unwrap();
         let again = ContentStore::open(directory.path()).unwrap();
-        assert_eq!(
-            again.document_of(&contribution).unwrap().text(),
-            "one line\nanother\n"
-        );
+        assert_eq!(again.document_of(&contribution).unwrap().text(), "one line\nanother\n");
     }
 
     #[test]
@@ -233,35 +197,16 @@ mod tests {
             let store = ContentStore::open(directory.path()).unwrap();
             let mut contribution = contribution("some words of text");
             change(&mut contribution.commitment);
-            let error = store
-                .accept(&contribution, b"some words of text")
-                .unwrap_err();
-            let ContentError::WrongDocument { mismatch, .. } = &error else {
-                panic!("{error}")
-            };
+            let error = store.accept(&contribution, b"some words of text").unwrap_err();
+            let ContentError::WrongDocument { mismatch, .. } = &error else { panic!("{error}") };
             assert!(expected(mismatch), "{error}");
             assert!(!store.contains(contribution.commitment.content_hash));
         }
-        check(
-            |c| c.content_hash = B256::ZERO,
-            |m| matches!(m, Mismatch::ContentHash { .. }),
-        );
-        check(
-            |c| c.byte_length += 1,
-            |m| matches!(m, Mismatch::ByteLength { .. }),
-        );
-        check(
-            |c| c.chunk_count += 1,
-            |m| matches!(m, Mismatch::ChunkCount { .. }),
-        );
-        check(
-            |c| c.chunk_root = B256::ZERO,
-            |m| matches!(m, Mismatch::ChunkRoot { .. }),
-        );
-        check(
-            |c| c.sketch_hash = B256::ZERO,
-            |m| matches!(m, Mismatch::SketchHash { .. }),
-        );
+        check(|c| c.content_hash = B256::ZERO, |m| matches!(m, Mismatch::ContentHash { .. }));
+        check(|c| c.byte_length += 1, |m| matches!(m, Mismatch::ByteLength { .. }));
+        check(|c| c.chunk_count += 1, |m| matches!(m, Mismatch::ChunkCount { .. }));
+        check(|c| c.chunk_root = B256::ZERO, |m| matches!(m, Mismatch::ChunkRoot { .. }));
+        check(|c| c.sketch_hash = B256::ZERO, |m| matches!(m, Mismatch::SketchHash { .. }));
     }
 
     #[test]

@@ -42,18 +42,11 @@ pub enum EpochError {
     #[error(transparent)]
     Scores(#[from] ScoresError),
     #[error("signing the post of epoch {epoch}: {source}")]
-    Signing {
-        epoch: u64,
-        source: alloy_signer::Error,
-    },
+    Signing { epoch: u64, source: alloy_signer::Error },
     #[error("epoch {epoch} does not recompute, so no engine signs it: {failures}")]
     NotReproducible { epoch: u64, failures: String },
     #[error("claims under epoch {epoch} hash to {kept}, the chain says {on_chain}")]
-    ClaimsMismatch {
-        epoch: u64,
-        kept: B256,
-        on_chain: B256,
-    },
+    ClaimsMismatch { epoch: u64, kept: B256, on_chain: B256 },
     #[error("{found} of our engines are known to the settlement, {needed} must sign")]
     TooFewEngines { found: usize, needed: u8 },
 }
@@ -150,18 +143,7 @@ impl EpochPoster {
         config: PosterConfig,
     ) -> Self {
         let (cache, expiries) = (CorpusCache::default(), HashMap::new());
-        Self {
-            chain,
-            gateway,
-            engines,
-            spec,
-            codec,
-            receipts,
-            evidence,
-            config,
-            cache,
-            expiries,
-        }
+        Self { chain, gateway, engines, spec, codec, receipts, evidence, config, cache, expiries }
     }
 
     /// Posts and activates epochs until cancelled. Returns early only if going on cannot help.
@@ -200,10 +182,7 @@ impl EpochPoster {
     async fn activate(&self, state: &EpochState) -> Result<Progress> {
         let (_, now) = self.chain.latest_block().await?;
         if now <= state.deadline {
-            return Ok(Progress::InWindow {
-                epoch: state.id,
-                deadline: state.deadline,
-            });
+            return Ok(Progress::InWindow { epoch: state.id, deadline: state.deadline });
         }
         // From the chain, so that another poster's epoch does not hold ours up.
         let posted = self.chain.posted_epoch(state.id).await?;
@@ -233,9 +212,7 @@ impl EpochPoster {
         self.evidence.put(&bundle)?;
         let fees: u128 = bundle.post.models.iter().map(|model| model.fees).sum();
         let bond = fees.max(self.chain.settlement_parameters().await?.bond_min);
-        self.chain
-            .post_epoch(&bundle.post, bundle.signatures.clone(), bond)
-            .await?;
+        self.chain.post_epoch(&bundle.post, bundle.signatures.clone(), bond).await?;
         Ok(Progress::Posted(epoch_id))
     }
 
@@ -247,18 +224,11 @@ impl EpochPoster {
         let mut expiring = false;
         for SignedVoucher { voucher, .. } in self.receipts.vouchers() {
             let key = (voucher.customer, voucher.nonce);
-            if self
-                .expiries
-                .get(&key)
-                .is_some_and(|expiry| *expiry > horizon)
-            {
+            if self.expiries.get(&key).is_some_and(|expiry| *expiry > horizon) {
                 continue;
             }
             // Unknown, or to be extended in the meantime.
-            let authorized = self
-                .chain
-                .authorization(voucher.customer, voucher.gateway)
-                .await?;
+            let authorized = self.chain.authorization(voucher.customer, voucher.gateway).await?;
             if authorized.nonce == voucher.nonce && authorized.expiry > now {
                 self.expiries.insert(key, authorized.expiry);
                 expiring |=
@@ -268,11 +238,7 @@ impl EpochPoster {
                 self.expiries.insert(key, u64::MAX);
             }
         }
-        if expiring {
-            self.redeem().await
-        } else {
-            Ok(())
-        }
+        if expiring { self.redeem().await } else { Ok(()) }
     }
 
     /// Redeems every voucher that is worth more than what was redeemed before.
@@ -280,10 +246,7 @@ impl EpochPoster {
         let (_, now) = self.chain.latest_block().await?;
         let mut worthwhile = Vec::new();
         for SignedVoucher { voucher, signature } in self.receipts.vouchers() {
-            let authorized = self
-                .chain
-                .authorization(voucher.customer, voucher.gateway)
-                .await?;
+            let authorized = self.chain.authorization(voucher.customer, voucher.gateway).await?;
             if voucher.gateway == self.gateway
                 && voucher.nonce == authorized.nonce
                 && voucher.cumulative > authorized.redeemed
@@ -326,13 +289,9 @@ impl EpochPoster {
         )
         .await?;
         // INVARIANT: an engine signs only what it has recomputed from public inputs.
-        let outcome =
-            outcome
-                .filter(|_| checks.all_ok())
-                .ok_or_else(|| EpochError::NotReproducible {
-                    epoch: epoch_id,
-                    failures: checks.failures(),
-                })?;
+        let outcome = outcome.filter(|_| checks.all_ok()).ok_or_else(|| {
+            EpochError::NotReproducible { epoch: epoch_id, failures: checks.failures() }
+        })?;
         let signatures = self.sign(&outcome.epoch.post).await?;
         Ok(EvidenceBundle {
             version: BUNDLE_VERSION,
@@ -378,21 +337,14 @@ impl EpochPoster {
                 break;
             }
             if self.chain.is_engine(engine.address()).await? {
-                let signature =
-                    engine
-                        .sign_hash_sync(&digest)
-                        .map_err(|source| EpochError::Signing {
-                            epoch: post.epochId,
-                            source,
-                        })?;
+                let signature = engine
+                    .sign_hash_sync(&digest)
+                    .map_err(|source| EpochError::Signing { epoch: post.epochId, source })?;
                 signatures.push(Bytes::from(signature.as_bytes()));
             }
         }
         if signatures.len() < usize::from(needed) {
-            return Err(EpochError::TooFewEngines {
-                found: signatures.len(),
-                needed,
-            });
+            return Err(EpochError::TooFewEngines { found: signatures.len(), needed });
         }
         Ok(signatures)
     }

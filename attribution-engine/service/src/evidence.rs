@@ -93,10 +93,7 @@ pub enum EvidenceError {
     #[error("no evidence of epoch {0} is kept here")]
     NotFound(u64),
     #[error("evidence of epoch {epoch} cannot be read: {source}")]
-    Json {
-        epoch: u64,
-        source: serde_json::Error,
-    },
+    Json { epoch: u64, source: serde_json::Error },
     #[error("evidence of epoch {epoch} has version {found}, this program reads {BUNDLE_VERSION}")]
     Version { epoch: u64, found: u16 },
     #[error("the file of epoch {expected} holds epoch {found}")]
@@ -208,25 +205,13 @@ pub struct HttpEvidence {
 
 impl HttpEvidence {
     pub fn new(base: Url) -> Self {
-        Self {
-            base,
-            client: reqwest::Client::new(),
-        }
+        Self { base, client: reqwest::Client::new() }
     }
 
     async fn fetch(&self, path: &str) -> Result<Vec<u8>> {
-        let url = self
-            .base
-            .join(path)
-            .map_err(|_| EvidenceError::Address(path.to_owned()))?;
-        let http = |source| EvidenceError::Http {
-            url: url.clone(),
-            source,
-        };
-        let request = self
-            .client
-            .get(url.clone())
-            .timeout(Duration::from_secs(60));
+        let url = self.base.join(path).map_err(|_| EvidenceError::Address(path.to_owned()))?;
+        let http = |source| EvidenceError::Http { url: url.clone(), source };
+        let request = self.client.get(url.clone()).timeout(Duration::from_secs(60));
         let response = request.send().await.map_err(http)?;
         if !response.status().is_success() {
             let status = response.status().as_u16();
@@ -247,10 +232,7 @@ impl EvidenceSource for HttpEvidence {
     }
 
     async fn document(&self, content_hash: B256) -> Result<Document> {
-        match self
-            .fetch(&format!("attribution/documents/{content_hash}"))
-            .await
-        {
+        match self.fetch(&format!("attribution/documents/{content_hash}")).await {
             Ok(bytes) => Ok(Document::normalise(&bytes)?),
             Err(EvidenceError::Status { status: 404, .. }) => {
                 Err(ContentError::NotFound(content_hash).into())
@@ -268,17 +250,11 @@ fn parse(epoch: u64, json: &[u8]) -> Result<EvidenceBundle> {
     let error = |source| EvidenceError::Json { epoch, source };
     let Version { version } = serde_json::from_slice(json).map_err(error)?;
     if version != BUNDLE_VERSION {
-        return Err(EvidenceError::Version {
-            epoch,
-            found: version,
-        });
+        return Err(EvidenceError::Version { epoch, found: version });
     }
     let bundle: EvidenceBundle = serde_json::from_slice(json).map_err(error)?;
     if bundle.post.epochId != epoch {
-        return Err(EvidenceError::OtherEpoch {
-            expected: epoch,
-            found: bundle.post.epochId,
-        });
+        return Err(EvidenceError::OtherEpoch { expected: epoch, found: bundle.post.epochId });
     }
     Ok(bundle)
 }

@@ -93,12 +93,27 @@ pub fn router(api: Api) -> Router {
         .route("/metrics", get(render_metrics))
         .merge(inference)
         .merge(documents)
-        .fallback(async || ApiError::not_found("not_found", "there is no such path here; the API is under /v1"))
-        .method_not_allowed_fallback(async || {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", "method_not_allowed", "the method is not allowed here")
+        .fallback(async || {
+            ApiError::not_found("not_found", "there is no such path here; the API is under /v1")
         })
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| ApiError::internal("a handler panicked").into_response()))
-        .layer(CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any).expose_headers([RECEIPT_HEADER, REQUEST_ID_HEADER]))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "invalid_request_error",
+                "method_not_allowed",
+                "the method is not allowed here",
+            )
+        })
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            ApiError::internal("a handler panicked").into_response()
+        }))
+        .layer(
+            CorsLayer::new()
+                .allow_origin(Any)
+                .allow_methods(Any)
+                .allow_headers(Any)
+                .expose_headers([RECEIPT_HEADER, REQUEST_ID_HEADER]),
+        )
         .layer(middleware::from_fn(name_request))
         .with_state(api)
 }
@@ -117,15 +132,28 @@ async fn name_request(request: Request, next: Next) -> Response {
     response
 }
 
-async fn chat(State(api): State<Api>, headers: HeaderMap, body: Result<body::Bytes, BytesRejection>) -> Result<Response, ApiError> {
+async fn chat(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Result<body::Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
     infer(api, Kind::Chat, headers, body).await
 }
 
-async fn completion(State(api): State<Api>, headers: HeaderMap, body: Result<body::Bytes, BytesRejection>) -> Result<Response, ApiError> {
+async fn completion(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Result<body::Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
     infer(api, Kind::Completion, headers, body).await
 }
 
-async fn infer(api: Api, kind: Kind, headers: HeaderMap, body: Result<body::Bytes, BytesRejection>) -> Result<Response, ApiError> {
+async fn infer(
+    api: Api,
+    kind: Kind,
+    headers: HeaderMap,
+    body: Result<body::Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
     let customer = authenticate(&api.gateway, &headers)?;
     let body = read_body(body, REQUEST_BYTES_MAX)?;
     let asked = parse(kind, &body)?;
@@ -136,12 +164,18 @@ async fn infer(api: Api, kind: Kind, headers: HeaderMap, body: Result<body::Byte
         voucher: text(&headers, "x-openledger-voucher").map(str::to_owned),
         body: keccak256(&body),
     };
-    let (stream, include_usage, wait) = (asked.stream, asked.include_usage, asked.wait_for_attribution);
+    let (stream, include_usage, wait) =
+        (asked.stream, asked.include_usage, asked.wait_for_attribution);
     let model = asked.model.clone();
     match api.gateway.admit(caller, asked).await? {
         Admitted::Replayed(call) => {
             let created = call.receipt.timestamp;
-            let envelope = Envelope { kind, id: format!("{}{:x}", kind.id_prefix(), call.receipt.receipt_hash()), created, model };
+            let envelope = Envelope {
+                kind,
+                id: format!("{}{:x}", kind.id_prefix(), call.receipt.receipt_hash()),
+                created,
+                model,
+            };
             let text = delivered(&call.request, &call.response).to_owned();
             let (sender, updates) = tokio::sync::mpsc::unbounded_channel();
             for update in [Update::Text(text), Update::Done(call)] {
@@ -150,20 +184,34 @@ async fn infer(api: Api, kind: Kind, headers: HeaderMap, body: Result<body::Byte
             }
             answer(api, envelope, updates, stream, include_usage, wait).await
         }
-        Admitted::Running { envelope, updates } => answer(api, envelope, updates, stream, include_usage, wait).await,
+        Admitted::Running { envelope, updates } => {
+            answer(api, envelope, updates, stream, include_usage, wait).await
+        }
     }
 }
 
 type Updates = tokio::sync::mpsc::UnboundedReceiver<Update>;
 
-async fn answer(api: Api, envelope: Envelope, updates: Updates, streamed: bool, include_usage: bool, wait: bool) -> Result<Response, ApiError> {
+async fn answer(
+    api: Api,
+    envelope: Envelope,
+    updates: Updates,
+    streamed: bool,
+    include_usage: bool,
+    wait: bool,
+) -> Result<Response, ApiError> {
     match streamed {
         true => Ok(stream_answer(api, envelope, updates, include_usage, wait)),
         false => whole_answer(api, envelope, updates, wait).await,
     }
 }
 
-async fn whole_answer(api: Api, envelope: Envelope, mut updates: Updates, wait: bool) -> Result<Response, ApiError> {
+async fn whole_answer(
+    api: Api,
+    envelope: Envelope,
+    mut updates: Updates,
+    wait: bool,
+) -> Result<Response, ApiError> {
     loop {
         match updates.recv().await {
             Some(Update::Text(_)) => {}
@@ -171,9 +219,12 @@ async fn whole_answer(api: Api, envelope: Envelope, mut updates: Updates, wait: 
             Some(Update::Done(call)) => {
                 let openledger = summary(&api, &call, wait).await;
                 let text = delivered(&call.request, &call.response);
-                let value = envelope.answer(text, &call.response.finishReason, usage(&call), openledger);
+                let value =
+                    envelope.answer(text, &call.response.finishReason, usage(&call), openledger);
                 let mut response = Json(value).into_response();
-                response.headers_mut().insert(RECEIPT_HEADER, HeaderValue::from(call.receipt.number));
+                response
+                    .headers_mut()
+                    .insert(RECEIPT_HEADER, HeaderValue::from(call.receipt.number));
                 return Ok(response);
             }
             None => return Err(ApiError::internal("the answer ended without a result")),
@@ -181,17 +232,27 @@ async fn whole_answer(api: Api, envelope: Envelope, mut updates: Updates, wait: 
     }
 }
 
-fn stream_answer(api: Api, envelope: Envelope, updates: Updates, include_usage: bool, wait: bool) -> Response {
+fn stream_answer(
+    api: Api,
+    envelope: Envelope,
+    updates: Updates,
+    include_usage: bool,
+    wait: bool,
+) -> Response {
     let first = envelope.first_chunk().map(data);
     let rest = stream::unfold(Some(updates), move |updates| {
         let (api, envelope) = (api.clone(), envelope.clone());
         async move {
             let mut updates = updates?;
             let events = match updates.recv().await {
-                Some(Update::Text(text)) => return Some((vec![data(envelope.text_chunk(&text))], Some(updates))),
+                Some(Update::Text(text)) => {
+                    return Some((vec![data(envelope.text_chunk(&text))], Some(updates)));
+                }
                 Some(Update::Done(call)) => {
                     let openledger = summary(&api, &call, wait).await;
-                    let mut events = vec![data(envelope.last_chunk(&call.response.finishReason, openledger.clone()))];
+                    let mut events = vec![data(
+                        envelope.last_chunk(&call.response.finishReason, openledger.clone()),
+                    )];
                     if include_usage {
                         events.push(data(envelope.usage_chunk(usage(&call), openledger)));
                     }
@@ -203,8 +264,12 @@ fn stream_answer(api: Api, envelope: Envelope, updates: Updates, include_usage: 
             Some((events.into_iter().chain([SseEvent::default().data("[DONE]")]).collect(), None))
         }
     });
-    let events = stream::iter(first).chain(rest.flat_map(stream::iter)).map(Ok::<_, std::convert::Infallible>);
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")).into_response()
+    let events = stream::iter(first)
+        .chain(rest.flat_map(stream::iter))
+        .map(Ok::<_, std::convert::Infallible>);
+    Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
+        .into_response()
 }
 
 fn data(value: Value) -> SseEvent {
@@ -218,10 +283,11 @@ fn usage(call: &Call) -> Usage {
 /// The `openledger` object of an answer: its receipt, and its record if the client waits for that.
 async fn summary(api: &Api, call: &Call, wait: bool) -> Value {
     let number = call.receipt.number;
-    let record = match wait && api.gateway.ledger.wait_for_record(number, ATTRIBUTION_PATIENCE).await {
-        true => read_record(api, number).await.ok().flatten(),
-        false => None,
-    };
+    let record =
+        match wait && api.gateway.ledger.wait_for_record(number, ATTRIBUTION_PATIENCE).await {
+            true => read_record(api, number).await.ok().flatten(),
+            false => None,
+        };
     let mut value = receipt_json(call);
     value["retrieved"] = json!(call.retrieved);
     value["attribution"] = record.as_ref().map_or(Value::Null, record_json);
@@ -266,15 +332,27 @@ async fn list_models(State(api): State<Api>) -> Json<Value> {
     Json(json!({"object": "list", "data": models.values().map(model_json).collect::<Vec<_>>()}))
 }
 
-async fn get_model(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn get_model(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let models = api.gateway.chain.models();
     let found = models.get(&id).map(model_json).map(Json);
-    found.ok_or_else(|| ApiError::not_found("model_not_found", format!("the model `{id}` does not exist or is not served here")))
+    found.ok_or_else(|| {
+        ApiError::not_found(
+            "model_not_found",
+            format!("the model `{id}` does not exist or is not served here"),
+        )
+    })
 }
 
 fn model_json(served: &ServedModel) -> Value {
     let model = &served.model;
-    let datanets: Vec<Value> = model.datanets.iter().map(|d| json!({"datanet": d.datanet, "version": d.version})).collect();
+    let datanets: Vec<Value> = model
+        .datanets
+        .iter()
+        .map(|d| json!({"datanet": d.datanet, "version": d.version}))
+        .collect();
     json!({
         "id": model.name,
         "object": "model",
@@ -299,14 +377,24 @@ struct Patience {
     wait: Option<u64>,
 }
 
-async fn receipt(State(api): State<Api>, Path(name): Path<String>, Query(patience): Query<Patience>) -> Result<Json<Value>, ApiError> {
-    let unknown = || ApiError::not_found("receipt_not_found", format!("there is no receipt `{name}`"));
+async fn receipt(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(patience): Query<Patience>,
+) -> Result<Json<Value>, ApiError> {
+    let unknown =
+        || ApiError::not_found("receipt_not_found", format!("there is no receipt `{name}`"));
     let number = match name.parse::<B256>() {
-        Ok(hash) if name.starts_with("0x") => api.gateway.ledger.number_of(hash).ok_or_else(unknown)?,
+        Ok(hash) if name.starts_with("0x") => {
+            api.gateway.ledger.number_of(hash).ok_or_else(unknown)?
+        }
         _ => name.parse::<u64>().map_err(|_| unknown())?,
     };
     let ledger = api.gateway.ledger.clone();
-    let call = blocking(move || ledger.call(number)).await?.map_err(ApiError::internal)?.ok_or_else(unknown)?;
+    let call = blocking(move || ledger.call(number))
+        .await?
+        .map_err(ApiError::internal)?
+        .ok_or_else(unknown)?;
     if let Some(wait) = patience.wait {
         api.gateway.ledger.wait_for_record(number, Duration::from_millis(wait).min(WAIT_MAX)).await;
     }
@@ -331,26 +419,44 @@ async fn upload(
 ) -> Result<Response, ApiError> {
     let archive = archive(&api)?;
     let body = read_body(body, DOCUMENT_BYTES_MAX)?;
-    let unknown = || ApiError::not_found("contribution_not_found", format!("datanet {datanet} has no revealed contribution {contribution}"));
+    let unknown = || {
+        ApiError::not_found(
+            "contribution_not_found",
+            format!("datanet {datanet} has no revealed contribution {contribution}"),
+        )
+    };
     let on_chain = match archive.chain.contribution(ContributionId(contribution)).await {
         Ok(found) if found.datanet == DatanetId(datanet) => found,
         Ok(_) | Err(ChainError::NotFound(_)) => return Err(unknown()),
         Err(error) => return Err(chain_error(&error)),
     };
     let content = archive.content.clone();
-    let stored = blocking(move || content.accept(&on_chain, &body).map(|_| on_chain.commitment.content_hash)).await?;
+    let stored = blocking(move || {
+        content.accept(&on_chain, &body).map(|_| on_chain.commitment.content_hash)
+    })
+    .await?;
     let hash = stored.map_err(|error| match error {
-        ContentError::WrongDocument { .. } => {
-            ApiError::new(StatusCode::CONFLICT, "invalid_request_error", "wrong_document", error.to_string())
-        }
-        ContentError::Invalid(_) => {
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request_error", "invalid_document", error.to_string())
-        }
+        ContentError::WrongDocument { .. } => ApiError::new(
+            StatusCode::CONFLICT,
+            "invalid_request_error",
+            "wrong_document",
+            error.to_string(),
+        ),
+        ContentError::Invalid(_) => ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_request_error",
+            "invalid_document",
+            error.to_string(),
+        ),
         other => ApiError::internal(other),
     })?;
     archive.arrived.notify_one();
     let location = format!("/v1/attribution/documents/{hash}");
-    Ok((StatusCode::CREATED, Json(json!({"contribution": contribution, "contentHash": hash, "location": location}))).into_response())
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({"contribution": contribution, "contentHash": hash, "location": location})),
+    )
+        .into_response())
 }
 
 async fn document(State(api): State<Api>, Path(hash): Path<B256>) -> Result<Response, ApiError> {
@@ -359,7 +465,8 @@ async fn document(State(api): State<Api>, Path(hash): Path<B256>) -> Result<Resp
         ContentError::NotFound(_) => ApiError::not_found("document_not_found", error.to_string()),
         other => ApiError::internal(other),
     })?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], document.into_text()).into_response())
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], document.into_text())
+        .into_response())
 }
 
 async fn epoch(State(api): State<Api>, Path(epoch): Path<u64>) -> Result<Response, ApiError> {
@@ -369,13 +476,18 @@ async fn epoch(State(api): State<Api>, Path(epoch): Path<u64>) -> Result<Respons
 }
 
 /// What an account may claim under the last activated epoch, with proofs for `AttributionSettlement.claim`.
-async fn claims(State(api): State<Api>, Path(account): Path<Address>) -> Result<Json<Value>, ApiError> {
+async fn claims(
+    State(api): State<Api>,
+    Path(account): Path<Address>,
+) -> Result<Json<Value>, ApiError> {
     let archive = archive(&api)?;
     let epoch = archive.chain.last_activated().await.map_err(|error| chain_error(&error))?;
     if epoch == 0 {
         return Ok(Json(json!({"epoch": 0, "account": account, "claims": []})));
     }
-    let proofs = blocking(move || archive.evidence.claim_proofs(epoch, account)).await?.map_err(evidence_error)?;
+    let proofs = blocking(move || archive.evidence.claim_proofs(epoch, account))
+        .await?
+        .map_err(evidence_error)?;
     Ok(Json(json!({"epoch": epoch, "account": account, "claims": proofs})))
 }
 
@@ -414,15 +526,31 @@ fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<Address, ApiEr
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
     let customer = bearer.filter(|key| !key.is_empty()).ok_or(ApiKeyError::Missing);
-    let customer = customer.and_then(|key| verify_api_key(key, gateway.address(), gateway.config.chain_id, now()));
-    customer.map_err(|error| ApiError::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_api_key", error.to_string()))
+    let customer = customer
+        .and_then(|key| verify_api_key(key, gateway.address(), gateway.config.chain_id, now()));
+    customer.map_err(|error| {
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "authentication_error",
+            "invalid_api_key",
+            error.to_string(),
+        )
+    })
 }
 
-fn read_body(body: Result<body::Bytes, BytesRejection>, limit: usize) -> Result<body::Bytes, ApiError> {
+fn read_body(
+    body: Result<body::Bytes, BytesRejection>,
+    limit: usize,
+) -> Result<body::Bytes, ApiError> {
     body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             let message = format!("the body is over {limit} bytes");
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "request_too_large", message)
+            ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request_error",
+                "request_too_large",
+                message,
+            )
         }
         _ => ApiError::invalid("malformed_request", None, "the body cannot be read"),
     })
@@ -433,7 +561,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn archive(api: &Api) -> Result<Arc<Archive>, ApiError> {
-    api.archive.clone().ok_or_else(|| ApiError::not_found("not_found", "this gateway keeps no documents"))
+    api.archive
+        .clone()
+        .ok_or_else(|| ApiError::not_found("not_found", "this gateway keeps no documents"))
 }
 
 fn chain_error(error: &ChainError) -> ApiError {

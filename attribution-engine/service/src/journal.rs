@@ -50,15 +50,29 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// Opens or creates the file, which this process then holds exclusively. `each` sees every entry in order.
     pub fn open(path: &Path, mut each: impl FnMut(u64, T)) -> Result<Self, JournalError> {
         let io = |source| JournalError::Io { path: path.to_owned(), source };
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(JournalError::InUse { path: path.to_owned() }),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(JournalError::InUse { path: path.to_owned() });
+            }
             Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
         }
         let length = file.metadata().map_err(io)?.len();
         let mut reader = BufReader::new(&file);
-        let mut journal = Self { path: path.to_owned(), file: file.try_clone().map_err(io)?, entries: vec![], end: 0, kind: PhantomData };
+        let mut journal = Self {
+            path: path.to_owned(),
+            file: file.try_clone().map_err(io)?,
+            entries: vec![],
+            end: 0,
+            kind: PhantomData,
+        };
         while let Some(left) = length.checked_sub(journal.end + HEADER as u64) {
             let mut header = [0; HEADER];
             reader.read_exact(&mut header).map_err(io)?;
@@ -95,7 +109,8 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
             journal.file.sync_all().map_err(io)?;
         }
         // A new file's name must survive a crash too.
-        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty())
+        {
             File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)?;
         }
         Ok(journal)
@@ -105,9 +120,17 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     pub fn append(&mut self, value: &T) -> Result<u64, JournalError> {
         let number = self.entries.len() as u64;
         let payload = serde_json::to_vec(value);
-        let payload = payload.map_err(|source| JournalError::Format { path: self.path.clone(), entry: number, source })?;
-        let size = u32::try_from(payload.len()).ok().filter(|size| *size as usize <= ENTRY_BYTES_MAX);
-        let size = size.ok_or_else(|| JournalError::TooLong { path: self.path.clone(), bytes: payload.len() })?;
+        let payload = payload.map_err(|source| JournalError::Format {
+            path: self.path.clone(),
+            entry: number,
+            source,
+        })?;
+        let size =
+            u32::try_from(payload.len()).ok().filter(|size| *size as usize <= ENTRY_BYTES_MAX);
+        let size = size.ok_or_else(|| JournalError::TooLong {
+            path: self.path.clone(),
+            bytes: payload.len(),
+        })?;
         let mut bytes = Vec::with_capacity(HEADER + payload.len());
         bytes.extend_from_slice(&size.to_le_bytes());
         bytes.extend_from_slice(&keccak256(&payload)[..8]);
@@ -148,7 +171,11 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     }
 
     fn parse(&self, entry: u64, payload: &[u8]) -> Result<T, JournalError> {
-        serde_json::from_slice(payload).map_err(|source| JournalError::Format { path: self.path.clone(), entry, source })
+        serde_json::from_slice(payload).map_err(|source| JournalError::Format {
+            path: self.path.clone(),
+            entry,
+            source,
+        })
     }
 }
 

@@ -1,12 +1,7 @@
 //! What the gateway remembers for ever: every answered call with its signed receipt, and the attribution record of
 //! each. Receipt numbers are the positions in the first file, so they are consecutive by construction.
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, B256, Bytes};
 use parking_lot::Mutex;
@@ -114,10 +109,13 @@ pub struct Ledger {
 impl Ledger {
     /// Opens the books in `directory`, creating them if they are absent.
     pub fn open(directory: &Path) -> Result<Arc<Self>, JournalError> {
-        std::fs::create_dir_all(directory).map_err(|source| JournalError::Io { path: directory.to_owned(), source })?;
+        std::fs::create_dir_all(directory)
+            .map_err(|source| JournalError::Io { path: directory.to_owned(), source })?;
         let mut indices = Indices::default();
-        let journal = Journal::open(&directory.join("calls.journal"), |_, call: Call| indices.add(&call))?;
-        let records = Journal::open(&directory.join("records.journal"), |_, _: AttributionRecord| {})?;
+        let journal =
+            Journal::open(&directory.join("calls.journal"), |_, call: Call| indices.add(&call))?;
+        let records =
+            Journal::open(&directory.join("records.journal"), |_, _: AttributionRecord| {})?;
         let call_count = watch::Sender::new(journal.len());
         let record_count = watch::Sender::new(records.len());
         let calls = Mutex::new(Calls { journal, indices });
@@ -126,7 +124,10 @@ impl Ledger {
 
     /// Gives the next number to `make` and stores what it returns. Nobody else gets the number meanwhile, and nobody
     /// sees the call before it is on disk.
-    pub fn append_call<E: From<JournalError>>(&self, make: impl FnOnce(u64, &Charges<'_>) -> Result<Call, E>) -> Result<Call, E> {
+    pub fn append_call<E: From<JournalError>>(
+        &self,
+        make: impl FnOnce(u64, &Charges<'_>) -> Result<Call, E>,
+    ) -> Result<Call, E> {
         let mut calls = self.calls.lock();
         let call = make(calls.journal.len(), &Charges(&calls.indices))?;
         calls.journal.append(&call)?;
@@ -167,7 +168,8 @@ impl Ledger {
     /// The latest voucher of every customer, for redemption, in order of customer.
     pub fn vouchers(&self) -> Vec<SignedVoucher> {
         let calls = self.calls.lock();
-        let mut vouchers: Vec<SignedVoucher> = calls.indices.charged.values().filter_map(|c| c.voucher.clone()).collect();
+        let mut vouchers: Vec<SignedVoucher> =
+            calls.indices.charged.values().filter_map(|c| c.voucher.clone()).collect();
         vouchers.sort_by_key(|signed| signed.voucher.customer);
         vouchers
     }
@@ -192,7 +194,9 @@ impl Ledger {
 
     /// Receipt `number` with its record, `None` until it is attributed.
     pub fn stored(&self, number: u64) -> Result<Option<StoredReceipt>, JournalError> {
-        let (Some(call), Some(record)) = (self.call(number)?, self.record(number)?) else { return Ok(None) };
+        let (Some(call), Some(record)) = (self.call(number)?, self.record(number)?) else {
+            return Ok(None);
+        };
         let Call { receipt, signature, request, response, retrieved, .. } = call;
         Ok(Some(StoredReceipt { receipt, signature, request, response, retrieved, record }))
     }
@@ -249,7 +253,10 @@ pub(crate) mod tests {
             },
             signature: Bytes::new(),
             debt: cumulative,
-            voucher: Some(SignedVoucher { voucher: Voucher { customer, gateway, nonce, cumulative }, signature: Bytes::new() }),
+            voucher: Some(SignedVoucher {
+                voucher: Voucher { customer, gateway, nonce, cumulative },
+                signature: Bytes::new(),
+            }),
             request: CanonicalRequest {
                 version: 1,
                 modelId: U256::from(1),
@@ -260,7 +267,12 @@ pub(crate) mod tests {
                 seed: 0,
                 stop: vec![],
             },
-            response: CanonicalResponse { version: 1, tokens: vec![1, 2], text: "x".into(), finishReason: "stop".into() },
+            response: CanonicalResponse {
+                version: 1,
+                tokens: vec![1, 2],
+                text: "x".into(),
+                finishReason: "stop".into(),
+            },
             retrieved: vec![],
             idempotency: Some(B256::repeat_byte(9)),
             body: B256::repeat_byte(8),
@@ -290,7 +302,8 @@ pub(crate) mod tests {
         assert_eq!(ledger.charged(customer, 1).total, huge + 5);
         assert_eq!(ledger.vouchers().len(), 1);
         assert_eq!(ledger.vouchers()[0].voucher.cumulative, huge + 5);
-        let again = ledger.retried(customer, RetryKey::Header(B256::repeat_byte(9))).unwrap().unwrap();
+        let again =
+            ledger.retried(customer, RetryKey::Header(B256::repeat_byte(9))).unwrap().unwrap();
         assert_eq!(again.receipt.number, 1);
         assert_eq!(ledger.number_of(again.receipt.receipt_hash()), Some(1));
         assert_eq!(append(&ledger, 5, 1).receipt.number, 2);

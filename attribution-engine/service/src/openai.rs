@@ -26,12 +26,21 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    pub fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        kind: &'static str,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         Self { status, kind, code, param: None, message: message.into(), retry_after: None }
     }
 
     /// 400: the request cannot be served as it is.
-    pub fn invalid(code: &'static str, param: Option<&'static str>, message: impl Into<String>) -> Self {
+    pub fn invalid(
+        code: &'static str,
+        param: Option<&'static str>,
+        message: impl Into<String>,
+    ) -> Self {
         Self { param, ..Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message) }
     }
 
@@ -46,13 +55,21 @@ impl ApiError {
 
     /// 503: not now.
     pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
-        Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message) }
+        Self {
+            retry_after: Some(2),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message)
+        }
     }
 
     /// 500. The cause is logged, not told.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "internal_error", "the gateway failed; the request was not charged")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server_error",
+            "internal_error",
+            "the gateway failed; the request was not charged",
+        )
     }
 
     pub fn body(&self) -> Value {
@@ -175,7 +192,13 @@ struct CompletionBody {
 
 /// Reads a request body.
 pub fn parse(kind: Kind, body: &[u8]) -> Result<Asked, ApiError> {
-    let malformed = |error: serde_json::Error| ApiError::invalid("malformed_request", None, format!("the body is not a valid request: {error}"));
+    let malformed = |error: serde_json::Error| {
+        ApiError::invalid(
+            "malformed_request",
+            None,
+            format!("the body is not a valid request: {error}"),
+        )
+    };
     let sampling: Sampling = serde_json::from_slice(body).map_err(malformed)?;
     let messages = match kind {
         Kind::Chat => chat_messages(serde_json::from_slice(body).map_err(malformed)?)?,
@@ -185,30 +208,51 @@ pub fn parse(kind: Kind, body: &[u8]) -> Result<Asked, ApiError> {
         return Err(empty_prompt());
     }
     let model = sampling.model.filter(|model| !model.is_empty());
-    let model = model.ok_or_else(|| ApiError::invalid("missing_parameter", Some("model"), "`model` is missing"))?;
+    let model = model.ok_or_else(|| {
+        ApiError::invalid("missing_parameter", Some("model"), "`model` is missing")
+    })?;
     if sampling.n.is_some_and(|n| n != 1) {
         return Err(unsupported("n", "only one answer per request is generated"));
     }
-    let asked_for_logprobs = sampling.logprobs.is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)));
+    let asked_for_logprobs =
+        sampling.logprobs.is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)));
     if asked_for_logprobs {
         return Err(unsupported("logprobs", "log probabilities are not served"));
     }
-    if sampling.presence_penalty.is_some_and(|p| p != 0.0) || sampling.frequency_penalty.is_some_and(|p| p != 0.0) {
+    if sampling.presence_penalty.is_some_and(|p| p != 0.0)
+        || sampling.frequency_penalty.is_some_and(|p| p != 0.0)
+    {
         return Err(unsupported("presence_penalty", "penalties are not supported"));
     }
     if sampling.stop.len() > STOP_STRINGS_MAX || sampling.stop.iter().any(String::is_empty) {
-        return Err(ApiError::invalid("invalid_value", Some("stop"), "`stop` holds up to 4 strings that are not empty"));
+        return Err(ApiError::invalid(
+            "invalid_value",
+            Some("stop"),
+            "`stop` holds up to 4 strings that are not empty",
+        ));
     }
     let wait_for_attribution = match sampling.attribution.as_deref() {
         None | Some("background") => false,
         Some("wait") => true,
-        Some(_) => return Err(ApiError::invalid("invalid_value", Some("attribution"), "`attribution` is \"background\" or \"wait\"")),
+        Some(_) => {
+            return Err(ApiError::invalid(
+                "invalid_value",
+                Some("attribution"),
+                "`attribution` is \"background\" or \"wait\"",
+            ));
+        }
     };
     let max_tokens = match sampling.max_completion_tokens.or(sampling.max_tokens) {
         None => None,
         Some(count) => {
             let count = u32::try_from(count).ok().filter(|count| *count > 0);
-            Some(count.ok_or_else(|| ApiError::invalid("invalid_value", Some("max_tokens"), "`max_tokens` must be at least 1"))?)
+            Some(count.ok_or_else(|| {
+                ApiError::invalid(
+                    "invalid_value",
+                    Some("max_tokens"),
+                    "`max_tokens` must be at least 1",
+                )
+            })?)
         }
     };
     Ok(Asked {
@@ -216,7 +260,11 @@ pub fn parse(kind: Kind, body: &[u8]) -> Result<Asked, ApiError> {
         model,
         messages,
         max_tokens,
-        temperature_millionths: millionths("temperature", sampling.temperature.unwrap_or(0.0), 2.0)?,
+        temperature_millionths: millionths(
+            "temperature",
+            sampling.temperature.unwrap_or(0.0),
+            2.0,
+        )?,
         top_p_millionths: millionths("top_p", sampling.top_p.unwrap_or(1.0), 1.0)?,
         seed: sampling.seed.map(i64::cast_unsigned),
         stop: sampling.stop,
@@ -233,12 +281,18 @@ fn chat_messages(body: ChatBody) -> Result<Vec<ChatMessage>, ApiError> {
     if body.response_format.is_some_and(|format| format.kind != "text") {
         return Err(unsupported("response_format", "only text is generated"));
     }
-    let messages = body.messages.ok_or_else(|| ApiError::invalid("missing_parameter", Some("messages"), "`messages` is missing"))?;
+    let messages = body.messages.ok_or_else(|| {
+        ApiError::invalid("missing_parameter", Some("messages"), "`messages` is missing")
+    })?;
     if messages.is_empty() {
         return Err(empty_prompt());
     }
     if messages.len() > MESSAGES_MAX {
-        return Err(ApiError::invalid("too_many_messages", Some("messages"), format!("more than {MESSAGES_MAX} messages")));
+        return Err(ApiError::invalid(
+            "too_many_messages",
+            Some("messages"),
+            format!("more than {MESSAGES_MAX} messages"),
+        ));
     }
     messages.into_iter().map(message).collect()
 }
@@ -248,7 +302,13 @@ fn message(message: MessageBody) -> Result<ChatMessage, ApiError> {
         "system" | "developer" => Role::System,
         "user" => Role::User,
         "assistant" => Role::Assistant,
-        _ => return Err(ApiError::invalid("invalid_value", Some("messages"), "a message's role is system, user or assistant")),
+        _ => {
+            return Err(ApiError::invalid(
+                "invalid_value",
+                Some("messages"),
+                "a message's role is system, user or assistant",
+            ));
+        }
     };
     let content = match message.content {
         None => String::new(),
@@ -256,7 +316,9 @@ fn message(message: MessageBody) -> Result<ChatMessage, ApiError> {
         Some(Content::Parts(parts)) => {
             let texts = parts.into_iter().map(|part| part.text.filter(|_| part.kind == "text"));
             let texts = texts.collect::<Option<Vec<String>>>();
-            texts.ok_or_else(|| unsupported("messages", "only text content is supported"))?.join("\n")
+            texts
+                .ok_or_else(|| unsupported("messages", "only text content is supported"))?
+                .join("\n")
         }
     };
     Ok(ChatMessage { role, content })
@@ -281,7 +343,11 @@ fn prompt(body: CompletionBody) -> Result<ChatMessage, ApiError> {
 
 fn millionths(name: &'static str, value: f64, max: f64) -> Result<u32, ApiError> {
     if !(0.0..=max).contains(&value) {
-        return Err(ApiError::invalid("invalid_value", Some(name), format!("`{name}` must be between 0 and {max}")));
+        return Err(ApiError::invalid(
+            "invalid_value",
+            Some(name),
+            format!("`{name}` must be between 0 and {max}"),
+        ));
     }
     // At most 2,000,000.
     Ok((value * 1e6).round() as u32)
@@ -339,11 +405,15 @@ impl Envelope {
         let (object, choice) = match self.kind {
             Kind::Chat => {
                 let message = json!({"role": "assistant", "content": text, "refusal": null});
-                ("chat.completion", json!({"index": 0, "message": message, "logprobs": null, "finish_reason": finish}))
+                (
+                    "chat.completion",
+                    json!({"index": 0, "message": message, "logprobs": null, "finish_reason": finish}),
+                )
             }
-            Kind::Completion => {
-                ("text_completion", json!({"index": 0, "text": text, "logprobs": null, "finish_reason": finish}))
-            }
+            Kind::Completion => (
+                "text_completion",
+                json!({"index": 0, "text": text, "logprobs": null, "finish_reason": finish}),
+            ),
         };
         let mut value = self.frame(object, json!([choice]));
         set(&mut value, "usage", usage.json());
@@ -353,7 +423,8 @@ impl Envelope {
 
     /// The first chunk of a chat's stream; a completion's stream has none.
     pub fn first_chunk(&self) -> Option<Value> {
-        (self.kind == Kind::Chat).then(|| self.chunk(json!({"role": "assistant", "content": ""}), None))
+        (self.kind == Kind::Chat)
+            .then(|| self.chunk(json!({"role": "assistant", "content": ""}), None))
     }
 
     /// A chunk with text.
@@ -472,7 +543,10 @@ mod tests {
             (with("messages", json!([])), "empty_prompt"),
             (with("messages", json!([{"role": "user", "content": " \n"}])), "empty_prompt"),
             (with("messages", json!([{"role": "wizard", "content": "x"}])), "invalid_value"),
-            (with("messages", json!([{"role": "user", "content": [{"type": "image_url"}]}])), "unsupported_parameter"),
+            (
+                with("messages", json!([{"role": "user", "content": [{"type": "image_url"}]}])),
+                "unsupported_parameter",
+            ),
             (with("messages", json!("hello")), "malformed_request"),
             (json!({"model": "m"}), "missing_parameter"),
             (json!([]), "malformed_request"),
@@ -486,7 +560,9 @@ mod tests {
 
     #[test]
     fn a_plain_prompt_is_one_string() {
-        let ask = |prompt: Value| parse(Kind::Completion, json!({"model": "m", "prompt": prompt}).to_string().as_bytes());
+        let ask = |prompt: Value| {
+            parse(Kind::Completion, json!({"model": "m", "prompt": prompt}).to_string().as_bytes())
+        };
         assert_eq!(ask(json!("a")).unwrap().messages[0].content, "a");
         assert_eq!(ask(json!(["a"])).unwrap().messages[0].content, "a");
         assert_eq!(ask(json!(["a", "b"])).unwrap_err().code, "unsupported_parameter");

@@ -14,13 +14,17 @@ pub const OPENING: &str = "The text says: \"";
 /// The conversation with passages in front of the last user message. Without passages it is unchanged.
 pub fn with_passages(messages: &[ChatMessage], passages: &[RetrievedText]) -> Vec<ChatMessage> {
     let mut messages = messages.to_vec();
-    let Some(question) = messages.iter_mut().rev().find(|message| message.role == Role::User) else { return messages };
+    let Some(question) = messages.iter_mut().rev().find(|message| message.role == Role::User)
+    else {
+        return messages;
+    };
     if passages.is_empty() {
         return messages;
     }
     // The best passage stands last, nearest to the question.
     let texts: Vec<&str> = passages.iter().rev().map(|passage| passage.text.trim()).collect();
-    question.content = format!("{INSTRUCTION}\n\n{}\n\nQuestion: {}", texts.join("\n\n"), question.content);
+    question.content =
+        format!("{INSTRUCTION}\n\n{}\n\nQuestion: {}", texts.join("\n\n"), question.content);
     messages
 }
 
@@ -32,7 +36,8 @@ mod tests {
     use super::*;
 
     fn passage(text: &str) -> RetrievedText {
-        let reference = RetrievedChunk { contribution: ContributionId(1), chunk: 0, hash: B256::ZERO };
+        let reference =
+            RetrievedChunk { contribution: ContributionId(1), chunk: 0, hash: B256::ZERO };
         RetrievedText { reference, text: text.into() }
     }
 
@@ -42,7 +47,11 @@ mod tests {
 
     #[test]
     fn the_best_passage_stands_next_to_the_last_question() {
-        let messages = [message(Role::User, "one"), message(Role::Assistant, "two"), message(Role::User, "three?")];
+        let messages = [
+            message(Role::User, "one"),
+            message(Role::Assistant, "two"),
+            message(Role::User, "three?"),
+        ];
         let shown = with_passages(&messages, &[passage("best\n"), passage("good")]);
         assert_eq!(shown[..2], messages[..2]);
         assert_eq!(shown[2].content, format!("{INSTRUCTION}\n\ngood\n\nbest\n\nQuestion: three?"));

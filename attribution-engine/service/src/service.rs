@@ -57,7 +57,13 @@ pub struct ServiceConfig {
 
 impl ServiceConfig {
     /// A service on the default model with the usual limits.
-    pub fn new(listen: SocketAddr, l2_rpc: Url, gateway_key: PrivateKeySigner, engine_keys: Vec<PrivateKeySigner>, data_dir: PathBuf) -> Self {
+    pub fn new(
+        listen: SocketAddr,
+        l2_rpc: Url,
+        gateway_key: PrivateKeySigner,
+        engine_keys: Vec<PrivateKeySigner>,
+        data_dir: PathBuf,
+    ) -> Self {
         Self {
             listen,
             l2_rpc,
@@ -125,19 +131,33 @@ pub struct Service;
 
 impl Service {
     /// Loads the model, opens the books and starts all tasks. Returns once the gateway listens.
-    pub async fn start(config: ServiceConfig, cancelled: CancellationToken) -> Result<ServiceHandle, ServiceError> {
+    pub async fn start(
+        config: ServiceConfig,
+        cancelled: CancellationToken,
+    ) -> Result<ServiceHandle, ServiceError> {
         let listener = TcpListener::bind(config.listen).await;
-        let listener = listener.map_err(|source| ServiceError::Listen { address: config.listen, source })?;
-        let address = listener.local_addr().map_err(|source| ServiceError::Listen { address: config.listen, source })?;
+        let listener =
+            listener.map_err(|source| ServiceError::Listen { address: config.listen, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| ServiceError::Listen { address: config.listen, source })?;
         let model: Arc<dyn LanguageModel> = {
-            let (path, hash, queue) = (config.model_path.clone(), config.model_sha256, config.queue_limit);
-            let loading = tokio::task::spawn_blocking(move || ModelHandle::load(&path, hash, queue));
+            let (path, hash, queue) =
+                (config.model_path.clone(), config.model_sha256, config.queue_limit);
+            let loading =
+                tokio::task::spawn_blocking(move || ModelHandle::load(&path, hash, queue));
             Arc::new(loading.await.map_err(ServiceError::Panicked)??)
         };
-        let chain = Chain::connect_with_signer(config.l2_rpc.clone(), config.contracts, config.gateway_key.clone()).await?;
+        let chain = Chain::connect_with_signer(
+            config.l2_rpc.clone(),
+            config.contracts,
+            config.gateway_key.clone(),
+        )
+        .await?;
         let ledger = Ledger::open(&config.data_dir.join("gateway"))?;
         let content = Arc::new(ContentStore::open(config.data_dir.join("content"))?);
-        let evidence = Arc::new(EvidenceStore::open(config.data_dir.join("evidence"), content.clone())?);
+        let evidence =
+            Arc::new(EvidenceStore::open(config.data_dir.join("evidence"), content.clone())?);
         let gateway = config.gateway_key.address();
         let view = Arc::new(LiveView::new(chain.clone(), gateway));
         let spec = engine_spec(model.as_ref());
@@ -163,7 +183,8 @@ impl Service {
             watcher.run(watched, token).await;
             Ok(())
         });
-        let attributor = Attributor { ledger: ledger.clone(), view: view.clone(), codec: codec.clone() };
+        let attributor =
+            Attributor { ledger: ledger.clone(), view: view.clone(), codec: codec.clone() };
         let token = cancelled.clone();
         tasks.spawn(async move { Ok(attributor.run(token).await?) });
         let poster = EpochPoster::new(
@@ -180,9 +201,14 @@ impl Service {
         tasks.spawn(async move { Ok(poster.run(token).await?) });
 
         let settings = GatewayConfig::new(chain.chain_id(), config.contracts);
-        let answering = Gateway::new(settings, model, view, ledger.clone(), spec, config.gateway_key);
+        let answering =
+            Gateway::new(settings, model, view, ledger.clone(), spec, config.gateway_key);
         let archive = Archive { chain, content, evidence, arrived };
-        let api = Api { gateway: Arc::new(answering), archive: Some(Arc::new(archive)), metrics: config.metrics };
+        let api = Api {
+            gateway: Arc::new(answering),
+            archive: Some(Arc::new(archive)),
+            metrics: config.metrics,
+        };
         let token = cancelled.clone();
         tasks.spawn(async move { serve(listener, api, token).await });
 
@@ -192,9 +218,14 @@ impl Service {
     }
 }
 
-async fn serve(listener: TcpListener, api: Api, cancelled: CancellationToken) -> Result<(), ServiceError> {
+async fn serve(
+    listener: TcpListener,
+    api: Api,
+    cancelled: CancellationToken,
+) -> Result<(), ServiceError> {
     let token = cancelled.clone();
-    let server = axum::serve(listener, router(api)).with_graceful_shutdown(async move { token.cancelled().await });
+    let server = axum::serve(listener, router(api))
+        .with_graceful_shutdown(async move { token.cancelled().await });
     tokio::select! {
         served = server.into_future() => served.map_err(ServiceError::Http),
         () = async { cancelled.cancelled().await; tokio::time::sleep(SHUTDOWN_PATIENCE).await } => Ok(()),
@@ -202,7 +233,10 @@ async fn serve(listener: TcpListener, api: Api, cancelled: CancellationToken) ->
 }
 
 /// Waits for all tasks; when one ends, so do the others. The first error is the result.
-async fn supervise(mut tasks: JoinSet<Result<(), ServiceError>>, cancelled: CancellationToken) -> Result<(), ServiceError> {
+async fn supervise(
+    mut tasks: JoinSet<Result<(), ServiceError>>,
+    cancelled: CancellationToken,
+) -> Result<(), ServiceError> {
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {
         cancelled.cancel();

@@ -1,12 +1,7 @@
 //! The gateway's view of the real chain: a task follows the model registry and keeps, for every model over our weights,
 //! the corpus of its Datanet versions, built as soon as all of its documents have been uploaded.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, B256};
 use async_trait::async_trait;
@@ -64,7 +59,13 @@ impl ChainView for LiveView {
 impl LiveView {
     /// A view that knows no model yet.
     pub fn new(chain: Chain, gateway: Address) -> Self {
-        Self { chain, gateway, models: RwLock::default(), corpora: RwLock::default(), changes: watch::Sender::new(0) }
+        Self {
+            chain,
+            gateway,
+            models: RwLock::default(),
+            corpora: RwLock::default(),
+            changes: watch::Sender::new(0),
+        }
     }
 
     /// Told whenever the set of models or their readiness changes.
@@ -94,7 +95,11 @@ impl ModelWatcher {
         }
     }
 
-    async fn look(&self, view: &LiveView, corpora: &mut BTreeMap<Vec<DatanetRef>, Arc<Corpus>>) -> Result<(), ChainError> {
+    async fn look(
+        &self,
+        view: &LiveView,
+        corpora: &mut BTreeMap<Vec<DatanetRef>, Arc<Corpus>>,
+    ) -> Result<(), ChainError> {
         let (_, seen_at) = self.chain.latest_block().await?;
         let mut models = BTreeMap::new();
         for id in 1..=self.chain.model_count().await? {
@@ -112,7 +117,10 @@ impl ModelWatcher {
             models.insert(model.name.clone(), ServedModel { model, seen_at, corpus });
         }
         let state = |models: &BTreeMap<String, ServedModel>| -> Vec<(Model, Option<String>)> {
-            models.values().map(|served| (served.model.clone(), served.corpus.as_ref().err().cloned())).collect()
+            models
+                .values()
+                .map(|served| (served.model.clone(), served.corpus.as_ref().err().cloned()))
+                .collect()
         };
         let before = view.models();
         let changed = state(&before) != state(&models);
@@ -136,7 +144,9 @@ impl ModelWatcher {
     ) -> Result<Result<Arc<Corpus>, String>, ChainError> {
         if model.engine_spec_hash != self.spec_hash {
             let (theirs, ours) = (model.engine_spec_hash, self.spec_hash);
-            return Ok(Err(format!("it is registered under engine spec {theirs}, this gateway follows {ours}")));
+            return Ok(Err(format!(
+                "it is registered under engine spec {theirs}, this gateway follows {ours}"
+            )));
         }
         if let Some(corpus) = corpora.get(&model.datanets) {
             return Ok(Ok(corpus.clone()));
@@ -150,11 +160,17 @@ impl ModelWatcher {
                     Ok(document) => of_version.push(CorpusDocument { contribution, document }),
                     Err(ContentError::NotFound(_)) => {
                         let datanet = contribution.datanet;
-                        return Ok(Err(format!("the document of contribution {} of datanet {datanet} is not uploaded", contribution.id)));
+                        return Ok(Err(format!(
+                            "the document of contribution {} of datanet {datanet} is not uploaded",
+                            contribution.id
+                        )));
                     }
                     Err(error) => {
                         tracing::error!(%error, contribution = %contribution.id, "a stored document is unusable");
-                        return Ok(Err(format!("the document of contribution {} must be uploaded again", contribution.id)));
+                        return Ok(Err(format!(
+                            "the document of contribution {} must be uploaded again",
+                            contribution.id
+                        )));
                     }
                 }
             }
@@ -163,8 +179,12 @@ impl ModelWatcher {
             }
             documents.append(&mut of_version);
         }
-        let (spec, codec, directory) = (self.spec.clone(), self.codec.clone(), self.index_directory.clone());
-        let built = tokio::task::spawn_blocking(move || Corpus::build(&spec, documents, codec.as_ref(), Some(&directory))).await;
+        let (spec, codec, directory) =
+            (self.spec.clone(), self.codec.clone(), self.index_directory.clone());
+        let built = tokio::task::spawn_blocking(move || {
+            Corpus::build(&spec, documents, codec.as_ref(), Some(&directory))
+        })
+        .await;
         match built {
             Ok(Ok(corpus)) => {
                 let corpus = Arc::new(corpus);

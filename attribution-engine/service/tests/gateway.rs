@@ -24,9 +24,16 @@ use attribution_service::{
     mint_api_key,
     ports::{ChainView, PortError, ServedModel, ServedModels},
 };
-use axum::{Router, body::Body, http::{Request, Response, StatusCode}};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response, StatusCode},
+};
 use futures::StreamExt;
-use models::{ChatMessage, Completion, Event, EventSink, FinishReason, GenerateRequest, LanguageModel, ModelError, TokenId};
+use models::{
+    ChatMessage, Completion, Event, EventSink, FinishReason, GenerateRequest, LanguageModel,
+    ModelError, TokenId,
+};
 use parking_lot::Mutex;
 use scores::{
     ContributionId, DatanetId, ModelId, Sequence,
@@ -158,7 +165,11 @@ fn bench() -> Bench {
     bench_in(tempfile::tempdir().unwrap(), PrivateKeySigner::random(), PrivateKeySigner::random())
 }
 
-fn bench_in(directory: tempfile::TempDir, gateway_key: PrivateKeySigner, customer: PrivateKeySigner) -> Bench {
+fn bench_in(
+    directory: tempfile::TempDir,
+    gateway_key: PrivateKeySigner,
+    customer: PrivateKeySigner,
+) -> Bench {
     let parrot = Arc::new(Parrot {
         full: AtomicBool::new(false),
         fails_midway: AtomicBool::new(false),
@@ -200,10 +211,19 @@ fn bench_in(directory: tempfile::TempDir, gateway_key: PrivateKeySigner, custome
         served(on_chain(1, "parrot", 0, PRICE), &corpus),
         served(on_chain(2, "birds", 1, PRICE), &corpus),
         served(on_chain(3, "free", 0, 0), &corpus),
-        served(on_chain(4, "org/waiting", 0, PRICE), &Err("the document of contribution 9 is not uploaded".into())),
+        served(
+            on_chain(4, "org/waiting", 0, PRICE),
+            &Err("the document of contribution 9 is not uploaded".into()),
+        ),
     ]
     .into();
-    let authorization = Authorization { signer: gateway_key.address(), cap: 1_000_000, redeemed: 0, expiry: u64::MAX, nonce: 1 };
+    let authorization = Authorization {
+        signer: gateway_key.address(),
+        cap: 1_000_000,
+        redeemed: 0,
+        expiry: u64::MAX,
+        nonce: 1,
+    };
     let chain = Arc::new(FakeChain {
         models: Arc::new(models),
         authorization: Mutex::new(authorization),
@@ -222,16 +242,28 @@ impl Bench {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    fn request(&self, path: &str, body: impl Into<Body>, headers: &[(&str, &str)]) -> Request<Body> {
-        let mut request = Request::post(path).header("authorization", format!("Bearer {}", self.key)).header("content-type", "application/json");
+    fn request(
+        &self,
+        path: &str,
+        body: impl Into<Body>,
+        headers: &[(&str, &str)],
+    ) -> Request<Body> {
+        let mut request = Request::post(path)
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         request.body(body.into()).unwrap()
     }
 
-    async fn ask(&self, body: &Value, headers: &[(&str, &str)]) -> (StatusCode, Value, Response<()>) {
-        let response = self.send(self.request("/v1/chat/completions", body.to_string(), headers)).await;
+    async fn ask(
+        &self,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> (StatusCode, Value, Response<()>) {
+        let response =
+            self.send(self.request("/v1/chat/completions", body.to_string(), headers)).await;
         read(response).await
     }
 
@@ -252,7 +284,8 @@ impl Bench {
 async fn read(response: Response<Body>) -> (StatusCode, Value, Response<()>) {
     let (head, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let value = serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+    let value =
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
     (head.status, value, Response::from_parts(head, ()))
 }
 
@@ -280,7 +313,10 @@ async fn an_answer_carries_a_receipt_that_the_gateway_signed() {
     assert_eq!(value["object"], "chat.completion");
     assert_eq!(value["choices"][0]["message"]["content"], "hello ");
     assert_eq!(value["choices"][0]["finish_reason"], "length");
-    assert_eq!(value["usage"], json!({"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11}));
+    assert_eq!(
+        value["usage"],
+        json!({"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11})
+    );
     assert_eq!(value["openledger"]["receipt"], 0);
     assert_eq!(value["openledger"]["fee"], (11 * PRICE).to_string());
     assert_eq!(head.headers()["x-openledger-receipt"], "0");
@@ -288,7 +324,9 @@ async fn an_answer_carries_a_receipt_that_the_gateway_signed() {
     let call = bench.gateway.ledger.call(0).unwrap().unwrap();
     let receipt: &InferenceReceipt = &call.receipt;
     let digest = receipt.digest(&settlement_domain(CHAIN_ID, Contracts::default().settlement));
-    let signer = |bytes: &Bytes, digest: &B256| Signature::from_raw(bytes).unwrap().recover_address_from_prehash(digest).unwrap();
+    let signer = |bytes: &Bytes, digest: &B256| {
+        Signature::from_raw(bytes).unwrap().recover_address_from_prehash(digest).unwrap()
+    };
     assert_eq!(signer(&call.signature, &digest), bench.gateway.address());
     assert_eq!(receipt.requestHash, call.request.hash());
     assert_eq!(receipt.responseHash, call.response.hash());
@@ -319,16 +357,31 @@ async fn receipts_are_consecutive_and_vouchers_cumulative_across_restarts() {
 #[tokio::test]
 async fn a_stream_has_the_shape_that_clients_expect() {
     let bench = bench();
-    let body = with(with(chat("hello"), "stream", json!(true)), "stream_options", json!({"include_usage": true}));
+    let body = with(
+        with(chat("hello"), "stream", json!(true)),
+        "stream_options",
+        json!({"include_usage": true}),
+    );
     let response = bench.send(bench.request("/v1/chat/completions", body.to_string(), &[])).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let (_, stream, _) = read(response).await;
     let payloads = payloads(&stream);
     assert_eq!(payloads.last().unwrap(), "[DONE]");
-    let chunks: Vec<Value> = payloads[..payloads.len() - 1].iter().map(|chunk| serde_json::from_str(chunk).unwrap()).collect();
-    assert!(chunks.iter().all(|chunk| chunk["object"] == "chat.completion.chunk" && chunk["id"] == chunks[0]["id"]));
+    let chunks: Vec<Value> = payloads[..payloads.len() - 1]
+        .iter()
+        .map(|chunk| serde_json::from_str(chunk).unwrap())
+        .collect();
+    assert!(
+        chunks
+            .iter()
+            .all(|chunk| chunk["object"] == "chat.completion.chunk"
+                && chunk["id"] == chunks[0]["id"])
+    );
     assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
-    let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    let text: String = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+        .collect();
     assert_eq!(text, "hello ");
     let [.., last, usage] = chunks.as_slice() else { panic!() };
     assert_eq!(last["choices"][0]["finish_reason"], "length");
@@ -342,22 +395,30 @@ async fn a_failure_in_mid_stream_is_an_error_event_and_free() {
     let bench = bench();
     bench.model.fails_midway.store(true, Ordering::SeqCst);
     let body = with(chat("hello"), "stream", json!(true));
-    let (status, stream, _) = read(bench.send(bench.request("/v1/chat/completions", body.to_string(), &[])).await).await;
+    let (status, stream, _) =
+        read(bench.send(bench.request("/v1/chat/completions", body.to_string(), &[])).await).await;
     assert_eq!(status, StatusCode::OK);
     let payloads = payloads(&stream);
     let error: Value = serde_json::from_str(&payloads[payloads.len() - 2]).unwrap();
     assert_eq!(error["error"]["code"], "model_stopped");
     assert_eq!(bench.receipts(), 0);
-    assert_eq!(bench.refused(&chat("hello")).await, (StatusCode::SERVICE_UNAVAILABLE, "model_stopped".into()));
+    assert_eq!(
+        bench.refused(&chat("hello")).await,
+        (StatusCode::SERVICE_UNAVAILABLE, "model_stopped".into())
+    );
 }
 
 #[tokio::test]
 async fn a_plain_completion_continues_its_prompt() {
     let bench = bench();
     let body = json!({"model": "parrot", "prompt": "hey", "max_tokens": 4});
-    let (status, value, _) = read(bench.send(bench.request("/v1/completions", body.to_string(), &[])).await).await;
+    let (status, value, _) =
+        read(bench.send(bench.request("/v1/completions", body.to_string(), &[])).await).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!((value["object"].as_str(), value["choices"][0]["text"].as_str()), (Some("text_completion"), Some("hey ")));
+    assert_eq!(
+        (value["object"].as_str(), value["choices"][0]["text"].as_str()),
+        (Some("text_completion"), Some("hey "))
+    );
 }
 
 #[tokio::test]
@@ -367,35 +428,67 @@ async fn bad_requests_are_refused_with_the_right_codes() {
         (with(chat("x"), "model", json!("nobody")), StatusCode::NOT_FOUND, "model_not_found"),
         (chat(" "), StatusCode::BAD_REQUEST, "empty_prompt"),
         (chat(&"x".repeat(CONTEXT)), StatusCode::BAD_REQUEST, "context_length_exceeded"),
-        (with(chat("x"), "max_tokens", json!(CONTEXT)), StatusCode::BAD_REQUEST, "context_length_exceeded"),
+        (
+            with(chat("x"), "max_tokens", json!(CONTEXT)),
+            StatusCode::BAD_REQUEST,
+            "context_length_exceeded",
+        ),
         (with(chat("x"), "temperature", json!(9)), StatusCode::BAD_REQUEST, "invalid_value"),
-        (with(chat("x"), "model", json!("org/waiting")), StatusCode::SERVICE_UNAVAILABLE, "model_not_ready"),
+        (
+            with(chat("x"), "model", json!("org/waiting")),
+            StatusCode::SERVICE_UNAVAILABLE,
+            "model_not_ready",
+        ),
     ];
     for (body, status, code) in cases {
         assert_eq!(bench.refused(&body).await, (status, code.to_owned()), "{body}");
     }
-    let (status, value, _) = read(bench.send(bench.request("/v1/chat/completions", "{\"model\"", &[])).await).await;
-    assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::BAD_REQUEST, Some("malformed_request")));
+    let (status, value, _) =
+        read(bench.send(bench.request("/v1/chat/completions", "{\"model\"", &[])).await).await;
+    assert_eq!(
+        (status, value["error"]["code"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("malformed_request"))
+    );
     let large = "x".repeat(REQUEST_BYTES_MAX + 1);
-    let (status, value, _) = read(bench.send(bench.request("/v1/chat/completions", large, &[])).await).await;
-    assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::PAYLOAD_TOO_LARGE, Some("request_too_large")));
-    let (status, value, _) = read(bench.send(Request::get("/v2/x").body(Body::empty()).unwrap()).await).await;
-    assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
-    let (status, value, _) = read(bench.send(Request::get("/v1/chat/completions").body(Body::empty()).unwrap()).await).await;
-    assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::METHOD_NOT_ALLOWED, Some("method_not_allowed")));
+    let (status, value, _) =
+        read(bench.send(bench.request("/v1/chat/completions", large, &[])).await).await;
+    assert_eq!(
+        (status, value["error"]["code"].as_str()),
+        (StatusCode::PAYLOAD_TOO_LARGE, Some("request_too_large"))
+    );
+    let (status, value, _) =
+        read(bench.send(Request::get("/v2/x").body(Body::empty()).unwrap()).await).await;
+    assert_eq!(
+        (status, value["error"]["code"].as_str()),
+        (StatusCode::NOT_FOUND, Some("not_found"))
+    );
+    let (status, value, _) =
+        read(bench.send(Request::get("/v1/chat/completions").body(Body::empty()).unwrap()).await)
+            .await;
+    assert_eq!(
+        (status, value["error"]["code"].as_str()),
+        (StatusCode::METHOD_NOT_ALLOWED, Some("method_not_allowed"))
+    );
     assert_eq!(bench.receipts(), 0);
 }
 
 #[tokio::test]
 async fn only_a_signed_key_gets_in() {
     let bench = bench();
-    for header in [None, Some("Bearer "), Some("Bearer sk-x"), Some("Basic abc"), Some("Bearer ol-AAAA")] {
+    for header in
+        [None, Some("Bearer "), Some("Bearer sk-x"), Some("Basic abc"), Some("Bearer ol-AAAA")]
+    {
         let mut request = Request::post("/v1/chat/completions");
         if let Some(header) = header {
             request = request.header("authorization", header);
         }
-        let (status, value, _) = read(bench.send(request.body(Body::from(chat("x").to_string())).unwrap()).await).await;
-        assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("invalid_api_key")), "{header:?}");
+        let (status, value, _) =
+            read(bench.send(request.body(Body::from(chat("x").to_string())).unwrap()).await).await;
+        assert_eq!(
+            (status, value["error"]["code"].as_str()),
+            (StatusCode::UNAUTHORIZED, Some("invalid_api_key")),
+            "{header:?}"
+        );
     }
 }
 
@@ -404,7 +497,10 @@ async fn a_full_queue_says_when_to_come_back() {
     let bench = bench();
     bench.model.full.store(true, Ordering::SeqCst);
     let (status, value, head) = bench.ask(&chat("hello"), &[]).await;
-    assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::TOO_MANY_REQUESTS, Some("queue_full")));
+    assert_eq!(
+        (status, value["error"]["code"].as_str()),
+        (StatusCode::TOO_MANY_REQUESTS, Some("queue_full"))
+    );
     assert_eq!(head.headers()["retry-after"], "5");
     bench.model.full.store(false, Ordering::SeqCst);
     assert_eq!(bench.ask(&chat("hello"), &[]).await.0, StatusCode::OK);
@@ -417,18 +513,33 @@ async fn nothing_is_served_beyond_the_authorisation() {
     // Worst case of a call: 5 prompt tokens and 6 of answer.
     let worst = 11 * PRICE;
     set(&|a| a.cap = worst - 1);
-    assert_eq!(bench.refused(&chat("hello")).await, (StatusCode::PAYMENT_REQUIRED, "escrow_exhausted".into()));
+    assert_eq!(
+        bench.refused(&chat("hello")).await,
+        (StatusCode::PAYMENT_REQUIRED, "escrow_exhausted".into())
+    );
     set(&|a| a.cap = 2 * worst);
     for _ in 0..2 {
         assert_eq!(bench.ask(&chat("hello"), &[]).await.0, StatusCode::OK);
     }
-    assert_eq!(bench.refused(&chat("hello")).await, (StatusCode::PAYMENT_REQUIRED, "escrow_exhausted".into()));
+    assert_eq!(
+        bench.refused(&chat("hello")).await,
+        (StatusCode::PAYMENT_REQUIRED, "escrow_exhausted".into())
+    );
     set(&|a| (a.cap, a.expiry) = (u128::MAX, 1));
-    assert_eq!(bench.refused(&chat("hello")).await, (StatusCode::PAYMENT_REQUIRED, "authorization_expiring".into()));
+    assert_eq!(
+        bench.refused(&chat("hello")).await,
+        (StatusCode::PAYMENT_REQUIRED, "authorization_expiring".into())
+    );
     set(&|a| a.nonce = 0);
-    assert_eq!(bench.refused(&chat("hello")).await, (StatusCode::PAYMENT_REQUIRED, "authorization_missing".into()));
+    assert_eq!(
+        bench.refused(&chat("hello")).await,
+        (StatusCode::PAYMENT_REQUIRED, "authorization_missing".into())
+    );
     bench.chain.down.store(true, Ordering::SeqCst);
-    assert_eq!(bench.refused(&chat("hello")).await, (StatusCode::SERVICE_UNAVAILABLE, "chain_unavailable".into()));
+    assert_eq!(
+        bench.refused(&chat("hello")).await,
+        (StatusCode::SERVICE_UNAVAILABLE, "chain_unavailable".into())
+    );
     // A model without a price needs no authorisation.
     let (status, value, _) = bench.ask(&with(chat("hello"), "model", json!("free")), &[]).await;
     assert_eq!((status, value["openledger"]["fee"].as_str()), (StatusCode::OK, Some("0")));
@@ -445,9 +556,13 @@ async fn concurrent_calls_cannot_overdraw() {
         let bench = bench.clone();
         tokio::spawn(async move { bench.ask(&chat(content), &[]).await.0 })
     });
-    let statuses: Vec<StatusCode> = futures::future::join_all(asked).await.into_iter().map(Result::unwrap).collect();
+    let statuses: Vec<StatusCode> =
+        futures::future::join_all(asked).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(statuses.iter().filter(|status| **status == StatusCode::OK).count(), 3);
-    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::PAYMENT_REQUIRED).count(), 5);
+    assert_eq!(
+        statuses.iter().filter(|status| **status == StatusCode::PAYMENT_REQUIRED).count(),
+        5
+    );
     assert_eq!(bench.gateway.ledger.vouchers()[0].voucher.cumulative, 3 * worst);
 }
 
@@ -457,16 +572,29 @@ async fn a_customer_can_sign_every_voucher() {
     let device = PrivateKeySigner::random();
     bench.chain.authorization.lock().signer = device.address();
     let (status, value, _) = bench.ask(&chat("hello"), &[]).await;
-    assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::PAYMENT_REQUIRED, Some("voucher_required")));
+    assert_eq!(
+        (status, value["error"]["code"].as_str()),
+        (StatusCode::PAYMENT_REQUIRED, Some("voucher_required"))
+    );
     let signed = |cumulative: u128, by: &PrivateKeySigner| {
-        let customer = attribution_service::verify_api_key(&bench.key, bench.gateway.address(), CHAIN_ID, 0).unwrap();
+        let customer =
+            attribution_service::verify_api_key(&bench.key, bench.gateway.address(), CHAIN_ID, 0)
+                .unwrap();
         let voucher = Voucher { customer, gateway: bench.gateway.address(), nonce: 1, cumulative };
-        let signature = by.sign_hash_sync(&voucher.digest(&escrow_domain(CHAIN_ID, Contracts::default().escrow))).unwrap();
+        let signature = by
+            .sign_hash_sync(&voucher.digest(&escrow_domain(CHAIN_ID, Contracts::default().escrow)))
+            .unwrap();
         json!({"nonce": 1, "cumulative": cumulative.to_string(), "signature": Bytes::from(signature.as_bytes().to_vec())}).to_string()
     };
-    let (status, value, _) = bench.ask(&chat("hello"), &[("x-openledger-voucher", &signed(110, &PrivateKeySigner::random()))]).await;
-    assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::PAYMENT_REQUIRED, Some("voucher_invalid")));
-    let (status, ..) = bench.ask(&chat("hello"), &[("x-openledger-voucher", &signed(150, &device))]).await;
+    let (status, value, _) = bench
+        .ask(&chat("hello"), &[("x-openledger-voucher", &signed(110, &PrivateKeySigner::random()))])
+        .await;
+    assert_eq!(
+        (status, value["error"]["code"].as_str()),
+        (StatusCode::PAYMENT_REQUIRED, Some("voucher_invalid"))
+    );
+    let (status, ..) =
+        bench.ask(&chat("hello"), &[("x-openledger-voucher", &signed(150, &device))]).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(bench.gateway.ledger.vouchers()[0].voucher.cumulative, 150);
 }
@@ -482,7 +610,10 @@ async fn a_retry_is_answered_again_and_charged_once() {
     assert_eq!(head.headers()["x-openledger-receipt"], "0");
     // Another request under the same key is a mistake; without a key it is a new one.
     let (status, value, _) = bench.ask(&chat("other"), &[("idempotency-key", "k1")]).await;
-    assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::BAD_REQUEST, Some("idempotency_key_reused")));
+    assert_eq!(
+        (status, value["error"]["code"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("idempotency_key_reused"))
+    );
     assert_eq!(bench.receipts(), 1);
     assert_eq!(bench.ask(&chat("hello"), &[]).await.1["openledger"]["receipt"], 1);
     // OpenAI's clients have no key, they count their tries.
@@ -493,7 +624,8 @@ async fn a_retry_is_answered_again_and_charged_once() {
     // A retry can come as a stream.
     let body = with(chat("hello"), "stream", json!(true)).to_string();
     for _ in 0..2 {
-        let request = bench.request("/v1/chat/completions", body.clone(), &[("idempotency-key", "k2")]);
+        let request =
+            bench.request("/v1/chat/completions", body.clone(), &[("idempotency-key", "k2")]);
         let (_, stream, _) = read(bench.send(request).await).await;
         assert!(stream.as_str().unwrap().contains("\"receipt\":3"), "{stream}");
     }
@@ -504,12 +636,19 @@ async fn a_retry_of_a_running_request_waits_its_turn() {
     let bench = Arc::new(bench());
     *bench.model.pause.lock() = Duration::from_millis(40);
     let ours = bench.clone();
-    let running = tokio::spawn(async move { ours.ask(&chat("hello"), &[("idempotency-key", "k")]).await.0 });
+    let running =
+        tokio::spawn(async move { ours.ask(&chat("hello"), &[("idempotency-key", "k")]).await.0 });
     tokio::time::sleep(Duration::from_millis(60)).await;
     let (status, value, _) = bench.ask(&chat("hello"), &[("idempotency-key", "k")]).await;
-    assert_eq!((status, value["error"]["code"].as_str()), (StatusCode::CONFLICT, Some("request_in_progress")));
+    assert_eq!(
+        (status, value["error"]["code"].as_str()),
+        (StatusCode::CONFLICT, Some("request_in_progress"))
+    );
     assert_eq!(running.await.unwrap(), StatusCode::OK);
-    assert_eq!(bench.ask(&chat("hello"), &[("idempotency-key", "k")]).await.1["openledger"]["receipt"], 0);
+    assert_eq!(
+        bench.ask(&chat("hello"), &[("idempotency-key", "k")]).await.1["openledger"]["receipt"],
+        0
+    );
     assert_eq!(bench.receipts(), 1);
 }
 
@@ -571,17 +710,26 @@ async fn a_retrieving_model_sees_the_best_passage() {
 async fn models_and_receipts_can_be_looked_up() {
     let bench = bench();
     let get = async |path: String| {
-        let (status, value, _) = read(bench.send(Request::get(path).body(Body::empty()).unwrap()).await).await;
+        let (status, value, _) =
+            read(bench.send(Request::get(path).body(Body::empty()).unwrap()).await).await;
         (status, value)
     };
     let (_, list) = get("/v1/models".into()).await;
-    let ids: Vec<&str> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
     assert_eq!(ids, ["birds", "free", "org/waiting", "parrot"]);
     assert_eq!(get("/v1/models/org/waiting".into()).await.1["openledger"]["ready"], false);
     assert_eq!(get("/v1/models/org%2Fwaiting".into()).await.0, StatusCode::OK);
     assert_eq!(get("/v1/models/nobody".into()).await.1["error"]["code"], "model_not_found");
 
-    assert_eq!(get("/v1/attribution/receipts/0".into()).await.1["error"]["code"], "receipt_not_found");
+    assert_eq!(
+        get("/v1/attribution/receipts/0".into()).await.1["error"]["code"],
+        "receipt_not_found"
+    );
     let (_, answer, _) = bench.ask(&chat("hello"), &[]).await;
     let (status, by_number) = get("/v1/attribution/receipts/0?wait=10".into()).await;
     assert_eq!(status, StatusCode::OK);
@@ -590,5 +738,8 @@ async fn models_and_receipts_can_be_looked_up() {
     let hash = answer["openledger"]["receipt_hash"].as_str().unwrap();
     assert_eq!(get(format!("/v1/attribution/receipts/{hash}")).await.1, by_number);
     let (_, status) = get("/v1/status".into()).await;
-    assert_eq!((status["receipts"].as_u64(), status["chain_id"].as_u64()), (Some(1), Some(CHAIN_ID)));
+    assert_eq!(
+        (status["receipts"].as_u64(), status["chain_id"].as_u64()),
+        (Some(1), Some(CHAIN_ID))
+    );
 }

@@ -25,10 +25,7 @@ use support::World;
 /// Posts, waits out the window and activates.
 async fn settle(world: &World, poster: &mut EpochPoster, epoch: u64) {
     assert_eq!(poster.step().await.unwrap(), Progress::Posted(epoch));
-    assert!(matches!(
-        poster.step().await.unwrap(),
-        Progress::InWindow { .. }
-    ));
+    assert!(matches!(poster.step().await.unwrap(), Progress::InWindow { .. }));
     world.advance(support::CHALLENGE_WINDOW + 1).await;
     assert_eq!(poster.step().await.unwrap(), Progress::Activated(epoch));
 }
@@ -50,40 +47,21 @@ async fn claim(world: &World, proof: &ClaimProof) -> u128 {
         nodes.collect(),
     );
     let before = world.balance(account).await;
-    assert!(
-        call.send()
-            .await
-            .unwrap()
-            .get_receipt()
-            .await
-            .unwrap()
-            .status()
-    );
+    assert!(call.send().await.unwrap().get_receipt().await.unwrap().status());
     (world.balance(account).await - before).to::<u128>()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn quotations_pay_their_authors_and_anyone_can_recompute_it() {
     let world = World::start().await;
-    world.answer(
-        "How do readers and writers get along?",
-        &[("alice", 300, 1_000)],
-    );
-    world.answer(
-        "What is AUTOINCREMENT for?",
-        &[("bob", 200, 400), ("alice", 2_000, 300)],
-    );
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400), ("alice", 2_000, 300)]);
     world.answer("Tell me about something else.", &[]);
     let mut poster = world.poster();
-    assert_eq!(
-        poster.chain.next_receipt_of(world.gateway).await.unwrap(),
-        0
-    );
+    assert_eq!(poster.chain.next_receipt_of(world.gateway).await.unwrap(), 0);
     settle(&world, &mut poster, 1).await;
 
-    let report = audit(&world.chain, 1, &*world.evidence, &world.codec)
-        .await
-        .unwrap();
+    let report = audit(&world.chain, 1, &*world.evidence, &world.codec).await.unwrap();
     assert!(report.ok, "{:#?}", report.failures().collect::<Vec<_>>());
     assert_eq!(report.status, EpochStatus::Activated);
     assert_eq!(report.recomputed.as_ref(), Some(&report.posted));
@@ -106,32 +84,19 @@ async fn quotations_pay_their_authors_and_anyone_can_recompute_it() {
     // A second epoch carries the claims on.
     world.answer("And WAL?", &[("mallory", 500, 800)]);
     settle(&world, &mut poster, 2).await;
-    let report = audit(&world.chain, 2, &*world.evidence, &world.codec)
-        .await
-        .unwrap();
+    let report = audit(&world.chain, 2, &*world.evidence, &world.codec).await.unwrap();
     assert!(report.ok, "{:#?}", report.failures().collect::<Vec<_>>());
     assert!(report.posted.claims_total > paid);
     assert_eq!(world.evidence.claim_proofs(2, mallory).unwrap(), []);
-    let [proof] = world
-        .evidence
-        .claim_proofs(2, alice)
-        .unwrap()
-        .try_into()
-        .unwrap();
-    assert_eq!(
-        claim(&world, &proof).await,
-        report.posted.claims_total - paid
-    );
+    let [proof] = world.evidence.claim_proofs(2, alice).unwrap().try_into().unwrap();
+    assert_eq!(claim(&world, &proof).await, report.posted.claims_total - paid);
     assert_eq!(poster.step().await.unwrap(), Progress::Idle);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poster_that_dies_continues_where_the_chain_is() {
     let world = World::start().await;
-    world.answer(
-        "How do readers and writers get along?",
-        &[("alice", 300, 1_000)],
-    );
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
     assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
     world.advance(support::CHALLENGE_WINDOW + 1).await;
     // Another process with the same directories, and one that has lost its receipts.
@@ -142,10 +107,7 @@ async fn a_poster_that_dies_continues_where_the_chain_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn receipts_without_redeemable_vouchers_wait() {
     let world = World::start().await;
-    world.answer(
-        "How do readers and writers get along?",
-        &[("alice", 300, 1_000)],
-    );
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
     let voucher = world.journal.take_voucher();
     assert_eq!(world.poster().step().await.unwrap(), Progress::Unfunded);
     world.journal.set_voucher(voucher);
@@ -155,39 +117,23 @@ async fn receipts_without_redeemable_vouchers_wait() {
 #[tokio::test(flavor = "multi_thread")]
 async fn vouchers_are_redeemed_before_their_authorisation_expires() {
     let world = World::start().await;
-    world.answer(
-        "How do readers and writers get along?",
-        &[("alice", 300, 1_000)],
-    );
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
     let mut poster = world.poster_every(Duration::from_secs(u64::from(u32::MAX)));
     assert_eq!(poster.step().await.unwrap(), Progress::Idle);
-    assert_eq!(
-        world.chain.funds_available(world.gateway).await.unwrap(),
-        U256::ZERO
-    );
+    assert_eq!(world.chain.funds_available(world.gateway).await.unwrap(), U256::ZERO);
     world.advance(support::AUTHORIZATION - 60).await;
     assert_eq!(poster.step().await.unwrap(), Progress::Idle);
     let fee = U256::from(world.journal.receipts(0, 1)[0].receipt.fee);
-    assert_eq!(
-        world.chain.funds_available(world.gateway).await.unwrap(),
-        fee
-    );
+    assert_eq!(world.chain.funds_available(world.gateway).await.unwrap(), fee);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn engines_do_not_sign_what_they_cannot_recompute() {
     let world = World::start().await;
-    world.answer(
-        "How do readers and writers get along?",
-        &[("alice", 300, 1_000)],
-    );
-    world
-        .journal
-        .change(0, |stored| stored.record.weights[0].weight = WEIGHT_ONE / 2);
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    world.journal.change(0, |stored| stored.record.weights[0].weight = WEIGHT_ONE / 2);
     let error = world.poster().step().await.unwrap_err();
-    let EpochError::NotReproducible { epoch: 1, failures } = &error else {
-        panic!("{error}")
-    };
+    let EpochError::NotReproducible { epoch: 1, failures } = &error else { panic!("{error}") };
     assert!(failures.contains("records: receipt 0"), "{failures}");
     assert_eq!(world.chain.next_epoch_id().await.unwrap(), 1);
 }
@@ -219,10 +165,7 @@ where
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_names_what_was_forged() {
     let world = World::start().await;
-    world.answer(
-        "How do readers and writers get along?",
-        &[("alice", 300, 1_000)],
-    );
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
     world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400)]);
     let mut poster = world.poster();
     settle(&world, &mut poster, 1).await;
@@ -232,18 +175,12 @@ async fn the_audit_names_what_was_forged() {
         ("chain", |b| b.chain_id += 1),
         ("bundle", |b| b.post.claimsTotal += 1),
         ("engine spec", |b| {
-            b.engine_spec = b
-                .engine_spec
-                .replace("\"matchTokensMin\":6", "\"matchTokensMin\":7")
+            b.engine_spec = b.engine_spec.replace("\"matchTokensMin\":6", "\"matchTokensMin\":7")
         }),
-        ("receipt signatures", |b| {
-            b.receipts[0].signature = Bytes::from(vec![27; 65])
-        }),
+        ("receipt signatures", |b| b.receipts[0].signature = Bytes::from(vec![27; 65])),
         ("receipt signatures", |b| b.receipts[1].receipt.fee += 1),
         ("receipt contents", |b| b.receipts[0].request.seed += 1),
-        ("receipt contents", |b| {
-            b.receipts[0].response.text.push('!')
-        }),
+        ("receipt contents", |b| b.receipts[0].response.text.push('!')),
         ("receipt contents", |b| b.receipts[0].retrieved.clear()),
         ("records", |b| b.receipts[1].record.spans[0].offset += 1),
         ("records", |b| b.receipts[1].response.tokens.reverse()),
@@ -252,40 +189,25 @@ async fn the_audit_names_what_was_forged() {
         }),
         ("previous claims", |b| b.previous_claims = b.claims.clone()),
         ("claims list", |b| b.claims = b.previous_claims.clone()),
-        ("corpora", |b| {
-            b.corpora[0].members[0].contributor = Address::ZERO
-        }),
+        ("corpora", |b| b.corpora[0].members[0].contributor = Address::ZERO),
     ];
     for (check, forge) in forgeries {
-        let source = Forged {
-            store: world.evidence.clone(),
-            bundle: forge,
-            document: |document| document,
-        };
+        let source =
+            Forged { store: world.evidence.clone(), bundle: forge, document: |document| document };
         let report = audit(&world.chain, 1, &source, &world.codec).await.unwrap();
         assert!(!report.ok, "{check}");
         let failed: Vec<&str> = report.failures().map(|check| check.name).collect();
-        assert!(
-            failed.contains(&check),
-            "{check} should have failed, these did: {failed:?}"
-        );
+        assert!(failed.contains(&check), "{check} should have failed, these did: {failed:?}");
     }
     let other_words = |document: Document| {
         Document::normalise(document.text().replace("WAL", "wal").as_bytes()).unwrap()
     };
-    let source = Forged {
-        store: world.evidence.clone(),
-        bundle: |_: &mut _| {},
-        document: other_words,
-    };
+    let source =
+        Forged { store: world.evidence.clone(), bundle: |_: &mut _| {}, document: other_words };
     let report = audit(&world.chain, 1, &source, &world.codec).await.unwrap();
     let failed: Vec<_> = report.failures().collect();
     assert_eq!(failed[0].name, "documents");
-    assert!(
-        failed[0].detail.contains("wrong document for contribution"),
-        "{}",
-        failed[0].detail
-    );
+    assert!(failed[0].detail.contains("wrong document for contribution"), "{}", failed[0].detail);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,21 +225,11 @@ async fn a_withdrawn_document_counts_in_old_versions_only() {
     assert_ne!(first.cluster_map_root, second.cluster_map_root);
     // A map over other documents is noticed.
     let error = check_cluster_map(&first, &documents, world.spec().cluster).unwrap_err();
-    assert!(
-        matches!(error, CorpusError::ClusterMap { version: 1, .. }),
-        "{error}"
-    );
-    let missing = DatanetRef {
-        datanet: DatanetId(1),
-        version: 3,
-    };
+    assert!(matches!(error, CorpusError::ClusterMap { version: 1, .. }), "{error}");
+    let missing = DatanetRef { datanet: DatanetId(1), version: 3 };
     let error = world.chain.datanet_version(missing).await.unwrap_err();
     assert_eq!(error.to_string(), "version 3 of Datanet 1 is not on chain");
-    let error = world
-        .chain
-        .contribution(ContributionId(9))
-        .await
-        .unwrap_err();
+    let error = world.chain.contribution(ContributionId(9)).await.unwrap_err();
     assert_eq!(error.to_string(), "contribution 9 is not on chain");
     let error = world.chain.model(ModelId(9)).await.unwrap_err();
     assert_eq!(error.to_string(), "model 9 is not on chain");
@@ -326,8 +238,6 @@ async fn a_withdrawn_document_counts_in_old_versions_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_epoch_that_was_never_posted_cannot_be_audited() {
     let world = World::start().await;
-    let error = audit(&world.chain, 1, &*world.evidence, &world.codec)
-        .await
-        .unwrap_err();
+    let error = audit(&world.chain, 1, &*world.evidence, &world.codec).await.unwrap_err();
     assert_eq!(error.to_string(), "epoch 1 is not on chain");
 }

@@ -50,7 +50,8 @@ fn blocks() -> Vec<Block> {
     let mut nonces = vec![0_u64; ACCOUNTS as usize];
     (1..=BLOCKS)
         .map(|number| {
-            let l1 = L1Attributes { number: number / 2, hash: keccak256([1]), ..Default::default() };
+            let l1 =
+                L1Attributes { number: number / 2, hash: keccak256([1]), ..Default::default() };
             let mut transactions = vec![OpTxEnvelope::from(l1.transaction())];
             for _ in 0..TRANSFERS_PER_BLOCK {
                 transactions.push(transfer(&mut rng, &mut nonces));

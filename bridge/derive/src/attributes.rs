@@ -98,8 +98,7 @@ pub fn l2_block_ref(config: &RollupConfig, block: &Block) -> Result<L2BlockRef, 
 pub fn system_config_of(block: &Block) -> Result<SystemConfig, AttributesError> {
     let l1 = l1_attributes_of(block)?;
     let extra = block.header.extra_data.as_ref();
-    let wrong =
-        || AttributesError::ExtraData { number: block.header.number, length: extra.len() };
+    let wrong = || AttributesError::ExtraData { number: block.header.number, length: extra.len() };
     // Version 1, denominator, elasticity, minimum base fee (Jovian).
     let ([version], rest) = extra.split_first_chunk::<1>().ok_or_else(wrong)?;
     let (denominator, rest) = rest.split_first_chunk::<4>().ok_or_else(wrong)?;

@@ -69,10 +69,8 @@ impl ChannelAssembler {
         if channel.id != frame.id || channel.next_frame != frame.number {
             return None;
         }
-        channel.size = channel
-            .size
-            .saturating_add(frame.data.len())
-            .saturating_add(FRAME_SIZE_OVERHEAD);
+        channel.size =
+            channel.size.saturating_add(frame.data.len()).saturating_add(FRAME_SIZE_OVERHEAD);
         if channel.size > RLP_BYTES_PER_CHANNEL_MAX {
             self.channel = None;
             return None;
@@ -101,7 +99,8 @@ fn prune(mut frames: Vec<Frame>) -> Vec<Frame> {
                 break;
             };
             if current.id == next.id {
-                let follows = !current.is_last && current.number.checked_add(1) == Some(next.number);
+                let follows =
+                    !current.is_last && current.number.checked_add(1) == Some(next.number);
                 if follows {
                     kept.push(next);
                 }
@@ -168,17 +167,18 @@ mod tests {
             9,
             &[&[1, 0, 1, 1]],
         );
-        check(
-            &[&[frame(1, 0, false), frame(1, 0, false), frame(1, 1, true)]],
-            9,
-            &[&[1, 0, 1, 1]],
-        );
+        check(&[&[frame(1, 0, false), frame(1, 0, false), frame(1, 1, true)]], 9, &[&[1, 0, 1, 1]]);
     }
 
     #[test]
     fn a_first_frame_discards_an_open_channel() {
         check(
-            &[&[frame(1, 0, false)], &[frame(2, 0, false)], &[frame(1, 1, true)], &[frame(2, 1, true)]],
+            &[
+                &[frame(1, 0, false)],
+                &[frame(2, 0, false)],
+                &[frame(1, 1, true)],
+                &[frame(2, 1, true)],
+            ],
             9,
             &[&[2, 0, 2, 1]],
         );

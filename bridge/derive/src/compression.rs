@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_cut_stream_gives_what_came_before() {
-        let data: Vec<u8> = (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        let data: Vec<u8> =
+            (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
         for channel in [zlib(&data), brotli(&data)] {
             let cut = decompress(&channel[..channel.len() / 2]).unwrap();
             assert!(!cut.complete && !cut.bytes.is_empty());

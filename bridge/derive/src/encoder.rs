@@ -164,8 +164,8 @@ impl ChannelEncoder {
         };
         let data = Bytes::from(self.compressor.into_inner());
         let frame_size = self.config.frame_size_max;
-        let frames = cut(self.id, &data, frame_size)
-            .ok_or(EncodeError::TooManyFrames { frame_size })?;
+        let frames =
+            cut(self.id, &data, frame_size).ok_or(EncodeError::TooManyFrames { frame_size })?;
         Ok(Some(ClosedChannel {
             id: self.id,
             first_block,

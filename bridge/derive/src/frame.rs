@@ -94,7 +94,12 @@ mod tests {
     use super::*;
 
     fn frame() -> impl Strategy<Value = Frame> {
-        (any::<[u8; 16]>(), any::<u16>(), any::<bool>(), proptest::collection::vec(any::<u8>(), 0..99))
+        (
+            any::<[u8; 16]>(),
+            any::<u16>(),
+            any::<bool>(),
+            proptest::collection::vec(any::<u8>(), 0..99),
+        )
             .prop_map(|(id, number, is_last, data)| Frame {
                 id: id.into(),
                 number,

@@ -41,9 +41,7 @@ pub use compression::{CompressionError, Decompressed, decompress};
 pub use encoder::{
     AddOutcome, ChannelEncoder, ClosedChannel, Compression, EncoderConfig, batcher_transactions,
 };
-pub use error::{
-    AttributesError, BatchError, EncodeError, FrameError, PipelineError, Severity,
-};
+pub use error::{AttributesError, BatchError, EncodeError, FrameError, PipelineError, Severity};
 pub use frame::{
     ChannelId, FRAME_OVERHEAD, Frame, decode_batcher_transaction, encode_batcher_transaction,
 };

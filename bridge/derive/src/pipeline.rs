@@ -22,8 +22,9 @@ use alloy_eips::BlockNumHash;
 use primitives::{L1BlockRef, L2BlockRef, PayloadAttributes, RollupConfig, SystemConfig};
 
 use crate::{
-    BatchContext, BatchReader, BatchValidity, ChannelAssembler, L1Block, PipelineError, SingleBatch,
-    apply_config_updates, attributes, check_batch, decode_batcher_transaction, decompress,
+    BatchContext, BatchReader, BatchValidity, ChannelAssembler, L1Block, PipelineError,
+    SingleBatch, apply_config_updates, attributes, check_batch, decode_batcher_transaction,
+    decompress,
 };
 
 /// What the driver must do next.
@@ -171,9 +172,7 @@ impl Pipeline {
     pub fn invalid_payload(&mut self) -> Result<(), PipelineError> {
         let pending = self.pending.as_mut().ok_or(PipelineError::NothingPending)?;
         if pending.attributes.transactions.len() <= pending.forced {
-            return Err(PipelineError::DepositsInvalid {
-                timestamp: pending.attributes.timestamp,
-            });
+            return Err(PipelineError::DepositsInvalid { timestamp: pending.attributes.timestamp });
         }
         pending.attributes.transactions.truncate(pending.forced);
         self.discard_channel();
@@ -242,8 +241,7 @@ impl Pipeline {
             let (block, next_transaction) = self.current.as_mut()?;
             let timeout = self.config.channel_timeout;
             if let Some(channel) = self.assembler.next_channel(block.number, timeout) {
-                self.batches =
-                    decompress(&channel).ok().map(|data| BatchReader::new(data.bytes));
+                self.batches = decompress(&channel).ok().map(|data| BatchReader::new(data.bytes));
                 continue;
             }
             let transaction = block.inbox.get(*next_transaction)?;
@@ -295,8 +293,7 @@ impl Pipeline {
             found: parent.l1_origin,
         })?;
         let same_epoch = batch.epoch == parent.l1_origin;
-        let sequence_number =
-            if same_epoch { parent.sequence_number.saturating_add(1) } else { 0 };
+        let sequence_number = if same_epoch { parent.sequence_number.saturating_add(1) } else { 0 };
         let system_config = match same_epoch {
             true => self.system_config,
             false => apply_config_updates(self.system_config, origin)?,

@@ -12,9 +12,8 @@ pub fn apply_config_updates(
 ) -> Result<SystemConfig, AttributesError> {
     let mut config = before;
     for log in &block.config_updates {
-        let update = decode_config_update(&log.data).map_err(|source| {
-            AttributesError::ConfigUpdate { l1_block: block.number, source }
-        })?;
+        let update = decode_config_update(&log.data)
+            .map_err(|source| AttributesError::ConfigUpdate { l1_block: block.number, source })?;
         apply(&mut config, update);
     }
     Ok(config)

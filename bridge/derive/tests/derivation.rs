@@ -7,8 +7,8 @@ use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::{BlockNumHash, eip2718::Decodable2718, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, Signature, TxKind, U256, keccak256};
 use bridge_derive::{
-    AddOutcome, AttributesError, ChannelEncoder, ChannelId, Compression, EncoderConfig, Frame, InboxTransaction,
-    L1Block, Pipeline, PipelineError, Severity, SingleBatch, Step, attributes,
+    AddOutcome, AttributesError, ChannelEncoder, ChannelId, Compression, EncoderConfig, Frame,
+    InboxTransaction, L1Block, Pipeline, PipelineError, Severity, SingleBatch, Step, attributes,
     encode_batcher_transaction, l2_block_ref, system_config_of,
 };
 use primitives::{
@@ -143,7 +143,8 @@ fn sequence(config: &RollupConfig, l1: &[L1Block], rng: &mut StdRng) -> Vec<Bloc
             (&l1[current], parent.sequence_number + 1)
         };
         let mut attributes =
-            attributes(config, &system_config, &parent, origin, sequence_number, timestamp).unwrap();
+            attributes(config, &system_config, &parent, origin, sequence_number, timestamp)
+                .unwrap();
         for _ in 0..rng.random_range(0..4) {
             attributes.transactions.push(transfer(rng));
         }
@@ -351,8 +352,9 @@ fn an_invalid_payload_gives_its_deposits_and_ends_its_channel() {
     let genesis = genesis_ref(&config);
     // The first block with transactions is invalid; what follows in the inbox builds on it and must
     // be dropped.
-    let derived =
-        derive_from(&config, genesis, config.genesis.system_config, &l1, |a| !has_user_transactions(a));
+    let derived = derive_from(&config, genesis, config.genesis.system_config, &l1, |a| {
+        !has_user_transactions(a)
+    });
     let first = blocks
         .iter()
         .position(|block| block.body.transactions.iter().any(|tx| !tx.is_deposit()))
@@ -367,7 +369,8 @@ fn an_invalid_payload_gives_its_deposits_and_ends_its_channel() {
 #[test]
 fn deposits_alone_must_not_fail() {
     let (config, l1, _) = posted(7, 8);
-    let mut pipeline = Pipeline::new(config.clone(), genesis_ref(&config), config.genesis.system_config);
+    let mut pipeline =
+        Pipeline::new(config.clone(), genesis_ref(&config), config.genesis.system_config);
     assert_eq!(pipeline.invalid_payload(), Err(PipelineError::NothingPending));
     for block in &l1 {
         pipeline.push_l1(Arc::new(block.clone())).unwrap();
@@ -476,7 +479,14 @@ fn attributes_must_follow_their_parent() {
     let config = config(10, 5);
     let parent = genesis_ref(&config);
     let make = |origin: &L1Block, sequence_number, timestamp| {
-        attributes(&config, &config.genesis.system_config, &parent, origin, sequence_number, timestamp)
+        attributes(
+            &config,
+            &config.genesis.system_config,
+            &parent,
+            origin,
+            sequence_number,
+            timestamp,
+        )
     };
     let (same, next) = (l1_block(10, 0, Vec::new()), l1_block(11, 0, Vec::new()));
     assert!(make(&same, 1, START + 1).is_ok());

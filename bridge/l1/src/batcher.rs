@@ -164,8 +164,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         let after_journal =
             channels.iter().rev().find(|channel| !channel.superseded).map(|c| c.last_block);
         let next_block = after_journal.map_or(safe, |last| last.max(safe)).saturating_add(1);
-        let next_sequence =
-            channels.back().map_or(0, |channel| channel.sequence.saturating_add(1));
+        let next_sequence = channels.back().map_or(0, |channel| channel.sequence.saturating_add(1));
         let checked_nonce = channels
             .iter()
             .find_map(|channel| channel.transactions.first())
@@ -304,7 +303,8 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             return Ok(());
         }
         tracing::warn!(
-            first_lost = known, first_followed,
+            first_lost = known,
+            first_followed,
             "L1 has forgotten transactions of blocks that were safe"
         );
         while let Some(channel) = self.channels.pop_back() {
@@ -381,7 +381,13 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             && self.mined_nonce >= self.next_nonce
             && self.progress_at.elapsed() > self.config.safe_lag_max;
         if gap || replaced || waiting {
-            tracing::warn!(gap, replaced, waiting, safe, "everything above the safe head is posted again");
+            tracing::warn!(
+                gap,
+                replaced,
+                waiting,
+                safe,
+                "everything above the safe head is posted again"
+            );
             let cancelled = if replaced { self.cancel_pending().await? } else { Vec::new() };
             self.post_again()?;
             for raw in &cancelled {
@@ -468,7 +474,8 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         self.oldest_since = Instant::now();
         let Some(fees) = old.fees().replacement(market, self.config.fee_max) else {
             tracing::warn!(
-                nonce = old.nonce, fee_max = self.config.fee_max,
+                nonce = old.nonce,
+                fee_max = self.config.fee_max,
                 "L1 asks for more than the batcher may pay"
             );
             return Ok(());
@@ -481,9 +488,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             })?;
         *old = self.poster.replace(old, fees, data)?;
         let raw = old.raw.clone();
-        self.journal
-            .put(&channel.key(), &channel.encode_entry())
-            .map_err(BatcherError::Journal)?;
+        self.journal.put(&channel.key(), &channel.encode_entry()).map_err(BatcherError::Journal)?;
         metrics::counter!("batcher_fee_bumps_total").increment(1);
         send(&self.client, &raw).await
     }
@@ -547,10 +552,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => OpenChannel {
-                encoder: ChannelEncoder::new(
-                    self.channel_id(first.hash),
-                    self.config.encoder,
-                )?,
+                encoder: ChannelEncoder::new(self.channel_id(first.hash), self.config.encoder)?,
                 since: Instant::now(),
                 last_hash: first.header.parent_hash,
             },
@@ -592,9 +594,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         for (nonce, data) in (self.next_nonce..).zip(batcher_transactions(&closed)) {
             channel.transactions.push(self.poster.sign(nonce, fees, data)?);
         }
-        self.journal
-            .put(&channel.key(), &channel.encode_entry())
-            .map_err(BatcherError::Journal)?;
+        self.journal.put(&channel.key(), &channel.encode_entry()).map_err(BatcherError::Journal)?;
         if self.next_nonce <= self.mined_nonce {
             self.oldest_since = Instant::now();
         }

@@ -77,10 +77,8 @@ impl L1Client {
 
     /// The newest block.
     pub async fn head(&self) -> Result<L1Head, L1Error> {
-        let block = self
-            .header(BlockNumberOrTag::Latest)
-            .await?
-            .ok_or(L1Error::MissingBlock("latest"))?;
+        let block =
+            self.header(BlockNumberOrTag::Latest).await?.ok_or(L1Error::MissingBlock("latest"))?;
         let number = block.header.number;
         let base_fee = block.header.base_fee_per_gas.ok_or(L1Error::NoBaseFee(number))?;
         Ok(L1Head { block: reference(&block), base_fee })
@@ -152,7 +150,8 @@ impl L1Client {
 
     /// Hands a signed transaction to the node.
     pub async fn send_raw(&self, raw: &Bytes) -> Result<(), L1Error> {
-        let _pending = self.ask("eth_sendRawTransaction", self.provider.send_raw_transaction(raw)).await?;
+        let _pending =
+            self.ask("eth_sendRawTransaction", self.provider.send_raw_transaction(raw)).await?;
         Ok(())
     }
 
@@ -208,12 +207,15 @@ fn reduce(block: &Block, logs: Vec<Log>, addresses: &L1Addresses) -> Result<L1Bl
         let log_index = log.log_index.ok_or(L1Error::LogWithoutIndex(number))?;
         let is_deposit = log.address() == addresses.optimism_portal
             && log.topic0() == Some(&TRANSACTION_DEPOSITED_TOPIC);
-        let is_update = log.address() == addresses.system_config
-            && log.topic0() == Some(&CONFIG_UPDATE_TOPIC);
+        let is_update =
+            log.address() == addresses.system_config && log.topic0() == Some(&CONFIG_UPDATE_TOPIC);
         if is_deposit {
             let place = DepositLog { data: log.data(), l1_block_hash: header.hash, log_index };
-            let deposit = decode_deposit(place)
-                .map_err(|source| L1Error::Deposit { block: number, log_index, source })?;
+            let deposit = decode_deposit(place).map_err(|source| L1Error::Deposit {
+                block: number,
+                log_index,
+                source,
+            })?;
             deposits.push(deposit);
         } else if is_update {
             config_updates.push(log.into_inner());
@@ -270,6 +272,8 @@ mod tests {
         let url: Url = "http://127.0.0.1:1/".parse().unwrap();
         let error = L1Client::connect(url, 1).await.unwrap_err();
         assert!(error.is_temporary());
-        assert!(error.to_string().starts_with("L1 at http://127.0.0.1:1 did not answer eth_chainId"));
+        assert!(
+            error.to_string().starts_with("L1 at http://127.0.0.1:1 did not answer eth_chainId")
+        );
     }
 }

@@ -79,8 +79,7 @@ pub async fn deploy(
     params: &DeployParams,
 ) -> Result<Deployment, DeployError> {
     let from = deployer.address();
-    let provider =
-        ProviderBuilder::new().wallet(EthereumWallet::from(deployer)).connect_http(l1);
+    let provider = ProviderBuilder::new().wallet(EthereumWallet::from(deployer)).connect_http(l1);
     if provider.get_balance(from).await?.is_zero() {
         return Err(DeployError::DeployerUnfunded(from));
     }
@@ -96,7 +95,11 @@ pub async fn deploy(
     let init = init(params, optimism_portal, batch_inbox);
 
     let mut steps = vec![
-        Step::create("deploy OPEN", &Open::BYTECODE, Open::constructorCall { holder: from }.abi_encode()),
+        Step::create(
+            "deploy OPEN",
+            &Open::BYTECODE,
+            Open::constructorCall { holder: from }.abi_encode(),
+        ),
         Step::create(
             "deploy SystemConfig",
             &SystemConfigContract::BYTECODE,
@@ -114,8 +117,7 @@ pub async fn deploy(
         ),
     ];
     if !params.genesis_supply.is_zero() {
-        let approve =
-            Open::approveCall { spender: optimism_portal, value: params.genesis_supply };
+        let approve = Open::approveCall { spender: optimism_portal, value: params.genesis_supply };
         steps.push(Step::call("approve the genesis supply", open, approve.abi_encode()));
         let lock = OptimismPortal::lockGenesisSupplyCall {};
         steps.push(Step::call("lock the genesis supply", optimism_portal, lock.abi_encode()));
@@ -197,10 +199,8 @@ impl Step {
     }
 
     fn call(what: &'static str, to: Address, input: Vec<u8>) -> Self {
-        let request = TransactionRequest::default()
-            .with_to(to)
-            .with_input(input)
-            .with_gas_limit(200_000);
+        let request =
+            TransactionRequest::default().with_to(to).with_input(input).with_gas_limit(200_000);
         Self { what, request }
     }
 }

@@ -43,8 +43,7 @@ pub async fn deposit(
     deposit: &Deposit,
 ) -> Result<DepositReceipt, DepositError> {
     let account = key.address();
-    let provider =
-        ProviderBuilder::new().wallet(EthereumWallet::from(key)).connect_http(l1_url);
+    let provider = ProviderBuilder::new().wallet(EthereumWallet::from(key)).connect_http(l1_url);
     let open = Open::new(deposit.open, &provider);
     let portal = OptimismPortal::new(deposit.optimism_portal, &provider);
     let held = open.balanceOf(account).call().await?;

@@ -103,7 +103,9 @@ pub enum BatcherError {
         #[source]
         source: alloy_rlp::Error,
     },
-    #[error("the journal holds blocks {first} to {last} after block {previous}: entries are missing")]
+    #[error(
+        "the journal holds blocks {first} to {last} after block {previous}: entries are missing"
+    )]
     JournalGap { previous: u64, first: u64, last: u64 },
     #[error("L2 has no block {0}, though its head is above")]
     MissingBlock(u64),

@@ -44,20 +44,8 @@ impl<E: Into<WatcherError>> From<E> for Interrupt {
 
 impl Watcher {
     /// `start` is the first block reported, `poll` the time between two looks at L1's head.
-    pub const fn new(
-        client: L1Client,
-        addresses: L1Addresses,
-        start: u64,
-        poll: Duration,
-    ) -> Self {
-        Self {
-            client,
-            addresses,
-            next: start,
-            poll,
-            reported: VecDeque::new(),
-            finalized: 0,
-        }
+    pub const fn new(client: L1Client, addresses: L1Addresses, start: u64, poll: Duration) -> Self {
+        Self { client, addresses, next: start, poll, reported: VecDeque::new(), finalized: 0 }
     }
 
     /// Reports until `shutdown`, which is no error. While L1 does not answer it keeps trying.

@@ -19,8 +19,11 @@ use alloy_provider::{Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer_local::PrivateKeySigner;
 use bridge_l1::{
-    Batcher, BatcherConfig, Deposit, Journal, L1Addresses, L1Client, L1Error, L2Blocks, SourceError,
-    Watcher, contracts::SystemConfigContract, deploy::{self, DeployParams, Deployment}, deposit,
+    Batcher, BatcherConfig, Deposit, Journal, L1Addresses, L1Client, L1Error, L2Blocks,
+    SourceError, Watcher,
+    contracts::SystemConfigContract,
+    deploy::{self, DeployParams, Deployment},
+    deposit,
 };
 use derive::{EncoderConfig, L1Event, Pipeline, Step, attributes, l2_block_ref, system_config_of};
 use primitives::{
@@ -198,9 +201,13 @@ impl World {
         let (sender, receiver) = mpsc::channel(4);
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(watcher.run(sender, shutdown.clone()));
-        Running { value: receiver, shutdown, task: tokio::spawn(async move {
-            task.await.unwrap().unwrap();
-        }) }
+        Running {
+            value: receiver,
+            shutdown,
+            task: tokio::spawn(async move {
+                task.await.unwrap().unwrap();
+            }),
+        }
     }
 
     async fn batch(&self, chain: &Chain, journal: &Memory, config: BatcherConfig) -> Running<()> {
@@ -216,9 +223,13 @@ impl World {
         .unwrap();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(batcher.run(shutdown.clone()));
-        Running { value: (), shutdown, task: tokio::spawn(async move {
-            task.await.unwrap().unwrap();
-        }) }
+        Running {
+            value: (),
+            shutdown,
+            task: tokio::spawn(async move {
+                task.await.unwrap().unwrap();
+            }),
+        }
     }
 
     /// Derives until block `until` and reports each block as safe.
@@ -374,7 +385,12 @@ async fn deposits_and_updates_are_read_and_batches_come_back() {
     let lead = head.timestamp - world.rollup.genesis.l2_time;
     world.sequence(&chain, lead.max(12) + 1).await;
     // Both deposits have entered L2 under the hashes that were foretold.
-    let deposits: Vec<B256> = chain.0.lock().unwrap().blocks.values()
+    let deposits: Vec<B256> = chain
+        .0
+        .lock()
+        .unwrap()
+        .blocks
+        .values()
         .flat_map(|block| block.body.transactions.iter().skip(1))
         .filter_map(|transaction| transaction.as_deposit().map(|deposit| deposit.hash()))
         .collect();
@@ -486,8 +502,10 @@ async fn the_watcher_reports_reorganisations_and_finality() {
     let head = world.client.head().await.unwrap().block;
     let mut known: Vec<B256> = Vec::new();
     let mut finalized = 0;
-    let until = |hash: B256, number: u64| move |known: &Vec<B256>| {
-        known.last() == Some(&hash) && known.len() as u64 == number - start + 1
+    let until = |hash: B256, number: u64| {
+        move |known: &Vec<B256>| {
+            known.last() == Some(&hash) && known.len() as u64 == number - start + 1
+        }
     };
     let reached = until(head.hash, head.number);
     while !reached(&known) {

@@ -12,8 +12,7 @@ pub const L1_ATTRIBUTES_SELECTOR: [u8; 4] = [0x3d, 0xb6, 0xbe, 0x2b];
 /// Bytes of the call data, selector included.
 pub const L1_ATTRIBUTES_LENGTH: usize = 178;
 /// Sender of the L1 attributes transaction; nobody holds its key.
-pub const L1_ATTRIBUTES_DEPOSITOR: Address =
-    address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001");
+pub const L1_ATTRIBUTES_DEPOSITOR: Address = address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001");
 /// Gas limit of the L1 attributes transaction.
 pub const L1_ATTRIBUTES_GAS: u64 = 1_000_000;
 /// What a DA footprint scalar of zero in `SystemConfig` stands for.

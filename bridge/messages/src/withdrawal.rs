@@ -43,14 +43,8 @@ pub struct Withdrawal {
 impl Withdrawal {
     /// `keccak256(abi.encode(nonce, sender, target, value, gasLimit, data))`.
     pub fn hash(&self) -> B256 {
-        let fields = (
-            self.nonce,
-            self.sender,
-            self.target,
-            self.value,
-            self.gas_limit,
-            self.data.clone(),
-        );
+        let fields =
+            (self.nonce, self.sender, self.target, self.value, self.gas_limit, self.data.clone());
         keccak256(fields.abi_encode_params())
     }
 }

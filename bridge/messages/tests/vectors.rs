@@ -4,11 +4,11 @@ use std::{fs, path::Path};
 
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, LogData, U256, keccak256};
+use alloy_sol_types::SolValue;
 use bridge_messages::{
     DepositLog, L1Attributes, TRANSACTION_DEPOSITED_TOPIC, Withdrawal, apply_alias, decode_deposit,
     l1_attributes_source_hash, output_root, undo_alias, withdrawal_nonce, withdrawal_storage_key,
 };
-use alloy_sol_types::SolValue;
 use serde_json::Value;
 
 fn read(name: &str) -> Value {
@@ -112,10 +112,7 @@ fn withdrawals_and_output_roots() {
         };
         assert_eq!(withdrawal.nonce, number(&case["nonce"]));
         assert_eq!(withdrawal.hash(), parse::<B256>(&case["withdrawal_hash"]));
-        assert_eq!(
-            withdrawal_storage_key(withdrawal.hash()),
-            parse::<B256>(&case["storage_key"])
-        );
+        assert_eq!(withdrawal_storage_key(withdrawal.hash()), parse::<B256>(&case["storage_key"]));
     }
     for case in cases(&file, "output_roots") {
         let root = output_root(

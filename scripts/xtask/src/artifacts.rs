@@ -74,25 +74,16 @@ pub(crate) fn run(check: bool) -> Result<()> {
 
 /// The parts of a Foundry artifact that Rust reads, in a fixed order, one line per ABI entry.
 fn cut(name: &str, built: &Path) -> Result<String> {
-    let text = fs::read_to_string(built).with_context(|| {
-        format!(
-            "{} is missing: is the contract {name} gone?",
-            built.display()
-        )
-    })?;
+    let text = fs::read_to_string(built)
+        .with_context(|| format!("{} is missing: is the contract {name} gone?", built.display()))?;
     let artifact: Value = serde_json::from_str(&text)?;
     let bytes = |field: &str| -> Result<String> {
         let part = &artifact[field];
         ensure!(
-            part["linkReferences"]
-                .as_object()
-                .is_none_or(serde_json::Map::is_empty),
+            part["linkReferences"].as_object().is_none_or(serde_json::Map::is_empty),
             "{name} needs linking, which a predeploy cannot have"
         );
-        Ok(part["object"]
-            .as_str()
-            .with_context(|| format!("{name} has no {field}"))?
-            .to_owned())
+        Ok(part["object"].as_str().with_context(|| format!("{name} has no {field}"))?.to_owned())
     };
     let entries: Vec<String> = artifact["abi"]
         .as_array()
@@ -117,9 +108,7 @@ fn forge(root: &Path) -> Result<PathBuf> {
     for entry in entries {
         let path = entry?.path();
         let binary = path.join("bin/forge");
-        if path
-            .file_name()
-            .is_some_and(|n| n.to_string_lossy().starts_with("forge-"))
+        if path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("forge-"))
             && binary.is_file()
         {
             return Ok(binary);

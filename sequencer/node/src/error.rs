@@ -157,9 +157,13 @@ pub enum SequencerError {
     OriginReplaced { expected: BlockNumHash, found: B256 },
     #[error("L1 reorganised above block {common}, below the head's origin {origin:?}")]
     L1Reorganised { origin: BlockNumHash, common: u64 },
-    #[error("the chain derived from L1 differs from the built one: derived {derived:?}, built {built:?}")]
+    #[error(
+        "the chain derived from L1 differs from the built one: derived {derived:?}, built {built:?}"
+    )]
     SafeMismatch { built: BlockNumHash, derived: BlockNumHash },
-    #[error("the chain derived from L1 is ahead of the built one: derived {derived:?}, head {head:?}")]
+    #[error(
+        "the chain derived from L1 is ahead of the built one: derived {derived:?}, head {head:?}"
+    )]
     SafeAhead { derived: BlockNumHash, head: BlockNumHash },
     #[error("payload attributes could not be made")]
     Attributes(#[from] derive::AttributesError),

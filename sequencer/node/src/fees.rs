@@ -120,10 +120,7 @@ mod tests {
                 fees.operator_fee(50_000),
                 info.operator_fee_charge(&input, U256::from(50_000), OpSpecId::JOVIAN)
             );
-            assert_eq!(
-                U256::from(L1Fees::data_gas(size)),
-                info.data_gas(&input, OpSpecId::JOVIAN)
-            );
+            assert_eq!(U256::from(L1Fees::data_gas(size)), info.data_gas(&input, OpSpecId::JOVIAN));
         }
     }
 }

@@ -63,19 +63,14 @@ impl Node {
         let shutdown = shutdown.child_token();
 
         let spec = stf::ChainSpec::new(config.rollup.l2_chain_id);
-        let chain = Arc::new(Chain::new(
-            inputs.store,
-            config.rollup.clone(),
-            spec,
-            config.recent_blocks,
-        )?);
+        let chain =
+            Arc::new(Chain::new(inputs.store, config.rollup.clone(), spec, config.recent_blocks)?);
         check_genesis(&chain)?;
         let pool = Arc::new(Pool::new(config.pool, config.rollup.l2_chain_id));
         pool.on_block(chain.pool_head()?, []);
         let (status, l1_status) = watch::channel(L1Status::default());
         let status = Arc::new(status);
-        let api =
-            Arc::new(Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status));
+        let api = Arc::new(Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status));
 
         let heads = chain.heads();
         let start = SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized };

@@ -75,8 +75,7 @@ impl Sequencer {
         status: Arc<watch::Sender<L1Status>>,
     ) -> Result<Self, SequencerError> {
         let head = chain.heads().unsafe_head.number;
-        let reference =
-            chain.l2_block_ref(head)?.ok_or(SequencerError::MissingReference(head))?;
+        let reference = chain.l2_block_ref(head)?.ok_or(SequencerError::MissingReference(head))?;
         Ok(Self {
             origin_floor: l1_start(&reference),
             chain,

@@ -68,7 +68,12 @@ pub async fn run(command: Command) -> Result<()> {
     } else {
         println!("epoch {} ({:?}), {} receipts", report.epoch, report.status, report.receipts);
         for check in &report.checks {
-            println!("  {} {:<24} {}", if check.ok { "ok " } else { "BAD" }, check.name, check.detail);
+            println!(
+                "  {} {:<24} {}",
+                if check.ok { "ok " } else { "BAD" },
+                check.name,
+                check.detail
+            );
         }
         println!("posted claims root      {}", report.posted.claims_root);
         match &report.recomputed {

@@ -130,9 +130,7 @@ pub fn build(params: &GenesisParams) -> Result<GenesisL2> {
 
 /// OPEN that `genesis` allocates, wei; what the L1 portal must lock before it takes deposits.
 pub fn supply(genesis: &GenesisL2) -> U256 {
-    genesis.alloc.values().fold(U256::ZERO, |sum, account| {
-        sum.saturating_add(account.balance)
-    })
+    genesis.alloc.values().fold(U256::ZERO, |sum, account| sum.saturating_add(account.balance))
 }
 
 /// Header `extraData` of Jovian: version, denominator, elasticity and floor of the base fee, big-endian.
@@ -174,40 +172,20 @@ fn constructions(params: &GenesisParams) -> Vec<(Address, &'static str, Vec<u8>)
     vec![
         (L1_BLOCK, artifact!("L1Block"), vec![]),
         (GAS_PRICE_ORACLE, artifact!("GasPriceOracle"), vec![]),
-        (
-            L2_TO_L1_MESSAGE_PASSER,
-            artifact!("L2ToL1MessagePasser"),
-            vec![],
-        ),
-        (
-            SEQUENCER_FEE_VAULT,
-            artifact!("SequencerFeeVault"),
-            vault.clone(),
-        ),
+        (L2_TO_L1_MESSAGE_PASSER, artifact!("L2ToL1MessagePasser"), vec![]),
+        (SEQUENCER_FEE_VAULT, artifact!("SequencerFeeVault"), vault.clone()),
         (BASE_FEE_VAULT, artifact!("BaseFeeVault"), vault.clone()),
         (L1_FEE_VAULT, artifact!("L1FeeVault"), vault.clone()),
         (OPERATOR_FEE_VAULT, artifact!("OperatorFeeVault"), vault),
         (WOPEN, artifact!("WOPEN"), vec![]),
-        (
-            DATANET_REGISTRY,
-            artifact!("DatanetRegistry"),
-            (economy.sink,).abi_encode_params(),
-        ),
-        (
-            MODEL_REGISTRY,
-            artifact!("ModelRegistry"),
-            (DATANET_REGISTRY,).abi_encode_params(),
-        ),
+        (DATANET_REGISTRY, artifact!("DatanetRegistry"), (economy.sink,).abi_encode_params()),
+        (MODEL_REGISTRY, artifact!("ModelRegistry"), (DATANET_REGISTRY,).abi_encode_params()),
         (
             INFERENCE_ESCROW,
             artifact!("InferenceEscrow"),
             (ATTRIBUTION_SETTLEMENT,).abi_encode_params(),
         ),
-        (
-            ATTRIBUTION_SETTLEMENT,
-            artifact!("AttributionSettlement"),
-            settlement_arguments,
-        ),
+        (ATTRIBUTION_SETTLEMENT, artifact!("AttributionSettlement"), settlement_arguments),
         (
             ATTRIBUTION_DISPUTE,
             artifact!("AttributionDispute"),
@@ -224,10 +202,8 @@ struct Preinstall {
 }
 
 fn preinstalls() -> Result<Vec<Preinstall>> {
-    serde_json::from_str(include_str!(
-        "../../../contracts/artifacts/preinstalls.json"
-    ))
-    .context("contracts/artifacts/preinstalls.json cannot be read")
+    serde_json::from_str(include_str!("../../../contracts/artifacts/preinstalls.json"))
+        .context("contracts/artifacts/preinstalls.json cannot be read")
 }
 
 /// Permit2's code with its immutables filled in: the chain id and the EIP-712 domain separator.
@@ -242,17 +218,11 @@ fn permit2_code(template: &Bytes, chain_id: u64) -> Result<Bytes> {
             .abi_encode(),
     );
     let mut code = template.to_vec();
-    for (at, word) in [
-        (PERMIT2_CHAIN_ID_AT, B256::from(U256::from(chain_id))),
-        (PERMIT2_DOMAIN_AT, domain),
-    ] {
-        ensure!(
-            code.get(at - 1) == Some(&opcode::PUSH32),
-            "Permit2's code is of another build"
-        );
-        let slot = code
-            .get_mut(at..at + 32)
-            .context("Permit2's code is too short")?;
+    for (at, word) in
+        [(PERMIT2_CHAIN_ID_AT, B256::from(U256::from(chain_id))), (PERMIT2_DOMAIN_AT, domain)]
+    {
+        ensure!(code.get(at - 1) == Some(&opcode::PUSH32), "Permit2's code is of another build");
+        let slot = code.get_mut(at..at + 32).context("Permit2's code is too short")?;
         slot.copy_from_slice(word.as_slice());
     }
     Ok(code.into())
@@ -286,18 +256,12 @@ impl GenesisState {
 
     /// Puts runtime code at `address`; its nonce is 1, as that of every created contract (EIP-161).
     fn install(&mut self, address: Address, code: Bytes) {
-        let info = self
-            .db
-            .cache
-            .accounts
-            .get(&address)
-            .map(|account| account.info.clone());
+        let info = self.db.cache.accounts.get(&address).map(|account| account.info.clone());
         let info = AccountInfo {
             nonce: info.as_ref().map_or(1, |info| info.nonce.max(1)),
             ..info.unwrap_or_default()
         };
-        self.db
-            .insert_account_info(address, info.with_code(Bytecode::new_legacy(code)));
+        self.db.insert_account_info(address, info.with_code(Bytecode::new_legacy(code)));
         self.members.insert(address);
     }
 
@@ -322,32 +286,20 @@ impl GenesisState {
             .system_call_commit(address, Bytes::new())
             .with_context(|| format!("the constructor of {name} cannot run"))?;
         let code = match result {
-            ExecutionResult::Success {
-                output: Output::Call(code),
-                ..
-            } => code,
+            ExecutionResult::Success { output: Output::Call(code), .. } => code,
             ExecutionResult::Revert { output, .. } => {
-                bail!(
-                    "the constructor of {name} refuses its arguments: 0x{}",
-                    hex::encode(output)
-                )
+                bail!("the constructor of {name} refuses its arguments: 0x{}", hex::encode(output))
             }
             other => bail!("the constructor of {name} failed: {other:?}"),
         };
-        ensure!(
-            !code.is_empty(),
-            "the constructor of {name} returned no code"
-        );
+        ensure!(!code.is_empty(), "the constructor of {name} returned no code");
         self.install(address, code);
         Ok(())
     }
 
     fn fund(&mut self, address: Address, balance: U256) -> Result<()> {
         let info = &mut self.db.load_account(address)?.info;
-        info.balance = info
-            .balance
-            .checked_add(balance)
-            .context("a balance exceeds 256 bits")?;
+        info.balance = info.balance.checked_add(balance).context("a balance exceeds 256 bits")?;
         self.members.insert(address);
         Ok(())
     }
@@ -373,15 +325,7 @@ impl GenesisState {
             let code = self.db.cache.contracts.get(&account.info.code_hash);
             let code = code.map(Bytecode::original_bytes).unwrap_or_default();
             let AccountInfo { balance, nonce, .. } = account.info;
-            alloc.insert(
-                *address,
-                AccountAllocation {
-                    balance,
-                    nonce,
-                    code,
-                    storage,
-                },
-            );
+            alloc.insert(*address, AccountAllocation { balance, nonce, code, storage });
         }
         Ok(alloc)
     }
@@ -464,8 +408,7 @@ mod tests {
                 info.with_code(Bytecode::new_raw(account.code.clone())),
             );
             for (slot, value) in &account.storage {
-                db.insert_account_storage(*address, (*slot).into(), (*value).into())
-                    .unwrap();
+                db.insert_account_storage(*address, (*slot).into(), (*value).into()).unwrap();
             }
         }
         db
@@ -481,10 +424,7 @@ mod tests {
             })
             .build_mainnet();
         match evm.system_call_with_caller_commit(from, to, input).unwrap() {
-            ExecutionResult::Success {
-                output: Output::Call(output),
-                ..
-            } => output,
+            ExecutionResult::Success { output: Output::Call(output), .. } => output,
             other => panic!("{to}: {other:?}"),
         }
     }
@@ -494,13 +434,8 @@ mod tests {
     }
 
     fn view<C: SolCall>(db: &mut CacheDB<EmptyDB>, to: Address, request: C) -> C::Return {
-        C::abi_decode_returns(&transact(
-            db,
-            Address::ZERO,
-            to,
-            request.abi_encode().into(),
-        ))
-        .unwrap()
+        C::abi_decode_returns(&transact(db, Address::ZERO, to, request.abi_encode().into()))
+            .unwrap()
     }
 
     fn domain_separator(name: &str, version: Option<&str>, contract: Address) -> B256 {
@@ -532,23 +467,11 @@ mod tests {
         let addresses = constructions(&params())
             .into_iter()
             .map(|(address, ..)| address)
-            .chain(
-                preinstalls()
-                    .unwrap()
-                    .into_iter()
-                    .map(|preinstall| preinstall.address),
-            );
+            .chain(preinstalls().unwrap().into_iter().map(|preinstall| preinstall.address));
         for address in addresses {
             let account = &genesis.alloc[&address];
-            assert!(
-                account.code.len() > 60,
-                "{address} has {} bytes of code",
-                account.code.len()
-            );
-            assert!(
-                account.code.len() <= 24_576,
-                "{address} could not have been deployed"
-            );
+            assert!(account.code.len() > 60, "{address} has {} bytes of code", account.code.len());
+            assert!(account.code.len() <= 24_576, "{address} could not have been deployed");
             assert_eq!(account.nonce, 1, "{address}");
             assert!(account.balance.is_zero(), "{address}");
         }
@@ -562,10 +485,7 @@ mod tests {
                 alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS,
                 &*alloy_eips::eip2935::HISTORY_STORAGE_CODE,
             ),
-            (
-                alloy_eips::eip4788::BEACON_ROOTS_ADDRESS,
-                &*alloy_eips::eip4788::BEACON_ROOTS_CODE,
-            ),
+            (alloy_eips::eip4788::BEACON_ROOTS_ADDRESS, &*alloy_eips::eip4788::BEACON_ROOTS_CODE),
         ] {
             assert_eq!(genesis.alloc[&address].code, *code);
         }
@@ -592,10 +512,7 @@ mod tests {
                 address!("13b0D85CcB8bf860b6b79AF3029fCA081AE9beF2"),
                 "b0550b5b431e30d38000efb7107aaa0ade03d48a7198a140edda9d27134468b2",
             ),
-            (
-                PERMIT2,
-                "c67d1657868aa5146eaf24fb879fb1fdec3d2d493b3683a61c9c2f4fb2851131",
-            ),
+            (PERMIT2, "c67d1657868aa5146eaf24fb879fb1fdec3d2d493b3683a61c9c2f4fb2851131"),
         ] {
             assert_eq!(hex::encode(hashes[&address]), hash, "{address}");
         }
@@ -615,10 +532,7 @@ mod tests {
             assert_eq!(domain.verifyingContract, address);
         }
         let separator = call(&genesis, WOPEN, DOMAIN_SEPARATORCall {});
-        assert_eq!(
-            separator,
-            domain_separator("Wrapped OPEN", Some("1"), WOPEN)
-        );
+        assert_eq!(separator, domain_separator("Wrapped OPEN", Some("1"), WOPEN));
         let separator = call(&genesis, PERMIT2, DOMAIN_SEPARATORCall {});
         assert_eq!(separator, domain_separator("Permit2", None, PERMIT2));
     }
@@ -628,18 +542,9 @@ mod tests {
         let params = params();
         let genesis = build(&params).unwrap();
         assert_eq!(call(&genesis, WOPEN, nameCall {}), "Wrapped OPEN");
-        assert_eq!(
-            call(&genesis, BASE_FEE_VAULT, recipientCall {}),
-            params.economy.platform
-        );
-        assert_eq!(
-            call(&genesis, ATTRIBUTION_SETTLEMENT, ownerCall {}),
-            params.governance
-        );
-        assert_eq!(
-            call(&genesis, ATTRIBUTION_DISPUTE, settlementCall {}),
-            ATTRIBUTION_SETTLEMENT
-        );
+        assert_eq!(call(&genesis, BASE_FEE_VAULT, recipientCall {}), params.economy.platform);
+        assert_eq!(call(&genesis, ATTRIBUTION_SETTLEMENT, ownerCall {}), params.governance);
+        assert_eq!(call(&genesis, ATTRIBUTION_DISPUTE, settlementCall {}), ATTRIBUTION_SETTLEMENT);
         assert_eq!(
             call(&genesis, L2_TO_L1_MESSAGE_PASSER, messageNonceCall {}),
             U256::from(1) << 240
@@ -651,10 +556,7 @@ mod tests {
     fn supply_is_the_sum_of_the_balances() {
         let genesis = build(&params()).unwrap();
         assert_eq!(supply(&genesis), U256::from(42u64));
-        assert_eq!(
-            genesis.alloc[&Address::repeat_byte(0xbb)].balance,
-            U256::from(35u64)
-        );
+        assert_eq!(genesis.alloc[&Address::repeat_byte(0xbb)].balance, U256::from(35u64));
     }
 
     #[test]
@@ -666,10 +568,7 @@ mod tests {
     #[test]
     fn extra_data_is_jovians() {
         let genesis = build(&params()).unwrap();
-        assert_eq!(
-            hex::encode(&genesis.extra_data),
-            "01000000fa0000000600000000000f4240"
-        );
+        assert_eq!(hex::encode(&genesis.extra_data), "01000000fa0000000600000000000f4240");
     }
 
     #[test]
@@ -677,20 +576,13 @@ mod tests {
         let mut params = params();
         params.economy.threshold = 4;
         let message = build(&params).unwrap_err().to_string();
-        assert!(
-            message.contains("AttributionSettlement refuses its arguments"),
-            "{message}"
-        );
+        assert!(message.contains("AttributionSettlement refuses its arguments"), "{message}");
     }
 
     /// Signed transactions from incompressible to repetitive.
     fn transaction() -> impl Strategy<Value = Vec<u8>> {
-        (
-            prop::collection::vec(any::<u8>(), 1..400),
-            1..8_usize,
-            any::<bool>(),
-        )
-            .prop_map(|(part, times, zeros)| {
+        (prop::collection::vec(any::<u8>(), 1..400), 1..8_usize, any::<bool>()).prop_map(
+            |(part, times, zeros)| {
                 let mut bytes = vec![2];
                 for _ in 0..times {
                     bytes.extend(&part);
@@ -699,7 +591,8 @@ mod tests {
                     }
                 }
                 bytes
-            })
+            },
+        )
     }
 
     proptest! {

@@ -12,8 +12,8 @@ pub use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope, OpTxType, TxDeposi
 
 pub use block::{Block, BlockBody, PayloadAttributes, transactions_root};
 pub use config::{
-    AccountAllocation, ConfigError, GenesisL2, RollupConfig, RollupGenesis, SystemConfig,
-    L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV,
+    AccountAllocation, ConfigError, GenesisL2, L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV, RollupConfig,
+    RollupGenesis, SystemConfig,
 };
 pub use heads::{Heads, L1BlockRef, L2BlockRef};
 

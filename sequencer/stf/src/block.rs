@@ -4,7 +4,8 @@ use alloc::{string::ToString, vec::Vec};
 
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Transaction as _, TxReceipt, Typed2718,
-    proofs::calculate_receipt_root, transaction::{Recovered, SignerRecoverable},
+    proofs::calculate_receipt_root,
+    transaction::{Recovered, SignerRecoverable},
 };
 use alloy_eips::{
     eip2718::{Decodable2718, Encodable2718},
@@ -92,9 +93,8 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         let mut transactions = Vec::with_capacity(attributes.transactions.len());
         for (index, raw) in attributes.transactions.iter().enumerate() {
             let transaction = decode(raw).ok_or(BlockError::Undecodable { index })?;
-            let sender = transaction
-                .recover_signer()
-                .map_err(|_| BlockError::BadSignature { index })?;
+            let sender =
+                transaction.recover_signer().map_err(|_| BlockError::BadSignature { index })?;
             transactions.push(Recovered::new_unchecked(transaction, sender));
         }
         Self::open(spec, parent, attributes, transactions, state)
@@ -134,8 +134,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
     /// L1 attributes first, then deposits, then the batch's transactions.
     fn open_with(&mut self, transactions: Vec<Recovered<OpTxEnvelope>>) -> Result<(), BlockError> {
         match transactions.first().map(Recovered::inner) {
-            Some(OpTxEnvelope::Deposit(first))
-                if first.to.to() == Some(&primitives::L1_BLOCK) => {}
+            Some(OpTxEnvelope::Deposit(first)) if first.to.to() == Some(&primitives::L1_BLOCK) => {}
             _ => return Err(BlockError::NoL1Attributes),
         }
         let mut deposits_over = false;
@@ -316,10 +315,8 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         database.merge_transitions(BundleRetention::PlainState);
         let changes = StateChanges::from(database.take_bundle());
         let roots = roots.state_root(&changes)?;
-        let logs_bloom = self
-            .receipts
-            .iter()
-            .fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
+        let logs_bloom =
+            self.receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
         let header = Header {
             state_root: roots.state_root,
             withdrawals_root: Some(roots.withdrawals_root),
@@ -368,9 +365,7 @@ pub fn execute_block<S: DatabaseRef>(
     for (index, transaction) in block.body.transactions.iter().enumerate() {
         let sender = match senders.and_then(|senders| senders.get(index)) {
             Some(sender) => *sender,
-            None => transaction
-                .recover_signer()
-                .map_err(|_| BlockError::BadSignature { index })?,
+            None => transaction.recover_signer().map_err(|_| BlockError::BadSignature { index })?,
         };
         transactions.push(Recovered::new_unchecked(transaction.clone(), sender));
     }
@@ -419,10 +414,27 @@ fn compare(got: &Header, expected: &Header) -> Result<(), BlockError> {
         };
     }
     same!(
-        parent_hash, ommers_hash, beneficiary, state_root, transactions_root, receipts_root,
-        logs_bloom, difficulty, number, gas_limit, gas_used, timestamp, extra_data, mix_hash, nonce,
-        base_fee_per_gas, withdrawals_root, blob_gas_used, excess_blob_gas,
-        parent_beacon_block_root, requests_hash,
+        parent_hash,
+        ommers_hash,
+        beneficiary,
+        state_root,
+        transactions_root,
+        receipts_root,
+        logs_bloom,
+        difficulty,
+        number,
+        gas_limit,
+        gas_used,
+        timestamp,
+        extra_data,
+        mix_hash,
+        nonce,
+        base_fee_per_gas,
+        withdrawals_root,
+        blob_gas_used,
+        excess_blob_gas,
+        parent_beacon_block_root,
+        requests_hash,
     );
     Ok(())
 }
@@ -459,15 +471,9 @@ fn evm<S: DatabaseRef>(
     header: &Header,
     state: S,
 ) -> DefaultOpEvm<OpContext<Db<S>>> {
-    let database = State::builder()
-        .with_database(WrapDatabaseRef(state))
-        .with_bundle_update()
-        .build();
-    Context::op()
-        .with_db(database)
-        .with_cfg(cfg_env(spec))
-        .with_block(block_env(header))
-        .build_op()
+    let database =
+        State::builder().with_database(WrapDatabaseRef(state)).with_bundle_update().build();
+    Context::op().with_db(database).with_cfg(cfg_env(spec)).with_block(block_env(header)).build_op()
 }
 
 fn decode(raw: &Bytes) -> Option<OpTxEnvelope> {
@@ -476,7 +482,9 @@ fn decode(raw: &Bytes) -> Option<OpTxEnvelope> {
     bytes.is_empty().then_some(transaction)
 }
 
-fn describe<E: core::fmt::Display>(error: EVMError<E, OpTransactionError>) -> alloc::string::String {
+fn describe<E: core::fmt::Display>(
+    error: EVMError<E, OpTransactionError>,
+) -> alloc::string::String {
     match error {
         EVMError::Database(error) => error.to_string(),
         EVMError::Header(error) => error.to_string(),
@@ -485,4 +493,3 @@ fn describe<E: core::fmt::Display>(error: EVMError<E, OpTransactionError>) -> al
         _ => "the EVM failed".to_string(),
     }
 }
-

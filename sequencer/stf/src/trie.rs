@@ -82,9 +82,17 @@ enum Kind {
     Empty,
     /// Not loaded; `reference` is always there.
     Stub,
-    Leaf { suffix: Nibbles, value: Vec<u8> },
-    Extension { prefix: Nibbles, child: Box<Node> },
-    Branch { children: Box<[Node; 16]> },
+    Leaf {
+        suffix: Nibbles,
+        value: Vec<u8>,
+    },
+    Extension {
+        prefix: Nibbles,
+        child: Box<Node>,
+    },
+    Branch {
+        children: Box<[Node; 16]>,
+    },
 }
 
 impl Node {
@@ -245,7 +253,8 @@ impl<'r, R: NodeReader> SparseTrie<'r, R> {
                 }
                 let mut children = empty_children();
                 let nibble = usize::from(prefix.get_unchecked(shared));
-                children[nibble] = Node::extension(prefix.slice(shared.saturating_add(1)..), *child);
+                children[nibble] =
+                    Node::extension(prefix.slice(shared.saturating_add(1)..), *child);
                 put_leaf(&mut children, &key, shared, value);
                 Ok(Node::extension(prefix.slice(..shared), Node::dirty(Kind::Branch { children })))
             }

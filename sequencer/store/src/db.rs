@@ -40,8 +40,7 @@ impl Db {
             }
             _ => {}
         }
-        let sync_mode =
-            if options.durable { SyncMode::Durable } else { SyncMode::UtterlyNoSync };
+        let sync_mode = if options.durable { SyncMode::Durable } else { SyncMode::UtterlyNoSync };
         let opened = Database::open_with_options(
             path,
             DatabaseOptions {

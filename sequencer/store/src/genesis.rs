@@ -34,8 +34,7 @@ pub(crate) fn changes(genesis: &GenesisL2) -> StateChanges {
             .filter(|(_, value)| !value.is_zero())
             .map(|(slot, value)| ((*slot).into(), (U256::ZERO, (*value).into())))
             .collect();
-        let account =
-            Account { nonce: allocation.nonce, balance: allocation.balance, code_hash };
+        let account = Account { nonce: allocation.nonce, balance: allocation.balance, code_hash };
         let change = AccountChange { before: None, after: Some(account), storage };
         accounts.insert(*address, change);
     }

@@ -18,7 +18,11 @@ mod proof;
 mod tables;
 mod view;
 
-use std::{fmt, path::{Path, PathBuf}, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -38,7 +42,9 @@ pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
 pub use view::StateView;
 
 use db::{Db, Txn, open_error};
-use tables::{ChangedKeys, List, StoredAccount, Table, Value, block_key, encode_list, key, node_key};
+use tables::{
+    ChangedKeys, List, StoredAccount, Table, Value, block_key, encode_list, key, node_key,
+};
 
 /// Grows with each change of the layout.
 pub const SCHEMA: u32 = 1;
@@ -184,11 +190,7 @@ impl Store {
         let down = |head: BlockNumHash| if head.number > number { id } else { head };
         write_heads(
             &txn,
-            &Heads {
-                unsafe_head: id,
-                safe: down(heads.safe),
-                finalized: down(heads.finalized),
-            },
+            &Heads { unsafe_head: id, safe: down(heads.safe), finalized: down(heads.finalized) },
         )?;
         txn.commit()
     }
@@ -242,7 +244,8 @@ impl Store {
 
     pub fn block(&self, number: u64) -> Result<Option<Block>, StoreError> {
         let txn = self.db.read()?;
-        let entry = txn.get::<(B256, Header)>(Table::Headers, &block_key(Table::Headers, number))?;
+        let entry =
+            txn.get::<(B256, Header)>(Table::Headers, &block_key(Table::Headers, number))?;
         let Some((hash, header)) = entry else { return Ok(None) };
         let transactions = txn
             .get::<List<OpTxEnvelope>>(Table::Bodies, &block_key(Table::Bodies, number))?
@@ -282,11 +285,9 @@ impl Store {
             ..Default::default()
         };
         if let Some(first) = block.body.transactions.first() {
-            let (l1_origin, sequence_number) =
-                l1_origin(first).ok_or_else(|| StoreError::Malformed {
-                    table: Table::Bodies.name(),
-                    key: format!("{number}"),
-                })?;
+            let (l1_origin, sequence_number) = l1_origin(first).ok_or_else(|| {
+                StoreError::Malformed { table: Table::Bodies.name(), key: format!("{number}") }
+            })?;
             reference.l1_origin = l1_origin;
             reference.sequence_number = sequence_number;
         }
@@ -344,10 +345,7 @@ impl Store {
     pub fn journal_all(&self, namespace: &str) -> Result<Vec<Entry>, StoreError> {
         let prefix = journal_key(namespace, &[]);
         let entries = self.db.read()?.all(&prefix)?;
-        Ok(entries
-            .into_iter()
-            .map(|(mut at, value)| (at.split_off(prefix.len()), value))
-            .collect())
+        Ok(entries.into_iter().map(|(mut at, value)| (at.split_off(prefix.len()), value)).collect())
     }
 }
 
@@ -488,9 +486,12 @@ fn write_state(
         txn.put(&history, &before.encode())?;
         match change.after {
             Some(account) => {
-                let storage_root = roots.updates.storage_roots.get(&hashed).copied().unwrap_or(
-                    before.map_or(EMPTY_ROOT_HASH, |stored| stored.storage_root),
-                );
+                let storage_root = roots
+                    .updates
+                    .storage_roots
+                    .get(&hashed)
+                    .copied()
+                    .unwrap_or(before.map_or(EMPTY_ROOT_HASH, |stored| stored.storage_root));
                 txn.put(&at, &StoredAccount { account, storage_root }.encode())?;
             }
             None => txn.delete(&at)?,
@@ -567,9 +568,8 @@ pub(crate) fn reverse_changes<K: libmdbx::TransactionKind>(
             let change = reversed.entry(hashed).or_default();
             if change.account.is_none() {
                 let at = key(Table::AccountHistory, &[hashed.as_slice(), &block.to_be_bytes()]);
-                let before = txn
-                    .get::<Option<StoredAccount>>(Table::AccountHistory, &at)?
-                    .flatten();
+                let before =
+                    txn.get::<Option<StoredAccount>>(Table::AccountHistory, &at)?.flatten();
                 change.account = Some(before.map(|stored| stored.account));
             }
         }

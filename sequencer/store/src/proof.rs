@@ -58,7 +58,8 @@ pub(crate) fn prove<K: TransactionKind>(
     let hashed = keccak256(address);
 
     // Storage first: the account's leaf holds its root.
-    let current = txn.get::<StoredAccount>(Table::Accounts, &key(Table::Accounts, &[hashed.as_slice()]))?;
+    let current =
+        txn.get::<StoredAccount>(Table::Accounts, &key(Table::Accounts, &[hashed.as_slice()]))?;
     let root_now = current.map_or(EMPTY_ROOT_HASH, |stored| stored.storage_root);
     let mut storage_trie = SparseTrie::new(&reader, TrieId::Storage(hashed), root_now);
     if let Some(change) = changes.get(&hashed) {
@@ -89,7 +90,10 @@ pub(crate) fn prove<K: TransactionKind>(
     }
     let (root, _) = trie.seal();
     if root != target.state_root {
-        return Err(StoreError::Malformed { table: Table::Changes.name(), key: number.to_string() });
+        return Err(StoreError::Malformed {
+            table: Table::Changes.name(),
+            key: number.to_string(),
+        });
     }
     let account = match changes.get(&hashed).and_then(|change| change.account) {
         Some(account) => account,

@@ -32,10 +32,12 @@ impl StateView {
     /// Balance, nonce and code hash of an account.
     pub fn account(&self, address: Address) -> Result<Option<stf::Account>, StoreError> {
         let hashed = keccak256(address);
-        let stored: Option<StoredAccount> =
-            self.read::<Option<StoredAccount>>(Table::AccountHistory, Table::Accounts, &[
-                hashed.as_slice()
-            ])?
+        let stored: Option<StoredAccount> = self
+            .read::<Option<StoredAccount>>(
+                Table::AccountHistory,
+                Table::Accounts,
+                &[hashed.as_slice()],
+            )?
             .flatten();
         Ok(stored.map(|stored| stored.account))
     }

@@ -17,10 +17,11 @@ use primitives::{
     L2_TO_L1_MESSAGE_PASSER, OPERATOR_FEE_VAULT, PayloadAttributes, SEQUENCER_FEE_VAULT,
 };
 use proptest::prelude::*;
-use stf::{
-    BlockBuilder, BlockError, ChainSpec, Eip1559Parameters, ExecutedBlock, TxRejection, execute_block,
-};
 use sequencer_store::{Store, StoreError, StoreOptions, genesis_header};
+use stf::{
+    BlockBuilder, BlockError, ChainSpec, Eip1559Parameters, ExecutedBlock, TxRejection,
+    execute_block,
+};
 
 const CHAIN_ID: u64 = 16_120;
 const SPEC: ChainSpec = ChainSpec::new(CHAIN_ID);
@@ -49,7 +50,10 @@ fn genesis() -> GenesisL2 {
         (L1_BLOCK, code(l1_block_code())),
         (SETTER, code(SETTER_CODE)),
         (L2_TO_L1_MESSAGE_PASSER, code(SETTER_CODE)),
-        (alloy_eips::eip4788::BEACON_ROOTS_ADDRESS, code(alloy_eips::eip4788::BEACON_ROOTS_CODE.clone())),
+        (
+            alloy_eips::eip4788::BEACON_ROOTS_ADDRESS,
+            code(alloy_eips::eip4788::BEACON_ROOTS_CODE.clone()),
+        ),
         (
             alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS,
             code(alloy_eips::eip2935::HISTORY_STORAGE_CODE.clone()),
@@ -164,11 +168,9 @@ impl Chain {
         let roots = self.store.head_roots().unwrap();
         let mut builder =
             BlockBuilder::new(&SPEC, &parent, &self.attributes(deposits), state.clone()).unwrap();
-        let rejections =
-            transactions.iter().filter_map(|tx| builder.execute(tx).err()).collect();
+        let rejections = transactions.iter().filter_map(|tx| builder.execute(tx).err()).collect();
         let built = builder.finish(&roots).unwrap();
-        let again =
-            execute_block(&SPEC, &parent, &built.block, None, state, &roots).unwrap();
+        let again = execute_block(&SPEC, &parent, &built.block, None, state, &roots).unwrap();
         assert_eq!(again.block, built.block);
         assert_eq!(again.receipts, built.receipts);
         assert_eq!(again.senders, built.senders);
@@ -239,8 +241,7 @@ fn every_transaction_type_is_included_and_money_is_conserved() {
         value: U256::from(2),
         ..Default::default()
     };
-    let authorization =
-        Authorization { chain_id: U256::from(CHAIN_ID), address: SETTER, nonce: 1 };
+    let authorization = Authorization { chain_id: U256::from(CHAIN_ID), address: SETTER, nonce: 1 };
     let (signature, recovery) =
         key(3).sign_prehash_recoverable(authorization.signature_hash().as_slice()).unwrap();
     let delegation = TxEip7702 {
@@ -264,8 +265,16 @@ fn every_transaction_type_is_included_and_money_is_conserved() {
         ..Default::default()
     };
     let parties = [
-        user(0), user(1), user(2), user(3), user(9), fresh, SEQUENCER_FEE_VAULT, BASE_FEE_VAULT,
-        L1_FEE_VAULT, OPERATOR_FEE_VAULT,
+        user(0),
+        user(1),
+        user(2),
+        user(3),
+        user(9),
+        fresh,
+        SEQUENCER_FEE_VAULT,
+        BASE_FEE_VAULT,
+        L1_FEE_VAULT,
+        OPERATOR_FEE_VAULT,
     ];
     let before: U256 = parties.iter().map(|party| chain.balance(*party)).sum();
     let (built, rejections) = chain.block(
@@ -384,7 +393,8 @@ fn rejections_between_transactions_change_nothing() {
     };
     let cheap = TxEip1559 { max_fee_per_gas: 1, value: U256::ZERO, ..poor.clone() };
     let replayed = transfer(0, 0, user(1), ONE);
-    let accepted = [transfer(0, 0, user(1), ONE), transfer(0, 1, user(2), ONE), transfer(1, 0, user(0), ONE)];
+    let accepted =
+        [transfer(0, 0, user(1), ONE), transfer(0, 1, user(2), ONE), transfer(1, 0, user(0), ONE)];
     let with_rejections = [
         recovered(sign(poor.clone(), 2), 2),
         accepted[0].clone(),
@@ -469,7 +479,11 @@ fn a_deposit_creates_a_contract_at_its_account_nonce() {
     };
     // Returns one byte 0x00 as code; the second one reverts.
     let (built, _) = chain.block(
-        &[creation(bytes!("60016000f3"), 1), creation(bytes!("60006000fd"), 2), creation(bytes!("60016000f3"), 3)],
+        &[
+            creation(bytes!("60016000f3"), 1),
+            creation(bytes!("60006000fd"), 2),
+            creation(bytes!("60016000f3"), 3),
+        ],
         &[],
     );
     let statuses: Vec<bool> = built.receipts[1..].iter().map(OpReceiptEnvelope::status).collect();
@@ -503,8 +517,17 @@ fn a_contract_that_lives_for_one_transaction_leaves_no_trace() {
     assert!(!built.changes.accounts.contains_key(&gone));
     assert_eq!(
         built.block.header.state_root,
-        rebuilt_root(&chain, &[SEQUENCER_FEE_VAULT, BASE_FEE_VAULT, L1_FEE_VAULT, OPERATOR_FEE_VAULT,
-            address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001")], &[])
+        rebuilt_root(
+            &chain,
+            &[
+                SEQUENCER_FEE_VAULT,
+                BASE_FEE_VAULT,
+                L1_FEE_VAULT,
+                OPERATOR_FEE_VAULT,
+                address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001")
+            ],
+            &[]
+        )
     );
 }
 
@@ -625,8 +648,10 @@ fn everything(store: &Arc<Store>) -> Vec<String> {
 fn a_reopened_store_tells_the_same() {
     let mut chain = Chain::new();
     for number in 0..5 {
-        let transactions =
-            [set(0, number * 2, SETTER, number, number + 1), transfer(0, number * 2 + 1, user(1), ONE)];
+        let transactions = [
+            set(0, number * 2, SETTER, number, number + 1),
+            transfer(0, number * 2 + 1, user(1), ONE),
+        ];
         let (_, rejections) = chain.block(&[], &transactions);
         assert_eq!(rejections, []);
     }
@@ -637,8 +662,7 @@ fn a_reopened_store_tells_the_same() {
     // Built but not committed: not there.
     let state = chain.store.latest_state().unwrap();
     let roots = chain.store.head_roots().unwrap();
-    let builder =
-        BlockBuilder::new(&SPEC, &chain.head(), &chain.attributes(&[]), state).unwrap();
+    let builder = BlockBuilder::new(&SPEC, &chain.head(), &chain.attributes(&[]), state).unwrap();
     let uncommitted = builder.finish(&roots).unwrap();
     let (before, heads) = (everything(&chain.store), chain.store.heads().unwrap());
     drop(roots);
@@ -741,9 +765,8 @@ fn a_killed_process_loses_no_committed_block() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let numbers = lines.filter_map(|line| {
-            line.unwrap().split("committed ").nth(1)?.parse::<u64>().ok()
-        });
+        let numbers =
+            lines.filter_map(|line| line.unwrap().split("committed ").nth(1)?.parse::<u64>().ok());
         for number in numbers {
             committed = number;
             if number >= run * 15 {
@@ -776,10 +799,16 @@ enum Action {
 
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        (0_u8..4, 0_u8..30, any::<u64>())
-            .prop_map(|(by, to, value)| Action::Transfer { by, to, value }),
-        (0_u8..4, 0_u64..40, 0_u64..3)
-            .prop_map(|(by, slot, value)| Action::Set { by, slot, value }),
+        (0_u8..4, 0_u8..30, any::<u64>()).prop_map(|(by, to, value)| Action::Transfer {
+            by,
+            to,
+            value
+        }),
+        (0_u8..4, 0_u64..40, 0_u64..3).prop_map(|(by, slot, value)| Action::Set {
+            by,
+            slot,
+            value
+        }),
         (0_u8..30, any::<u64>()).prop_map(|(to, value)| Action::Mint { to, value }),
     ]
 }

@@ -48,14 +48,7 @@ const LICENCE: &str = "blessing";
 
 macro_rules! send {
     ($call:expr, $from:expr) => {{
-        let receipt = $call
-            .from($from)
-            .send()
-            .await
-            .unwrap()
-            .get_receipt()
-            .await
-            .unwrap();
+        let receipt = $call.from($from).send().await.unwrap().get_receipt().await.unwrap();
         assert!(receipt.status(), stringify!($call));
     }};
 }
@@ -100,13 +93,7 @@ impl Journal {
 
 impl ReceiptSource for Journal {
     fn receipts(&self, first: u64, limit: usize) -> Vec<StoredReceipt> {
-        self.receipts
-            .lock()
-            .iter()
-            .skip(first as usize)
-            .take(limit)
-            .cloned()
-            .collect()
+        self.receipts.lock().iter().skip(first as usize).take(limit).cloned().collect()
     }
 
     fn vouchers(&self) -> Vec<SignedVoucher> {
@@ -174,10 +161,7 @@ impl World {
 
         let documents = contribute(&provider, &chain, &content).await;
         let model = register_model(&provider, &chain, &content, &spec).await;
-        let reference = DatanetRef {
-            datanet: DatanetId(1),
-            version: 1,
-        };
+        let reference = DatanetRef { datanet: DatanetId(1), version: 1 };
         let active = chain.datanet_version(reference).await.unwrap().active;
         let corpus_documents = with_documents(&active, &content);
         let corpus =
@@ -210,16 +194,9 @@ impl World {
     }
 
     pub async fn advance(&self, seconds: u64) {
-        let _: serde_json::Value = self
-            .provider
-            .raw_request("evm_increaseTime".into(), (seconds,))
-            .await
-            .unwrap();
-        let _: serde_json::Value = self
-            .provider
-            .raw_request("evm_mine".into(), ())
-            .await
-            .unwrap();
+        let _: serde_json::Value =
+            self.provider.raw_request("evm_increaseTime".into(), (seconds,)).await.unwrap();
+        let _: serde_json::Value = self.provider.raw_request("evm_mine".into(), ()).await.unwrap();
     }
 
     pub fn poster(&self) -> EpochPoster {
@@ -235,11 +212,7 @@ impl World {
             Arc::new(byte_tokenizer()),
             self.journal.clone(),
             self.evidence.clone(),
-            PosterConfig {
-                interval,
-                receipts_max: 100,
-                poll: Duration::from_millis(10),
-            },
+            PosterConfig { interval, receipts_max: 100, poll: Duration::from_millis(10) },
         )
     }
 
@@ -251,18 +224,12 @@ impl World {
         let accepted = self.chain.accepted(DatanetId(1)).await.unwrap();
         let documents = with_documents(&accepted, self.evidence.content());
         let clusters = cluster_map(&documents, self.spec.cluster).unwrap();
-        send!(
-            registry.publishVersion(U256::from(1), clusters.root()),
-            key(OWNER).address()
-        );
+        send!(registry.publishVersion(U256::from(1), clusters.root()), key(OWNER).address());
     }
 
     /// The documents that count in a version.
     pub async fn version(&self, version: u32) -> (DatanetVersion, Vec<CorpusDocument>) {
-        let reference = DatanetRef {
-            datanet: DatanetId(1),
-            version,
-        };
+        let reference = DatanetRef { datanet: DatanetId(1), version };
         let version = self.chain.datanet_version(reference).await.unwrap();
         let documents = with_documents(&version.active, self.evidence.content());
         (version, documents)
@@ -276,22 +243,14 @@ impl World {
     pub fn answer(&self, question: &str, quotations: &[(&str, usize, usize)]) {
         let mut text = String::from("Zyx qvj. ");
         for (author, from, length) in quotations {
-            let document = &self
-                .documents
-                .iter()
-                .find(|(name, _)| name == author)
-                .unwrap()
-                .1;
+            let document = &self.documents.iter().find(|(name, _)| name == author).unwrap().1;
             text.push_str(&document.text()[*from..from + length]);
             text.push_str(" Kjh vbq wpz. ");
         }
         let request = CanonicalRequest {
             version: 1,
             modelId: self.model.to_u256(),
-            messages: vec![CanonicalMessage {
-                role: "user".into(),
-                content: question.into(),
-            }],
+            messages: vec![CanonicalMessage { role: "user".into(), content: question.into() }],
             maxTokens: 4_096,
             temperatureMillionths: 0,
             topPMillionths: 1_000_000,
@@ -304,12 +263,8 @@ impl World {
             text,
             finishReason: "stop".into(),
         };
-        let retrieved: Vec<_> = self
-            .corpus
-            .retrieve(question, 2)
-            .iter()
-            .map(|chunk| chunk.reference)
-            .collect();
+        let retrieved: Vec<_> =
+            self.corpus.retrieve(question, 2).iter().map(|chunk| chunk.reference).collect();
         let mut receipts = self.journal.receipts.lock();
         let tokens_out = response.tokens.len() as u32;
         let receipt = InferenceReceipt {
@@ -328,10 +283,7 @@ impl World {
             retrievalRoot: retrieval_root(&retrieved).unwrap(),
         };
         let digest = receipt.digest(&self.chain.settlement_domain());
-        let record = self
-            .corpus
-            .record_of(&receipt, &request, &response, &self.codec)
-            .unwrap();
+        let record = self.corpus.record_of(&receipt, &request, &response, &self.codec).unwrap();
         let signature = self.gateway_key.sign_hash_sync(&digest).unwrap().as_bytes();
         receipts.push(StoredReceipt {
             receipt,
@@ -349,10 +301,7 @@ impl World {
         };
         let digest = voucher.digest(&self.chain.escrow_domain());
         let signature = self.gateway_key.sign_hash_sync(&digest).unwrap().as_bytes();
-        self.journal.set_voucher(SignedVoucher {
-            voucher,
-            signature: Bytes::from(signature),
-        });
+        self.journal.set_voucher(SignedVoucher { voucher, signature: Bytes::from(signature) });
     }
 }
 
@@ -363,19 +312,9 @@ fn root() -> PathBuf {
 fn start_anvil() -> (Anvil, String) {
     let binary = root().join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
     // Free at this moment; nothing else on the machine asks for ports in this range's random order.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let child = Command::new(&binary)
-        .args([
-            "--silent",
-            "--port",
-            &port.to_string(),
-            "--chain-id",
-            &CHAIN_ID.to_string(),
-        ])
+        .args(["--silent", "--port", &port.to_string(), "--chain-id", &CHAIN_ID.to_string()])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -422,15 +361,9 @@ async fn deploy(provider: &DynProvider) -> Contracts {
         owner,
         owner,
     );
-    let settlement = (
-        owner,
-        contracts.models,
-        contracts.dispute,
-        U256::from(1),
-        parameters,
-        engines,
-    )
-        .abi_encode_params();
+    let settlement =
+        (owner, contracts.models, contracts.dispute, U256::from(1), parameters, engines)
+            .abi_encode_params();
     let codes = [
         creation_code("DatanetRegistry", owner.abi_encode()),
         creation_code("ModelRegistry", contracts.datanets.abi_encode()),
@@ -440,13 +373,8 @@ async fn deploy(provider: &DynProvider) -> Contracts {
     ];
     for code in codes {
         let request = TransactionRequest::default().with_deploy_code(code);
-        let receipt = provider
-            .send_transaction(request)
-            .await
-            .unwrap()
-            .get_receipt()
-            .await
-            .unwrap();
+        let receipt =
+            provider.send_transaction(request).await.unwrap().get_receipt().await.unwrap();
         assert!(receipt.status());
     }
     contracts
@@ -487,32 +415,19 @@ async fn contribute(
             salt: B256::repeat_byte(index as u8),
         };
         let author = key(index).address();
-        let hash = registry
-            .commitmentOf(U256::from(1), author, reveal.clone())
-            .call()
-            .await
-            .unwrap();
-        send!(
-            registry
-                .commit(U256::from(1), hash)
-                .value(U256::from(ONE / 1_000)),
-            author
-        );
+        let hash =
+            registry.commitmentOf(U256::from(1), author, reveal.clone()).call().await.unwrap();
+        send!(registry.commit(U256::from(1), hash).value(U256::from(ONE / 1_000)), author);
         reveals.push((author, reveal));
         documents.push((name, document));
     }
     for ((author, reveal), id) in reveals.into_iter().zip(1_u64..) {
         send!(registry.reveal(U256::from(id), reveal), author);
     }
-    send!(
-        registry.accept((1..=3).map(U256::from).collect()),
-        key(OWNER).address()
-    );
+    send!(registry.accept((1..=3).map(U256::from).collect()), key(OWNER).address());
     for ((_, document), id) in documents.iter().zip(1_u64..) {
         let contribution = chain.contribution(ContributionId(id)).await.unwrap();
-        content
-            .accept(&contribution, document.text().as_bytes())
-            .unwrap();
+        content.accept(&contribution, document.text().as_bytes()).unwrap();
     }
     documents
 }
@@ -539,36 +454,23 @@ async fn register_model(
     let owner = key(OWNER).address();
     let accepted = chain.accepted(DatanetId(1)).await.unwrap();
     let clusters = cluster_map(&with_documents(&accepted, content), spec.cluster).unwrap();
-    assert_eq!(
-        clusters.member(ContributionId(3)).unwrap().cluster,
-        ContributionId(1)
-    );
+    assert_eq!(clusters.member(ContributionId(3)).unwrap().cluster, ContributionId(1));
     let registry = IDatanetRegistry::new(chain.contracts().datanets, provider.clone());
-    send!(
-        registry.publishVersion(U256::from(1), clusters.root()),
-        owner
-    );
+    send!(registry.publishVersion(U256::from(1), clusters.root()), owner);
     let models = IModelRegistry::new(chain.contracts().models, provider.clone());
     let params = IModelRegistry::ModelParams {
         name: "sqlite-guide".into(),
         parent: U256::ZERO,
         baseModelHash: spec.model_hash,
         adapters: vec![],
-        datanets: vec![IModelRegistry::DatanetRef {
-            datanetId: U256::from(1),
-            version: 1,
-        }],
+        datanets: vec![IModelRegistry::DatanetRef { datanetId: U256::from(1), version: 1 }],
         trainingManifestRoot: B256::ZERO,
         sketchRoot: B256::ZERO,
         engineSpecHash: spec.hash().unwrap(),
         retrievalChunks: 2,
         pricePer1kIn: U256::from(PRICE).to(),
         pricePer1kOut: U256::from(PRICE).to(),
-        split: IModelRegistry::Split {
-            modelBps: 4_000,
-            contributorsBps: 5_000,
-            stakersBps: 1_000,
-        },
+        split: IModelRegistry::Split { modelBps: 4_000, contributorsBps: 5_000, stakersBps: 1_000 },
         payee: owner,
     };
     send!(models.registerModel(params), owner);
@@ -583,10 +485,7 @@ async fn fund(provider: &DynProvider, chain: &Chain, gateway: Address) {
     );
     send!(escrow.deposit(customer).value(U256::from(ONE)), customer);
     let (_, now) = chain.latest_block().await.unwrap();
-    send!(
-        escrow.authorize(gateway, gateway, ONE, now + AUTHORIZATION),
-        customer
-    );
+    send!(escrow.authorize(gateway, gateway, ONE, now + AUTHORIZATION), customer);
 }
 
 /// Every byte is a token; GPT-2's printable stand-ins for the bytes, in the order of the bytes.

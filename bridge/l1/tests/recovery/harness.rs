@@ -303,10 +303,9 @@ impl L2 {
     pub fn grow(&self, count: u64, fork: u64) {
         let mut blocks = self.blocks.lock().unwrap();
         for _ in 0..count {
-            let parent = blocks.last().map_or_else(
-                || self.genesis(),
-                |block| l2_block_ref(&self.rollup, block).unwrap(),
-            );
+            let parent = blocks
+                .last()
+                .map_or_else(|| self.genesis(), |block| l2_block_ref(&self.rollup, block).unwrap());
             blocks.push(self.build(&parent, fork));
         }
     }

@@ -66,7 +66,6 @@ async fn a_reorganised_l1_gets_everything_again() {
     task.stop().await;
 }
 
-
 /// Cause: an unsafe L2 block is only the sequencer's word. If it builds another one after the batcher
 /// posted the first, the posted one must not become the chain.
 #[tokio::test(flavor = "multi_thread")]

@@ -17,11 +17,7 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use alloy_primitives::{
     Address, B256, U256,
@@ -80,7 +76,9 @@ pub struct Head {
 pub enum Placement {
     Pending,
     /// Waits for the nonce given, or for funds when that is its own.
-    Queued { next_nonce: u64 },
+    Queued {
+        next_nonce: u64,
+    },
 }
 
 /// Sizes of the pool.
@@ -289,10 +287,8 @@ impl Inner {
         let replaced = sender.insert(entry, &self.head);
         let next_nonce = sender.next_nonce();
         // A replacement is announced itself; of a longer run, everything new.
-        let mut promoted: Vec<_> = sender
-            .pending_from(first_new)
-            .map(|entry| Arc::clone(&entry.transaction))
-            .collect();
+        let mut promoted: Vec<_> =
+            sender.pending_from(first_new).map(|entry| Arc::clone(&entry.transaction)).collect();
         if nonce < first_new.min(next_nonce) {
             promoted.push(Arc::clone(&transaction));
         }
@@ -307,11 +303,8 @@ impl Inner {
         if !self.by_hash.contains_key(&transaction.hash()) {
             return Err(PoolError::Underpriced);
         }
-        let placement = if nonce < next_nonce {
-            Placement::Pending
-        } else {
-            Placement::Queued { next_nonce }
-        };
+        let placement =
+            if nonce < next_nonce { Placement::Pending } else { Placement::Queued { next_nonce } };
         Ok((placement, promoted))
     }
 
@@ -388,9 +381,8 @@ impl Inner {
                 self.by_hash.remove(&entry.transaction.hash());
             }
             sender.recount(&self.head);
-            promoted.extend(
-                sender.pending_from(first_new).map(|entry| Arc::clone(&entry.transaction)),
-            );
+            promoted
+                .extend(sender.pending_from(first_new).map(|entry| Arc::clone(&entry.transaction)));
             self.pending = self.pending - old_pending + sender.pending;
             if !reprice {
                 self.rerank(config, address);
@@ -412,9 +404,8 @@ impl Inner {
             let first_new = sender.next_nonce();
             sender.recount(&self.head);
             self.pending += sender.pending;
-            promoted.extend(
-                sender.pending_from(first_new).map(|entry| Arc::clone(&entry.transaction)),
-            );
+            promoted
+                .extend(sender.pending_from(first_new).map(|entry| Arc::clone(&entry.transaction)));
             if let Some(rank) = sender.eviction_rank(config.sender_slots_guaranteed) {
                 self.eviction.insert((rank, *address));
                 self.ranks.insert(*address, rank);
@@ -458,8 +449,7 @@ impl Inner {
             .values()
             .flat_map(Sender::queued)
             .filter(|entry| {
-                now.saturating_duration_since(entry.transaction.received())
-                    > config.queued_lifetime
+                now.saturating_duration_since(entry.transaction.received()) > config.queued_lifetime
             })
             .map(|entry| entry.transaction.hash())
             .collect();

@@ -86,8 +86,7 @@ impl Sender {
     fn extend(&mut self, head: &Head) {
         let mut expected = self.next_nonce();
         for (nonce, entry) in self.transactions.range(expected..) {
-            let cost =
-                self.pending_cost.saturating_add(entry.transaction.total_cost(&head.fees));
+            let cost = self.pending_cost.saturating_add(entry.transaction.total_cost(&head.fees));
             if *nonce != expected
                 || cost > self.account.balance
                 || entry.transaction.gas_limit() > head.gas_limit

@@ -227,10 +227,7 @@ fn a_full_pool_drops_the_worst_last_transaction() {
     pool.add(transaction(0, 1, 1_000, 5), &rich()).unwrap();
     pool.add(transaction(1, 0, 1_000, 20), &rich()).unwrap();
     // Worse than everything: refused.
-    assert_eq!(
-        pool.add(transaction(2, 0, 1_000, 4), &rich()).unwrap_err(),
-        PoolError::Underpriced
-    );
+    assert_eq!(pool.add(transaction(2, 0, 1_000, 4), &rich()).unwrap_err(), PoolError::Underpriced);
     // Better: the cheap tail of sender 0 goes, its first stays.
     pool.add(transaction(2, 0, 1_000, 30), &rich()).unwrap();
     assert_eq!(nonces(&pool.content(Some(&sender(0))).pending[0].1), [0]);

@@ -34,11 +34,7 @@ pub struct PoolTransaction {
 impl PoolTransaction {
     /// Decodes the EIP-2718 bytes a client sent, checks what needs no state and recovers the
     /// sender. Costs about one signature recovery; call it off the async threads for batches.
-    pub fn decode(
-        bytes: &[u8],
-        chain_id: u64,
-        limits: &PoolConfig,
-    ) -> Result<Self, PoolError> {
+    pub fn decode(bytes: &[u8], chain_id: u64, limits: &PoolConfig) -> Result<Self, PoolError> {
         if bytes.len() > limits.transaction_bytes_max {
             return Err(PoolError::Oversized {
                 size: bytes.len(),
@@ -136,7 +132,8 @@ impl PoolTransaction {
             fee.saturating_add(fee / 100 * u128::from(bump_percent))
                 .saturating_add((fee % 100 * u128::from(bump_percent)).div_ceil(100))
         };
-        let (cap, old_cap) = (self.transaction.max_fee_per_gas(), old.transaction.max_fee_per_gas());
+        let (cap, old_cap) =
+            (self.transaction.max_fee_per_gas(), old.transaction.max_fee_per_gas());
         let (tip, old_tip) =
             (self.transaction.priority_fee_or_price(), old.transaction.priority_fee_or_price());
         cap > old_cap && tip > old_tip && cap >= bumped(old_cap) && tip >= bumped(old_tip)

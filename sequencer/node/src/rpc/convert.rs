@@ -211,8 +211,14 @@ fn rpc_log(
 /// The text geth's `txpool_inspect` shows for a transaction.
 pub fn inspect_line(transaction: &PoolTransaction) -> String {
     let inner = transaction.recovered();
-    let to = inner.to().map_or_else(|| "contract creation".to_owned(), |to: Address| to.to_string());
-    format!("{to}: {} wei + {} gas × {} wei", inner.value(), inner.gas_limit(), inner.max_fee_per_gas())
+    let to =
+        inner.to().map_or_else(|| "contract creation".to_owned(), |to: Address| to.to_string());
+    format!(
+        "{to}: {} wei + {} gas × {} wei",
+        inner.value(),
+        inner.gas_limit(),
+        inner.max_fee_per_gas()
+    )
 }
 
 /// Whether the envelope is one a user signed.

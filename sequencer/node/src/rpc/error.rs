@@ -114,10 +114,10 @@ fn revert_reason(output: &[u8]) -> Option<String> {
         }
         [0x4e, 0x48, 0x7b, 0x71] => {
             let code = word_as_usize(arguments.get(..32)?)?;
-            Some(panic_reason(code).map_or_else(
-                || format!("unknown panic code: {code:#x}"),
-                str::to_owned,
-            ))
+            Some(
+                panic_reason(code)
+                    .map_or_else(|| format!("unknown panic code: {code:#x}"), str::to_owned),
+            )
         }
         _ => None,
     }

@@ -12,8 +12,7 @@ use alloy_eips::{
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use op_revm::{
-    DefaultOp, L1BlockInfo, OpBuilder, OpContext, OpHaltReason, OpTransaction,
-    OpTransactionError,
+    DefaultOp, L1BlockInfo, OpBuilder, OpContext, OpHaltReason, OpTransaction, OpTransactionError,
     api::builder::DefaultOpEvm,
 };
 use revm::{
@@ -104,7 +103,9 @@ impl Api {
         let (used, refunded) = match &first {
             ExecutionResult::Success { gas, .. } => (gas.tx_gas_used(), gas.inner_refunded()),
             ExecutionResult::Revert { output, .. } => return Err(RpcError::revert(output)),
-            ExecutionResult::Halt { reason: OpHaltReason::Base(HaltReason::OutOfGas(_)), .. } => {
+            ExecutionResult::Halt {
+                reason: OpHaltReason::Base(HaltReason::OutOfGas(_)), ..
+            } => {
                 return Err(exceeds_allowance(high));
             }
             ExecutionResult::Halt { reason, .. } => return Err(halted(reason)),
@@ -112,11 +113,8 @@ impl Api {
 
         // Refunds come after execution and calls keep a 64th: this is usually enough at once.
         let mut low = used.saturating_sub(1);
-        let enough = used
-            .saturating_add(refunded)
-            .saturating_add(CALL_STIPEND)
-            .saturating_mul(64)
-            / 63;
+        let enough =
+            used.saturating_add(refunded).saturating_add(CALL_STIPEND).saturating_mul(64) / 63;
         let mut next = if enough < high { enough } else { midpoint(low, high) };
         while low + 1 < high && high - low > low.max(1) / ESTIMATE_ERROR_DENOMINATOR {
             if simulation.suffices(&template, next)? {
@@ -302,11 +300,7 @@ where
         self.evm.transact(transaction).map_err(execution_error)
     }
 
-    fn suffices(
-        &mut self,
-        template: &OpTransaction<TxEnv>,
-        gas: u64,
-    ) -> Result<bool, RpcError> {
+    fn suffices(&mut self, template: &OpTransaction<TxEnv>, gas: u64) -> Result<bool, RpcError> {
         use InvalidTransaction::{CallGasCostMoreThanGasLimit, GasFloorMoreThanGasLimit};
         match self.evm.transact(with_gas(template, gas)) {
             Ok(outcome) => Ok(outcome.result.is_success()),
@@ -346,10 +340,7 @@ where
         Ok(self.account(to)?.is_none_or(|info| info.is_empty_code_hash()))
     }
 
-    fn account(
-        &mut self,
-        address: Address,
-    ) -> Result<Option<revm::state::AccountInfo>, RpcError> {
+    fn account(&mut self, address: Address) -> Result<Option<revm::state::AccountInfo>, RpcError> {
         let db = &mut self.evm.0.ctx.journaled_state.database;
         revm::Database::basic(db, address).map_err(|error| RpcError::internal(&error))
     }
@@ -441,15 +432,11 @@ fn execution_error<E: std::error::Error + 'static>(
             RpcError::server("max priority fee per gas higher than max fee per gas")
         }
         InvalidTransaction::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
-            RpcError::server(format!(
-                "intrinsic gas too low: have {gas_limit}, want {initial_gas}"
-            ))
+            RpcError::server(format!("intrinsic gas too low: have {gas_limit}, want {initial_gas}"))
         }
-        InvalidTransaction::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => {
-            RpcError::server(format!(
-                "insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}"
-            ))
-        }
+        InvalidTransaction::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => RpcError::server(
+            format!("insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}"),
+        ),
         InvalidTransaction::CreateInitCodeSizeLimit => {
             RpcError::server("max initcode size exceeded")
         }

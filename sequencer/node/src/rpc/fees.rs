@@ -71,9 +71,9 @@ impl Api {
         let percentiles = percentiles.unwrap_or_default();
         check_percentiles(&percentiles)?;
         let head = self.chain.heads().unsafe_head.number;
-        let newest = self.resolve_tag(newest).ok_or_else(|| {
-            RpcError::server(format!("request beyond head block: head {head}"))
-        })?;
+        let newest = self
+            .resolve_tag(newest)
+            .ok_or_else(|| RpcError::server(format!("request beyond head block: head {head}")))?;
         let count = count.min(FEE_HISTORY_BLOCKS_MAX).min(newest + 1);
         if count == 0 {
             return Ok(FeeHistory::default());
@@ -88,9 +88,9 @@ impl Api {
             history.base_fee_per_gas.push(u128::from(header.base_fee_per_gas.unwrap_or_default()));
             history.gas_used_ratio.push(header.gas_used as f64 / header.gas_limit as f64);
             history.base_fee_per_blob_gas.push(1);
-            history.blob_gas_used_ratio.push(
-                header.blob_gas_used.unwrap_or_default() as f64 / header.gas_limit as f64,
-            );
+            history
+                .blob_gas_used_ratio
+                .push(header.blob_gas_used.unwrap_or_default() as f64 / header.gas_limit as f64);
             if !percentiles.is_empty() {
                 rewards.push(block_rewards(&block, &percentiles));
             }

@@ -43,13 +43,8 @@ use session::CallContext;
 use submit::Prepared;
 
 /// Name and version as `web3_clientVersion` gives them.
-const CLIENT_VERSION: &str = concat!(
-    "openledger/v",
-    env!("CARGO_PKG_VERSION"),
-    "/",
-    "linux",
-    "/rust"
-);
+const CLIENT_VERSION: &str =
+    concat!("openledger/v", env!("CARGO_PKG_VERSION"), "/", "linux", "/rust");
 
 /// Everything calls are answered from.
 pub struct Api {
@@ -189,10 +184,9 @@ impl Api {
     /// Number of the block an id stands for; `None` when there is none.
     fn resolve(&self, id: BlockId) -> Result<Option<u64>, RpcError> {
         match id {
-            BlockId::Hash(hash) => self
-                .chain
-                .number_of(&hash.block_hash)
-                .map_err(|error| RpcError::internal(&error)),
+            BlockId::Hash(hash) => {
+                self.chain.number_of(&hash.block_hash).map_err(|error| RpcError::internal(&error))
+            }
             BlockId::Number(tag) => Ok(self.resolve_tag(tag)),
         }
     }

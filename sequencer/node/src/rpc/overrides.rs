@@ -6,20 +6,14 @@ use alloy_rpc_types_eth::{
     state::{AccountOverride, StateOverride},
 };
 use revm::{
-    Database, DatabaseRef,
-    bytecode::Bytecode,
-    context::BlockEnv,
-    context_interface::block::BlobExcessGasAndPrice,
-    database::CacheDB,
+    Database, DatabaseRef, bytecode::Bytecode, context::BlockEnv,
+    context_interface::block::BlobExcessGasAndPrice, database::CacheDB,
 };
 
 use super::error::RpcError;
 
 /// Puts the overridden accounts in front of the state.
-pub(super) fn apply_state<S>(
-    db: &mut CacheDB<S>,
-    overrides: StateOverride,
-) -> Result<(), RpcError>
+pub(super) fn apply_state<S>(db: &mut CacheDB<S>, overrides: StateOverride) -> Result<(), RpcError>
 where
     S: DatabaseRef<Error: std::error::Error>,
 {

@@ -141,10 +141,7 @@ async fn http(State(state): State<ServerState>, request: HttpRequest) -> Respons
     };
     match tokio::time::timeout(config.request_timeout, answer).await {
         Ok(response) => response,
-        Err(_) => failure(
-            StatusCode::OK,
-            RpcError::new(RESOURCE_UNAVAILABLE, "request timed out"),
-        ),
+        Err(_) => failure(StatusCode::OK, RpcError::new(RESOURCE_UNAVAILABLE, "request timed out")),
     }
 }
 

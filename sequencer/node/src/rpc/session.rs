@@ -205,11 +205,15 @@ pub fn subscribe(
     // Received from here on, so that no block is missed between the answer and the first event.
     let blocks = connection.api.chain().subscribe();
     let task = match (kind, params) {
-        (SubscriptionKind::NewHeads, _) => {
-            tokio::spawn(forward_blocks(connection, id, started, blocks, |connection, id, block| {
+        (SubscriptionKind::NewHeads, _) => tokio::spawn(forward_blocks(
+            connection,
+            id,
+            started,
+            blocks,
+            |connection, id, block| {
                 connection.notify(id, &convert::rpc_header(block));
-            }))
-        }
+            },
+        )),
         (SubscriptionKind::Logs, params) => {
             let filter = match params {
                 SubscriptionParams::Logs(filter) => *filter,

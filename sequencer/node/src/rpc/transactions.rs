@@ -11,9 +11,9 @@ impl Api {
     /// From the chain, or from the pool while no block holds it.
     pub(super) fn transaction_by_hash(&self, hash: B256) -> Result<Option<Transaction>, RpcError> {
         match self.locate(&hash)? {
-            Some((number, index)) => Ok(self
-                .block_at(number)?
-                .and_then(|block| convert::rpc_transaction(&block, index))),
+            Some((number, index)) => {
+                Ok(self.block_at(number)?.and_then(|block| convert::rpc_transaction(&block, index)))
+            }
             None => Ok(self.pool.get(&hash).map(|pooled| convert::pending_transaction(&pooled))),
         }
     }
@@ -37,10 +37,7 @@ impl Api {
     pub(super) fn raw_transaction(&self, hash: B256) -> Result<Option<Bytes>, RpcError> {
         match self.locate(&hash)? {
             Some((number, index)) => self.raw_transaction_at(number.into(), index),
-            None => Ok(self
-                .pool
-                .get(&hash)
-                .map(|pooled| pooled.recovered().encoded_2718().into())),
+            None => Ok(self.pool.get(&hash).map(|pooled| pooled.recovered().encoded_2718().into())),
         }
     }
 

@@ -49,10 +49,7 @@ impl Api {
         PendingQueued { pending: view(content.pending), queued: view(content.queued) }
     }
 
-    fn by_sender<T>(
-        &self,
-        show: impl Fn(&PoolTransaction) -> T,
-    ) -> PendingQueued<BySender<T>> {
+    fn by_sender<T>(&self, show: impl Fn(&PoolTransaction) -> T) -> PendingQueued<BySender<T>> {
         let content = self.pool.content(None);
         let view = |parts: Vec<(Address, Vec<Arc<PoolTransaction>>)>| {
             parts

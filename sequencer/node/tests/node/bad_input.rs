@@ -56,7 +56,8 @@ async fn transactions_are_refused_in_geths_words() {
     }
 
     // A gap waits, the missing nonce releases it; then both are used up.
-    let second = node.call("eth_sendRawTransaction", json!([world.transfer(0, 1, to, ETHER)])).await;
+    let second =
+        node.call("eth_sendRawTransaction", json!([world.transfer(0, 1, to, ETHER)])).await;
     let status = node.call("txpool_status", json!([])).await;
     assert_eq!(status, json!({"pending": "0x0", "queued": "0x1"}));
     let raw = world.transfer(0, 0, to, ETHER);

@@ -29,9 +29,17 @@ async fn transfers_are_included_with_receipts_in_op_geths_shape() {
     assert_eq!(receipt["type"], "0x2");
     assert_eq!(receipt["gasUsed"], "0x5208");
     assert_eq!(receipt["transactionIndex"], "0x1");
-    for field in ["l1Fee", "l1GasUsed", "l1GasPrice", "l1BaseFeeScalar", "l1BlobBaseFee",
-        "l1BlobBaseFeeScalar", "operatorFeeScalar", "operatorFeeConstant", "daFootprintGasScalar"]
-    {
+    for field in [
+        "l1Fee",
+        "l1GasUsed",
+        "l1GasPrice",
+        "l1BaseFeeScalar",
+        "l1BlobBaseFee",
+        "l1BlobBaseFeeScalar",
+        "operatorFeeScalar",
+        "operatorFeeConstant",
+        "daFootprintGasScalar",
+    ] {
         assert!(receipt[field].is_string() || receipt[field].is_number(), "{field}: {receipt}");
     }
     assert_eq!(
@@ -65,8 +73,7 @@ async fn transfers_are_included_with_receipts_in_op_geths_shape() {
 
     let receipts = node.call("eth_getBlockReceipts", json!([receipt["blockNumber"]])).await;
     assert_eq!(receipts[1], receipt);
-    let by_hash =
-        json!([{"blockHash": receipt["blockHash"], "requireCanonical": true}]);
+    let by_hash = json!([{"blockHash": receipt["blockHash"], "requireCanonical": true}]);
     assert_eq!(node.call("eth_getBlockReceipts", by_hash).await, receipts);
     node.stop().await;
 }

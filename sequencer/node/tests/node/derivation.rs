@@ -65,8 +65,7 @@ async fn built(
     }
     node.reach(height).await;
     let chain = node.handle.chain();
-    let blocks =
-        (1..=height).map(|n| chain.block(n).unwrap().unwrap().block().clone()).collect();
+    let blocks = (1..=height).map(|n| chain.block(n).unwrap().unwrap().block().clone()).collect();
     (node, l1, blocks)
 }
 
@@ -143,8 +142,7 @@ async fn an_invalid_payload_becomes_its_deposits_and_the_sequencer_hears_of_it()
     let (sequencer, mut l1, mut blocks) = built(&world, a.path(), 8).await;
     // Someone with the batcher's key posts a transaction that cannot be executed.
     let raw = world.transfer(3, 99, Address::ZERO, U256::ONE);
-    let envelope =
-        <OpTxEnvelope as alloy_eips::Decodable2718>::decode_2718_exact(&raw).unwrap();
+    let envelope = <OpTxEnvelope as alloy_eips::Decodable2718>::decode_2718_exact(&raw).unwrap();
     let mut transactions = blocks.iter().map(|block| &block.body.transactions);
     let bad = transactions.position(|all| !all.iter().all(OpTxEnvelope::is_deposit)).unwrap();
     let number = blocks[bad].header.number;

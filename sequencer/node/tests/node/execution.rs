@@ -38,16 +38,19 @@ fn with_init(runtime: Vec<u8>) -> Bytes {
 }
 
 async fn deploy(world: &World, node: &Running, nonce: u64, code: Bytes) -> Value {
-    let raw = world.sign(0, TxEip1559 {
-        chain_id: CHAIN,
-        nonce,
-        gas_limit: 500_000,
-        max_fee_per_gas: 3_000_000_000,
-        max_priority_fee_per_gas: 1_000_000,
-        to: TxKind::Create,
-        input: code,
-        ..Default::default()
-    });
+    let raw = world.sign(
+        0,
+        TxEip1559 {
+            chain_id: CHAIN,
+            nonce,
+            gas_limit: 500_000,
+            max_fee_per_gas: 3_000_000_000,
+            max_priority_fee_per_gas: 1_000_000,
+            to: TxKind::Create,
+            input: code,
+            ..Default::default()
+        },
+    );
     let receipt = node.call("eth_sendRawTransactionSync", json!([raw])).await;
     assert_eq!(receipt["status"], "0x1", "{receipt}");
     receipt["contractAddress"].clone()
@@ -86,8 +89,7 @@ async fn calls_estimates_and_reverts() {
     assert_eq!(node.call("eth_call", json!([{"from": emitter, "to": emitter}])).await, "0x");
     let code = json!({emitter.as_str().unwrap(): {"code": "0x425f5260205ff3"}});
     let block = json!({"time": "0x1234"});
-    let timestamp =
-        node.call("eth_call", json!([{"to": emitter}, "latest", code, block])).await;
+    let timestamp = node.call("eth_call", json!([{"to": emitter}, "latest", code, block])).await;
     assert_eq!(timestamp, json!(B256::from(U256::from(0x1234))));
     let poor = json!([{"from": Address::repeat_byte(9), "to": emitter, "value": "0x1"}]);
     let (code, message) = node.error("eth_call", poor).await;
@@ -103,16 +105,19 @@ async fn calls_estimates_and_reverts() {
     let call = json!({"from": world.address(0), "to": emitter, "data": data});
     let estimate = quantity(&node.call("eth_estimateGas", json!([call])).await);
     let raw = |gas_limit, nonce| {
-        world.sign(0, TxEip1559 {
-            chain_id: CHAIN,
-            nonce,
-            gas_limit,
-            max_fee_per_gas: 3_000_000_000,
-            max_priority_fee_per_gas: 1_000_000,
-            to: TxKind::Call(emitter.as_str().unwrap().parse().unwrap()),
-            input: data.parse().unwrap(),
-            ..Default::default()
-        })
+        world.sign(
+            0,
+            TxEip1559 {
+                chain_id: CHAIN,
+                nonce,
+                gas_limit,
+                max_fee_per_gas: 3_000_000_000,
+                max_priority_fee_per_gas: 1_000_000,
+                to: TxKind::Call(emitter.as_str().unwrap().parse().unwrap()),
+                input: data.parse().unwrap(),
+                ..Default::default()
+            },
+        )
     };
     let receipt = node.call("eth_sendRawTransactionSync", json!([raw(estimate, 2)])).await;
     assert_eq!(receipt["status"], "0x1");
@@ -136,16 +141,19 @@ async fn logs_filters_storage_and_proofs() {
     let pending = node.call("eth_newPendingTransactionFilter", json!([])).await;
 
     let word = B256::repeat_byte(0x33);
-    let raw = world.sign(0, TxEip1559 {
-        chain_id: CHAIN,
-        nonce: 1,
-        gas_limit: 100_000,
-        max_fee_per_gas: 3_000_000_000,
-        max_priority_fee_per_gas: 1_000_000,
-        to: TxKind::Call(emitter.as_str().unwrap().parse().unwrap()),
-        input: word.to_vec().into(),
-        ..Default::default()
-    });
+    let raw = world.sign(
+        0,
+        TxEip1559 {
+            chain_id: CHAIN,
+            nonce: 1,
+            gas_limit: 100_000,
+            max_fee_per_gas: 3_000_000_000,
+            max_priority_fee_per_gas: 1_000_000,
+            to: TxKind::Call(emitter.as_str().unwrap().parse().unwrap()),
+            input: word.to_vec().into(),
+            ..Default::default()
+        },
+    );
     let receipt = node.call("eth_sendRawTransactionSync", json!([raw, "0x2710"])).await;
     let log = &receipt["logs"][0];
     assert_eq!(log["topics"], json!([TOPIC]));
@@ -178,10 +186,7 @@ async fn logs_filters_storage_and_proofs() {
     assert_eq!(node.call("eth_uninstallFilter", json!([pending])).await, json!(true));
     assert_eq!(node.call("eth_uninstallFilter", json!([pending])).await, json!(false));
 
-    assert_eq!(
-        node.call("eth_getStorageAt", json!([emitter, "0x0", "latest"])).await,
-        json!(word)
-    );
+    assert_eq!(node.call("eth_getStorageAt", json!([emitter, "0x0", "latest"])).await, json!(word));
     let code = node.call("eth_getCode", json!([emitter, "latest"])).await;
     assert!(code.as_str().unwrap().starts_with("0x5f35"));
     let proof = node.call("eth_getProof", json!([emitter, ["0x0", B256::ZERO], "latest"])).await;

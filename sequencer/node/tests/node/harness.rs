@@ -51,7 +51,8 @@ impl World {
             alloc: Default::default(),
         };
         for account in &accounts {
-            let funded = AccountAllocation { balance: ETHER * U256::from(1_000), ..Default::default() };
+            let funded =
+                AccountAllocation { balance: ETHER * U256::from(1_000), ..Default::default() };
             genesis.alloc.insert(account.address(), funded);
         }
         let artifacts = [
@@ -97,21 +98,23 @@ impl World {
 
     /// A signed transfer with sensible fees.
     pub fn transfer(&self, from: usize, nonce: u64, to: Address, value: U256) -> Bytes {
-        self.sign(from, TxEip1559 {
-            chain_id: CHAIN,
-            nonce,
-            gas_limit: 21_000,
-            max_fee_per_gas: 3_000_000_000,
-            max_priority_fee_per_gas: 1_000_000,
-            to: TxKind::Call(to),
-            value,
-            ..Default::default()
-        })
+        self.sign(
+            from,
+            TxEip1559 {
+                chain_id: CHAIN,
+                nonce,
+                gas_limit: 21_000,
+                max_fee_per_gas: 3_000_000_000,
+                max_priority_fee_per_gas: 1_000_000,
+                to: TxKind::Call(to),
+                value,
+                ..Default::default()
+            },
+        )
     }
 
     pub fn sign(&self, from: usize, transaction: TxEip1559) -> Bytes {
-        let signature =
-            self.accounts[from].sign_hash_sync(&transaction.signature_hash()).unwrap();
+        let signature = self.accounts[from].sign_hash_sync(&transaction.signature_hash()).unwrap();
         TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
     }
 
@@ -178,10 +181,8 @@ impl Running {
     ) -> Result<Self, NodeError> {
         let (l1, l1_events) = mpsc::channel(64);
         let heads = store.heads().unwrap();
-        let (safe, safe_heads) = watch::channel(SafeHeadUpdate {
-            safe: heads.safe,
-            finalized: heads.finalized,
-        });
+        let (safe, safe_heads) =
+            watch::channel(SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized });
         let mut config =
             NodeConfig::new(world.rollup.clone(), Role::Sequencer(SequencerConfig::default()));
         change(&mut config);

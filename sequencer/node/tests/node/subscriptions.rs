@@ -95,9 +95,8 @@ async fn a_client_that_never_reads_is_closed_and_harms_nobody() {
     let world = World::new(120);
     let directory = tempfile::tempdir().unwrap();
     let store = world.open(directory.path());
-    let node = Running::try_start(&world, store, |config| config.rpc.websocket_buffer = 8)
-        .await
-        .unwrap();
+    let node =
+        Running::try_start(&world, store, |config| config.rpc.websocket_buffer = 8).await.unwrap();
     let mut deaf = connect(&node).await;
     for id in 0..64 {
         send(&mut deaf, id, "eth_subscribe", json!(["newHeads"])).await;

@@ -175,8 +175,7 @@ mod tests {
     fn a_ledger_off_by_one_wei_fails() {
         let mut report = Report::new(true);
         report.ledger("even", vec![row("a", -5), row("b", 3), row("c", 2)]).unwrap();
-        let error =
-            report.ledger("odd", vec![row("a", -5), row("b", 4)]).unwrap_err().to_string();
+        let error = report.ledger("odd", vec![row("a", -5), row("b", 4)]).unwrap_err().to_string();
         assert!(error.contains("sums to -1 wei"), "{error}");
     }
 

@@ -45,8 +45,11 @@ macro_rules! document {
     };
 }
 
-const ALICE: &[(&str, &str)] =
-    &[document!("alice/wal.txt"), document!("alice/atomiccommit.txt"), document!("alice/isolation.txt")];
+const ALICE: &[(&str, &str)] = &[
+    document!("alice/wal.txt"),
+    document!("alice/atomiccommit.txt"),
+    document!("alice/isolation.txt"),
+];
 const BOB: &[(&str, &str)] = &[
     document!("bob/datatype3.txt"),
     document!("bob/foreignkeys.txt"),
@@ -65,7 +68,7 @@ const LICENCE: &str = include_str!("../../../../tests/data/sqlite/LICENCE.txt");
 const QUESTIONS: [&str; 3] = [
     "What are the advantages of write-ahead logging (WAL) over a rollback journal in SQLite?",
     "What is a STRICT table in SQLite and what does it enforce?",
-    "When should SQLite be used as an application file format?",
+    "How does SQLite use an index to sort rows?",
 ];
 
 /// Where slashed bonds go.
@@ -183,7 +186,12 @@ impl Cast {
             (BURNED, "burned".to_owned()),
         ]);
         for actor in [
-            &self.alice, &self.bob, &self.carol, &self.mallory, &self.customer, &self.curator,
+            &self.alice,
+            &self.bob,
+            &self.carol,
+            &self.mallory,
+            &self.customer,
+            &self.curator,
             &self.builder,
         ] {
             parties.insert(actor.address(), actor.name.to_owned());
@@ -223,9 +231,9 @@ async fn step_bridge(ready: &Ready, cast: &Cast, report: &mut Report) -> Result<
     report.step("Bridge OPEN from L1 to five accounts");
     let amount = parse_ether("50")?;
     let receivers = [&cast.alice, &cast.bob, &cast.carol, &cast.mallory, &cast.customer];
-    let sent = futures::future::try_join_all(receivers.map(|actor| {
-        bridge::deposit(ready, actor.key.clone(), actor.address(), amount)
-    }))
+    let sent = futures::future::try_join_all(
+        receivers.map(|actor| bridge::deposit(ready, actor.key.clone(), actor.address(), amount)),
+    )
     .await?;
     for (actor, deposit) in receivers.iter().zip(&sent) {
         bridge::wait_on_l2(ready, deposit.l2_transaction).await?;
@@ -247,7 +255,8 @@ async fn step_datanet(cast: &Cast, report: &mut Report) -> Result<u64> {
         revealWindow: 3_600,
         curators: Vec::new(),
     };
-    let receipt = sent(cast.curator.l2.datanets().createDatanet(params), "create the Datanet").await?;
+    let receipt =
+        sent(cast.curator.l2.datanets().createDatanet(params), "create the Datanet").await?;
     let event = event::<IDatanetRegistry::DatanetCreated>(&receipt)?;
     let datanet: u64 = event.datanetId.try_into().context("Datanet ids fit 64 bits")?;
     report.say(format!("the curator created Datanet {datanet} under the licence \"blessing\""));
@@ -261,7 +270,8 @@ async fn step_contribute<'a>(
     datanet: u64,
     report: &mut Report,
 ) -> Result<Vec<Submission<'a>>> {
-    report.step("Three contributors commit and reveal real documents; a fourth submits a near-copy");
+    report
+        .step("Three contributors commit and reveal real documents; a fourth submits a near-copy");
     let mut submissions = Vec::new();
     for (actor, files) in [(&cast.alice, ALICE), (&cast.bob, BOB), (&cast.carol, CAROL)] {
         for (file, text) in files {
@@ -309,11 +319,7 @@ async fn step_contribute<'a>(
     Ok(submissions)
 }
 
-fn prepare<'a>(
-    actor: &'a Actor,
-    file: &'static str,
-    text: &str,
-) -> Result<Submission<'a>> {
+fn prepare<'a>(actor: &'a Actor, file: &'static str, text: &str) -> Result<Submission<'a>> {
     let document = Document::normalise(text.as_bytes())?;
     let commitment = DocumentCommitment::of(&document)?;
     let reveal = Reveal {
@@ -426,7 +432,8 @@ async fn step_version(
             ));
         }
     }
-    report.say(format!("version {} holds {} contributions", event.version, event.contributionCount));
+    report
+        .say(format!("version {} holds {} contributions", event.version, event.contributionCount));
     report.proof("contributions root", event.contributionsRoot);
     report.proof("cluster map root", event.clusterMapRoot);
     report.proof("transaction", receipt.transaction_hash);
@@ -461,13 +468,14 @@ async fn step_model(
         trainingManifestRoot: B256::ZERO,
         sketchRoot: B256::ZERO,
         engineSpecHash: spec.hash()?,
-        retrievalChunks: 3,
+        retrievalChunks: 2,
         pricePer1kIn: PRICE_IN.try_into().context("the price fits 96 bits")?,
         pricePer1kOut: PRICE_OUT.try_into().context("the price fits 96 bits")?,
         split: Split { modelBps: 4_000, contributorsBps: 5_000, stakersBps: 1_000 },
         payee: cast.builder.address(),
     };
-    let receipt = sent(cast.builder.l2.models().registerModel(params), "register the model").await?;
+    let receipt =
+        sent(cast.builder.l2.models().registerModel(params), "register the model").await?;
     let event = event::<IModelRegistry::ModelRegistered>(&receipt)?;
     report.say(format!(
         "the builder registered {name} (model {}): SmolLM2-135M-Instruct answering from Datanet {datanet} \
@@ -516,7 +524,7 @@ async fn step_ask(
         let body = json!({
             "model": model.name,
             "messages": [{"role": "user", "content": question}],
-            "max_tokens": 96,
+            "max_tokens": 64,
             "temperature": 0,
         });
         let url = format!("{}/v1/chat/completions", ready.gateway);
@@ -569,10 +577,8 @@ async fn step_explain(
                 .with_context(|| format!("a weight names no contribution: {weight}"))?;
             let share = weight["weight"].as_u64().context("a weight has no weight")?;
             credited = credited.saturating_add(share);
-            let name = submissions
-                .iter()
-                .find(|submission| submission.id == contribution)
-                .map_or_else(
+            let name =
+                submissions.iter().find(|submission| submission.id == contribution).map_or_else(
                     || format!("contribution {contribution}"),
                     |submission| format!("{} ({})", submission.file, submission.actor.name),
                 );
@@ -580,7 +586,9 @@ async fn step_explain(
             said = true;
         }
         if !said {
-            report.say(format!("receipt {number}: nothing above the noise floor; all of it is residual"));
+            report.say(format!(
+                "receipt {number}: nothing above the noise floor; all of it is residual"
+            ));
         }
         report.proof("attribution hash", record["attributionHash"].as_str().unwrap_or_default());
     }
@@ -781,10 +789,7 @@ async fn step_ledger(
 }
 
 /// What activating an epoch paid to whom.
-async fn activation(
-    chain: &Chain,
-    epoch: u64,
-) -> Result<IAttributionSettlement::EpochActivated> {
+async fn activation(chain: &Chain, epoch: u64) -> Result<IAttributionSettlement::EpochActivated> {
     let mut topic = [0_u8; 32];
     topic[24..].copy_from_slice(&epoch.to_be_bytes());
     let filter = alloy_rpc_types_eth::Filter::new()

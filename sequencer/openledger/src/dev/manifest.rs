@@ -122,8 +122,7 @@ impl DataDir {
             File::create(&part).with_context(|| format!("cannot create {}", part.display()))?;
         file.write_all(&serde_json::to_vec_pretty(manifest)?)?;
         file.sync_all()?;
-        fs::rename(&part, &target)
-            .with_context(|| format!("cannot write {}", target.display()))?;
+        fs::rename(&part, &target).with_context(|| format!("cannot write {}", target.display()))?;
         File::open(&self.path)?.sync_all()?;
         Ok(())
     }

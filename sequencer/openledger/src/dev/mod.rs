@@ -9,13 +9,7 @@ mod l1_process;
 mod manifest;
 mod ready;
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, Bytes, U256, utils::parse_ether};
 use anyhow::{Context, Result, bail};
@@ -163,7 +157,8 @@ impl Dev {
         let verifier_rpc = format!("http://{}", verifier.rpc_addr());
         watch_node(&mut tasks, "verifier", verifier);
         start_batcher(&manifest, &l1, &sequencer, shutdown, &mut tasks).await?;
-        let service = start_service(&data, &manifest, &sequencer, ports, model_path, shutdown).await?;
+        let service =
+            start_service(&data, &manifest, &sequencer, ports, model_path, shutdown).await?;
         let gateway = format!("http://{}", service.address);
         {
             let shutdown = shutdown.clone();
@@ -309,8 +304,7 @@ async fn create_chain(args: &Args, l1_url: &Url) -> Result<Manifest> {
     )
     .await
     .context("cannot deploy the L1 contracts")?;
-    let genesis =
-        genesis::build(&GenesisParams { timestamp: deployment.l1_timestamp, ..params })?;
+    let genesis = genesis::build(&GenesisParams { timestamp: deployment.l1_timestamp, ..params })?;
     let header = store::genesis_header(&genesis).context("cannot compute the L2 genesis")?;
     let l2_genesis_hash = header.hash_slow();
     let rollup = RollupConfig {
@@ -475,10 +469,8 @@ async fn start_sequencer(
 ) -> Result<NodeHandle> {
     let store = open_store(data, "l2", manifest)?;
     let start = first_l1_block(&store, manifest, |_, head| node::sequencer::l1_start(head))?;
-    let mut config = NodeConfig::new(
-        manifest.rollup.clone(),
-        Role::Sequencer(SequencerConfig::default()),
-    );
+    let mut config =
+        NodeConfig::new(manifest.rollup.clone(), Role::Sequencer(SequencerConfig::default()));
     config.rpc.listen = loopback(ports.l2);
     let l1_events = watch_l1(l1, manifest, "sequencer's L1 watcher", start, shutdown, tasks);
     let inputs = NodeInputs { store, l1_events, safe_heads: Some(verifier.safe_heads()) };
@@ -550,6 +542,7 @@ async fn start_service(
     );
     let config = ServiceConfig {
         model_path,
+        metrics: Some(install_metrics()?),
         epochs: PosterConfig {
             interval: Duration::from_secs(manifest.epoch_seconds),
             ..PosterConfig::default()
@@ -557,6 +550,17 @@ async fn start_service(
         ..config
     };
     Ok(Service::start(config, shutdown.clone()).await?)
+}
+
+/// Collects the metrics of every part of this process; the gateway serves them at `/metrics`.
+fn install_metrics() -> Result<Arc<dyn Fn() -> String + Send + Sync>> {
+    let handle = metrics_exporter_prometheus::PrometheusBuilder::new()
+        .install_recorder()
+        .context("cannot collect metrics")?;
+    Ok(Arc::new(move || {
+        handle.run_upkeep();
+        handle.render()
+    }))
 }
 
 /// Names under which contracts are printed.

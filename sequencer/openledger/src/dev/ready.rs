@@ -42,8 +42,8 @@ impl Ready {
 
     /// Where the last started `dev` says how to reach it.
     pub fn default_path() -> PathBuf {
-        let base = std::env::var_os("XDG_RUNTIME_DIR")
-            .map_or_else(std::env::temp_dir, PathBuf::from);
+        let base =
+            std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         base.join(format!("openledger-dev-{}.json", nix::unistd::getuid()))
     }
 
@@ -87,7 +87,9 @@ impl Ready {
         for (name, address) in &self.contracts {
             println!("  {name:<22} {address}");
         }
-        println!("\nAccounts (OPEN on both layers; anvil's well-known keys: never use them elsewhere)");
+        println!(
+            "\nAccounts (OPEN on both layers; anvil's well-known keys: never use them elsewhere)"
+        );
         for (i, account) in self.accounts.iter().enumerate() {
             let balance = manifest
                 .genesis
@@ -95,7 +97,11 @@ impl Ready {
                 .get(&account.address)
                 .map(|allocation| format_ether(allocation.balance))
                 .unwrap_or_default();
-            println!("  ({i}) {}  {}", account.address, balance.trim_end_matches(".000000000000000000"));
+            println!(
+                "  ({i}) {}  {}",
+                account.address,
+                balance.trim_end_matches(".000000000000000000")
+            );
         }
         println!("\nPrivate keys");
         for (i, account) in self.accounts.iter().enumerate() {
