@@ -268,7 +268,9 @@ impl Node {
         ensure!(binary.is_file(), "build the binary first: cargo build -p openledger -p deps");
         let data = tempfile::tempdir()?;
         let mut child = Command::new(binary)
-            .args(["dev", "--json", "--ports", "free", "--gas-limit", &args.gas_limit.to_string()])
+            .args(["dev", "--json", "--ports", "free"])
+            // The most that `SystemConfig` allows.
+            .args(["--gas-limit", &args.gas_limit.min(500_000_000).to_string()])
             .arg("--data-dir")
             .arg(data.path().join("chain"))
             .env("RUST_LOG", "error")

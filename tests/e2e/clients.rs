@@ -18,8 +18,8 @@ async fn wallets_foundry_and_openai_clients_work() -> Result<()> {
     cast_contract(&dev, &deployed)?;
     forge_script(&dev, dir.path())?;
     viem(&dev, &contract)?;
-    openai(&dev)?;
-    Ok(())
+    let model = openai(&dev)?;
+    refused_by_the_economy(&dev, &model).await
 }
 
 /// A tester's own Foundry project outside the repository, with the repository's compiler.
@@ -198,7 +198,7 @@ fn viem(dev: &Dev, contract: &BoxProject) -> Result<()> {
 }
 
 /// Sets a model up through the demo, then uses it with the OpenAI library.
-fn openai(dev: &Dev) -> Result<()> {
+fn openai(dev: &Dev) -> Result<String> {
     let report = dev.demo()?;
     let model = report["model"].as_str().context("the demo names its model")?;
     let key = report["apiKey"].as_str().context("the demo names its customer's API key")?;
@@ -210,5 +210,62 @@ fn openai(dev: &Dev) -> Result<()> {
         }),
     )?;
     println!("openai: {done}");
+    Ok(model.to_owned())
+}
+
+/// What contributors, customers and claimants must not get away with, on the running chain.
+async fn refused_by_the_economy(dev: &Dev, model: &str) -> Result<()> {
+    let client = reqwest::Client::new();
+
+    // A document that is not the one its contribution committed to.
+    let url = format!("{}/v1/datanets/1/contributions/1/content", dev.ready.gateway);
+    let answer = client.put(&url).body("Not what was revealed.").send().await?;
+    ensure!(answer.status() == 409, "a wrong document got {}", answer.status());
+    let error: Value = answer.json().await?;
+    ensure!(error["error"]["code"] == "wrong_document", "{error}");
+
+    // A customer whose escrow cannot cover an answer.
+    let ready = dev.data_dir.join("ready.json");
+    let output = dev.openledger(&[
+        "customer",
+        "key",
+        "--account",
+        "8",
+        "--budget",
+        "0.000001",
+        "--ready",
+        path(&ready),
+    ])?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let key = String::from_utf8(output.stdout)?;
+    let url = format!("{}/v1/chat/completions", dev.ready.gateway);
+    let body = json!({"model": model, "messages": [{"role": "user", "content": "What is WAL?"}]});
+    let answer = client.post(&url).bearer_auth(key.trim()).json(&body).send().await?;
+    ensure!(answer.status() == 402, "an exhausted escrow got {}", answer.status());
+
+    // A claim with a forged proof, and a reveal of what was never committed.
+    let call = |contract: &str, signature: &str, arguments: &[&str]| -> Result<String> {
+        let mut args =
+            vec!["call", "--rpc-url", dev.ready.l2_rpc.as_str(), "--from", dev.address(4)];
+        let address = &dev.ready.contracts[contract];
+        args.extend([address.as_str(), signature]);
+        args.extend(arguments);
+        let refused = run_foundry("cast", &args).err();
+        Ok(refused.with_context(|| format!("{contract}.{signature} succeeded"))?.to_string())
+    };
+    let forged = call(
+        "AttributionSettlement",
+        "claim(uint256,address,uint128,uint256,(bytes32,uint128)[])",
+        &["1", dev.address(4), "1000000000000000000", "0", "[]"],
+    )?;
+    ensure!(forged.contains("revert"), "a forged claim: {forged}");
+    let zero = "0x0000000000000000000000000000000000000000000000000000000000000001";
+    let reveal = format!("({zero},{zero},1,1,{zero},{zero},[],,{zero})");
+    let uncommitted = call(
+        "DatanetRegistry",
+        "reveal(uint256,(bytes32,bytes32,uint32,uint32,bytes32,bytes32,uint256[],string,bytes32))",
+        &["999999", &reveal],
+    )?;
+    ensure!(uncommitted.contains("revert"), "a reveal without a commit: {uncommitted}");
     Ok(())
 }

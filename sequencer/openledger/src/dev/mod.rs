@@ -11,8 +11,11 @@ mod ready;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use alloy_network::{EthereumWallet, TransactionBuilder};
 use alloy_primitives::{Address, Bytes, U256, utils::parse_ether};
-use anyhow::{Context, Result, bail};
+use alloy_provider::{Provider, ProviderBuilder};
+use alloy_rpc_types_eth::TransactionRequest;
+use anyhow::{Context, Result, bail, ensure};
 use derive::L1Event;
 use l1::{
     Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
@@ -282,11 +285,12 @@ async fn create_chain(args: &Args, l1_url: &Url) -> Result<Manifest> {
     };
     let params = genesis_params(args, system_config)?;
     let supply = genesis::supply(&genesis::build(&params)?);
-    let l1_chain_id = {
-        use alloy_provider::{Provider, ProviderBuilder};
-        ProviderBuilder::new().connect_http(l1_url.clone()).get_chain_id().await
-    }
-    .with_context(|| format!("the L1 at {l1_url} does not answer"))?;
+    let l1_chain_id = ProviderBuilder::new()
+        .connect_http(l1_url.clone())
+        .get_chain_id()
+        .await
+        .with_context(|| format!("the L1 at {l1_url} does not answer"))?;
+    fund_roles(l1_url, &[governance.address(), batcher.address()]).await?;
     let grant = parse_ether("100000")?;
     let deployment = deploy(
         l1_url.clone(),
@@ -340,6 +344,31 @@ async fn create_chain(args: &Args, l1_url: &Url) -> Result<Manifest> {
         l2_genesis_hash,
         epoch_seconds: args.epoch_seconds,
     })
+}
+
+/// Gives ether to roles that have none on L1, from the first user account: an L1 that was started by
+/// somebody else usually funds the user accounts only.
+async fn fund_roles(l1_url: &Url, roles: &[Address]) -> Result<()> {
+    let user = keys::dev_key(0)?;
+    let from = user.address();
+    let provider =
+        ProviderBuilder::new().wallet(EthereumWallet::from(user)).connect_http(l1_url.clone());
+    for role in roles {
+        if !provider.get_balance(*role).await?.is_zero() {
+            continue;
+        }
+        let transfer = TransactionRequest::default().with_to(*role).with_value(parse_ether("100")?);
+        let receipt = provider
+            .send_transaction(transfer)
+            .await
+            .with_context(|| {
+                format!("{role} has no ether on L1 and the development account {from} cannot help")
+            })?
+            .get_receipt()
+            .await?;
+        ensure!(receipt.status(), "funding {role} on L1 failed: {}", receipt.transaction_hash);
+    }
+    Ok(())
 }
 
 /// Balances and parameters of a development chain.
