@@ -260,7 +260,7 @@ async fn refused_by_the_economy(dev: &Dev, model: &str) -> Result<()> {
     )?;
     ensure!(forged.contains("revert"), "a forged claim: {forged}");
     let zero = "0x0000000000000000000000000000000000000000000000000000000000000001";
-    let reveal = format!("({zero},{zero},1,1,{zero},{zero},[],,{zero})");
+    let reveal = format!("({zero},{zero},1,1,{zero},{zero},[],none,{zero})");
     let uncommitted = call(
         "DatanetRegistry",
         "reveal(uint256,(bytes32,bytes32,uint32,uint32,bytes32,bytes32,uint256[],string,bytes32))",

@@ -108,7 +108,7 @@ struct Submission<'a> {
 
 pub async fn run(ready: &Ready, report: &mut Report) -> Result<()> {
     let cast = Cast::new(ready).await?;
-    let start = Snapshot::take(ready, &cast).await?;
+    let start = Snapshot::take(&cast).await?;
 
     let bridged = step_bridge(ready, &cast, report).await?;
     let datanet = step_datanet(&cast, report).await?;
@@ -210,10 +210,9 @@ struct Snapshot {
 }
 
 impl Snapshot {
-    async fn take(ready: &Ready, cast: &Cast) -> Result<Self> {
+    async fn take(cast: &Cast) -> Result<Self> {
         let block = cast.alice.l2.provider().get_block_number().await?;
         let parties: Vec<Address> = cast.parties().into_keys().collect();
-        let _ = ready;
         Self::at(cast, block, parties).await
     }
 
