@@ -21,6 +21,17 @@ pub struct TrieUpdates {
     pub storage_roots: BTreeMap<B256, B256>,
 }
 
+impl TrieUpdates {
+    /// Takes up what a later block changed, so that both are written in one pass.
+    pub fn merge(&mut self, later: &Self) {
+        self.accounts.merge(&later.accounts);
+        for (owner, nodes) in &later.storages {
+            self.storages.entry(*owner).or_default().merge(nodes);
+        }
+        self.storage_roots.extend(&later.storage_roots);
+    }
+}
+
 /// The roots a header commits to, and what makes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateRootOutcome {

@@ -7,7 +7,7 @@
 //! Source: Ethereum yellow paper, appendix D.
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
-use core::fmt;
+use core::{fmt, ops::Range};
 
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::{Decodable, Encodable};
@@ -67,8 +67,95 @@ pub enum TrieError {
     Reader(alloc::string::String),
 }
 
-/// Nodes written (`Some`, RLP) and removed (`None`) by position.
-pub type NodeUpdates = BTreeMap<Nibbles, Option<Vec<u8>>>;
+/// Nodes written (RLP) and removed by position, in the order of positions. All nodes lie in one
+/// buffer: a block writes thousands.
+#[derive(Clone, Debug, Default)]
+pub struct NodeUpdates {
+    entries: Vec<(Nibbles, Option<Range<usize>>)>,
+    bytes: Vec<u8>,
+}
+
+impl NodeUpdates {
+    /// Of entries that may come in any order, each a range of `bytes` or `None` for a removed node;
+    /// ranges outside `bytes` count as removed. A position must come once.
+    pub fn from_parts(mut entries: Vec<(Nibbles, Option<Range<usize>>)>, bytes: Vec<u8>) -> Self {
+        if !entries.is_sorted_by(|a, b| a.0 < b.0) {
+            entries.sort_unstable_by_key(|entry| entry.0);
+        }
+        Self { entries, bytes }
+    }
+
+    /// Number of nodes written and removed.
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Every position with the node now there, or `None` if it was removed.
+    pub fn iter(&self) -> impl Iterator<Item = (&Nibbles, Option<&[u8]>)> {
+        self.entries.iter().map(|(position, range)| (position, self.slice(range.as_ref())))
+    }
+
+    /// What became of the node at a position: outer `None` if it did not change, inner if it is gone.
+    pub fn get(&self, position: &Nibbles) -> Option<Option<&[u8]>> {
+        let at = self.entries.binary_search_by(|entry| entry.0.cmp(position)).ok()?;
+        let (_, range) = self.entries.get(at)?;
+        Some(self.slice(range.as_ref()))
+    }
+
+    fn slice(&self, range: Option<&Range<usize>>) -> Option<&[u8]> {
+        self.bytes.get(range?.clone())
+    }
+
+    /// Takes up what a later block changed, so that both are written in one pass.
+    pub fn merge(&mut self, later: &Self) {
+        let mut merged = Self::default();
+        let mut earlier = self.iter().peekable();
+        for (position, node) in later.iter() {
+            while let Some((before, kept)) = earlier.next_if(|(before, _)| *before <= position) {
+                if before < position {
+                    merged.push(*before, kept);
+                }
+            }
+            merged.push(*position, node);
+        }
+        earlier.for_each(|(position, kept)| merged.push(*position, kept));
+        *self = merged;
+    }
+
+    /// Appends in order.
+    fn push(&mut self, position: Nibbles, node: Option<&[u8]>) {
+        let range = node.map(|node| {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(node);
+            start..self.bytes.len()
+        });
+        self.entries.push((position, range));
+    }
+}
+
+impl FromIterator<(Nibbles, Option<Vec<u8>>)> for NodeUpdates {
+    fn from_iter<I: IntoIterator<Item = (Nibbles, Option<Vec<u8>>)>>(nodes: I) -> Self {
+        let nodes: BTreeMap<_, _> = nodes.into_iter().collect();
+        let mut updates = Self::default();
+        nodes.into_iter().for_each(|(position, node)| updates.push(position, node.as_deref()));
+        updates
+    }
+}
+
+impl PartialEq for NodeUpdates {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for NodeUpdates {}
+
+/// Nodes while they are collected.
+type Collected = BTreeMap<Nibbles, Option<Vec<u8>>>;
 
 /// A node with its reference as its parent holds it, while it is unchanged.
 #[derive(Clone, Debug)]
@@ -160,7 +247,7 @@ impl<'r, R: NodeReader> SparseTrie<'r, R> {
 
     /// Rehashes what changed; the root and the node updates.
     pub fn seal(&mut self) -> (B256, NodeUpdates) {
-        let mut updates = NodeUpdates::new();
+        let mut updates = Collected::new();
         let root = self.hash(&mut updates);
         let mut kept = Vec::new();
         positions(&self.root, Nibbles::new(), &mut kept);
@@ -170,12 +257,12 @@ impl<'r, R: NodeReader> SparseTrie<'r, R> {
                 updates.entry(*position).or_insert(None);
             }
         }
-        (root, updates)
+        (root, updates.into_iter().collect())
     }
 
     /// The nodes on a key's path from the root down, as `eth_getProof` gives them (EIP-1186).
     pub fn proof(&mut self, key: B256) -> Result<Vec<Vec<u8>>, TrieError> {
-        let mut discarded = NodeUpdates::new();
+        let mut discarded = Collected::new();
         self.hash(&mut discarded);
         let mut proof = Vec::new();
         let mut node = self.root.clone();
@@ -209,7 +296,7 @@ impl<'r, R: NodeReader> SparseTrie<'r, R> {
         }
     }
 
-    fn hash(&mut self, updates: &mut NodeUpdates) -> B256 {
+    fn hash(&mut self, updates: &mut Collected) -> B256 {
         if self.root.is_empty() {
             return EMPTY_ROOT_HASH;
         }
@@ -408,7 +495,7 @@ fn put_leaf(children: &mut [Node; 16], key: &Nibbles, shared: usize, value: Vec<
 }
 
 /// Computes references bottom-up and records every changed node that is referred to by hash.
-fn seal_node(node: &mut Node, position: Nibbles, updates: &mut NodeUpdates) -> RlpNode {
+fn seal_node(node: &mut Node, position: Nibbles, updates: &mut Collected) -> RlpNode {
     if let Some(reference) = &node.reference {
         return reference.clone();
     }
@@ -508,10 +595,10 @@ mod tests {
 
     impl Memory {
         fn apply(&mut self, updates: NodeUpdates) {
-            for (position, node) in updates {
+            for (position, node) in updates.iter() {
                 match node {
-                    Some(node) => self.0.insert(position, node),
-                    None => self.0.remove(&position),
+                    Some(node) => self.0.insert(*position, node.to_vec()),
+                    None => self.0.remove(position),
                 };
             }
         }
@@ -616,6 +703,37 @@ mod tests {
                 content.get(&asked).cloned(),
                 &proof,
             ).unwrap();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn merged_updates_equal_updates_one_after_another(
+            blocks in proptest::collection::vec(
+                proptest::collection::btree_map(
+                    proptest::collection::vec(0_u8..3, 0..4),
+                    proptest::option::of(proptest::collection::vec(any::<u8>(), 1..4)),
+                    0..12,
+                ),
+                1..4,
+            )
+        ) {
+            let updates = |block: &BTreeMap<Vec<u8>, Option<Vec<u8>>>| {
+                let nodes = block.iter().map(|(p, n)| (Nibbles::from_nibbles(p), n.clone()));
+                nodes.collect::<NodeUpdates>()
+            };
+            let mut expected = BTreeMap::new();
+            let mut merged = NodeUpdates::default();
+            for block in &blocks {
+                merged.merge(&updates(block));
+                expected.extend(block.clone());
+            }
+            prop_assert_eq!(&merged, &updates(&expected));
+            for (position, node) in &expected {
+                prop_assert_eq!(merged.get(&Nibbles::from_nibbles(position)), Some(node.as_deref()));
+            }
+            prop_assert_eq!(merged.get(&Nibbles::from_nibbles([9])), None);
+            prop_assert!(merged.iter().is_sorted_by(|a, b| a.0 < b.0));
         }
     }
 
