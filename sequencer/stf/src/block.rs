@@ -30,8 +30,9 @@ use revm::{
 };
 
 use crate::{
-    ChainSpec, Eip1559Parameters, StateChanges, StateRootOutcome, StateRootProvider, block_env,
-    cfg_env,
+    ChainSpec, Eip1559Parameters, StateChanges, StateDelta, StateRootOutcome, StateRootProvider,
+    block_env, cfg_env,
+    delta::ChangedKeys,
     error::{BlockError, TxRejection},
     next_base_fee,
 };
@@ -69,6 +70,8 @@ pub struct BlockBuilder<S: DatabaseRef> {
     da_footprint: u64,
     /// Read from `L1Block` after the L1 attributes transaction.
     da_footprint_scalar: u64,
+    /// Since [`BlockBuilder::take_delta`] was last called.
+    changed: ChangedKeys,
 }
 
 impl<S: DatabaseRef> core::fmt::Debug for BlockBuilder<S> {
@@ -124,6 +127,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
             gas_used: 0,
             da_footprint: 0,
             da_footprint_scalar: 0,
+            changed: ChangedKeys::default(),
         };
         builder.system_call(HISTORY_STORAGE_ADDRESS, builder.header.parent_hash)?;
         builder.system_call(BEACON_ROOTS_ADDRESS, attributes.parent_beacon_block_root)?;
@@ -175,6 +179,36 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         self.da_footprint
     }
 
+    /// The header as far as it is known: roots, bloom and gas used are those of an empty block.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Gas used so far.
+    pub const fn gas_used(&self) -> u64 {
+        self.gas_used
+    }
+
+    /// The transactions so far.
+    pub fn transactions(&self) -> &[OpTxEnvelope] {
+        &self.transactions
+    }
+
+    /// One per transaction.
+    pub fn receipts(&self) -> &[OpReceiptEnvelope] {
+        &self.receipts
+    }
+
+    /// One per transaction.
+    pub fn senders(&self) -> &[Address] {
+        &self.senders
+    }
+
+    /// What changed since the last call, or since the parent at the first.
+    pub fn take_delta(&mut self) -> StateDelta {
+        self.changed.take(&self.evm.0.ctx.journaled_state.database.cache)
+    }
+
     /// Number of transactions so far, deposits included.
     pub const fn len(&self) -> usize {
         self.transactions.len()
@@ -217,6 +251,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
                 EVMError::Transaction(reason) => TxRejection::Invalid(reason),
                 other => TxRejection::State(describe(other)),
             })?;
+        self.changed.note(&state);
         self.evm.0.ctx.journaled_state.database.commit(state);
         self.da_footprint = self.da_footprint.saturating_add(footprint);
         Ok(self.include(transaction, result, None))
@@ -247,6 +282,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
                 },
                 other => BlockError::State(describe(other)),
             })?;
+        self.changed.note(&state);
         self.evm.0.ctx.journaled_state.database.commit(state);
         self.include(transaction, result, Some(nonce));
         Ok(())
@@ -305,6 +341,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
             .map_err(|error| BlockError::SystemCall { contract, reason: describe(error) })?;
         let mut state = outcome.state;
         state.retain(|address, _| *address == contract);
+        self.changed.note(&state);
         self.evm.0.ctx.journaled_state.database.commit(state);
         Ok(())
     }

@@ -37,6 +37,7 @@ extern crate alloc;
 
 mod block;
 mod changes;
+mod delta;
 mod env;
 mod error;
 mod fees;
@@ -45,6 +46,7 @@ pub mod trie;
 
 pub use block::{BlockBuilder, ExecutedBlock, TxOutcome, execute_block};
 pub use changes::{Account, AccountChange, StateChanges};
+pub use delta::StateDelta;
 pub use env::{block_env, cfg_env};
 pub use error::{BlockError, TxRejection};
 pub use fees::{Eip1559Parameters, next_base_fee};
