@@ -9,11 +9,11 @@ use std::{
 
 use alloy_consensus::{BlockBody, Transaction as _};
 use alloy_eips::eip7702::constants::EIP7702_DELEGATION_DESIGNATOR;
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use alloy_rlp::Encodable;
 use parking_lot::{Mutex, RwLock};
 use primitives::{Block, Header, Heads, L2BlockRef, OpReceiptEnvelope, OpTxEnvelope, RollupConfig};
-use revm::DatabaseRef;
+use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 use stf::{ChainSpec, ExecutedBlock, StateChanges};
 use store::{Store, StoreError};
 use tokio::sync::broadcast;
@@ -21,13 +21,51 @@ use tokio::sync::broadcast;
 use crate::{
     error::PoolError,
     fees::L1Fees,
+    pending::{Pending, PendingBlock, PendingState},
     pool::{AccountCode, AccountReader, AccountState, Head},
 };
 
-pub use store::StateView;
-
 /// Blocks that wait for slow subscribers; beyond it they are told that they missed some.
 const ANNOUNCEMENTS_KEPT: usize = 256;
+
+/// The state after a sealed block, or within the pending one.
+#[derive(Clone, Debug)]
+pub enum StateView {
+    Sealed(store::StateView),
+    Pending(PendingState),
+}
+
+impl DatabaseRef for StateView {
+    type Error = StoreError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StoreError> {
+        match self {
+            Self::Sealed(view) => view.basic_ref(address),
+            Self::Pending(view) => view.basic_ref(address),
+        }
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, StoreError> {
+        match self {
+            Self::Sealed(view) => view.code_by_hash_ref(hash),
+            Self::Pending(view) => view.code_by_hash_ref(hash),
+        }
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, StoreError> {
+        match self {
+            Self::Sealed(view) => view.storage_ref(address, slot),
+            Self::Pending(view) => view.storage_ref(address, slot),
+        }
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, StoreError> {
+        match self {
+            Self::Sealed(view) => view.block_hash_ref(number),
+            Self::Pending(view) => view.block_hash_ref(number),
+        }
+    }
+}
 
 /// Accounts after a block that changed them.
 pub type ChangedAccounts = Vec<(Address, AccountState)>;
@@ -112,6 +150,7 @@ pub struct Chain {
     recent: RwLock<VecDeque<Arc<SealedBlock>>>,
     recent_max: usize,
     announcements: broadcast::Sender<Arc<SealedBlock>>,
+    pending: Pending,
     /// Only one writer extends the chain at a time.
     writer: Mutex<()>,
 }
@@ -134,6 +173,7 @@ impl Chain {
             recent: RwLock::default(),
             recent_max: recent_max.max(1),
             announcements,
+            pending: Pending::default(),
             writer: Mutex::new(()),
         };
         let head = chain
@@ -236,7 +276,26 @@ impl Chain {
 
     /// The state after block `number`.
     pub fn state(&self, number: u64) -> Result<StateView, StoreError> {
-        self.store.state_at(number)
+        self.store.state_at(number).map(StateView::Sealed)
+    }
+
+    /// Where the sequencer publishes its open block.
+    pub const fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    /// The block in the making on top of the head, if there is one.
+    pub fn pending_block(&self) -> Option<Arc<PendingBlock>> {
+        let next = self.heads().unsafe_head.number.saturating_add(1);
+        self.pending.block().filter(|block| block.number() == next && !block.is_empty())
+    }
+
+    /// The newest state there is: within the pending block, else after the head.
+    pub fn newest_state(&self) -> Result<StateView, StoreError> {
+        match self.pending_block() {
+            Some(block) => Ok(StateView::Pending(block.state())),
+            None => self.state(self.heads().unsafe_head.number),
+        }
     }
 
     pub fn proof(
@@ -318,7 +377,8 @@ impl Chain {
 impl AccountReader for Chain {
     fn account(&self, address: Address) -> Result<AccountState, PoolError> {
         let failed = |error: &dyn std::error::Error| PoolError::State(error.to_string());
-        let view = self.state(self.heads().unsafe_head.number).map_err(|error| failed(&error))?;
+        // A sender without transactions in the pool may have been funded in the open block.
+        let view = self.newest_state().map_err(|error| failed(&error))?;
         let Some(info) = view.basic_ref(address).map_err(|error| failed(&error))? else {
             return Ok(AccountState::default());
         };

@@ -169,6 +169,12 @@ pub enum SequencerError {
     Attributes(#[from] derive::AttributesError),
     #[error("a block could not be built")]
     Build(#[from] stf::BlockError),
+    #[error("state cannot be read: {0}")]
+    State(String),
+    #[error("block {number} would not be what was preconfirmed: {what} changed; nothing is sealed")]
+    PromiseBroken { number: u64, what: &'static str },
+    #[error("the thread of the sequencer could not be started")]
+    Thread(#[source] io::Error),
     #[error("the thread that builds blocks panicked")]
     BuilderPanicked,
 }

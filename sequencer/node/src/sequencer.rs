@@ -1,9 +1,15 @@
 //! Builds the unsafe chain: one block per slot from L1's deposits and the pool.
 //!
-//! Timestamps are strictly `block_time` apart; after a pause the missing blocks are built at once.
-//! Each block takes the L1 origin that op-node's rules give it. Execution and commit run on a
-//! blocking thread; nothing is announced before it is durable. A restart continues from the
-//! store's head and needs L1 from the head's origin on (see [`l1_start`]).
+//! The next block is opened as soon as its parent is sealed, so that its attributes, its base fee and
+//! its timestamp are fixed; transactions are executed into it as they arrive and told of at once
+//! ([`crate::pending`]); at its time it is sealed. Timestamps are strictly `block_time` apart; after a
+//! pause the missing blocks are built at once. Each block takes the L1 origin that op-node's rules
+//! give it when it is opened, or later while no user's transaction is in it. Nothing is announced as
+//! sealed before it is durable. A restart continues from the store's head and needs L1 from the head's
+//! origin on (see [`l1_start`]).
+//!
+//! All of it runs on one thread of its own: execution is never moved between threads and never keeps
+//! the threads that serve clients.
 
 use std::{
     sync::Arc,
@@ -12,8 +18,13 @@ use std::{
 
 use derive::{L1Block, L1Event};
 use primitives::{BlockNumHash, L2BlockRef, RollupConfig, SystemConfig};
-use stf::BlockBuilder;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{
+    broadcast::{
+        self,
+        error::{RecvError, TryRecvError},
+    },
+    mpsc, oneshot, watch,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,7 +32,8 @@ use crate::{
     config::SequencerConfig,
     error::SequencerError,
     l1::{L1Status, L1Window, Origin, choose_origin},
-    pool::Pool,
+    open_block::OpenBlock,
+    pool::{Pool, PoolTransaction},
     verifier::SafeHeadUpdate,
 };
 
@@ -33,8 +45,8 @@ const BEHIND_SLOTS: u64 = 3;
 const FAR_BEHIND_SLOTS: u64 = 10;
 /// How long to wait for L1 when far behind, before building on the known origin.
 const L1_WAIT: Duration = Duration::from_secs(3);
-/// Gas below which no transaction fits.
-const GAS_MIN: u64 = 21_000;
+/// Arrivals taken from the pool before some of them are executed.
+const ARRIVALS_AT_ONCE: usize = 1_024;
 
 /// The task that builds blocks.
 pub struct Sequencer {
@@ -57,12 +69,21 @@ pub fn l1_start(head: &L2BlockRef) -> u64 {
 }
 
 /// What the next block is built on.
+#[derive(Clone)]
 struct Slot {
     parent: L2BlockRef,
     origin: Arc<L1Block>,
     sequence_number: u64,
     empty: bool,
     timestamp: u64,
+}
+
+/// A block that takes transactions until it is sealed.
+struct Open {
+    slot: Slot,
+    block: OpenBlock,
+    /// When execution stops, so that the block can be sealed.
+    deadline: Instant,
 }
 
 impl Sequencer {
@@ -90,39 +111,161 @@ impl Sequencer {
     }
 
     /// Builds until `shutdown`. An error ends the node.
-    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), SequencerError> {
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), SequencerError> {
+        let (done, ended) = oneshot::channel();
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::Builder::new()
+            .name("sequencer".to_owned())
+            .spawn(move || {
+                // Whoever waited may be gone.
+                let _ = done.send(runtime.block_on(self.build_blocks(shutdown)));
+            })
+            .map_err(SequencerError::Thread)?;
+        ended.await.map_err(|_| SequencerError::BuilderPanicked)?
+    }
+
+    async fn build_blocks(mut self, shutdown: CancellationToken) -> Result<(), SequencerError> {
+        let mut arrivals = self.pool.subscribe();
         let mut watch_safe = true;
+        let mut open = None;
         loop {
-            let slot = self.next_slot()?;
-            let wait = slot.as_ref().map(|slot| until(slot.timestamp));
-            let ready = async {
-                match wait {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => tokio::time::sleep(L1_WAIT).await,
-                }
-            };
+            if open.is_none() {
+                open = self.open()?;
+            }
+            let wait = open.as_ref().map_or(L1_WAIT, |open| until(open.slot.timestamp));
+            let has_work = open.as_ref().is_some_and(|open| open.block.has_work());
+            let takes_more = open.as_ref().is_some_and(|open| open.block.takes_more());
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return Ok(()),
+                () = shutdown.cancelled() => {
+                    // What was promised is kept, if before its time.
+                    if let Some(open) = open.filter(|open| open.block.included() > 0) {
+                        self.seal(open)?;
+                    }
+                    return Ok(());
+                }
                 changed = self.safe_heads.changed(), if watch_safe => match changed {
                     Ok(()) => self.follow_safe_head()?,
                     Err(_) => watch_safe = false,
                 },
                 event = self.l1_events.recv(), if self.window.len() < L1_WINDOW_MAX => {
                     match event {
-                        Some(event) => self.hear_l1(event)?,
+                        Some(event) => {
+                            self.hear_l1(event, open.as_ref())?;
+                            open = self.reconsider(open)?;
+                        }
                         // The watcher ended; when it failed, its own error ends the node.
                         None if shutdown.is_cancelled() => return Ok(()),
                         None => return Err(SequencerError::L1Closed),
                     }
                 }
-                () = ready => {
-                    if let Some(slot) = slot {
-                        self.build(slot).await?;
+                () = tokio::time::sleep(wait) => {
+                    if let Some(open) = open.take() {
+                        self.seal(open)?;
+                    }
+                }
+                // What the pool says while the block is full is in the pool when the next one opens.
+                arrival = arrivals.recv(), if takes_more && !has_work => {
+                    if let Some(open) = &mut open {
+                        self.receive(open, arrival, &mut arrivals)?;
+                    }
+                }
+                () = std::future::ready(()), if has_work => {
+                    if let Some(open) = &mut open {
+                        self.receive_more(open, &mut arrivals);
+                        self.execute_part(open)?;
                     }
                 }
             }
         }
+    }
+
+    /// Opens the next block and, if it is late, fills it at once; `None` while L1 must be heard
+    /// first.
+    fn open(&mut self) -> Result<Option<Open>, SequencerError> {
+        let Some(slot) = self.next_slot()? else { return Ok(None) };
+        let started = Instant::now();
+        let rollup = self.chain.rollup();
+        let parent = self.chain.head()?;
+        let system_config = system_config_at(rollup, &parent)?;
+        let mut attributes = derive::attributes(
+            rollup,
+            &system_config,
+            &slot.parent,
+            &slot.origin,
+            slot.sequence_number,
+            slot.timestamp,
+        )?;
+        attributes.no_tx_pool = slot.empty;
+        let mut block =
+            OpenBlock::open(&self.chain, &parent, &attributes, self.config.block_da_bytes_max)?;
+        if !slot.empty {
+            self.pool.best().for_each(|transaction| block.push(transaction));
+        }
+        let wait = until(slot.timestamp);
+        let deadline = started + wait.max(fill_budget(&self.config, rollup, slot.timestamp));
+        let mut open = Open { slot, block, deadline };
+        if wait.is_zero() {
+            while open.block.has_work() && Instant::now() < deadline {
+                self.execute_part(&mut open)?;
+            }
+        }
+        Ok(Some(open))
+    }
+
+    /// Takes the newest L1 origin while nothing was promised on the one chosen at first.
+    fn reconsider(&self, open: Option<Open>) -> Result<Option<Open>, SequencerError> {
+        let Some(open) = open else { return Ok(None) };
+        if open.block.included() > 0 {
+            return Ok(Some(open));
+        }
+        let same = self.next_slot()?.is_some_and(|slot| {
+            slot.origin.hash == open.slot.origin.hash && slot.empty == open.slot.empty
+        });
+        if !same {
+            self.chain.pending().set(None);
+        }
+        Ok(same.then_some(open))
+    }
+
+    /// Executes what arrived, one transaction or a burst.
+    fn receive(
+        &self,
+        open: &mut Open,
+        arrival: Result<Arc<PoolTransaction>, RecvError>,
+        arrivals: &mut broadcast::Receiver<Arc<PoolTransaction>>,
+    ) -> Result<(), SequencerError> {
+        match arrival {
+            Ok(transaction) => open.block.push(transaction),
+            Err(RecvError::Lagged(_)) => self.refill(open),
+            // The pool lives as long as this task.
+            Err(RecvError::Closed) => {}
+        }
+        self.receive_more(open, arrivals);
+        self.execute_part(open)
+    }
+
+    fn receive_more(
+        &self,
+        open: &mut Open,
+        arrivals: &mut broadcast::Receiver<Arc<PoolTransaction>>,
+    ) {
+        for _ in 0..ARRIVALS_AT_ONCE {
+            match arrivals.try_recv() {
+                Ok(transaction) => open.block.push(transaction),
+                Err(TryRecvError::Lagged(_)) => self.refill(open),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Arrivals were missed: the pool has them.
+    fn refill(&self, open: &mut Open) {
+        self.pool.best().for_each(|transaction| open.block.push(transaction));
+    }
+
+    fn execute_part(&self, open: &mut Open) -> Result<(), SequencerError> {
+        open.block.execute_part(&self.pool, self.chain.pending(), open.deadline)
     }
 
     /// What to build next; `None` while L1 must be heard first.
@@ -170,7 +313,7 @@ impl Sequencer {
         }
     }
 
-    fn hear_l1(&mut self, event: L1Event) -> Result<(), SequencerError> {
+    fn hear_l1(&mut self, event: L1Event, open: Option<&Open>) -> Result<(), SequencerError> {
         self.heard_l1 = Instant::now();
         match event {
             L1Event::Block(block) => {
@@ -188,6 +331,11 @@ impl Sequencer {
                     .l2_block_ref(head)?
                     .ok_or(SequencerError::MissingReference(head))?
                     .l1_origin;
+                let promised = open.filter(|open| open.block.included() > 0);
+                let origin = promised.map_or(origin, |open| BlockNumHash {
+                    number: open.slot.origin.number,
+                    hash: open.slot.origin.hash,
+                });
                 if origin.number > common.number {
                     return Err(SequencerError::L1Reorganised { origin, common: common.number });
                 }
@@ -230,124 +378,40 @@ impl Sequencer {
         Ok(())
     }
 
-    async fn build(&mut self, slot: Slot) -> Result<(), SequencerError> {
+    /// Seals a block: makes it durable, tells the pool, announces it.
+    fn seal(&mut self, open: Open) -> Result<(), SequencerError> {
+        let started = Instant::now();
+        let Open { slot, block, .. } = open;
+        let included = block.included();
+        let executed = block.seal(&self.chain)?;
+        let rooted = started.elapsed();
+        let (sealed, changed) = self.chain.commit(executed)?;
+        self.pool.on_block(self.chain.pool_head()?, changed);
+        if sealed.number() % 64 == 0 {
+            self.pool.expire(Instant::now());
+        }
+
+        let header = sealed.header();
+        metrics::counter!("sequencer_blocks_total").increment(1);
+        metrics::counter!("sequencer_transactions_total").increment(included as u64);
+        metrics::histogram!("sequencer_seal_seconds").record(started.elapsed().as_secs_f64());
+        metrics::gauge!("chain_unsafe_number").set(header.number as f64);
+        tracing::info!(
+            number = header.number,
+            txs = sealed.transactions().len(),
+            gas = header.gas_used,
+            roots_ms = rooted.as_millis() as u64,
+            seal_ms = started.elapsed().as_millis() as u64,
+            origin = slot.origin.number,
+            hash = %sealed.hash(),
+            "block"
+        );
+        self.chain.announce(sealed);
         let origin = slot.origin.block_ref();
-        let chain = Arc::clone(&self.chain);
-        let pool = Arc::clone(&self.pool);
-        let config = self.config.clone();
-        let built = tokio::task::spawn_blocking(move || build_block(&chain, &pool, &config, &slot))
-            .await
-            .map_err(|_| SequencerError::BuilderPanicked)??;
-        self.chain.announce(built);
         self.window.prune_below(origin.number);
         self.status.send_modify(|status| status.current = origin);
         Ok(())
     }
-}
-
-/// Builds, commits and tells the pool.
-fn build_block(
-    chain: &Chain,
-    pool: &Pool,
-    config: &SequencerConfig,
-    slot: &Slot,
-) -> Result<Arc<SealedBlock>, SequencerError> {
-    let started = Instant::now();
-    let rollup = chain.rollup();
-    let parent = chain.head()?;
-    let system_config = system_config_at(rollup, &parent)?;
-    let mut attributes = derive::attributes(
-        rollup,
-        &system_config,
-        &slot.parent,
-        &slot.origin,
-        slot.sequence_number,
-        slot.timestamp,
-    )?;
-    attributes.no_tx_pool = slot.empty;
-
-    let view = chain.state(parent.number())?;
-    let mut builder = BlockBuilder::new(chain.spec(), parent.header(), &attributes, view)?;
-    let mut filled = Filled::default();
-    if !slot.empty {
-        let deadline = started + fill_budget(config, rollup, slot.timestamp);
-        filled = fill(&mut builder, pool, config, deadline);
-    }
-    let executed_at = started.elapsed();
-    let executed = builder.finish(&chain.store().head_roots()?)?;
-    let (sealed, changed) = chain.commit(executed)?;
-    pool.on_block(chain.pool_head()?, changed);
-    if sealed.number() % 64 == 0 {
-        pool.expire(Instant::now());
-    }
-
-    let header = sealed.header();
-    metrics::counter!("sequencer_blocks_total").increment(1);
-    metrics::counter!("sequencer_transactions_total").increment(filled.included);
-    metrics::histogram!("sequencer_block_seconds").record(started.elapsed().as_secs_f64());
-    metrics::gauge!("chain_unsafe_number").set(header.number as f64);
-    tracing::info!(
-        number = header.number,
-        txs = sealed.transactions().len(),
-        gas = header.gas_used,
-        execute_ms = executed_at.as_millis() as u64,
-        ms = started.elapsed().as_millis() as u64,
-        origin = slot.origin.number,
-        hash = %sealed.hash(),
-        "block"
-    );
-    Ok(sealed)
-}
-
-/// What filling did.
-#[derive(Default)]
-struct Filled {
-    included: u64,
-}
-
-/// Executes the pool's best transactions until time, gas or DA space is used up.
-fn fill<S>(
-    builder: &mut BlockBuilder<S>,
-    pool: &Pool,
-    config: &SequencerConfig,
-    deadline: Instant,
-) -> Filled
-where
-    S: revm::DatabaseRef<Error: std::error::Error + Send + Sync + 'static>,
-{
-    let mut filled = Filled::default();
-    let mut da_scaled: u64 = 0;
-    let da_scaled_max = config.block_da_bytes_max.saturating_mul(1_000_000);
-    let mut best = pool.best();
-    while let Some(transaction) = best.next() {
-        if Instant::now() >= deadline || builder.gas_left() < GAS_MIN {
-            break;
-        }
-        let da_after = da_scaled.saturating_add(transaction.size_scaled());
-        if transaction.gas_limit() > builder.gas_left() || da_after > da_scaled_max {
-            best.skip_sender();
-            continue;
-        }
-        match builder.execute(transaction.recovered()) {
-            Ok(_) => {
-                da_scaled = da_after;
-                filled.included += 1;
-            }
-            Err(rejection) => {
-                best.skip_sender();
-                if !rejection.is_temporary() {
-                    tracing::debug!(
-                        hash = %transaction.hash(),
-                        reason = %rejection,
-                        "a pooled transaction turned out to be invalid"
-                    );
-                    metrics::counter!("sequencer_invalid_total").increment(1);
-                    pool.remove(transaction.hash());
-                }
-            }
-        }
-    }
-    filled
 }
 
 /// How long pool transactions may be executed for this block.

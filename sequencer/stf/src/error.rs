@@ -27,6 +27,12 @@ pub enum TxRejection {
 }
 
 impl TxRejection {
+    /// Whether only earlier transactions of the sender are missing.
+    pub const fn is_nonce_gap(&self) -> bool {
+        use revm::context_interface::result::InvalidTransaction as Reason;
+        matches!(self, Self::Invalid(OpTransactionError::Base(Reason::NonceTooHigh { .. })))
+    }
+
     /// Whether the transaction may fit a later block.
     pub const fn is_temporary(&self) -> bool {
         use revm::context_interface::result::InvalidTransaction as Reason;

@@ -13,9 +13,9 @@ use op_alloy_consensus::{
     transaction::{OpDepositInfo, OpTransactionInfo},
 };
 use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt, Transaction};
-use primitives::Recovered;
+use primitives::{Header, Recovered};
 
-use crate::{chain::SealedBlock, fees::L1Fees, pool::PoolTransaction};
+use crate::{chain::SealedBlock, fees::L1Fees, pending::PendingBlock, pool::PoolTransaction};
 
 /// A block with hashes or whole transactions.
 pub fn rpc_block(block: &SealedBlock, full: bool) -> RpcBlock<Transaction> {
@@ -69,11 +69,11 @@ pub fn pending_transaction(transaction: &PoolTransaction) -> Transaction {
 
 /// Every receipt of a block.
 pub fn rpc_receipts(block: &SealedBlock) -> Vec<OpTransactionReceipt> {
-    let fees = block.fees();
+    let context = BlockContext::of(block);
     let mut position = Position::default();
     let mut receipts = Vec::with_capacity(block.receipts().len());
     for index in 0..block.receipts().len() {
-        let Some(receipt) = receipt_at(block, fees, index, &mut position) else { break };
+        let Some(receipt) = receipt_at(block, &context, index, &mut position) else { break };
         receipts.push(receipt);
     }
     receipts
@@ -86,7 +86,36 @@ pub fn rpc_receipt(block: &SealedBlock, index: usize) -> Option<OpTransactionRec
         gas_used: before.last().map_or(0, TxReceipt::cumulative_gas_used),
         logs: before.iter().map(|receipt| receipt.logs().len() as u64).sum(),
     };
-    receipt_at(block, block.fees(), index, &mut position)
+    receipt_at(block, &BlockContext::of(block), index, &mut position)
+}
+
+/// The receipt of a transaction in the open block; `None` if it is not there. Everything is as it
+/// will be when the block is sealed, but for the block's hash, which is zero.
+pub fn preconfirmed_receipt(block: &PendingBlock, hash: &B256) -> Option<OpTransactionReceipt> {
+    let (index, entry) = block.transaction(hash)?;
+    let context = BlockContext { hash: B256::ZERO, header: block.header(), fees: block.fees() };
+    let mut position = Position { gas_used: entry.gas_before, logs: entry.logs_before };
+    Some(receipt_of(
+        &context,
+        &entry.transaction,
+        entry.sender,
+        &entry.receipt,
+        index,
+        &mut position,
+    ))
+}
+
+/// What receipts say of their block.
+struct BlockContext<'a> {
+    hash: B256,
+    header: &'a Header,
+    fees: &'a L1Fees,
+}
+
+impl<'a> BlockContext<'a> {
+    fn of(block: &'a SealedBlock) -> Self {
+        Self { hash: block.hash(), header: block.header(), fees: block.fees() }
+    }
 }
 
 /// Gas and logs of the transactions before.
@@ -98,15 +127,26 @@ struct Position {
 
 fn receipt_at(
     block: &SealedBlock,
-    fees: &L1Fees,
+    context: &BlockContext<'_>,
     index: usize,
     position: &mut Position,
 ) -> Option<OpTransactionReceipt> {
     let envelope = block.transactions().get(index)?;
     let from = *block.senders().get(index)?;
     let receipt = block.receipts().get(index)?;
+    Some(receipt_of(context, envelope, from, receipt, index, position))
+}
+
+fn receipt_of(
+    block: &BlockContext<'_>,
+    envelope: &OpTxEnvelope,
+    from: Address,
+    receipt: &OpReceiptEnvelope,
+    index: usize,
+    position: &mut Position,
+) -> OpTransactionReceipt {
     let hash = envelope.tx_hash();
-    let base_fee = block.header().base_fee_per_gas;
+    let base_fee = block.header.base_fee_per_gas;
 
     let gas_used = receipt.cumulative_gas_used().saturating_sub(position.gas_used);
     let first_log = position.logs;
@@ -124,14 +164,14 @@ fn receipt_at(
         OpReceipt::Deposit(deposit) => deposit.deposit_nonce.unwrap_or_default(),
         _ => envelope.nonce(),
     };
-    let (l1_block_info, blob_gas_used) = l1_fields(envelope, fees);
-    Some(OpTransactionReceipt {
+    let (l1_block_info, blob_gas_used) = l1_fields(envelope, block.fees);
+    OpTransactionReceipt {
         inner: TransactionReceipt {
             inner: alloy_consensus::ReceiptWithBloom { receipt: inner, logs_bloom: bloom },
             transaction_hash: hash,
             transaction_index: Some(index as u64),
-            block_hash: Some(block.hash()),
-            block_number: Some(block.number()),
+            block_hash: Some(block.hash),
+            block_number: Some(block.header.number),
             gas_used,
             effective_gas_price: effective_gas_price(envelope, base_fee),
             blob_gas_used,
@@ -142,7 +182,7 @@ fn receipt_at(
         },
         l1_block_info,
         op_gas_refund: None,
-    })
+    }
 }
 
 /// What the transaction paid for L1 and the operator's prices (op-geth's receipt fields). The
@@ -174,6 +214,7 @@ pub fn effective_gas_price(envelope: &OpTxEnvelope, base_fee: Option<u64>) -> u1
 
 /// The block's logs that the filter's addresses and topics match.
 pub fn matching_logs(block: &SealedBlock, filter: &Filter) -> Vec<Log> {
+    let context = BlockContext::of(block);
     let mut logs = Vec::new();
     let mut log_index = 0;
     for (index, receipt) in block.receipts().iter().enumerate() {
@@ -181,7 +222,7 @@ pub fn matching_logs(block: &SealedBlock, filter: &Filter) -> Vec<Log> {
             if filter.matches(log)
                 && let Some(envelope) = block.transactions().get(index)
             {
-                logs.push(rpc_log(block, log.clone(), envelope.tx_hash(), index, log_index));
+                logs.push(rpc_log(&context, log.clone(), envelope.tx_hash(), index, log_index));
             }
             log_index += 1;
         }
@@ -190,7 +231,7 @@ pub fn matching_logs(block: &SealedBlock, filter: &Filter) -> Vec<Log> {
 }
 
 fn rpc_log(
-    block: &SealedBlock,
+    block: &BlockContext<'_>,
     log: alloy_primitives::Log,
     transaction_hash: B256,
     transaction_index: usize,
@@ -198,9 +239,9 @@ fn rpc_log(
 ) -> Log {
     Log {
         inner: log,
-        block_hash: Some(block.hash()),
-        block_number: Some(block.number()),
-        block_timestamp: Some(block.header().timestamp),
+        block_hash: Some(block.hash),
+        block_number: Some(block.header.number),
+        block_timestamp: Some(block.header.timestamp),
         transaction_hash: Some(transaction_hash),
         transaction_index: Some(transaction_index as u64),
         log_index: Some(log_index),
@@ -227,6 +268,6 @@ pub fn is_user_transaction(envelope: &OpTxEnvelope) -> bool {
 }
 
 /// Bits of a header that logs queries look at first.
-pub fn bloom_matches(header: &primitives::Header, filter: &Filter) -> bool {
+pub fn bloom_matches(header: &Header, filter: &Filter) -> bool {
     filter.matches_bloom(header.logs_bloom())
 }

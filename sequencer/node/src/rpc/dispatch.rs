@@ -194,7 +194,16 @@ pub(super) async fn dispatch(
             let tag = params.required::<BlockNumberOrTag>(0)?;
             to_raw(api.transaction_at(tag.into(), params.required::<Index>(1)?.0)?)
         }
-        "eth_getTransactionReceipt" => to_raw(api.receipt_by_hash(params.required(0)?)?),
+        "eth_getTransactionReceipt" => {
+            params.at_most(2)?;
+            let hash = params.required(0)?;
+            // A receipt without a block would look like a mined one to most clients: it is asked for.
+            match params.optional::<BlockNumberOrTag>(1)? {
+                None | Some(BlockNumberOrTag::Latest) => to_raw(api.receipt_by_hash(hash)?),
+                Some(BlockNumberOrTag::Pending) => to_raw(api.newest_receipt(hash)?),
+                Some(_) => Err(RpcError::invalid_params("expected \"latest\" or \"pending\"")),
+            }
+        }
         "eth_getRawTransactionByHash" | "debug_getRawTransaction" => {
             to_raw(api.raw_transaction(params.required(0)?)?)
         }

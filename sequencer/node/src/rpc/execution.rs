@@ -173,13 +173,7 @@ impl Api {
         state: Option<StateOverride>,
         overrides: Option<BlockOverrides>,
     ) -> Result<Simulation<StateView>, RpcError> {
-        let number = self.resolve(block)?.ok_or_else(RpcError::header_not_found)?;
-        let header = self
-            .chain
-            .header(number)
-            .map_err(|error| RpcError::internal(&error))?
-            .ok_or_else(RpcError::header_not_found)?;
-        let view = self.chain.state(number).map_err(|error| RpcError::internal(&error))?;
+        let (header, view) = self.header_and_state(block)?;
         let mut db = CacheDB::new(view);
         let mut env = stf::block_env(&header);
         if let Some(state) = state {

@@ -203,8 +203,14 @@ impl Api {
         }
     }
 
-    /// The block an id stands for; `None` when there is none.
+    /// The block an id stands for; `None` when there is none. `pending` is the block in the making,
+    /// whose hash and roots are zero, and the newest block while none is open.
     fn block(&self, id: BlockId) -> Result<Option<Arc<SealedBlock>>, RpcError> {
+        if id.is_pending()
+            && let Some(pending) = self.chain.pending_block()
+        {
+            return Ok(Some(Arc::new(pending.snapshot())));
+        }
         match self.resolve(id)? {
             Some(number) => self.block_at(number),
             None => Ok(None),

@@ -1,8 +1,9 @@
 //! Reads of account state at a block.
 
-use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof};
+use primitives::Header;
 use revm::DatabaseRef;
 use serde::Serialize;
 
@@ -28,19 +29,17 @@ impl Api {
         Ok(info.map_or(U256::ZERO, |info| info.balance))
     }
 
-    /// `pending` counts the sender's executable transactions in the pool.
+    /// `pending` counts what is in the open block and the sender's executable transactions in the
+    /// pool.
     pub(super) fn transaction_count(
         &self,
         address: Address,
         block: BlockId,
     ) -> Result<U64, RpcError> {
-        if block == BlockId::Number(BlockNumberOrTag::Pending)
-            && let Some(nonce) = self.pool.next_nonce(&address)
-        {
-            return Ok(U64::from(nonce));
-        }
         let info = self.view(block)?.basic_ref(address).map_err(internal)?;
-        Ok(U64::from(info.map_or(0, |info| info.nonce)))
+        let nonce = info.map_or(0, |info| info.nonce);
+        let pooled = if block.is_pending() { self.pool.next_nonce(&address) } else { None };
+        Ok(U64::from(pooled.map_or(nonce, |pooled| pooled.max(nonce))))
     }
 
     pub(super) fn code(&self, address: Address, block: BlockId) -> Result<Bytes, RpcError> {
@@ -126,8 +125,25 @@ impl Api {
     }
 
     pub(super) fn view(&self, block: BlockId) -> Result<StateView, RpcError> {
+        if block.is_pending() {
+            return self.chain.newest_state().map_err(|error| RpcError::internal(&error));
+        }
         let number = self.resolve(block)?.ok_or_else(RpcError::header_not_found)?;
         self.chain.state(number).map_err(|error| RpcError::internal(&error))
+    }
+
+    /// The header and the state that a call at this block runs with.
+    pub(super) fn header_and_state(&self, block: BlockId) -> Result<(Header, StateView), RpcError> {
+        if block.is_pending()
+            && let Some(pending) = self.chain.pending_block()
+        {
+            return Ok((pending.header().clone(), StateView::Pending(pending.state())));
+        }
+        let number = self.resolve(block)?.ok_or_else(RpcError::header_not_found)?;
+        let internal = |error| RpcError::internal(&error);
+        let header = self.chain.header(number).map_err(internal)?;
+        let view = self.chain.state(number).map_err(internal)?;
+        Ok((header.ok_or_else(RpcError::header_not_found)?, view))
     }
 }
 

@@ -80,7 +80,7 @@ impl Api {
         Ok(self.pool.add(transaction, &*self.chain)?)
     }
 
-    /// EIP-7966: the receipt, once a block holds the transaction.
+    /// EIP-7966: the receipt, as soon as the transaction is in the open block.
     pub(super) async fn submit_and_wait(
         &self,
         prepared: Prepared,
@@ -91,8 +91,9 @@ impl Api {
             .min(self.config.sync_wait_max);
         // Before the pool has it, so that its block cannot be missed.
         let mut blocks = self.chain.subscribe();
+        let hash = prepared.as_ref().map(PoolTransaction::hash).map_err(Clone::clone)?;
+        let mut preconfirmation = self.chain.pending().wait_for(hash);
         let (transaction, placement) = self.submit(prepared)?;
-        let hash = transaction.hash();
         if let Placement::Queued { next_nonce } = placement
             && next_nonce < transaction.nonce()
         {
@@ -104,21 +105,26 @@ impl Api {
         }
         let included = async {
             loop {
-                match blocks.recv().await {
-                    Ok(block) => {
-                        let index = block.transactions().iter().position(|tx| *tx.hash() == hash);
-                        if let Some(index) = index {
-                            return Ok(convert::rpc_receipt(&block, index));
+                tokio::select! {
+                    biased;
+                    open = &mut preconfirmation.answer => {
+                        let open = open.map_err(|_| shutting_down())?;
+                        return Ok(convert::preconfirmed_receipt(&open, &hash));
+                    }
+                    block = blocks.recv() => match block {
+                        Ok(block) => {
+                            let mut all = block.transactions().iter();
+                            if let Some(index) = all.position(|tx| *tx.hash() == hash) {
+                                return Ok(convert::rpc_receipt(&block, index));
+                            }
                         }
-                    }
-                    Err(RecvError::Lagged(_)) => {
-                        if let Some(receipt) = self.receipt_by_hash(hash)? {
-                            return Ok(Some(receipt));
+                        Err(RecvError::Lagged(_)) => {
+                            if let Some(receipt) = self.receipt_by_hash(hash)? {
+                                return Ok(Some(receipt));
+                            }
                         }
-                    }
-                    Err(RecvError::Closed) => {
-                        return Err(RpcError::server("the node is shutting down"));
-                    }
+                        Err(RecvError::Closed) => return Err(shutting_down()),
+                    },
                 }
             }
         };
@@ -137,4 +143,8 @@ impl Api {
             Err(_) => Err(timed_out()),
         }
     }
+}
+
+fn shutting_down() -> RpcError {
+    RpcError::server("the node is shutting down")
 }

@@ -3,7 +3,9 @@
 use alloy_consensus::BlockBody;
 use alloy_eips::{BlockId, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes};
+use op_alloy_consensus::transaction::OpTransactionInfo;
 use op_alloy_rpc_types::{OpTransactionReceipt, Transaction};
+use primitives::Recovered;
 
 use super::{Api, convert, error::RpcError};
 
@@ -14,8 +16,18 @@ impl Api {
             Some((number, index)) => {
                 Ok(self.block_at(number)?.and_then(|block| convert::rpc_transaction(&block, index)))
             }
-            None => Ok(self.pool.get(&hash).map(|pooled| convert::pending_transaction(&pooled))),
+            None => Ok(self.waiting_transaction(&hash)),
         }
+    }
+
+    /// From the pool, which keeps a transaction until its block is sealed, or from the open block.
+    fn waiting_transaction(&self, hash: &B256) -> Option<Transaction> {
+        if let Some(pooled) = self.pool.get(hash) {
+            return Some(convert::pending_transaction(&pooled));
+        }
+        let (_, entry) = self.chain.pending_block()?.transaction(hash)?;
+        let transaction = Recovered::new_unchecked(entry.transaction, entry.sender);
+        Some(Transaction::from_transaction(transaction, OpTransactionInfo::default()))
     }
 
     pub(super) fn transaction_at(
@@ -32,6 +44,18 @@ impl Api {
     ) -> Result<Option<OpTransactionReceipt>, RpcError> {
         let Some((number, index)) = self.locate(&hash)? else { return Ok(None) };
         Ok(self.block_at(number)?.and_then(|block| convert::rpc_receipt(&block, index)))
+    }
+
+    /// The receipt in a block, or in the open block.
+    pub(super) fn newest_receipt(
+        &self,
+        hash: B256,
+    ) -> Result<Option<OpTransactionReceipt>, RpcError> {
+        let pending = self.chain.pending_block();
+        match pending.and_then(|block| convert::preconfirmed_receipt(&block, &hash)) {
+            Some(receipt) => Ok(Some(receipt)),
+            None => self.receipt_by_hash(hash),
+        }
     }
 
     pub(super) fn raw_transaction(&self, hash: B256) -> Result<Option<Bytes>, RpcError> {

@@ -30,7 +30,7 @@ fn reverter() -> Bytes {
 }
 
 /// Constructor code that returns `runtime`.
-fn with_init(runtime: Vec<u8>) -> Bytes {
+pub fn with_init(runtime: Vec<u8>) -> Bytes {
     let length = u8::try_from(runtime.len()).unwrap();
     let mut code = vec![0x60, length, 0x80, 0x60, 0x0a, 0x5f, 0x39, 0x5f, 0xf3, 0x00];
     code.extend(runtime);
@@ -51,7 +51,7 @@ async fn deploy(world: &World, node: &Running, nonce: u64, code: Bytes) -> Value
             ..Default::default()
         },
     );
-    let receipt = node.call("eth_sendRawTransactionSync", json!([raw])).await;
+    let receipt = node.sealed(raw).await;
     assert_eq!(receipt["status"], "0x1", "{receipt}");
     receipt["contractAddress"].clone()
 }
@@ -119,7 +119,7 @@ async fn calls_estimates_and_reverts() {
             },
         )
     };
-    let receipt = node.call("eth_sendRawTransactionSync", json!([raw(estimate, 2)])).await;
+    let receipt = node.sealed(raw(estimate, 2)).await;
     assert_eq!(receipt["status"], "0x1");
     let used = quantity(&receipt["gasUsed"]);
     assert!(estimate >= used && estimate < used + used / 32, "{estimate} against {used}");
@@ -154,7 +154,7 @@ async fn logs_filters_storage_and_proofs() {
             ..Default::default()
         },
     );
-    let receipt = node.call("eth_sendRawTransactionSync", json!([raw, "0x2710"])).await;
+    let receipt = node.sealed(raw).await;
     let log = &receipt["logs"][0];
     assert_eq!(log["topics"], json!([TOPIC]));
     assert_eq!(log["data"], json!(word));

@@ -243,6 +243,12 @@ impl Running {
         panic!("no receipt for {hash}");
     }
 
+    /// Sends a transaction and waits until its block is sealed.
+    pub async fn sealed(&self, raw: Bytes) -> Value {
+        let hash = self.call("eth_sendRawTransaction", json!([raw])).await;
+        self.receipt(&hash).await
+    }
+
     pub async fn head(&self) -> u64 {
         quantity(&self.call("eth_blockNumber", json!([])).await)
     }

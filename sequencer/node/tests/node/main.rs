@@ -5,4 +5,5 @@ mod blocks;
 mod derivation;
 mod execution;
 mod harness;
+mod preconfirmations;
 mod subscriptions;
