@@ -43,7 +43,7 @@ fn measure(
         extra_data: Bytes::new(),
         alloc,
     };
-    let store = Store::open(directory, StoreOptions { durable })?;
+    let store = Store::open(directory, StoreOptions { durable, ..Default::default() })?;
     let start = Instant::now();
     let mut parent = store.init_genesis(&genesis)?;
     println!("{accounts} accounts, {per_block} changed per block, durable: {durable}");

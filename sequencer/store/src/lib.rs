@@ -6,6 +6,7 @@
 //! * [`Store::open`], then [`Store::init_genesis`]; both refuse what is not this chain.
 //! * [`Store::latest_state`] and [`Store::head_roots`] are what block building needs of the head,
 //!   [`Store::commit`] puts the block there, [`Store::unwind_to`] takes blocks away again.
+//! * The head's tries stay in memory between blocks, up to [`StoreOptions::trie_cache_bytes`].
 //! * [`Store::state_at`] and [`Store::proof`] serve readers of any block.
 //! * `journal_*` keeps small durable records of other parts, such as what was sent to L1.
 //!
@@ -14,8 +15,10 @@
 mod db;
 mod error;
 mod genesis;
+mod keccak;
 mod proof;
 mod tables;
+mod trie_cache;
 mod view;
 
 use std::{
@@ -27,11 +30,11 @@ use std::{
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
-use libmdbx::RW;
+use libmdbx::{RO, RW};
 use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
 use primitives::{Block, BlockBody, GenesisL2, Header, Heads, L2BlockRef};
 use stf::{
-    ExecutedBlock, StateChanges, StateRootOutcome, StateRootProvider, TrieReader, compute_roots,
+    ExecutedBlock, StateChanges, StateRootOutcome, StateRootProvider, TrieReader,
     trie::{NodeReader, TrieError, TrieId},
 };
 
@@ -39,12 +42,14 @@ pub use db::Entry;
 pub use error::StoreError;
 pub use genesis::genesis_header;
 pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
+pub use trie_cache::TrieStats;
 pub use view::StateView;
 
 use db::{Db, Txn, open_error};
 use tables::{
     ChangedKeys, List, StoredAccount, Table, Value, block_key, encode_list, key, node_key,
 };
+use trie_cache::TrieCache;
 
 /// Grows with each change of the layout.
 pub const SCHEMA: u32 = 1;
@@ -55,17 +60,21 @@ pub struct StoreOptions {
     /// Whether a commit is on disk when it returns. Off only where the chain can be rebuilt from
     /// elsewhere, as in tests.
     pub durable: bool,
+    /// Bytes of trie nodes to keep in memory; what is not on disk yet is kept in any case.
+    pub trie_cache_bytes: usize,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { durable: true }
+        Self { durable: true, trie_cache_bytes: 1 << 30 }
     }
 }
 
 /// The chain on disk. Readers never wait for the writer.
 pub struct Store {
     db: Db,
+    /// The tries of the unsafe head.
+    trie: TrieCache,
     path: PathBuf,
 }
 
@@ -78,7 +87,11 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens or creates the store in a directory; only one process may have it open.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
-        let store = Self { db: Db::open(path, options)?, path: path.to_path_buf() };
+        let store = Self {
+            db: Db::open(path, options)?,
+            trie: TrieCache::new(options.trie_cache_bytes),
+            path: path.to_path_buf(),
+        };
         // A file that was cut short opens well and fails at the first read.
         let schema = store.schema().map_err(|error| match error {
             StoreError::Database(source) => open_error(path, source),
@@ -146,9 +159,15 @@ impl Store {
                 head: heads.unsafe_head.number,
             });
         }
+        let parent =
+            (heads.unsafe_head, header_entry(&txn, heads.unsafe_head.number)?.1.state_root);
+        let block = (executed.block.id(), header.state_root);
+        self.trie.advance(&HeadRoots { txn: &txn }, parent, block, &executed.changes)?;
         write_block(&txn, executed)?;
         write_heads(&txn, &Heads { unsafe_head: executed.block.id(), ..heads })?;
-        txn.commit()
+        txn.commit()?;
+        self.trie.checkpointed(header.number);
+        Ok(())
     }
 
     /// Removes every block above `number` and restores the state after it. Heads above move down.
@@ -192,7 +211,9 @@ impl Store {
             &txn,
             &Heads { unsafe_head: id, safe: down(heads.safe), finalized: down(heads.finalized) },
         )?;
-        txn.commit()
+        txn.commit()?;
+        self.trie.reset();
+        Ok(())
     }
 
     /// The three heads.
@@ -310,7 +331,20 @@ impl Store {
 
     /// Computes roots on the state after the head.
     pub fn head_roots(self: &Arc<Self>) -> Result<StoreRoots, StoreError> {
-        Ok(StoreRoots { store: Arc::clone(self), parent: self.heads()?.unsafe_head })
+        let txn = self.db.read()?;
+        let parent = heads(&txn)?.unsafe_head;
+        let parent_root = header_entry(&txn, parent.number)?.1.state_root;
+        Ok(StoreRoots { store: Arc::clone(self), parent, parent_root })
+    }
+
+    /// Changes how many bytes of trie nodes are kept in memory.
+    pub fn set_trie_cache_bytes(&self, bytes: usize) {
+        self.trie.set_limit(bytes);
+    }
+
+    /// What the tries in memory hold and have done since the store was opened.
+    pub fn trie_stats(&self) -> TrieStats {
+        self.trie.stats()
     }
 
     /// Merkle proofs of an account and some of its slots (EIP-1186) in the state after `number`, which
@@ -354,10 +388,18 @@ impl Store {
 pub struct StoreRoots {
     store: Arc<Store>,
     parent: BlockNumHash,
+    parent_root: B256,
 }
 
-impl StateRootProvider for StoreRoots {
-    fn state_root(&self, changes: &StateChanges) -> Result<StateRootOutcome, TrieError> {
+impl StoreRoots {
+    /// Loads what changing these accounts will need; worth it beside execution, on another thread.
+    pub fn prefetch(&self, addresses: &[Address]) -> Result<(), TrieError> {
+        let txn = self.reader()?;
+        let parent = (self.parent, self.parent_root);
+        self.store.trie.prefetch(&HeadRoots { txn: &txn }, parent, addresses)
+    }
+
+    fn reader(&self) -> Result<Txn<'_, RO>, TrieError> {
         let txn = self.store.db.read()?;
         let head = heads(&txn)?.unsafe_head;
         if head != self.parent {
@@ -367,7 +409,15 @@ impl StateRootProvider for StoreRoots {
             }
             .into());
         }
-        compute_roots(&HeadRoots { txn: &txn }, changes)
+        Ok(txn)
+    }
+}
+
+impl StateRootProvider for StoreRoots {
+    fn state_root(&self, changes: &StateChanges) -> Result<StateRootOutcome, TrieError> {
+        let txn = self.reader()?;
+        let parent = (self.parent, self.parent_root);
+        self.store.trie.state_root(&HeadRoots { txn: &txn }, parent, changes)
     }
 }
 

@@ -127,7 +127,8 @@ struct Chain {
 impl Chain {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), StoreOptions { durable: false }).unwrap();
+        let store =
+            Store::open(dir.path(), StoreOptions { durable: false, ..Default::default() }).unwrap();
         let genesis = genesis();
         let header = store.init_genesis(&genesis).unwrap();
         assert_eq!(header, genesis_header(&genesis).unwrap());
@@ -668,7 +669,9 @@ fn a_reopened_store_tells_the_same() {
     drop(roots);
     let path = chain._dir.path().to_path_buf();
     let placeholder = tempfile::tempdir().unwrap();
-    chain.store = Store::open(placeholder.path(), StoreOptions { durable: false }).unwrap();
+    chain.store =
+        Store::open(placeholder.path(), StoreOptions { durable: false, ..Default::default() })
+            .unwrap();
     chain.store = Store::open(&path, StoreOptions::default()).unwrap();
     assert_eq!(chain.store.heads().unwrap(), heads);
     assert_eq!(everything(&chain.store), before);
@@ -854,9 +857,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn any_chain_agrees_with_a_rebuild_its_history_and_its_unwinding(
-        blocks in proptest::collection::vec(proptest::collection::vec(action(), 0..8), 1..8)
+        blocks in proptest::collection::vec(proptest::collection::vec(action(), 0..8), 1..8),
+        trie_cache_bytes in prop_oneof![Just(0), Just(8_000), Just(1 << 20)],
     ) {
         let chain = Chain::new();
+        chain.store.set_trie_cache_bytes(trie_cache_bytes);
         let target = |i: u8| Address::repeat_byte(i + 1);
         let mut accounts: Vec<Address> = (0..30).map(target).collect();
         accounts.extend([SEQUENCER_FEE_VAULT, BASE_FEE_VAULT, L1_FEE_VAULT, OPERATOR_FEE_VAULT]);

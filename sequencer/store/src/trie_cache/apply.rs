@@ -1,0 +1,680 @@
+//! Changes a trie by all of a block's changes at once. Each touched node is visited once and written
+//! anew, so that the trie before the block stays as it was; nothing is hashed yet.
+
+use std::ops::Range;
+
+use alloy_primitives::{B256, keccak256};
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+use stf::{
+    Account,
+    trie::{NodePlace, NodeReader, TrieError, TrieId},
+};
+
+use super::{
+    arena::{Arena, Id, NOWHERE},
+    node::{self, Age, BRANCH, BRANCH_LEN_MAX, Child, LEAF, Reference, nibble},
+};
+
+/// What becomes of a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Remove,
+    /// The storage root stays as it was if it is not given.
+    Account {
+        account: Account,
+        storage_root: Option<B256>,
+    },
+    Slot(alloy_primitives::U256),
+}
+
+pub(super) type Item = (B256, Change);
+
+/// A position whose node may have changed: whether a node was stored there, and after hashing
+/// where the new one lies.
+pub(super) struct Entry {
+    pub(super) position: Nibbles,
+    pub(super) existed: bool,
+    pub(super) node: Option<Range<usize>>,
+}
+
+/// A new node that is not hashed yet.
+pub(super) struct Unhashed {
+    pub(super) id: Id,
+    pub(super) depth: usize,
+    /// Which trie, and which of its entries.
+    pub(super) trie: usize,
+    pub(super) entry: usize,
+    /// Once it is hashed.
+    pub(super) reference: Reference,
+}
+
+/// What a block did to the arena.
+#[derive(Default)]
+pub(super) struct Draft {
+    /// Nodes of the state after it alone.
+    pub(super) made: Vec<Id>,
+    /// Nodes of the state before it alone.
+    pub(super) replaced: Vec<Id>,
+    pub(super) unhashed: Vec<Unhashed>,
+}
+
+/// A subtree after the changes. Leaves and extensions are not written before it is known where they
+/// end up, since a branch that loses all children but one takes the last one in.
+enum Built {
+    Same,
+    Empty,
+    Leaf(Leaf),
+    Extension(Nibbles, Child),
+    Branch(Child),
+}
+
+#[derive(Clone)]
+struct Leaf {
+    key: B256,
+    /// In the scratch buffer.
+    value: Range<usize>,
+}
+
+/// One trie while it changes.
+pub(super) struct Walk<'a, R> {
+    pub(super) arena: &'a mut Arena,
+    pub(super) reader: &'a R,
+    pub(super) trie: TrieId,
+    pub(super) index: usize,
+    pub(super) age: Age,
+    pub(super) draft: &'a mut Draft,
+    pub(super) entries: Vec<Entry>,
+    scratch: Scratch,
+}
+
+/// Buffers that one trie leaves to the next.
+#[derive(Default)]
+pub(super) struct Scratch {
+    values: Vec<u8>,
+    leaves: Vec<Leaf>,
+    /// Results for children of the branches that are being changed: nibble, subtree, its entry.
+    results: Vec<(usize, Built, usize)>,
+}
+
+impl<'a, R: NodeReader> Walk<'a, R> {
+    pub(super) fn new(
+        arena: &'a mut Arena,
+        reader: &'a R,
+        (trie, index): (TrieId, usize),
+        age: Age,
+        draft: &'a mut Draft,
+        mut scratch: Scratch,
+    ) -> Self {
+        scratch.values.clear();
+        scratch.leaves.clear();
+        scratch.results.clear();
+        Self { arena, reader, trie, index, age, draft, entries: Vec::new(), scratch }
+    }
+
+    pub(super) fn finish(self) -> (Vec<Entry>, Scratch) {
+        (self.entries, self.scratch)
+    }
+
+    /// Applies sorted changes to the trie with this root, whose address is filled in when it is
+    /// loaded; the new root, or `None` if nothing changed.
+    pub(super) fn apply(
+        &mut self,
+        root: &mut Child,
+        items: &[Item],
+    ) -> Result<Option<Child>, TrieError> {
+        let Some((first, _)) = items.first() else { return Ok(None) };
+        let entry = self.entries.len();
+        let built = if root.is_empty() {
+            self.entry(first, 0, false);
+            self.build_new(items, 0, entry)?
+        } else {
+            self.load(root, first, 0)?;
+            self.update(root, 0, items)?
+        };
+        Ok(match built {
+            Built::Same => None,
+            // What was no trie is none again.
+            Built::Empty if root.is_empty() => None,
+            Built::Empty => Some(Child::EMPTY),
+            built => Some(self.place(built, 0, entry)?),
+        })
+    }
+
+    /// Loads the nodes on the path of a key; its leaf's value if there is one.
+    pub(super) fn find(
+        &mut self,
+        root: &mut Child,
+        key: &B256,
+    ) -> Result<Option<Vec<u8>>, TrieError> {
+        if root.is_empty() {
+            return Ok(None);
+        }
+        self.load(root, key, 0)?;
+        let (mut id, mut depth) = (root.id, 0);
+        loop {
+            let now = self.age.touched;
+            node::touch(self.arena.get_mut(id), now);
+            let node = self.arena.get(id);
+            let at = match node::kind(node) {
+                LEAF => {
+                    let mut value = Vec::new();
+                    if node::leaf_key(node, depth, key) == *key {
+                        node::leaf_value(node, &mut value);
+                        return Ok(Some(value));
+                    }
+                    return Ok(None);
+                }
+                BRANCH => {
+                    let at = nibble(key, depth);
+                    if node::mask(node) >> at & 1 == 0 {
+                        return Ok(None);
+                    }
+                    depth += 1;
+                    at
+                }
+                _ => {
+                    let prefix = node::extension_path(node);
+                    if !node::path(key, depth, 64).starts_with(&prefix) {
+                        return Ok(None);
+                    }
+                    depth += prefix.len();
+                    0
+                }
+            };
+            id = self.loaded_child(id, at, key, depth)?.id;
+        }
+    }
+
+    /// Removes every node of the trie with this root, those too that are not in memory.
+    pub(super) fn wipe(
+        &mut self,
+        root: &mut Child,
+        key: &B256,
+        depth: usize,
+    ) -> Result<(), TrieError> {
+        if root.is_empty() {
+            return Ok(());
+        }
+        self.load(root, key, depth)?;
+        self.entry(key, depth, root.reference.is_hash());
+        let id = root.id;
+        let node = self.arena.get(id);
+        let (mask, below) = match node::kind(node) {
+            BRANCH => (node::mask(node), depth + 1),
+            LEAF => (0, depth),
+            _ => (1, depth + node::extension_path(node).len()),
+        };
+        for at in node::bits(mask) {
+            let node = self.arena.get(id);
+            let key = match node::kind(node) {
+                BRANCH => node::with_nibble(*key, depth, at),
+                _ => node::extension_path(node)
+                    .iter()
+                    .enumerate()
+                    .fold(*key, |key, (i, n)| node::with_nibble(key, depth + i, usize::from(n))),
+            };
+            let mut child = self.loaded_child(id, at, &key, below)?;
+            self.wipe(&mut child, &key, below)?;
+        }
+        self.draft.replaced.push(id);
+        Ok(())
+    }
+
+    /// Changes the loaded subtree at `depth`. Its entry is the next one when this is called.
+    fn update(&mut self, at: &Child, depth: usize, items: &[Item]) -> Result<Built, TrieError> {
+        let entry = self.entries.len();
+        let existed = at.reference.is_hash();
+        self.entry(&items[0].0, depth, existed);
+        let now = self.age.touched;
+        let node = self.arena.get_mut(at.id);
+        node::touch(node, now);
+        let built = match node::kind(node) {
+            LEAF => self.update_leaf(at.id, depth, items, entry),
+            BRANCH => self.update_branch(at.id, depth, items, entry),
+            _ => {
+                let (prefix, child) = (node::extension_path(node), node::child(node, 0));
+                self.update_path(at.id, prefix, child, depth, items, entry)
+            }
+        }?;
+        if matches!(built, Built::Same) {
+            self.entries.truncate(entry);
+        } else {
+            self.draft.replaced.push(at.id);
+        }
+        Ok(built)
+    }
+
+    fn update_leaf(
+        &mut self,
+        id: Id,
+        depth: usize,
+        items: &[Item],
+        entry: usize,
+    ) -> Result<Built, TrieError> {
+        let node = self.arena.get(id);
+        let key = node::leaf_key(node, depth, &items[0].0);
+        let start = self.scratch.values.len();
+        node::leaf_value(node, &mut self.scratch.values);
+        let old = Leaf { key, value: start..self.scratch.values.len() };
+        let base = self.scratch.leaves.len();
+        let mut kept = Some(old.clone());
+        let mut same = true;
+        for (key, change) in items {
+            let before = kept.take_if(|old| old.key <= *key);
+            if let Some(old) = &before
+                && old.key < *key
+            {
+                self.scratch.leaves.push(old.clone());
+            }
+            let replaces = before.filter(|old| old.key == *key);
+            let value = self.value(change, replaces.as_ref());
+            same &= match (&replaces, &value) {
+                (None, None) => true,
+                (Some(old), Some(new)) => {
+                    self.scratch.values[old.value.clone()] == self.scratch.values[new.clone()]
+                }
+                _ => false,
+            };
+            self.scratch.leaves.extend(value.map(|value| Leaf { key: *key, value }));
+        }
+        self.scratch.leaves.extend(kept);
+        let built = if same {
+            Ok(Built::Same)
+        } else {
+            self.build(base..self.scratch.leaves.len(), depth, entry)
+        };
+        self.scratch.leaves.truncate(base);
+        built
+    }
+
+    fn update_branch(
+        &mut self,
+        id: Id,
+        depth: usize,
+        items: &[Item],
+        entry: usize,
+    ) -> Result<Built, TrieError> {
+        let mask = node::mask(self.arena.get(id));
+        let base = self.scratch.results.len();
+        let mut after = mask;
+        for group in items.chunk_by(|(a, _), (b, _)| nibble(a, depth) == nibble(b, depth)) {
+            let key = &group[0].0;
+            let at = nibble(key, depth);
+            let below = self.entries.len();
+            let built = if mask >> at & 1 == 0 {
+                self.entry(key, depth + 1, false);
+                self.build_new(group, depth + 1, below)?
+            } else {
+                let child = self.loaded_child(id, at, key, depth + 1)?;
+                self.update(&child, depth + 1, group)?
+            };
+            match built {
+                Built::Same => continue,
+                Built::Empty if mask >> at & 1 == 0 => continue,
+                Built::Empty => after &= !(1 << at),
+                _ => after |= 1 << at,
+            }
+            self.scratch.results.push((at, built, below));
+        }
+        if self.scratch.results.len() == base {
+            return Ok(Built::Same);
+        }
+        if after.count_ones() < 2 {
+            let mut results = self.scratch.results.drain(base..);
+            let left = results.find(|(_, built, _)| !matches!(built, Built::Empty));
+            drop(results);
+            return match (after, left) {
+                (0, _) => Ok(Built::Empty),
+                (_, Some((at, built, _))) => Ok(join(&single(at), built)),
+                (_, None) => self.take_in(id, after.trailing_zeros() as usize, depth, &items[0].0),
+            };
+        }
+        let mut placed = [None; 16];
+        for i in base..self.scratch.results.len() {
+            let (at, built, below) =
+                std::mem::replace(&mut self.scratch.results[i], (0, Built::Same, 0));
+            if !matches!(built, Built::Empty) {
+                placed[at] = Some(self.place(built, depth + 1, below)?);
+            }
+        }
+        self.scratch.results.truncate(base);
+        let mut out = [0; BRANCH_LEN_MAX];
+        let old = self.arena.get(id);
+        let len = if after == mask {
+            let len = node::copy_branch(&mut out, old, self.age);
+            for (at, child) in placed.iter().enumerate() {
+                if let Some(child) = child {
+                    node::set_child(&mut out, at, child);
+                }
+            }
+            len
+        } else {
+            node::write_branch(&mut out, after, self.age, |at| {
+                placed[at].unwrap_or_else(|| node::child(old, at))
+            })
+        };
+        Ok(Built::Branch(self.write(&out[..len], depth, entry)?))
+    }
+
+    /// The last child of a branch with the branch's nibble before its path.
+    fn take_in(
+        &mut self,
+        id: Id,
+        at: usize,
+        depth: usize,
+        above: &B256,
+    ) -> Result<Built, TrieError> {
+        let key = node::with_nibble(*above, depth, at);
+        let child = self.loaded_child(id, at, &key, depth + 1)?;
+        let node = self.arena.get(child.id);
+        if node::kind(node) == BRANCH {
+            return Ok(Built::Extension(single(at), child));
+        }
+        let built = if node::kind(node) == LEAF {
+            let start = self.scratch.values.len();
+            node::leaf_value(node, &mut self.scratch.values);
+            let value = start..self.scratch.values.len();
+            Built::Leaf(Leaf { key: node::leaf_key(node, depth + 1, &key), value })
+        } else {
+            Built::Extension(single(at).join(&node::extension_path(node)), node::child(node, 0))
+        };
+        self.entry(&key, depth + 1, child.reference.is_hash());
+        self.draft.replaced.push(child.id);
+        Ok(built)
+    }
+
+    /// Changes what an extension leads to: `child`, which is `prefix` further down. The extension
+    /// with address `id` holds the child's address; its `prefix` may be longer.
+    fn update_path(
+        &mut self,
+        id: Id,
+        prefix: Nibbles,
+        child: Child,
+        depth: usize,
+        items: &[Item],
+        entry: usize,
+    ) -> Result<Built, TrieError> {
+        let shares = |item: &Item| node::path(&item.0, depth, 64).common_prefix_length(&prefix);
+        let first = &items[0];
+        let shared = shares(first).min(items.last().map_or(64, shares));
+        if shared == prefix.len() {
+            let child = self.loaded_child(id, 0, &first.0, depth + shared)?;
+            let built = self.update(&child, depth + shared, items)?;
+            return Ok(join(&prefix, built));
+        }
+        // Some changes leave the path at this depth.
+        let fork = depth + shared;
+        let fork_entry = if shared == 0 {
+            entry
+        } else {
+            self.entry(&first.0, fork, false);
+            self.entries.len() - 1
+        };
+        let straight = usize::from(prefix.get_unchecked(shared));
+        let rest = prefix.slice(shared + 1..);
+        let base = self.scratch.results.len();
+        let mut straight_on = None;
+        for group in items.chunk_by(|(a, _), (b, _)| nibble(a, fork) == nibble(b, fork)) {
+            let key = &group[0].0;
+            let at = nibble(key, fork);
+            let below = self.entries.len();
+            if at == straight {
+                let built = if rest.is_empty() {
+                    let child = self.loaded_child(id, 0, key, fork + 1)?;
+                    self.update(&child, fork + 1, group)?
+                } else {
+                    self.entry(key, fork + 1, false);
+                    self.update_path(id, rest, child, fork + 1, group, below)?
+                };
+                straight_on = Some((built, below));
+            } else {
+                self.entry(key, fork + 1, false);
+                let built = self.build_new(group, fork + 1, below)?;
+                if !matches!(built, Built::Empty) {
+                    self.scratch.results.push((at, built, below));
+                }
+            }
+        }
+        if self.scratch.results.len() == base
+            && straight_on.as_ref().is_none_or(|(built, _)| matches!(built, Built::Same))
+        {
+            return Ok(Built::Same);
+        }
+        let (built, below) = match straight_on {
+            Some((built, below)) if !matches!(built, Built::Same) => (built, below),
+            _ => {
+                let key = node::with_nibble(first.0, fork, straight);
+                let below = self.entries.len();
+                // The child may have been loaded meanwhile.
+                let child = node::child(self.arena.get(id), 0);
+                if rest.is_empty() {
+                    (Built::Branch(child), below)
+                } else {
+                    self.entry(&key, fork + 1, false);
+                    (Built::Extension(rest, child), below)
+                }
+            }
+        };
+        if !matches!(built, Built::Empty) {
+            self.scratch.results.push((straight, built, below));
+        }
+        let before = prefix.slice(..shared);
+        match self.scratch.results.len() - base {
+            0 => Ok(Built::Empty),
+            1 => match self.scratch.results.pop() {
+                Some((at, built, _)) => Ok(join(&before.join(&single(at)), built)),
+                None => Ok(Built::Empty),
+            },
+            _ => {
+                let branch = self.place_results(base, fork, fork_entry)?;
+                Ok(join(&before, Built::Branch(branch)))
+            }
+        }
+    }
+
+    /// A branch of the results from `base` on.
+    fn place_results(
+        &mut self,
+        base: usize,
+        depth: usize,
+        entry: usize,
+    ) -> Result<Child, TrieError> {
+        let mut mask = 0_u16;
+        let mut placed = [None; 16];
+        for i in base..self.scratch.results.len() {
+            let (at, built, below) =
+                std::mem::replace(&mut self.scratch.results[i], (0, Built::Same, 0));
+            mask |= 1 << at;
+            placed[at] = Some(self.place(built, depth + 1, below)?);
+        }
+        self.scratch.results.truncate(base);
+        let mut out = [0; BRANCH_LEN_MAX];
+        let nothing = Child::stub(B256::ZERO);
+        let len = node::write_branch(&mut out, mask, self.age, |at| placed[at].unwrap_or(nothing));
+        self.write(&out[..len], depth, entry)
+    }
+
+    /// A subtree of changes where nothing was.
+    fn build_new(
+        &mut self,
+        items: &[Item],
+        depth: usize,
+        entry: usize,
+    ) -> Result<Built, TrieError> {
+        let base = self.scratch.leaves.len();
+        for (key, change) in items {
+            if let Some(value) = self.value(change, None) {
+                self.scratch.leaves.push(Leaf { key: *key, value });
+            }
+        }
+        let built = self.build(base..self.scratch.leaves.len(), depth, entry);
+        self.scratch.leaves.truncate(base);
+        match built? {
+            Built::Empty => {
+                self.entries.truncate(self.entries.len().min(entry + 1));
+                Ok(Built::Empty)
+            }
+            built => Ok(built),
+        }
+    }
+
+    /// A subtree of leaves, whose entry at `depth` is there already.
+    fn build(
+        &mut self,
+        leaves: Range<usize>,
+        depth: usize,
+        entry: usize,
+    ) -> Result<Built, TrieError> {
+        let [first, .., last] = &self.scratch.leaves[leaves.clone()] else {
+            return Ok(match self.scratch.leaves.get(leaves.start) {
+                Some(leaf) if !leaves.is_empty() => Built::Leaf(leaf.clone()),
+                _ => Built::Empty,
+            });
+        };
+        let first = first.key;
+        let fork = node::shared_nibbles(&first, &last.key);
+        let fork_entry = if fork == depth {
+            entry
+        } else {
+            self.entry(&first, fork, false);
+            self.entries.len() - 1
+        };
+        let base = self.scratch.results.len();
+        let mut rest = leaves;
+        while !rest.is_empty() {
+            let key = self.scratch.leaves[rest.start].key;
+            let at = nibble(&key, fork);
+            let group = self.scratch.leaves[rest.clone()]
+                .iter()
+                .take_while(|leaf| nibble(&leaf.key, fork) == at)
+                .count();
+            let below = self.entries.len();
+            self.entry(&key, fork + 1, false);
+            let built = self.build(rest.start..rest.start + group, fork + 1, below)?;
+            self.scratch.results.push((at, built, below));
+            rest.start += group;
+        }
+        let branch = self.place_results(base, fork, fork_entry)?;
+        Ok(join(&node::path(&first, depth, fork), Built::Branch(branch)))
+    }
+
+    /// Writes what has found its place.
+    fn place(&mut self, built: Built, depth: usize, entry: usize) -> Result<Child, TrieError> {
+        let mut out = [0; BRANCH_LEN_MAX];
+        let len = match built {
+            Built::Branch(child) => return Ok(child),
+            Built::Same | Built::Empty => return Ok(Child::EMPTY),
+            Built::Leaf(Leaf { key, value }) => {
+                node::write_leaf(&mut out, &key, depth, &self.scratch.values[value])
+            }
+            Built::Extension(prefix, child) => {
+                node::write_extension(&mut out, &prefix, &child, self.age)
+            }
+        };
+        self.write(&out[..len], depth, entry)
+    }
+
+    fn write(&mut self, node: &[u8], depth: usize, entry: usize) -> Result<Child, TrieError> {
+        let id = self.arena.insert(node).ok_or_else(out_of_memory)?;
+        self.draft.made.push(id);
+        let index = self.draft.unhashed.len() as u32;
+        let reference = Reference::Unhashed(index);
+        self.draft.unhashed.push(Unhashed { id, depth, trie: self.index, entry, reference });
+        Ok(Child { id, reference })
+    }
+
+    /// The value a change sets, encoded into the scratch buffer.
+    fn value(&mut self, change: &Change, old: Option<&Leaf>) -> Option<Range<usize>> {
+        let start = self.scratch.values.len();
+        match change {
+            Change::Remove => return None,
+            Change::Slot(value) => node::encode_slot(value, &mut self.scratch.values),
+            Change::Account { account, storage_root } => {
+                let root = storage_root
+                    .or_else(|| {
+                        node::account_storage_root(&self.scratch.values[old?.value.clone()])
+                    })
+                    .unwrap_or(EMPTY_ROOT_HASH);
+                node::encode_account(account, &root, &mut self.scratch.values);
+            }
+        }
+        Some(start..self.scratch.values.len())
+    }
+
+    fn entry(&mut self, key: &B256, depth: usize, existed: bool) {
+        let position = node::path(key, 0, depth);
+        // A root is stored however short it is.
+        self.entries.push(Entry { position, existed: existed || depth == 0, node: None });
+    }
+
+    /// A child of a node in memory, loaded if it was not.
+    fn loaded_child(
+        &mut self,
+        parent: Id,
+        at: usize,
+        key: &B256,
+        depth: usize,
+    ) -> Result<Child, TrieError> {
+        let mut child = node::child(self.arena.get(parent), at);
+        if child.id == NOWHERE {
+            self.load(&mut child, key, depth)?;
+            node::set_child_id(self.arena.get_mut(parent), at, child.id);
+        }
+        Ok(child)
+    }
+
+    /// Fetches a node whose position is the first `depth` nibbles of `key`.
+    fn load(&mut self, child: &mut Child, key: &B256, depth: usize) -> Result<(), TrieError> {
+        if child.id != NOWHERE {
+            return Ok(());
+        }
+        let trie = self.trie;
+        let position = || node::path(key, 0, depth);
+        let at = || Box::new(NodePlace { trie, position: position() });
+        let malformed = || TrieError::Malformed { at: at() };
+        let mut out = [0; BRANCH_LEN_MAX];
+        let len = match &child.reference {
+            Reference::Hash(hash) => {
+                let hash = B256::from(*hash);
+                let rlp = self
+                    .reader
+                    .node(trie, &position(), hash)?
+                    .ok_or_else(|| TrieError::Missing { at: at(), hash })?;
+                let got = keccak256(&rlp);
+                if got != hash {
+                    return Err(TrieError::WrongHash { at: at(), hash, got });
+                }
+                node::parse(&rlp, depth, &mut out)
+            }
+            Reference::Inline(bytes) => {
+                node::parse(&bytes[1..=usize::from(bytes[0])], depth, &mut out)
+            }
+            Reference::Unhashed(_) => None,
+        }
+        .ok_or_else(malformed)?;
+        let node = &mut out[..len];
+        node::touch(node, self.age.touched);
+        child.id = self.arena.insert(node).ok_or_else(out_of_memory)?;
+        Ok(())
+    }
+}
+
+fn out_of_memory() -> TrieError {
+    TrieError::Reader("the trie's address space is used up".to_owned())
+}
+
+/// A path of one nibble.
+fn single(at: usize) -> Nibbles {
+    let mut path = Nibbles::new();
+    path.push(at as u8);
+    path
+}
+
+/// A subtree with nibbles before its path.
+fn join(prefix: &Nibbles, built: Built) -> Built {
+    match built {
+        Built::Extension(below, child) => Built::Extension(prefix.join(&below), child),
+        Built::Branch(child) if !prefix.is_empty() => Built::Extension(*prefix, child),
+        other => other,
+    }
+}

@@ -1,0 +1,494 @@
+//! The tries in memory, from block to block. Nodes are read from the store when they are first needed
+//! and stay; a block writes new ones beside those it replaces, so the state before it stays whole until
+//! the block is committed, and a block that is dropped leaves nothing behind.
+//!
+//! INVARIANT: a node in memory that the last checkpoint does not hold is never evicted, and what lies
+//! below a node that is not in memory is in the checkpoint as it is in the head: blocks change only
+//! what they loaded. So nodes may be read from a store that lags behind, by any number of blocks.
+
+mod apply;
+mod arena;
+mod evict;
+mod node;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, B256, keccak256};
+use alloy_trie::EMPTY_ROOT_HASH;
+use parking_lot::Mutex;
+use primitives::L2_TO_L1_MESSAGE_PASSER;
+use stf::{
+    HashedChange, StateChanges, StateRootOutcome, TrieUpdates,
+    trie::{NodeReader, TrieError, TrieId},
+};
+
+use self::{
+    apply::{Change, Draft, Entry, Item, Scratch, Walk},
+    arena::Arena,
+    node::{Age, Child, Reference},
+};
+use crate::keccak;
+
+/// A block's changes by hashed keys, sorted.
+pub(crate) type HashedChanges = BTreeMap<B256, HashedChange>;
+
+/// What the tries in memory hold and have done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrieStats {
+    /// Bytes of the nodes in memory.
+    pub used_bytes: usize,
+    /// Bytes taken from the system for them.
+    pub reserved_bytes: usize,
+    /// Time spent changing tries and encoding keys.
+    pub walk: Duration,
+    /// Time spent encoding and hashing nodes.
+    pub hash: Duration,
+    /// Tries started over, because a block was committed that they did not follow.
+    pub resets: u64,
+}
+
+/// The tries of the head, as far as they were touched.
+pub(crate) struct TrieCache {
+    state: Mutex<State>,
+}
+
+impl fmt::Debug for TrieCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrieCache").finish_non_exhaustive()
+    }
+}
+
+struct State {
+    arena: Arena,
+    /// Bytes to keep below, if the nodes that the checkpoint lacks allow it.
+    limit: usize,
+    head: Option<Head>,
+    candidate: Option<Candidate>,
+    /// Blocks up to this one are in the store.
+    checkpoint: u64,
+    evictor: evict::Evictor,
+    scratch: Scratch,
+    stats: TrieStats,
+}
+
+/// The state after the head.
+struct Head {
+    block: B256,
+    number: u64,
+    accounts: Child,
+    /// Storage tries by hashed address, those that were used.
+    storages: BTreeMap<B256, Storage>,
+    /// Storage root of the message passer, once known.
+    withdrawals_root: Option<B256>,
+}
+
+/// The storage trie of an account.
+#[derive(Clone, Copy)]
+struct Storage {
+    root: Child,
+    age: Age,
+}
+
+/// A block computed on the head that may become the next.
+struct Candidate {
+    accounts: Child,
+    storages: Vec<(B256, Storage)>,
+    draft: Draft,
+    state_root: B256,
+    withdrawals_root: B256,
+}
+
+impl TrieCache {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                arena: Arena::new(),
+                limit,
+                head: None,
+                candidate: None,
+                checkpoint: 0,
+                evictor: evict::Evictor::default(),
+                scratch: Scratch::default(),
+                stats: TrieStats::default(),
+            }),
+        }
+    }
+
+    /// Roots after `changes` to the state after `parent`, whose state root is given. The reader's
+    /// state must be `parent`'s, or that of a checkpoint below it.
+    pub(crate) fn state_root<R: NodeReader>(
+        &self,
+        reader: &R,
+        (parent, parent_root): (BlockNumHash, B256),
+        changes: &StateChanges,
+    ) -> Result<StateRootOutcome, TrieError> {
+        let hashed = hash_keys(changes);
+        self.hashed_state_root(reader, (parent, parent_root), &hashed)
+    }
+
+    /// As [`TrieCache::state_root`], from hashed keys.
+    pub(crate) fn hashed_state_root<R: NodeReader>(
+        &self,
+        reader: &R,
+        (parent, parent_root): (BlockNumHash, B256),
+        changes: &HashedChanges,
+    ) -> Result<StateRootOutcome, TrieError> {
+        let mut state = self.state.lock();
+        state.follow(parent, parent_root);
+        state.compute(reader, changes)
+    }
+
+    /// The head is now this block, whose roots were computed on the head before it; computes them
+    /// again if another block was computed since. Call it before the block reaches the store.
+    pub(crate) fn advance<R: NodeReader>(
+        &self,
+        reader: &R,
+        (parent, parent_root): (BlockNumHash, B256),
+        (block, state_root): (BlockNumHash, B256),
+        changes: &StateChanges,
+    ) -> Result<(), TrieError> {
+        let mut state = self.state.lock();
+        state.follow(parent, parent_root);
+        if state.candidate.as_ref().is_none_or(|candidate| candidate.state_root != state_root) {
+            state.compute(reader, &hash_keys(changes))?;
+        }
+        if state.adopt(block, state_root) {
+            return Ok(());
+        }
+        let got = state.candidate.as_ref().map_or(B256::ZERO, |candidate| candidate.state_root);
+        state.drop_candidate();
+        Err(TrieError::Reader(format!(
+            "the changes of block {} give the state root {got}, its header says {state_root}",
+            block.number
+        )))
+    }
+
+    /// Every block up to this one is in the store.
+    pub(crate) fn checkpointed(&self, number: u64) {
+        let mut state = self.state.lock();
+        state.checkpoint = number;
+        state.keep_limit();
+    }
+
+    /// Forgets everything; the next block is computed from the store.
+    pub(crate) fn reset(&self) {
+        self.state.lock().reset();
+    }
+
+    /// Bytes of nodes to keep in memory.
+    pub(crate) fn set_limit(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        state.limit = bytes;
+        state.keep_limit();
+    }
+
+    /// Loads what changes of these accounts will need.
+    pub(crate) fn prefetch<R: NodeReader>(
+        &self,
+        reader: &R,
+        (parent, parent_root): (BlockNumHash, B256),
+        addresses: &[Address],
+    ) -> Result<(), TrieError> {
+        let mut state = self.state.lock();
+        state.follow(parent, parent_root);
+        let keys = keccak::hash_all(addresses);
+        for key in keys {
+            state.find_account(reader, &key)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn stats(&self) -> TrieStats {
+        let state = self.state.lock();
+        TrieStats {
+            used_bytes: state.arena.used(),
+            reserved_bytes: state.arena.reserved(),
+            ..state.stats
+        }
+    }
+}
+
+/// The changes by hashed keys.
+fn hash_keys(changes: &StateChanges) -> HashedChanges {
+    let addresses: Vec<&Address> = changes.accounts.keys().collect();
+    let slots: Vec<[u8; 32]> = changes
+        .accounts
+        .values()
+        .flat_map(|change| change.storage.keys().map(|slot| slot.to_be_bytes::<32>()))
+        .collect();
+    let addresses = keccak::hash_all(&addresses);
+    let mut slots = keccak::hash_all(&slots).into_iter();
+    let changed = changes.accounts.values().zip(addresses).map(|(change, hashed)| {
+        let storage = slots.by_ref().zip(change.storage.values());
+        let storage = storage.map(|(slot, (_, after))| (slot, *after)).collect();
+        (hashed, HashedChange { account: Some(change.after), storage })
+    });
+    changed.collect()
+}
+
+impl State {
+    /// Makes `parent` the head: it is, or the tries start over from the store.
+    fn follow(&mut self, parent: BlockNumHash, root: B256) {
+        match &self.head {
+            Some(head) if head.block == parent.hash => {}
+            head => {
+                self.stats.resets += u64::from(head.is_some());
+                self.reset();
+                self.head = Some(Head {
+                    block: parent.hash,
+                    number: parent.number,
+                    accounts: Child::stub(root),
+                    storages: BTreeMap::new(),
+                    withdrawals_root: None,
+                });
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.arena = Arena::new();
+        self.head = None;
+        self.candidate = None;
+        self.evictor = evict::Evictor::default();
+    }
+
+    fn drop_candidate(&mut self) {
+        if let Some(candidate) = self.candidate.take() {
+            candidate.draft.made.into_iter().for_each(|id| self.arena.free(id));
+        }
+    }
+
+    /// The candidate becomes the head if it has this root.
+    fn adopt(&mut self, block: BlockNumHash, state_root: B256) -> bool {
+        let Some(head) = &mut self.head else { return false };
+        let Some(candidate) = self.candidate.take_if(|found| found.state_root == state_root) else {
+            return false;
+        };
+        head.block = block.hash;
+        head.number = block.number;
+        head.accounts = candidate.accounts;
+        head.storages.extend(candidate.storages);
+        head.withdrawals_root = Some(candidate.withdrawals_root);
+        candidate.draft.replaced.into_iter().for_each(|id| self.arena.free(id));
+        self.keep_limit();
+        true
+    }
+
+    /// Evicts if the limit is passed. A candidate shares nodes with the head, so it is waited for.
+    fn keep_limit(&mut self) {
+        if self.arena.used() > self.limit
+            && self.candidate.is_none()
+            && let Some(head) = &mut self.head
+        {
+            self.evictor.run(&mut self.arena, head, self.limit, self.checkpoint);
+        }
+    }
+
+    /// Computes a candidate on the head.
+    fn compute<R: NodeReader>(
+        &mut self,
+        reader: &R,
+        changes: &HashedChanges,
+    ) -> Result<StateRootOutcome, TrieError> {
+        self.drop_candidate();
+        let mut draft = Draft::default();
+        match self.compute_draft(reader, changes, &mut draft) {
+            Ok((outcome, accounts, storages)) => {
+                self.candidate = Some(Candidate {
+                    accounts,
+                    storages,
+                    draft: Draft { unhashed: Vec::new(), ..draft },
+                    state_root: outcome.state_root,
+                    withdrawals_root: outcome.withdrawals_root,
+                });
+                Ok(outcome)
+            }
+            Err(error) => {
+                draft.made.into_iter().for_each(|id| self.arena.free(id));
+                Err(error)
+            }
+        }
+    }
+
+    fn compute_draft<R: NodeReader>(
+        &mut self,
+        reader: &R,
+        changes: &HashedChanges,
+        draft: &mut Draft,
+    ) -> Result<(StateRootOutcome, Child, Vec<(B256, Storage)>), TrieError> {
+        let mut started = Instant::now();
+        let mut updates = TrieUpdates::default();
+        let mut storages = Vec::new();
+        let mut tries: Vec<Vec<Entry>> = Vec::new();
+        let mut items: Vec<Item> = Vec::new();
+        let age = self.age();
+        for (hashed, change) in changes {
+            let is_removed = change.account.flatten().is_none();
+            if change.storage.is_empty() && !is_removed {
+                continue;
+            }
+            let mut storage = self.storage(reader, hashed)?;
+            if is_removed && storage.root.is_empty() {
+                continue;
+            }
+            let mut walk = Walk::new(
+                &mut self.arena,
+                reader,
+                (TrieId::Storage(*hashed), tries.len()),
+                age,
+                draft,
+                std::mem::take(&mut self.scratch),
+            );
+            let changed = if is_removed {
+                walk.wipe(&mut storage.root, hashed, 0).map(|()| Some(Child::EMPTY))
+            } else {
+                items.clear();
+                items.extend(change.storage.iter().map(|(slot, value)| {
+                    (*slot, if value.is_zero() { Change::Remove } else { Change::Slot(*value) })
+                }));
+                walk.apply(&mut storage.root, &items)
+            };
+            let entries;
+            (entries, self.scratch) = walk.finish();
+            // What was loaded belongs to the head, also if this failed.
+            self.put_storage(hashed, storage);
+            let root = changed?.unwrap_or(storage.root);
+            tries.push(entries);
+            storages.push((*hashed, Storage { root, age }));
+        }
+        self.stats.walk += started.elapsed();
+
+        started = Instant::now();
+        let sealed = seal::seal(&mut self.arena, draft, &mut tries);
+        for ((hashed, storage), nodes) in storages.iter_mut().zip(sealed) {
+            storage.root = draft.resolved(storage.root);
+            updates.storages.insert(*hashed, nodes);
+            updates.storage_roots.insert(*hashed, storage.root.hash());
+        }
+        draft.unhashed.clear();
+        self.stats.hash += started.elapsed();
+
+        started = Instant::now();
+        let withdrawals_root = self.withdrawals_root(reader, &updates)?;
+        items.clear();
+        items.extend(changes.iter().map(|(hashed, change)| {
+            let storage_root = updates.storage_roots.get(hashed).copied();
+            let account = change.account.flatten();
+            (
+                *hashed,
+                account.map_or(Change::Remove, |account| Change::Account { account, storage_root }),
+            )
+        }));
+        let Some(head) = &mut self.head else { return Err(no_head()) };
+        let mut walk = Walk::new(
+            &mut self.arena,
+            reader,
+            (TrieId::Accounts, 0),
+            age,
+            draft,
+            std::mem::take(&mut self.scratch),
+        );
+        let changed = walk.apply(&mut head.accounts, &items);
+        let entries;
+        (entries, self.scratch) = walk.finish();
+        let root = changed?.unwrap_or(head.accounts);
+        self.stats.walk += started.elapsed();
+
+        started = Instant::now();
+        let mut sealed = seal::seal(&mut self.arena, draft, &mut [entries]);
+        updates.accounts = sealed.pop().unwrap_or_default();
+        let accounts = draft.resolved(root);
+        self.stats.hash += started.elapsed();
+        let outcome = StateRootOutcome { state_root: accounts.hash(), withdrawals_root, updates };
+        Ok((outcome, accounts, storages))
+    }
+
+    /// The age of what the block after the head makes. Block numbers are taken as 32 bits: at one
+    /// block a second they last 136 years.
+    fn age(&self) -> Age {
+        let next = self.head.as_ref().map_or(0, |head| head.number) as u32 + 1;
+        Age { born: next, touched: next }
+    }
+
+    fn withdrawals_root<R: NodeReader>(
+        &mut self,
+        reader: &R,
+        updates: &TrieUpdates,
+    ) -> Result<B256, TrieError> {
+        let passer = keccak256(L2_TO_L1_MESSAGE_PASSER);
+        if let Some(root) = updates.storage_roots.get(&passer) {
+            return Ok(*root);
+        }
+        if let Some(root) = self.head.as_ref().and_then(|head| head.withdrawals_root) {
+            return Ok(root);
+        }
+        let root = self.find_account(reader, &passer)?;
+        if let Some(head) = &mut self.head {
+            head.withdrawals_root = Some(root);
+        }
+        Ok(root)
+    }
+
+    /// The storage trie of an account in the head.
+    fn storage<R: NodeReader>(&mut self, reader: &R, hashed: &B256) -> Result<Storage, TrieError> {
+        let age = Age { born: 0, touched: self.age().touched };
+        let known = self.head.as_ref().and_then(|head| head.storages.get(hashed));
+        if let Some(storage) = known {
+            return Ok(Storage { age: Age { born: storage.age.born, ..age }, ..*storage });
+        }
+        Ok(Storage { root: Child::stub(self.find_account(reader, hashed)?), age })
+    }
+
+    fn put_storage(&mut self, hashed: &B256, storage: Storage) {
+        if let Some(head) = &mut self.head {
+            head.storages.insert(*hashed, storage);
+        }
+    }
+
+    /// The storage root of an account in the head; the empty trie's if there is none.
+    fn find_account<R: NodeReader>(
+        &mut self,
+        reader: &R,
+        hashed: &B256,
+    ) -> Result<B256, TrieError> {
+        let age = self.age();
+        let Some(head) = &mut self.head else { return Err(no_head()) };
+        let mut draft = Draft::default();
+        let mut walk = Walk::new(
+            &mut self.arena,
+            reader,
+            (TrieId::Accounts, 0),
+            age,
+            &mut draft,
+            std::mem::take(&mut self.scratch),
+        );
+        let found = walk.find(&mut head.accounts, hashed);
+        (_, self.scratch) = walk.finish();
+        let root = found?.and_then(|value| node::account_storage_root(&value));
+        Ok(root.unwrap_or(EMPTY_ROOT_HASH))
+    }
+}
+
+impl Draft {
+    /// A child by its hash, once it has one.
+    fn resolved(&self, child: Child) -> Child {
+        match child.reference {
+            Reference::Unhashed(index) => {
+                Child { reference: self.unhashed[index as usize].reference, ..child }
+            }
+            _ => child,
+        }
+    }
+}
+
+fn no_head() -> TrieError {
+    TrieError::Reader("the tries in memory follow no head".to_owned())
+}

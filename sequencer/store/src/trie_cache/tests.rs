@@ -1,0 +1,321 @@
+//! The tries in memory against a rebuild of every trie by another implementation, over a store of
+//! nodes that lags behind, with limits too small to hold anything, dropped blocks, unwinding and
+//! restarts.
+
+use std::collections::BTreeMap;
+
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{B256, KECCAK256_EMPTY, U256, keccak256};
+use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount};
+use proptest::prelude::*;
+use stf::{
+    Account, HashedChange, TrieUpdates,
+    trie::{NodeReader, SparseTrie, TrieError, TrieId},
+};
+
+use super::{HashedChanges, TrieCache};
+
+/// Nodes by position, as a store keeps them.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Stored(BTreeMap<(TrieId, Nibbles), Vec<u8>>);
+
+impl NodeReader for Stored {
+    fn node(
+        &self,
+        trie: TrieId,
+        position: &Nibbles,
+        _: B256,
+    ) -> Result<Option<Vec<u8>>, TrieError> {
+        Ok(self.0.get(&(trie, *position)).cloned())
+    }
+}
+
+impl Stored {
+    fn write(&mut self, updates: &TrieUpdates) {
+        let storages =
+            updates.storages.iter().map(|(owner, nodes)| (TrieId::Storage(*owner), nodes));
+        for (trie, nodes) in storages.chain([(TrieId::Accounts, &updates.accounts)]) {
+            for (position, node) in nodes.iter() {
+                match node {
+                    Some(node) => self.0.insert((trie, *position), node.to_vec()),
+                    None => self.0.remove(&(trie, *position)),
+                };
+            }
+        }
+    }
+}
+
+/// What the state holds.
+type Content = BTreeMap<B256, (Account, BTreeMap<B256, U256>)>;
+
+fn storage_root(slots: &BTreeMap<B256, U256>) -> B256 {
+    root(slots.iter().map(|(slot, value)| (*slot, alloy_rlp::encode(value))))
+}
+
+fn root(leaves: impl Iterator<Item = (B256, Vec<u8>)>) -> B256 {
+    let mut builder = HashBuilder::default();
+    leaves.for_each(|(key, value)| builder.add_leaf(Nibbles::unpack(key), &value));
+    builder.root()
+}
+
+fn leaf(account: &Account, slots: &BTreeMap<B256, U256>) -> Vec<u8> {
+    alloy_rlp::encode(TrieAccount {
+        nonce: account.nonce,
+        balance: account.balance,
+        storage_root: storage_root(slots),
+        code_hash: account.code_hash,
+    })
+}
+
+fn state_root(content: &Content) -> B256 {
+    root(content.iter().map(|(key, (account, slots))| (*key, leaf(account, slots))))
+}
+
+/// What must be stored after a block: every trie built from nothing.
+fn rebuilt(content: &Content) -> Stored {
+    let nothing = Stored::default();
+    let mut updates = TrieUpdates::default();
+    let mut accounts = SparseTrie::new(&nothing, TrieId::Accounts, EMPTY_ROOT_HASH);
+    for (key, (account, slots)) in content {
+        accounts.insert(*key, leaf(account, slots)).unwrap();
+        let mut storage = SparseTrie::new(&nothing, TrieId::Storage(*key), EMPTY_ROOT_HASH);
+        slots.iter().for_each(|(s, value)| storage.insert(*s, alloy_rlp::encode(value)).unwrap());
+        updates.storages.insert(*key, storage.seal().1);
+    }
+    updates.accounts = accounts.seal().1;
+    let mut stored = Stored::default();
+    stored.write(&updates);
+    stored
+}
+
+fn apply(content: &mut Content, changes: &HashedChanges) {
+    for (key, change) in changes {
+        match change.account.flatten() {
+            None => _ = content.remove(key),
+            Some(account) => {
+                let (old, slots) = content.entry(*key).or_default();
+                *old = account;
+                for (slot, value) in &change.storage {
+                    if value.is_zero() {
+                        slots.remove(slot)
+                    } else {
+                        slots.insert(*slot, *value)
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Keys that share prefixes of every length, so that nodes split and merge everywhere.
+fn key() -> impl Strategy<Value = B256> {
+    prop_oneof![
+        (0_usize..=32, 0_u8..4, 0_u8..40).prop_map(|(at, high, low)| {
+            let mut key = B256::ZERO;
+            if at < 32 {
+                key.0[at] = low.wrapping_mul(37);
+            }
+            key.0[31] ^= low;
+            key.0[0] ^= high << 6;
+            key
+        }),
+        (0_u8..60).prop_map(|i| keccak256([i])),
+    ]
+}
+
+fn change() -> impl Strategy<Value = HashedChange> {
+    let account = (0_u64..3, any::<u64>(), any::<bool>()).prop_map(|(nonce, balance, has_code)| {
+        let code_hash = if has_code { B256::repeat_byte(7) } else { KECCAK256_EMPTY };
+        Account { nonce, balance: U256::from(balance), code_hash }
+    });
+    let value = prop_oneof![
+        Just(U256::ZERO),
+        (1_u64..200).prop_map(U256::from),
+        any::<[u8; 32]>().prop_map(U256::from_be_bytes)
+    ];
+    let slots = prop_oneof![
+        2 => Just(BTreeMap::new()),
+        1 => proptest::collection::btree_map(key(), value, 0..12)
+    ];
+    (proptest::option::weighted(0.8, account), slots)
+        .prop_map(|(account, storage)| HashedChange { account: Some(account), storage })
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Computed and dropped.
+    Drop(HashedChanges),
+    /// Computed and committed.
+    Block(HashedChanges),
+    /// Another block is computed between computing one and committing it.
+    Overtaken(HashedChanges, HashedChanges),
+    /// The store catches up but for some blocks.
+    Checkpoint(usize),
+    /// The store catches up, then a new process begins.
+    Restart,
+    /// Back by some blocks.
+    Unwind(usize),
+    Limit(usize),
+    Prefetch(B256),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let changes = || proptest::collection::btree_map(key(), change(), 0..14);
+    prop_oneof![
+        6 => changes().prop_map(Step::Block),
+        1 => changes().prop_map(Step::Drop),
+        1 => (changes(), changes()).prop_map(|(a, b)| Step::Overtaken(a, b)),
+        2 => (0_usize..4).prop_map(Step::Checkpoint),
+        1 => Just(Step::Restart),
+        1 => (0_usize..4).prop_map(Step::Unwind),
+        1 => prop_oneof![Just(0), Just(3_000), Just(1 << 20)].prop_map(Step::Limit),
+        1 => key().prop_map(Step::Prefetch),
+    ]
+}
+
+struct Chain {
+    cache: TrieCache,
+    /// Content after each block, with its updates.
+    blocks: Vec<(Content, TrieUpdates)>,
+    stored: Stored,
+    checkpoint: usize,
+}
+
+fn id(number: usize, state_root: B256) -> BlockNumHash {
+    BlockNumHash { number: number as u64, hash: keccak256(number.to_be_bytes()) ^ state_root }
+}
+
+impl Chain {
+    fn head(&self) -> (BlockNumHash, B256) {
+        let root = state_root(&self.blocks.last().unwrap().0);
+        (id(self.blocks.len() - 1, root), root)
+    }
+
+    fn compute(&self, changes: &HashedChanges) -> (Content, B256, TrieUpdates) {
+        let outcome = self.cache.hashed_state_root(&self.stored, self.head(), changes).unwrap();
+        let mut content = self.blocks.last().unwrap().0.clone();
+        apply(&mut content, changes);
+        assert_eq!(outcome.state_root, state_root(&content));
+        for (owner, root) in &outcome.updates.storage_roots {
+            let slots = content.get(owner).map(|(_, slots)| slots.clone()).unwrap_or_default();
+            assert_eq!(*root, storage_root(&slots));
+        }
+        (content, outcome.state_root, outcome.updates)
+    }
+
+    fn commit(&mut self, (content, root, updates): (Content, B256, TrieUpdates)) -> bool {
+        let (head, number) = (self.head(), self.blocks.len());
+        let mut state = self.cache.state.lock();
+        state.follow(head.0, head.1);
+        let adopted = state.adopt(id(number, root), root);
+        drop(state);
+        if adopted {
+            self.blocks.push((content, updates));
+        }
+        adopted
+    }
+
+    fn write_up_to(&mut self, number: usize) {
+        if number <= self.checkpoint {
+            return;
+        }
+        let mut merged = TrieUpdates::default();
+        for (_, updates) in &self.blocks[self.checkpoint + 1..=number] {
+            merged.merge(updates);
+        }
+        self.stored.write(&merged);
+        assert_eq!(
+            self.stored,
+            rebuilt(&self.blocks[number].0),
+            "nothing is missing or left behind"
+        );
+        self.checkpoint = number;
+        self.cache.checkpointed(number as u64);
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Drop(changes) => _ = self.compute(changes),
+            Step::Block(changes) => {
+                let computed = self.compute(changes);
+                assert!(self.commit(computed));
+            }
+            Step::Overtaken(first, second) => {
+                let kept = self.compute(first);
+                let other = self.compute(second);
+                let same = kept.1 == other.1;
+                assert_eq!(self.commit(kept), same);
+                if !same {
+                    let kept = self.compute(first);
+                    assert!(self.commit(kept));
+                }
+            }
+            Step::Checkpoint(behind) => {
+                self.write_up_to((self.blocks.len() - 1).saturating_sub(*behind));
+            }
+            Step::Restart => {
+                self.write_up_to(self.blocks.len() - 1);
+                self.cache = TrieCache::new(1 << 20);
+                self.cache.checkpointed(self.checkpoint as u64);
+            }
+            Step::Unwind(by) => {
+                let to = (self.blocks.len() - 1).saturating_sub(*by);
+                self.blocks.truncate(to + 1);
+                self.stored = rebuilt(&self.blocks[to].0);
+                self.checkpoint = to;
+                self.cache.reset();
+                self.cache.checkpointed(to as u64);
+            }
+            Step::Limit(bytes) => self.cache.set_limit(*bytes),
+            Step::Prefetch(key) => {
+                let head = self.head();
+                let mut state = self.cache.state.lock();
+                state.follow(head.0, head.1);
+                let root = state.find_account(&self.stored, key).unwrap();
+                let content = &self.blocks.last().unwrap().0;
+                let expected = content.get(key).map_or(EMPTY_ROOT_HASH, |(_, s)| storage_root(s));
+                assert_eq!(root, expected);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #[test]
+    fn any_history_gives_the_roots_and_nodes_of_a_rebuild(
+        limit in prop_oneof![Just(0_usize), Just(2_000), Just(1 << 20)],
+        steps in proptest::collection::vec(step(), 1..25),
+    ) {
+        let mut chain = Chain {
+            cache: TrieCache::new(limit),
+            blocks: vec![Default::default()],
+            stored: Stored::default(),
+            checkpoint: 0,
+        };
+        for step in &steps {
+            chain.step(step);
+            let state = chain.cache.state.lock();
+            prop_assert_eq!(state.arena.used(), reachable_bytes(&state), "no node is lost");
+        }
+        chain.write_up_to(chain.blocks.len() - 1);
+        // With everything in the store and no limit left, nothing stays but a lone leaf.
+        chain.cache.state.lock().drop_candidate();
+        chain.cache.set_limit(0);
+        let state = chain.cache.state.lock();
+        prop_assert!(state.arena.used() <= 128);
+    }
+}
+
+/// Bytes of the head's nodes and of those that the candidate has alone.
+fn reachable_bytes(state: &super::State) -> usize {
+    fn below(state: &super::State, id: super::arena::Id) -> usize {
+        let children = super::node::loaded_children(&state.arena, id);
+        state.arena.get(id).len() + children.map(|(_, child)| below(state, child)).sum::<usize>()
+    }
+    let Some(head) = &state.head else { return 0 };
+    let roots = head.storages.values().map(|storage| storage.root.id).chain([head.accounts.id]);
+    let made = state.candidate.iter().flat_map(|candidate| &candidate.draft.made);
+    roots.filter(|id| *id != 0).map(|id| below(state, id)).sum::<usize>()
+        + made.map(|id| state.arena.get(*id).len()).sum::<usize>()
+}
