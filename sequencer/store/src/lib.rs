@@ -17,6 +17,7 @@ mod error;
 mod genesis;
 mod keccak;
 mod proof;
+mod read_cache;
 mod tables;
 mod trie_cache;
 mod view;
@@ -46,6 +47,7 @@ pub use trie_cache::TrieStats;
 pub use view::StateView;
 
 use db::{Db, Txn, open_error};
+use read_cache::ReadCache;
 use tables::{
     ChangedKeys, List, StoredAccount, Table, Value, block_key, encode_list, key, node_key,
 };
@@ -75,6 +77,7 @@ pub struct Store {
     db: Db,
     /// The tries of the unsafe head.
     trie: TrieCache,
+    reads: ReadCache,
     path: PathBuf,
 }
 
@@ -90,6 +93,7 @@ impl Store {
         let store = Self {
             db: Db::open(path, options)?,
             trie: TrieCache::new(options.trie_cache_bytes),
+            reads: ReadCache::new(),
             path: path.to_path_buf(),
         };
         // A file that was cut short opens well and fails at the first read.
@@ -165,7 +169,9 @@ impl Store {
         self.trie.advance(&HeadRoots { txn: &txn }, parent, block, &executed.changes)?;
         write_block(&txn, executed)?;
         write_heads(&txn, &Heads { unsafe_head: executed.block.id(), ..heads })?;
+        let reads = self.reads.commit([(header.number, &executed.changes)]);
         txn.commit()?;
+        reads.finish();
         self.trie.checkpointed(header.number);
         Ok(())
     }
@@ -211,7 +217,10 @@ impl Store {
             &txn,
             &Heads { unsafe_head: id, safe: down(heads.safe), finalized: down(heads.finalized) },
         )?;
+        // Dropped, so that nothing read before is kept.
+        let reads = self.reads.commit([]);
         txn.commit()?;
+        drop(reads);
         self.trie.reset();
         Ok(())
     }

@@ -31,49 +31,74 @@ impl StateView {
 
     /// Balance, nonce and code hash of an account.
     pub fn account(&self, address: Address) -> Result<Option<stf::Account>, StoreError> {
+        let miss = match self.store.reads.account(address, self.number) {
+            Ok(account) => return Ok(account),
+            Err(miss) => miss,
+        };
         let hashed = keccak256(address);
-        let stored: Option<StoredAccount> = self
-            .read::<Option<StoredAccount>>(
-                Table::AccountHistory,
-                Table::Accounts,
-                &[hashed.as_slice()],
-            )?
-            .flatten();
-        Ok(stored.map(|stored| stored.account))
+        let (stored, is_current) = self.read::<Option<StoredAccount>>(
+            Table::AccountHistory,
+            Table::Accounts,
+            &[hashed.as_slice()],
+        )?;
+        let account = stored.flatten().map(|stored| stored.account);
+        if is_current {
+            self.store.reads.put_account(miss, address, account, self.number);
+        }
+        Ok(account)
     }
 
     /// Value of a storage slot; zero if unset.
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, StoreError> {
-        let hashed = keccak256(address);
-        let slot = keccak256(slot.to_be_bytes::<32>());
-        let parts = [hashed.as_slice(), slot.as_slice()];
-        let value = self.read::<U256>(Table::StorageHistory, Table::Storage, &parts)?;
-        Ok(value.unwrap_or_default())
+        let miss = match self.store.reads.slot(address, slot, self.number) {
+            Ok(value) => return Ok(value),
+            Err(miss) => miss,
+        };
+        let (hashed, hashed_slot) = (keccak256(address), keccak256(slot.to_be_bytes::<32>()));
+        let parts = [hashed.as_slice(), hashed_slot.as_slice()];
+        let (value, is_current) =
+            self.read::<U256>(Table::StorageHistory, Table::Storage, &parts)?;
+        let value = value.unwrap_or_default();
+        if is_current {
+            self.store.reads.put_slot(miss, address, slot, value, self.number);
+        }
+        Ok(value)
     }
 
     /// Code by its hash.
     pub fn code(&self, hash: B256) -> Result<Bytes, StoreError> {
+        Ok(self.bytecode(hash)?.original_bytes())
+    }
+
+    /// Code by its hash, analysed for execution; that is done once.
+    pub fn bytecode(&self, hash: B256) -> Result<Bytecode, StoreError> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
-            return Ok(Bytes::new());
+            return Ok(Bytecode::default());
+        }
+        if let Some(code) = self.store.reads.code(hash) {
+            return Ok(code);
         }
         let at = key(Table::Codes, &[hash.as_slice()]);
         let code: Option<Vec<u8>> = self.store.db.read()?.get(Table::Codes, &at)?;
-        code.map(Bytes::from).ok_or(StoreError::MissingCode(hash))
+        let code = Bytecode::new_raw(code.ok_or(StoreError::MissingCode(hash))?.into());
+        self.store.reads.put_code(hash, code.clone());
+        Ok(code)
     }
 
+    /// A value, and whether it still is what the database holds of the newest block.
     fn read<V: Value>(
         &self,
         history: Table,
         current: Table,
         parts: &[&[u8]],
-    ) -> Result<Option<V>, StoreError> {
+    ) -> Result<(Option<V>, bool), StoreError> {
         let txn = self.store.db.read()?;
         let prefix = key(history, parts);
         let mut from = prefix.clone();
         from.extend_from_slice(&self.number.saturating_add(1).to_be_bytes());
         match txn.first_from::<V>(history, &from, &prefix)? {
-            Some((_, before)) => Ok(Some(before)),
-            None => txn.get(current, &key(current, parts)),
+            Some((_, before)) => Ok((Some(before), false)),
+            None => Ok((txn.get(current, &key(current, parts))?, true)),
         }
     }
 }
@@ -93,7 +118,7 @@ impl DatabaseRef for StateView {
     }
 
     fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, StoreError> {
-        Ok(Bytecode::new_raw(self.code(hash)?))
+        self.bytecode(hash)
     }
 
     fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, StoreError> {

@@ -735,6 +735,49 @@ fn what_is_not_our_database_is_refused_with_a_way_out() {
     assert!(matches!(open(&path), StoreError::Create { .. }));
 }
 
+#[test]
+fn views_hold_their_block_while_others_are_committed_and_unwound() {
+    let chain = Chain::new();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    let checked = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut checked = 0_u64;
+                    while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                        let view = chain.store.latest_state().unwrap();
+                        let number = view.number();
+                        for _ in 0..20 {
+                            let slot = view.storage(SETTER, U256::ZERO).unwrap();
+                            assert_eq!(slot, U256::from(number));
+                            let account = view.account(user(0)).unwrap().unwrap();
+                            assert_eq!(account.nonce, number);
+                            checked += 1;
+                        }
+                    }
+                    checked
+                })
+            })
+            .collect();
+        for number in 0..150 {
+            chain.block(&[], &[set(0, number, SETTER, 0, number + 1)]);
+        }
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+        readers.into_iter().map(|reader| reader.join().unwrap()).sum::<u64>()
+    });
+    assert!(checked > 0);
+    for number in [0, 70, 149, 150] {
+        let view = chain.store.state_at(number).unwrap();
+        assert_eq!(view.storage(SETTER, U256::ZERO).unwrap(), U256::from(number));
+    }
+    chain.store.unwind_to(70).unwrap();
+    let view = chain.store.latest_state().unwrap();
+    assert_eq!(view.storage(SETTER, U256::ZERO).unwrap(), U256::from(70));
+    chain.block(&[], &[set(0, 70, SETTER, 0, 7)]);
+    let view = chain.store.latest_state().unwrap();
+    assert_eq!(view.storage(SETTER, U256::ZERO).unwrap(), U256::from(7));
+}
+
 /// Where the process below writes; unset in an ordinary run.
 const CRASH_DIRECTORY: &str = "STORE_TEST_CRASH_DIRECTORY";
 
