@@ -1,5 +1,5 @@
 // viem as a black box: connect, send, deploy, call, read logs over HTTP and WebSocket, decode an OP deposit.
-// argv[2]: {"rpc","ws","chainId","privateKey","to","abi","bytecode"}
+// argv[2]: {"rpc","ws","chainId","privateKey","abi","bytecode"}
 import assert from 'node:assert/strict';
 import {
   createPublicClient, createWalletClient, defineChain, getContract, http, parseEther, webSocket,
@@ -20,25 +20,26 @@ const chain = defineChain({
 const account = privateKeyToAccount(input.privateKey);
 const client = createPublicClient({ chain, transport: http(), pollingInterval: 200 }).extend(publicActionsL2());
 const wallet = createWalletClient({ account, chain, transport: http() });
+const to = '0x000000000000000000000000000000000a11ce00';
 const done = [];
 
 assert.equal(await client.getChainId(), input.chainId);
 done.push('chain id');
 
 // A plain transfer, type 2, exactly 21,000 gas.
-assert.equal(await client.estimateGas({ account, to: input.to, value: 1n }), 21000n);
-const before = await client.getBalance({ address: input.to });
-const hash = await wallet.sendTransaction({ to: input.to, value: parseEther('0.5') });
+assert.equal(await client.estimateGas({ account, to, value: 1n }), 21000n);
+const before = await client.getBalance({ address: to });
+const hash = await wallet.sendTransaction({ to, value: parseEther('0.5') });
 const receipt = await client.waitForTransactionReceipt({ hash });
 assert.equal(receipt.status, 'success');
 assert.equal(receipt.gasUsed, 21000n);
-assert.equal(await client.getBalance({ address: input.to }) - before, parseEther('0.5'));
+assert.equal(await client.getBalance({ address: to }) - before, parseEther('0.5'));
 assert.ok(receipt.l1Fee !== null && receipt.l1Fee > 0n, 'the receipt carries the L1 fee');
 done.push('transfer');
 
 // Legacy and access-list transactions.
 for (const type of ['legacy', 'eip2930']) {
-  const h = await wallet.sendTransaction({ to: input.to, value: 1n, type });
+  const h = await wallet.sendTransaction({ to, value: 1n, type });
   const r = await client.waitForTransactionReceipt({ hash: h });
   assert.equal(r.type, type);
   assert.equal(r.status, 'success');
@@ -94,7 +95,7 @@ done.push('revert reason');
 // Multicall3, L1 fee oracle, historical state.
 const many = await client.multicall({ contracts: [{ address: contractAddress, abi: input.abi, functionName: 'value' }], allowFailure: false });
 assert.deepEqual(many, [42n]);
-assert.ok(await client.estimateL1Fee({ account, to: input.to, value: 1n }) > 0n);
+assert.ok(await client.estimateL1Fee({ account, to, value: 1n }) > 0n);
 assert.equal(await client.readContract({ address: contractAddress, abi: input.abi, functionName: 'value', blockNumber: setReceipt.blockNumber - 1n }), 0n);
 done.push('multicall, L1 fee, historical call');
 

@@ -1,39 +1,72 @@
-//! The clients people use, unmodified: cast, forge, viem, and the OpenAI library.
+//! The clients people use, unmodified: cast, forge, viem, ethers, web3.py, Hardhat, and the OpenAI library.
 
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{Dev, foundry, path, root, run_foundry, run_node};
+use crate::harness::{Dev, foundry, path, root, run_foundry, run_node, run_python};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wallets_foundry_and_openai_clients_work() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let dev = Dev::start(&dir.path().join("chain"))?;
-    let contract = build_box(dir.path())?;
+    let project = build_project(dir.path())?;
 
-    cast(&dev)?;
-    let deployed = forge_create(&dev, &contract)?;
-    cast_contract(&dev, &deployed)?;
-    forge_script(&dev, dir.path())?;
-    viem(&dev, &contract)?;
+    // Each has accounts of its own, so that they can share the chain.
+    let foundry = || -> Result<()> {
+        cast(&dev)?;
+        let deployed = forge_create(&dev, &project)?;
+        cast_contract(&dev, &deployed)?;
+        forge_script(&dev, dir.path())
+    };
+    let run = |script: &str, account: usize, contract: &Contract| -> Result<()> {
+        let input = json!({
+            "rpc": dev.ready.l2_rpc, "ws": dev.ready.l2_ws, "chainId": dev.ready.l2_chain_id,
+            "privateKey": dev.key(account), "abi": contract.abi, "bytecode": contract.bytecode,
+        });
+        let runner = if script.ends_with(".py") { run_python } else { run_node };
+        println!("{}", runner(script, &input)?);
+        Ok(())
+    };
+    let results = std::thread::scope(|scope| {
+        let threads = [
+            scope.spawn(foundry),
+            scope.spawn(|| run("viem.mjs", 4, &project.box_)),
+            scope.spawn(|| run("ethers.mjs", 5, &project.probe)),
+            scope.spawn(|| run("web3py.py", 6, &project.probe)),
+            scope.spawn(|| run("hardhat.mjs", 7, &project.probe)),
+        ];
+        threads.map(|thread| thread.join().unwrap_or_else(|_| bail!("a client's thread panicked")))
+    });
+    let failed: Vec<String> =
+        results.into_iter().filter_map(|r| r.err().map(|e| format!("{e:#}"))).collect();
+    ensure!(failed.is_empty(), "{}", failed.join("\n\n"));
+
     let model = openai(&dev)?;
     refused_by_the_economy(&dev, &model).await
 }
 
 /// A tester's own Foundry project outside the repository, with the repository's compiler.
-struct BoxProject {
+struct Project {
     root: std::path::PathBuf,
+    box_: Contract,
+    probe: Contract,
+}
+
+struct Contract {
     abi: Value,
     bytecode: String,
 }
 
-fn build_box(dir: &std::path::Path) -> Result<BoxProject> {
+fn build_project(dir: &std::path::Path) -> Result<Project> {
     let project = dir.join("own-project");
     std::fs::create_dir_all(project.join("src"))?;
     std::fs::create_dir_all(project.join("script"))?;
-    std::fs::copy(root().join("tests/data/contracts/Box.sol"), project.join("src/Box.sol"))?;
+    for source in ["Box.sol", "Probe.sol"] {
+        let from = root().join("tests/data/contracts").join(source);
+        std::fs::copy(from, project.join("src").join(source))?;
+    }
     std::fs::copy(
         root().join("tests/data/contracts/DeployBox.s.sol"),
         project.join("script/DeployBox.s.sol"),
@@ -54,13 +87,15 @@ fn build_box(dir: &std::path::Path) -> Result<BoxProject> {
         ),
     )?;
     forge_in(&project, &["build"])?;
-    let artifact: Value =
-        serde_json::from_slice(&std::fs::read(project.join("out/Box.sol/Box.json"))?)?;
-    Ok(BoxProject {
-        root: project,
-        abi: artifact["abi"].clone(),
-        bytecode: artifact["bytecode"]["object"].as_str().context("bytecode")?.to_owned(),
-    })
+    let artifact = |name: &str| -> Result<Contract> {
+        let file = project.join(format!("out/{name}.sol/{name}.json"));
+        let artifact: Value = serde_json::from_slice(&std::fs::read(file)?)?;
+        Ok(Contract {
+            abi: artifact["abi"].clone(),
+            bytecode: artifact["bytecode"]["object"].as_str().context("bytecode")?.to_owned(),
+        })
+    };
+    Ok(Project { box_: artifact("Box")?, probe: artifact("Probe")?, root: project })
 }
 
 fn forge_in(project: &std::path::Path, args: &[&str]) -> Result<String> {
@@ -109,7 +144,7 @@ fn cast(dev: &Dev) -> Result<()> {
     Ok(())
 }
 
-fn forge_create(dev: &Dev, project: &BoxProject) -> Result<String> {
+fn forge_create(dev: &Dev, project: &Project) -> Result<String> {
     let created: Value = serde_json::from_str(&forge_in(
         &project.root,
         &[
@@ -181,19 +216,6 @@ fn forge_script(dev: &Dev, dir: &std::path::Path) -> Result<()> {
     for receipt in receipts {
         ensure!(receipt["status"] == "0x1", "forge script: {receipt}");
     }
-    Ok(())
-}
-
-fn viem(dev: &Dev, contract: &BoxProject) -> Result<()> {
-    let done = run_node(
-        "viem.mjs",
-        &json!({
-            "rpc": dev.ready.l2_rpc, "ws": dev.ready.l2_ws, "chainId": dev.ready.l2_chain_id,
-            "privateKey": dev.key(4), "to": "0x000000000000000000000000000000000a11ce00",
-            "abi": contract.abi, "bytecode": contract.bytecode,
-        }),
-    )?;
-    println!("viem: {done}");
     Ok(())
 }
 

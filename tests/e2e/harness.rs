@@ -242,6 +242,24 @@ pub fn run_node(script: &str, input: &Value) -> Result<String> {
     )
 }
 
+/// Runs a Python script of `tests/clients`, with the libraries that `scripts/setup` installed.
+pub fn run_python(script: &str, input: &Value) -> Result<String> {
+    let cache = match std::env::var_os("OPENLEDGER_CACHE") {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?)
+            .join(".cache/openledger"),
+    };
+    let python = cache.join("clients-venv/bin/python");
+    ensure!(python.is_file(), "{} is missing: run ./scripts/setup", python.display());
+    checked(
+        Command::new(python)
+            .current_dir(root().join("tests/clients"))
+            .arg(script)
+            .arg(input.to_string()),
+        script,
+    )
+}
+
 fn checked(command: &mut Command, what: &str) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot run {what}"))?;
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
