@@ -20,3 +20,33 @@ sol!(
     SystemConfigContract,
     "../../contracts/artifacts/SystemConfig.json"
 );
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
+    AnchorStateRegistry,
+    "../../contracts/artifacts/AnchorStateRegistry.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
+    DisputeGameFactory,
+    "../../contracts/artifacts/DisputeGameFactory.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
+    BondVault,
+    "../../contracts/artifacts/BondVault.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
+    ProofDisputeGame,
+    "../../contracts/artifacts/ProofDisputeGame.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
+    DevnetVerifier,
+    "../../contracts/artifacts/DevnetVerifier.json"
+);

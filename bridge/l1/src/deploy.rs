@@ -1,6 +1,7 @@
-//! Puts OPEN, `SystemConfig` and `OptimismPortal` on an L1, locks the genesis supply of L2 in the
-//! portal, and hands OPEN to given accounts. All transactions go out at once with fixed nonces, so a
-//! deployment takes one or two L1 blocks.
+//! Puts OPEN, `SystemConfig`, `OptimismPortal` and the contracts of disputes on an L1, locks the
+//! genesis supply of L2 in the portal, and hands OPEN to given accounts. All transactions go out at
+//! once with fixed nonces, so a deployment takes a few L1 blocks. The first anchor, the output root
+//! of L2's genesis, follows when that is made: [`set_starting_anchor`].
 
 use alloy_eips::{BlockNumHash, BlockNumberOrTag};
 use alloy_network::{EthereumWallet, TransactionBuilder};
@@ -13,10 +14,53 @@ use primitives::SystemConfig;
 use serde_json::Value;
 use url::Url;
 
-use crate::contracts::{ISystemConfig, Open, OptimismPortal, SystemConfigContract};
+use crate::contracts::{
+    AnchorStateRegistry, BondVault, DevnetVerifier, DisputeGameFactory, IDisputeGameFactory,
+    IProofDisputeGame, ISystemConfig, Open, OptimismPortal, ProofDisputeGame, SystemConfigContract,
+};
 
 /// Multicall3's address on every chain; viem's withdrawal helpers need it on L1.
 pub const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
+
+/// Type of the games on which withdrawals count: the OP Stack's number for proof games.
+pub const GAME_TYPE: u32 = 10;
+
+/// Windows and bonds of withdrawals and disputes; times are in seconds, bonds in wei of OPEN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisputeParams {
+    /// From the proof of a withdrawal to carrying it out.
+    pub proof_maturity_delay: u64,
+    /// From the decision of a game to its finality.
+    pub finality_delay: u64,
+    pub challenge_window: u64,
+    pub prove_window: u64,
+    /// From asking for a bond to getting it.
+    pub bond_delay: u64,
+    pub proposer_bond: U256,
+    pub challenger_bond: U256,
+    /// Program that claims are proven with.
+    pub program_id: B256,
+    /// Key whose word is a proof; only on development networks.
+    pub executor: Address,
+}
+
+impl DisputeParams {
+    /// Seconds instead of days, and the word of one key instead of proofs.
+    pub fn devnet(executor: Address) -> Self {
+        let open = U256::from(10).pow(U256::from(18));
+        Self {
+            proof_maturity_delay: 4,
+            finality_delay: 2,
+            challenge_window: 4,
+            prove_window: 8,
+            bond_delay: 2,
+            proposer_bond: U256::from(10) * open,
+            challenger_bond: U256::from(10) * open,
+            program_id: keccak256("openledger stf 1"),
+            executor,
+        }
+    }
+}
 
 /// What is deployed, and for whom.
 #[derive(Clone, Debug)]
@@ -32,6 +76,7 @@ pub struct DeployParams {
     pub genesis_supply: U256,
     /// OPEN to hand out on L1, wei.
     pub grants: Vec<(Address, U256)>,
+    pub disputes: DisputeParams,
     /// Runtime code of Multicall3, set where the node allows it (anvil) and the code is missing.
     pub multicall3: Option<Bytes>,
 }
@@ -43,6 +88,12 @@ pub struct Deployment {
     pub optimism_portal: Address,
     pub system_config: Address,
     pub batch_inbox: Address,
+    pub anchor_state_registry: Address,
+    pub dispute_game_factory: Address,
+    pub bond_vault: Address,
+    pub verifier: Address,
+    /// Implementation of the games of type [`GAME_TYPE`].
+    pub dispute_game: Address,
     /// The L1 block after which L2 starts: everything above is in place in it.
     pub l1_genesis: BlockNumHash,
     /// Seconds since the Unix epoch.
@@ -87,12 +138,19 @@ pub async fn deploy(
         install(&provider, MULTICALL3, code).await?;
     }
 
+    // The contracts name each other, so each stands at the address of its place below.
     let first = provider.get_transaction_count(from).pending().await?;
     let open = from.create(first);
     let system_config = from.create(first + 1);
     let optimism_portal = from.create(first + 2);
+    let anchor_state_registry = from.create(first + 3);
+    let dispute_game_factory = from.create(first + 4);
+    let bond_vault = from.create(first + 5);
+    let verifier = from.create(first + 6);
+    let dispute_game = from.create(first + 7);
     let batch_inbox = batch_inbox(params.l2_chain_id);
     let init = init(params, optimism_portal, batch_inbox);
+    let disputes = &params.disputes;
 
     let mut steps = vec![
         Step::create(
@@ -112,6 +170,67 @@ pub async fn deploy(
                 token: open,
                 config: system_config,
                 supply: params.genesis_supply,
+                registry: anchor_state_registry,
+                maturityDelaySeconds: U256::from(disputes.proof_maturity_delay),
+            }
+            .abi_encode(),
+        ),
+        Step::create(
+            "deploy AnchorStateRegistry",
+            &AnchorStateRegistry::BYTECODE,
+            AnchorStateRegistry::constructorCall {
+                config: system_config,
+                factory: dispute_game_factory,
+                gameType: GAME_TYPE,
+                finalityDelaySeconds: U256::from(disputes.finality_delay),
+            }
+            .abi_encode(),
+        ),
+        Step::create(
+            "deploy DisputeGameFactory",
+            &DisputeGameFactory::BYTECODE,
+            DisputeGameFactory::constructorCall {
+                owner: params.owner,
+                token: open,
+                configs: vec![IDisputeGameFactory::GameConfig {
+                    gameType: GAME_TYPE,
+                    implementation: dispute_game,
+                    initBond: disputes.proposer_bond,
+                }],
+            }
+            .abi_encode(),
+        ),
+        Step::create(
+            "deploy BondVault",
+            &BondVault::BYTECODE,
+            BondVault::constructorCall {
+                token: open,
+                registry: anchor_state_registry,
+                delaySeconds: U256::from(disputes.bond_delay),
+            }
+            .abi_encode(),
+        ),
+        Step::create(
+            "deploy DevnetVerifier",
+            &DevnetVerifier::BYTECODE,
+            DevnetVerifier::constructorCall { executor_: disputes.executor }.abi_encode(),
+        ),
+        Step::create(
+            "deploy ProofDisputeGame",
+            &ProofDisputeGame::BYTECODE,
+            ProofDisputeGame::constructorCall {
+                init: IProofDisputeGame::Init {
+                    gameType: GAME_TYPE,
+                    factory: dispute_game_factory,
+                    registry: anchor_state_registry,
+                    vault: bond_vault,
+                    verifier,
+                    programId: disputes.program_id,
+                    l2ChainId: U256::from(params.l2_chain_id),
+                    challengerBond: disputes.challenger_bond,
+                    maxChallengeDuration: disputes.challenge_window,
+                    maxProveDuration: disputes.prove_window,
+                },
             }
             .abi_encode(),
         ),
@@ -152,9 +271,36 @@ pub async fn deploy(
         optimism_portal,
         system_config,
         batch_inbox,
+        anchor_state_registry,
+        dispute_game_factory,
+        bond_vault,
+        verifier,
+        dispute_game,
         l1_genesis: last,
         l1_timestamp: block.header.timestamp,
     })
+}
+
+/// Names the output root of L2's genesis as the first anchor. Games can be created from then on.
+/// Only the owner of `SystemConfig` can do this, and only once.
+pub async fn set_starting_anchor(
+    l1: Url,
+    owner: PrivateKeySigner,
+    registry: Address,
+    output_root: B256,
+    l2_block: u64,
+) -> Result<(), DeployError> {
+    let provider = ProviderBuilder::new().wallet(EthereumWallet::from(owner)).connect_http(l1);
+    let call = AnchorStateRegistry::setStartingAnchorCall {
+        root: output_root,
+        l2SequenceNumber: U256::from(l2_block),
+    };
+    let step = Step::call("set the first anchor", registry, call.abi_encode());
+    let receipt = provider.send_transaction(step.request).await?.get_receipt().await?;
+    if receipt.status() {
+        return Ok(());
+    }
+    Err(DeployError::Failed { what: step.what, hash: receipt.transaction_hash })
 }
 
 fn init(

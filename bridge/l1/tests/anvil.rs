@@ -21,8 +21,11 @@ use alloy_signer_local::PrivateKeySigner;
 use bridge_l1::{
     Batcher, BatcherConfig, Deposit, Journal, L1Addresses, L1Client, L1Error, L2Blocks,
     SourceError, Watcher,
-    contracts::SystemConfigContract,
-    deploy::{self, DeployParams, Deployment},
+    contracts::{
+        AnchorStateRegistry, DisputeGameFactory, Open, OptimismPortal, ProofDisputeGame,
+        SystemConfigContract,
+    },
+    deploy::{self, DeployParams, Deployment, DisputeParams},
     deposit,
 };
 use derive::{EncoderConfig, L1Event, Pipeline, Step, attributes, l2_block_ref, system_config_of};
@@ -114,6 +117,7 @@ impl World {
             system_config,
             genesis_supply: U256::from(1_000),
             grants: vec![(key(0).address(), U256::from(5_000_000))],
+            disputes: DisputeParams::devnet(key(12).address()),
             multicall3: None,
         };
         let deployment = deploy::deploy(anvil.url.clone(), key(12), &params).await.unwrap();
@@ -421,6 +425,49 @@ async fn deposits_and_updates_are_read_and_batches_come_back() {
 
 /// Cause: a crash after the journal was written and before anything was sent, and a node that lost
 /// its pool, look alike: signed transactions that L1 has never heard of.
+/// What is deployed fits together: a stranger proposes with a bond, the game starts from the anchor.
+#[tokio::test(flavor = "multi_thread")]
+async fn anyone_can_propose_on_a_deployment() {
+    let Some(world) = World::new().await else { return };
+    let url = world.anvil.url.clone();
+    let at = world.deployment.clone();
+    let anchor = keccak256("genesis output root");
+    let set =
+        || deploy::set_starting_anchor(url.clone(), key(12), at.anchor_state_registry, anchor, 0);
+    set().await.unwrap();
+    assert!(set().await.is_err(), "the first anchor was set twice");
+
+    let stranger =
+        ProviderBuilder::new().wallet(EthereumWallet::from(key(3))).connect_http(url.clone());
+    let portal = OptimismPortal::new(at.optimism_portal, &stranger);
+    assert_eq!(portal.anchorStateRegistry().call().await.unwrap(), at.anchor_state_registry);
+    assert_eq!(portal.disputeGameFactory().call().await.unwrap(), at.dispute_game_factory);
+    assert_eq!(portal.respectedGameType().call().await.unwrap(), deploy::GAME_TYPE);
+
+    let factory = DisputeGameFactory::new(at.dispute_game_factory, &stranger);
+    let bond = factory.initBonds(deploy::GAME_TYPE).call().await.unwrap();
+    let treasury = ProviderBuilder::new().wallet(EthereumWallet::from(key(12))).connect_http(url);
+    let open = Open::new(at.open, &treasury);
+    open.transfer(key(3).address(), bond).send().await.unwrap().get_receipt().await.unwrap();
+    let open = Open::new(at.open, &stranger);
+    open.approve(at.dispute_game_factory, bond).send().await.unwrap().get_receipt().await.unwrap();
+
+    let claim = keccak256("output root of block 10");
+    let mut extra = U256::from(10).to_be_bytes_vec();
+    extra.extend_from_slice(&u32::MAX.to_be_bytes());
+    let create = factory.create(deploy::GAME_TYPE, claim, extra.into());
+    let receipt = create.send().await.unwrap().get_receipt().await.unwrap();
+    assert!(receipt.status());
+    let listed = factory.gameAtIndex(U256::ZERO).call().await.unwrap();
+    let game = ProofDisputeGame::new(listed.proxy, &stranger);
+    assert_eq!(game.rootClaim().call().await.unwrap(), claim);
+    assert_eq!(game.startingRootHash().call().await.unwrap(), anchor);
+    assert_eq!(game.l2SequenceNumber().call().await.unwrap(), U256::from(10));
+    let registry = AnchorStateRegistry::new(at.anchor_state_registry, &stranger);
+    assert!(registry.isGameProper(listed.proxy).call().await.unwrap());
+    assert!(registry.isGameRespected(listed.proxy).call().await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_lost_on_the_way_are_sent_again() {
     let Some(world) = World::new().await else { return };

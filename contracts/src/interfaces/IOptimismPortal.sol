@@ -1,30 +1,49 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {RollupHashing} from "../libraries/RollupHashing.sol";
+import {IAnchorStateRegistry} from "./IAnchorStateRegistry.sol";
+import {IDisputeGame} from "./IDisputeGame.sol";
+import {IDisputeGameFactory} from "./IDisputeGameFactory.sol";
 import {ISystemConfig} from "./ISystemConfig.sol";
 
 /// @title IOptimismPortal
-/// @notice Where OPEN and calls enter L2. A deposit is an L1 event that derivation turns into an L2 transaction: it cannot
-/// be refused by the sequencer, and it needs no L2 balance to be included.
-/// @dev Event, payload and `depositTransaction` are the OP Stack's. OPEN is an ERC-20 on L1, so ETH is refused and OPEN is
-/// locked by `depositERC20Transaction`. Trust: the portal trusts its token, `OPEN`, to move exactly what it is asked to
-/// (checked) and not to call back.
+/// @notice Where OPEN and calls enter and leave L2. A deposit is an L1 event that derivation turns into an L2 transaction: it
+/// cannot be refused by the sequencer, and it needs no L2 balance to be included. A withdrawal is a message of
+/// `L2ToL1MessagePasser`: it is proven against an output root that somebody has proposed, and carried out once the proof is
+/// old enough and the proposal is final.
+/// @dev Functions, events and errors are the OP Stack's. OPEN is an ERC-20 on L1, so ETH is refused and OPEN is locked by
+/// `depositERC20Transaction`. Trust: the portal trusts its token, `OPEN`, to move exactly what it is asked to (checked) and
+/// not to call back; and it trusts the registry for which proposals count. It has no owner, and its code cannot change.
 interface IOptimismPortal {
+    /// @notice A proof of a withdrawal: the game proven against, and when, seconds.
+    struct ProvenWithdrawal {
+        IDisputeGame disputeGameProxy;
+        uint64 timestamp;
+    }
+
     /// @notice A deposit. `from` is the caller's address on L2, `version` is 0, and `opaqueData` packs mint (32 bytes), value
     /// (32), gas limit (8), creation flag (1) and call data.
     event TransactionDeposited(address indexed from, address indexed to, uint256 indexed version, bytes opaqueData);
     /// @notice The OPEN that L2's genesis allocates is locked.
     event GenesisSupplyLocked(address indexed from, uint256 amount);
 
+    /// @notice A withdrawal was proven.
+    event WithdrawalProven(bytes32 indexed withdrawalHash, address indexed from, address indexed to);
+    /// @notice Who proved it.
+    event WithdrawalProvenExtension1(bytes32 indexed withdrawalHash, address indexed proofSubmitter);
+    /// @notice A withdrawal was carried out; `success` says whether the call to its target succeeded.
+    event WithdrawalFinalized(bytes32 indexed withdrawalHash, bool success);
+
     /// @notice ETH has no use on L2.
     error OptimismPortal_EtherNotAccepted();
-    /// @notice A creation has no target: `to` must be zero.
+    /// @notice A creation has no target: `to` must be zero. A withdrawal may not call the portal or OPEN, which would obey it.
     error OptimismPortal_BadTarget();
     /// @notice The gas limit does not cover the deposit's calldata; `minimumGasLimit` says how much does.
     error OptimismPortal_GasLimitTooLow();
     /// @notice More than 120,000 bytes of call data.
     error OptimismPortal_CalldataTooLarge();
-    /// @notice The guardian has paused deposits that lock OPEN.
+    /// @notice The guardian has paused deposits that lock OPEN, and withdrawals.
     error OptimismPortal_Paused();
     /// @notice The token moved another amount than asked for.
     error OptimismPortal_InexactTransfer(uint256 expected, uint256 received);
@@ -35,6 +54,30 @@ interface IOptimismPortal {
     /// @notice `SystemConfig` names another portal.
     error OptimismPortal_ConfigOfAnotherPortal(address optimismPortal);
 
+    /// @notice A withdrawal is under way; another cannot be carried out from within.
+    error OptimismPortal_NoReentrancy();
+    /// @notice The game was made by another factory, or is void.
+    error OptimismPortal_ImproperDisputeGame();
+    /// @notice The game is of a type that does not count, or it has lost.
+    error OptimismPortal_InvalidDisputeGame();
+    /// @notice These are not the parts of the game's output root.
+    error OptimismPortal_InvalidOutputRootProof();
+    /// @notice The withdrawal is not in the message passer's storage. A proof that leads into a node that is none may be
+    /// refused by the decoder's `RLPInvalidEncoding` instead.
+    error OptimismPortal_InvalidMerkleProof();
+    /// @notice This submitter has not proven the withdrawal.
+    error OptimismPortal_Unproven();
+    /// @notice The proof is not younger than the game.
+    error OptimismPortal_InvalidProofTimestamp();
+    /// @notice The proof has not matured.
+    error OptimismPortal_ProofNotOldEnough();
+    /// @notice The game's claim is not final, or does not count.
+    error OptimismPortal_InvalidRootClaim();
+    /// @notice The withdrawal was carried out before.
+    error OptimismPortal_AlreadyFinalized();
+    /// @notice Tells an estimation of gas that the target's call failed for lack of it.
+    error OptimismPortal_GasEstimation();
+
     /// @notice The token locked here.
     function open() external view returns (address);
     /// @notice The rollup's parameters.
@@ -42,7 +85,7 @@ interface IOptimismPortal {
     /// @notice OPEN that L2's genesis allocates.
     function genesisSupply() external view returns (uint256);
     /// @notice OPEN locked for L2. INVARIANT: equals L2's supply plus exits under way, plus deposits not yet on L2. OPEN sent
-    /// here by a plain transfer is not counted and cannot be recovered.
+    /// here by a plain transfer is not counted and cannot be recovered, nor can an exit to this contract, to OPEN or to zero.
     function escrowed() external view returns (uint256);
     /// @notice True while the guardian's pause lasts.
     function paused() external view returns (bool);
@@ -92,4 +135,57 @@ interface IOptimismPortal {
         bytes32 r,
         bytes32 s
     ) external;
+
+    /// @notice Proves that a message was sent on L2, against the `disputeGameIndex`-th proposal, which need not be final. May
+    /// be repeated, against another game too; each submitter's last proof counts, and its age counts from then.
+    /// @param outputRootProof Parts of the proposed output root.
+    /// @param withdrawalProof Nodes of the message passer's storage trie, from the root to the withdrawal's slot.
+    function proveWithdrawalTransaction(
+        RollupHashing.Withdrawal calldata withdrawal,
+        uint256 disputeGameIndex,
+        RollupHashing.OutputRootProof calldata outputRootProof,
+        bytes[] calldata withdrawalProof
+    ) external;
+
+    /// @notice Carries out a withdrawal that the caller has proven.
+    function finalizeWithdrawalTransaction(RollupHashing.Withdrawal calldata withdrawal) external;
+
+    /// @notice Carries out a withdrawal that `proofSubmitter` has proven: pays `value` OPEN to the target, then, if there is
+    /// `data`, calls it with at least `gasLimit` gas. During the call `l2Sender` names the sender. A withdrawal is carried
+    /// out once, whatever comes of the call: if it fails, the target keeps the OPEN, and sending the message again is up to
+    /// the messenger.
+    function finalizeWithdrawalTransactionExternalProof(
+        RollupHashing.Withdrawal calldata withdrawal,
+        address proofSubmitter
+    ) external;
+
+    /// @notice Reverts with the reason why the withdrawal cannot be carried out by this submitter's proof, if there is one.
+    function checkWithdrawal(bytes32 withdrawalHash, address proofSubmitter) external view;
+    /// @notice The last proof of a withdrawal by a submitter.
+    function provenWithdrawals(bytes32 withdrawalHash, address proofSubmitter)
+        external
+        view
+        returns (IDisputeGame disputeGameProxy, uint64 timestamp);
+    /// @notice True if the withdrawal was carried out.
+    function finalizedWithdrawals(bytes32 withdrawalHash) external view returns (bool);
+    /// @notice Submitters of proofs of a withdrawal, in order, one entry per proof.
+    function proofSubmitters(bytes32 withdrawalHash, uint256 index) external view returns (address);
+    /// @notice Number of proofs of a withdrawal.
+    function numProofSubmitters(bytes32 withdrawalHash) external view returns (uint256);
+    /// @notice Sender on L2 of the withdrawal that is being carried out; `0x…dEaD` if there is none.
+    function l2Sender() external view returns (address);
+    /// @notice Time between proving and carrying out a withdrawal, seconds.
+    function proofMaturityDelaySeconds() external view returns (uint256);
+    /// @notice Time between the decision of a game and its finality, seconds.
+    function disputeGameFinalityDelaySeconds() external view returns (uint256);
+    /// @notice The type of game on which withdrawals count.
+    function respectedGameType() external view returns (uint32);
+    /// @notice Games created at or before this time, seconds, do not count.
+    function respectedGameTypeUpdatedAt() external view returns (uint64);
+    /// @notice True if the guardian has declared the game void.
+    function disputeGameBlacklist(IDisputeGame game) external view returns (bool);
+    /// @notice Makes the games.
+    function disputeGameFactory() external view returns (IDisputeGameFactory);
+    /// @notice Says which games count.
+    function anchorStateRegistry() external view returns (IAnchorStateRegistry);
 }

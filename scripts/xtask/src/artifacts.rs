@@ -16,6 +16,11 @@ const CONTRACTS: &[&str] = &[
     "OPEN",
     "OptimismPortal",
     "SystemConfig",
+    "AnchorStateRegistry",
+    "DisputeGameFactory",
+    "BondVault",
+    "ProofDisputeGame",
+    "DevnetVerifier",
     // L2 predeploys
     "L1Block",
     "GasPriceOracle",

@@ -4,6 +4,10 @@ pragma solidity ^0.8.28;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {stdJson} from "forge-std/StdJson.sol";
 
+import {IAnchorStateRegistry} from "../../../src/interfaces/IAnchorStateRegistry.sol";
+import {IBondVault} from "../../../src/interfaces/IBondVault.sol";
+import {IDisputeGame} from "../../../src/interfaces/IDisputeGame.sol";
+import {IProofDisputeGame} from "../../../src/interfaces/IProofDisputeGame.sol";
 import {ISystemConfig} from "../../../src/interfaces/ISystemConfig.sol";
 import {L1Block} from "../../../src/l2/predeploys/L1Block.sol";
 import {Predeploys} from "../../../src/libraries/Predeploys.sol";
@@ -52,7 +56,79 @@ contract RollupAccessTest is RollupTest {
             "depositERC20TransactionWithPermit(address,uint256,uint256,uint64,bool,bytes,uint256,uint8,bytes32,bytes32)"
         );
         anyone("lockGenesisSupply()");
+        anyone(
+            "proveWithdrawalTransaction((uint256,address,address,uint256,uint256,bytes),uint256,(bytes32,bytes32,bytes32,bytes32),bytes[])"
+        );
+        anyone("finalizeWithdrawalTransaction((uint256,address,address,uint256,uint256,bytes))");
+        anyone("finalizeWithdrawalTransactionExternalProof((uint256,address,address,uint256,uint256,bytes),address)");
         check("OptimismPortal", address(portal));
+    }
+
+    function test_AnchorStateRegistry() external {
+        bytes4 refusal = IAnchorStateRegistry.AnchorStateRegistry_Unauthorized.selector;
+        IDisputeGame game = propose("root", 10);
+        only("blacklistDisputeGame(address)", refusal, abi.encodeCall(registry.blacklistDisputeGame, (game)));
+        only("setRespectedGameType(uint32)", refusal, abi.encodeCall(registry.setRespectedGameType, (1)));
+        only("setStartingAnchor(bytes32,uint256)", refusal, abi.encodeCall(registry.setStartingAnchor, ("root", 1)));
+        only("updateRetirementTimestamp()", refusal, abi.encodeCall(registry.updateRetirementTimestamp, ()));
+        anyone("setAnchorState(address)");
+        check("AnchorStateRegistry", address(registry));
+    }
+
+    /// @dev The roles are different: what one may, the other may not.
+    function test_RolesAreDifferent() external {
+        vm.startPrank(owner);
+        vm.expectRevert(IAnchorStateRegistry.AnchorStateRegistry_Unauthorized.selector);
+        registry.setRespectedGameType(1);
+        vm.expectRevert(IAnchorStateRegistry.AnchorStateRegistry_Unauthorized.selector);
+        registry.updateRetirementTimestamp();
+        vm.expectRevert(abi.encodeWithSelector(ISystemConfig.SystemConfig_NotGuardian.selector, owner));
+        config.pause();
+        vm.stopPrank();
+        vm.startPrank(guardian);
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, guardian));
+        factory.setInitBond(GAME_TYPE, 0);
+        vm.expectRevert(abi.encodeWithSelector(IBondVault.BondVault_NotOwner.selector, guardian));
+        vault.hold(address(1));
+        vm.stopPrank();
+    }
+
+    function test_DisputeGameFactory() external {
+        bytes4 refusal = Ownable.OwnableUnauthorizedAccount.selector;
+        only("setImplementation(uint32,address)", refusal, abi.encodeCall(factory.setImplementation, (1, gameImpl)));
+        only("setInitBond(uint32,uint256)", refusal, abi.encodeCall(factory.setInitBond, (GAME_TYPE, 0)));
+        only("transferOwnership(address)", refusal, abi.encodeCall(factory.transferOwnership, (mallory)));
+        only("acceptOwnership()", refusal, abi.encodeCall(factory.acceptOwnership, ()));
+        only("renounceOwnership()", refusal, abi.encodeCall(factory.renounceOwnership, ()));
+        anyone("create(uint32,bytes32,bytes)");
+        check("DisputeGameFactory", address(factory));
+    }
+
+    function test_BondVault() external {
+        only("hold(address)", IBondVault.BondVault_NotOwner.selector, abi.encodeCall(vault.hold, (address(gameImpl))));
+        // Each acts on the caller's own balance.
+        anyone("deposit(uint256)");
+        anyone("unlock(address,uint256)");
+        anyone("withdraw(address,uint256)");
+        check("BondVault", address(vault));
+    }
+
+    function test_ProofDisputeGame() external {
+        only(
+            "initialize()",
+            IProofDisputeGame.ProofDisputeGame_NotFactory.selector,
+            abi.encodeCall(IDisputeGame.initialize, ())
+        );
+        anyone("challenge()");
+        anyone("prove(bytes)");
+        anyone("resolve()");
+        anyone("closeGame()");
+        anyone("claimCredit(address)");
+        check("ProofDisputeGame", address(propose("root", 10)));
+    }
+
+    function test_DevnetVerifier() external {
+        check("DevnetVerifier", address(verifier));
     }
 
     function test_OPEN() external {

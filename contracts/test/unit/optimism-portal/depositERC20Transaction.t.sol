@@ -130,7 +130,7 @@ contract DepositERC20TransactionTest is RollupTest {
         vm.expectRevert(
             abi.encodeWithSelector(IOptimismPortal.OptimismPortal_ConfigOfAnotherPortal.selector, address(portal))
         );
-        new OptimismPortal(address(open), config, 0);
+        new OptimismPortal(address(open), config, 0, registry, MATURITY);
     }
 
     /// @dev A plain transfer is no deposit.
@@ -159,7 +159,7 @@ contract DepositERC20TransactionTest is RollupTest {
     function portalFor(address token, uint256 supply) private returns (OptimismPortal) {
         address foreseen = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
         SystemConfig otherConfig = new SystemConfig(init(foreseen));
-        return new OptimismPortal(token, otherConfig, supply);
+        return new OptimismPortal(token, otherConfig, supply, registry, MATURITY);
     }
 }
 

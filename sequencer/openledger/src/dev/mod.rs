@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 use derive::L1Event;
 use l1::{
     Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
-    deploy::{DeployParams, deploy},
+    deploy::{DeployParams, DisputeParams, deploy},
 };
 use models::{ModelError, default_model_path};
 use node::{Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig};
@@ -303,6 +303,7 @@ async fn create_chain(args: &Args, l1_url: &Url) -> Result<Manifest> {
             system_config,
             genesis_supply: supply,
             grants: keys::user_keys()?.iter().map(|key| (key.address(), grant)).collect(),
+            disputes: DisputeParams::devnet(governance.address()),
             multicall3: Some(multicall3()?),
         },
     )

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IDisputeGame} from "./IDisputeGame.sol";
+import {IDisputeGameFactory} from "./IDisputeGameFactory.sol";
+import {ISystemConfig} from "./ISystemConfig.sol";
+
+/// @title IAnchorStateRegistry
+/// @notice Says which games count, and remembers the latest output root that is final: the anchor from which new games start.
+/// @dev Functions, events and errors are the OP Stack's (registry 3). Trust: the guardian of `SystemConfig` can declare games
+/// void and choose the type that counts. It can so delay withdrawals, which then have to be proven again against another
+/// game, but it cannot make a game count that its own rules did not decide. Liveness: nothing here needs the guardian; a
+/// valid proposal becomes final and the anchor moves by calls that anyone may make.
+interface IAnchorStateRegistry {
+    /// @notice The anchor moved to the claim of `game`.
+    event AnchorUpdated(IDisputeGame indexed game);
+    /// @notice The first anchor is set.
+    event StartingAnchorSet(bytes32 root, uint256 l2SequenceNumber);
+    /// @notice Withdrawals count on games of this type from now on.
+    event RespectedGameTypeSet(uint32 gameType);
+    /// @notice Games created at or before `timestamp`, seconds, do not count any more.
+    event RetirementTimestampSet(uint256 timestamp);
+    /// @notice This game does not count any more.
+    event DisputeGameBlacklisted(IDisputeGame indexed disputeGame);
+
+    /// @notice The caller is not the one who may do this.
+    error AnchorStateRegistry_Unauthorized();
+    /// @notice The game's claim is not final, or not newer than the anchor.
+    error AnchorStateRegistry_InvalidAnchorGame();
+    /// @notice The first anchor was set already.
+    error AnchorStateRegistry_AlreadyInitialized();
+    /// @notice There is no anchor yet.
+    error AnchorStateRegistry_Uninitialized();
+
+    /// @notice Sets the first anchor, the output root of L2's genesis, once; owner of `SystemConfig` only. L2's genesis is
+    /// made after the L1 contracts, whose block it names; games need an anchor, deposits do not.
+    function setStartingAnchor(bytes32 root, uint256 l2SequenceNumber) external;
+    /// @notice Moves the anchor to the claim of a valid and newer game. Anyone may call.
+    function setAnchorState(IDisputeGame game) external;
+    /// @notice Chooses the type on which withdrawals count, for games to come; guardian only.
+    function setRespectedGameType(uint32 gameType) external;
+    /// @notice Makes all games created until now void; guardian only.
+    function updateRetirementTimestamp() external;
+    /// @notice Makes a game void for good; guardian only.
+    function blacklistDisputeGame(IDisputeGame game) external;
+
+    /// @notice True if the factory made this game and the game is judged here.
+    function isGameRegistered(IDisputeGame game) external view returns (bool);
+    /// @notice True if its type counted when it was created.
+    function isGameRespected(IDisputeGame game) external view returns (bool);
+    /// @notice True if the guardian has declared it void.
+    function isGameBlacklisted(IDisputeGame game) external view returns (bool);
+    /// @notice True if it was created at or before the retirement timestamp.
+    function isGameRetired(IDisputeGame game) external view returns (bool);
+    /// @notice True if it is registered and not blacklisted or retired, and there is no pause.
+    function isGameProper(IDisputeGame game) external view returns (bool);
+    /// @notice True if it is decided.
+    function isGameResolved(IDisputeGame game) external view returns (bool);
+    /// @notice True if it was decided more than `disputeGameFinalityDelaySeconds` ago.
+    function isGameFinalized(IDisputeGame game) external view returns (bool);
+    /// @notice True if it is proper, respected, final and won by its defender: withdrawals may count on its claim.
+    function isGameClaimValid(IDisputeGame game) external view returns (bool);
+
+    /// @notice The latest final output root and its L2 block; reverts before there is one.
+    function getAnchorRoot() external view returns (bytes32 root, uint256 l2SequenceNumber);
+    /// @notice `getAnchorRoot` under its older name; all types share one anchor.
+    function anchors(uint32 gameType) external view returns (bytes32 root, uint256 l2SequenceNumber);
+    /// @notice The game whose claim the anchor is; zero if it is the first anchor.
+    function anchorGame() external view returns (IDisputeGame);
+    /// @notice The type on which withdrawals count.
+    function respectedGameType() external view returns (uint32);
+    /// @notice Games created at or before this time, seconds, are void.
+    function retirementTimestamp() external view returns (uint64);
+    /// @notice True if the guardian has declared the game void.
+    function disputeGameBlacklist(IDisputeGame game) external view returns (bool);
+    /// @notice Time between the decision of a game and its finality, seconds: the guardian's time to look at it.
+    function disputeGameFinalityDelaySeconds() external view returns (uint256);
+    /// @notice The factory whose games are judged.
+    function disputeGameFactory() external view returns (IDisputeGameFactory);
+    /// @notice Says who guardian and owner are, and whether there is a pause.
+    function systemConfig() external view returns (ISystemConfig);
+    /// @notice True while the guardian's pause lasts.
+    function paused() external view returns (bool);
+    /// @notice Form of this contract.
+    function version() external pure returns (string memory);
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IAnchorStateRegistry} from "./IAnchorStateRegistry.sol";
+
+/// @title IBondVault
+/// @notice Holds the bonds of games in OPEN, and pays them with a delay: the OP Stack's `DelayedWETH` for a token. Every
+/// account has a balance of its own; games are the accounts that matter.
+/// @dev Trust: a balance is paid where its account says, after the delay. The one exception needs two roles: what a game
+/// holds that the guardian has declared void can be taken by the owner of `SystemConfig`, to be given back by hand. It is
+/// for a game whose rules are broken; the rules themselves refund the bonds of a void game. Liveness: a pause, which
+/// expires, holds payments up.
+interface IBondVault {
+    /// @notice A payment under way. `timestamp` is when it was asked for, seconds; the delay counts from the last time.
+    struct WithdrawalRequest {
+        uint256 amount;
+        uint256 timestamp;
+    }
+
+    /// @notice `amount` was added to the balance of `account`.
+    event Deposit(address indexed account, uint256 amount);
+    /// @notice `account` asked to pay `amount` more to `recipient`.
+    event Unlock(address indexed account, address indexed recipient, uint256 amount);
+    /// @notice `account` paid `amount` to `recipient`.
+    event Withdrawal(address indexed account, address indexed recipient, uint256 amount);
+    /// @notice The balance of a void game was taken by the owner.
+    event Held(address indexed account, address indexed owner, uint256 amount);
+
+    /// @notice More than was unlocked for this recipient.
+    error BondVault_NotUnlocked(uint256 unlocked, uint256 asked);
+    /// @notice The delay lasts until `until`, seconds.
+    error BondVault_DelayNotMet(uint256 until);
+    /// @notice More than the caller's balance.
+    error BondVault_BalanceTooLow(uint256 balance, uint256 asked);
+    /// @notice The guardian has paused payments.
+    error BondVault_Paused();
+    /// @notice The caller is not the owner of `SystemConfig`.
+    error BondVault_NotOwner(address caller);
+    /// @notice Only the balance of a game that the guardian has declared void can be held.
+    error BondVault_NotVoid(address account);
+
+    /// @notice Takes `amount` OPEN of the caller, who has approved this contract, into the caller's balance.
+    function deposit(uint256 amount) external;
+    /// @notice Allows `amount` more of the caller's balance to be paid to `recipient`, after the delay.
+    function unlock(address recipient, uint256 amount) external;
+    /// @notice Pays `amount` of the caller's balance to `recipient`, for whom it was unlocked.
+    function withdraw(address recipient, uint256 amount) external;
+    /// @notice Takes the balance of a game that the guardian has declared void; owner of `SystemConfig` only.
+    function hold(address account) external;
+
+    /// @notice The token.
+    function open() external view returns (address);
+    /// @notice Time between asking for a payment and getting it, seconds.
+    function delay() external view returns (uint256);
+    /// @notice Says which games are void.
+    function anchorStateRegistry() external view returns (IAnchorStateRegistry);
+    /// @notice What an account holds, unlocked parts included.
+    function balanceOf(address account) external view returns (uint256);
+    /// @notice Sum of all balances. INVARIANT: at most what this contract holds.
+    function totalSupply() external view returns (uint256);
+    /// @notice What `account` has unlocked for `recipient`.
+    function withdrawals(address account, address recipient) external view returns (uint256 amount, uint256 timestamp);
+    /// @notice Form of this contract.
+    function version() external pure returns (string memory);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IDisputeGame} from "./IDisputeGame.sol";
+
+/// @title IDisputeGameFactory
+/// @notice Makes games and lists them. Anyone may propose an output root by creating a game with a bond in OPEN.
+/// @dev Functions, events and game ids are the OP Stack's; the bond is an ERC-20, so ETH is refused and the caller approves
+/// this contract for `initBonds(gameType)` OPEN. Trust: the owner chooses the implementations of game types for games to
+/// come; it cannot touch a game that exists. On a public network it has to be a timelock whose delay is longer than the
+/// time a withdrawal takes.
+interface IDisputeGameFactory {
+    /// @notice A game as `findLatestGames` lists it. `metadata` is the game's id: type (4 bytes), time (8), address (20).
+    struct GameSearchResult {
+        uint256 index;
+        bytes32 metadata;
+        uint64 timestamp;
+        bytes32 rootClaim;
+        bytes extraData;
+    }
+
+    /// @notice A game type as the deployment sets it.
+    struct GameConfig {
+        uint32 gameType;
+        IDisputeGame implementation;
+        uint256 initBond;
+    }
+
+    /// @notice A game was created.
+    event DisputeGameCreated(address indexed disputeProxy, uint32 indexed gameType, bytes32 indexed rootClaim);
+    /// @notice Games of this type are clones of `impl` from now on.
+    event ImplementationSet(address indexed impl, uint32 indexed gameType);
+    /// @notice Games of this type cost `newBond` OPEN from now on, wei.
+    event InitBondUpdated(uint32 indexed gameType, uint256 indexed newBond);
+
+    /// @notice There are no games of this type.
+    error NoImplementation(uint32 gameType);
+    /// @notice The same claim was made with the same arguments already.
+    error GameAlreadyExists(bytes32 uuid);
+    /// @notice Bonds are paid in OPEN; ETH is refused.
+    error IncorrectBondAmount();
+
+    /// @notice Proposes `rootClaim`. Takes `initBonds(gameType)` OPEN of the caller as a bond.
+    /// @param gameType Rules of the game.
+    /// @param rootClaim The output root.
+    /// @param extraData Arguments of the type.
+    function create(uint32 gameType, bytes32 rootClaim, bytes calldata extraData)
+        external
+        payable
+        returns (IDisputeGame proxy);
+    /// @notice Sets the implementation of a type; zero ends it. Owner only.
+    function setImplementation(uint32 gameType, IDisputeGame impl) external;
+    /// @notice Sets the bond of a type, wei; owner only.
+    function setInitBond(uint32 gameType, uint256 initBond) external;
+
+    /// @notice Number of games created.
+    function gameCount() external view returns (uint256);
+    /// @notice The game of this claim; zero if there is none.
+    function games(uint32 gameType, bytes32 rootClaim, bytes calldata extraData)
+        external
+        view
+        returns (IDisputeGame proxy, uint64 timestamp);
+    /// @notice The `index`-th game, in the order of creation.
+    function gameAtIndex(uint256 index) external view returns (uint32 gameType, uint64 timestamp, IDisputeGame proxy);
+    /// @notice Up to `n` games of a type, from index `start` downwards.
+    function findLatestGames(uint32 gameType, uint256 start, uint256 n)
+        external
+        view
+        returns (GameSearchResult[] memory);
+    /// @notice What identifies a claim: `keccak256(abi.encode(gameType, rootClaim, extraData))`.
+    function getGameUUID(uint32 gameType, bytes32 rootClaim, bytes calldata extraData) external pure returns (bytes32);
+    /// @notice Implementation of a type; zero if there is none.
+    function gameImpls(uint32 gameType) external view returns (IDisputeGame);
+    /// @notice Bond of a type, wei of OPEN.
+    function initBonds(uint32 gameType) external view returns (uint256);
+    /// @notice Form of this contract.
+    function version() external pure returns (string memory);
+}
