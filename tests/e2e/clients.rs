@@ -5,7 +5,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{Dev, foundry, path, root, run_foundry, run_node, run_python};
+use crate::{
+    coverage,
+    harness::{Dev, foundry, path, root, run_foundry, run_node, run_python},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wallets_foundry_and_openai_clients_work() -> Result<()> {
@@ -43,6 +46,7 @@ async fn wallets_foundry_and_openai_clients_work() -> Result<()> {
         results.into_iter().filter_map(|r| r.err().map(|e| format!("{e:#}"))).collect();
     ensure!(failed.is_empty(), "{}", failed.join("\n\n"));
 
+    coverage::every_method_answers(&dev).await?;
     let model = openai(&dev)?;
     refused_by_the_economy(&dev, &model).await
 }

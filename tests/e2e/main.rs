@@ -1,6 +1,7 @@
 //! End-to-end tests: the real binary, real clients, real model. Each test starts its own chain.
 
 mod clients;
+mod coverage;
 mod harness;
 mod lifecycle;
 mod rejections;
