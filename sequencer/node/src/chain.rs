@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use primitives::{Block, Header, Heads, L2BlockRef, OpReceiptEnvelope, OpTxEnvelope, RollupConfig};
 use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 use stf::{ChainSpec, ExecutedBlock, StateChanges};
-use store::{Store, StoreError};
+use store::{Store, StoreError, StoredBlock};
 use tokio::sync::broadcast;
 
 use crate::{
@@ -73,52 +73,51 @@ pub type ChangedAccounts = Vec<(Address, AccountState)>;
 /// A committed block with everything its readers need. Shared by reference.
 #[derive(Debug)]
 pub struct SealedBlock {
-    block: Block,
-    receipts: Vec<OpReceiptEnvelope>,
-    senders: Vec<Address>,
+    stored: Arc<StoredBlock>,
     fees: L1Fees,
     rlp_length: OnceLock<usize>,
 }
 
 impl SealedBlock {
-    pub fn new(block: Block, receipts: Vec<OpReceiptEnvelope>, senders: Vec<Address>) -> Self {
-        let fees = block
+    pub fn new(stored: Arc<StoredBlock>) -> Self {
+        let fees = stored
+            .block
             .body
             .transactions
             .first()
             .and_then(|attributes| L1Fees::from_attributes(attributes.input()))
             .unwrap_or_default();
-        Self { block, receipts, senders, fees, rlp_length: OnceLock::new() }
+        Self { stored, fees, rlp_length: OnceLock::new() }
     }
 
-    pub const fn block(&self) -> &Block {
-        &self.block
+    pub fn block(&self) -> &Block {
+        &self.stored.block
     }
 
-    pub const fn header(&self) -> &Header {
-        &self.block.header
+    pub fn header(&self) -> &Header {
+        &self.block().header
     }
 
-    pub const fn hash(&self) -> B256 {
-        self.block.hash
+    pub fn hash(&self) -> B256 {
+        self.block().hash
     }
 
-    pub const fn number(&self) -> u64 {
-        self.block.header.number
+    pub fn number(&self) -> u64 {
+        self.header().number
     }
 
     pub fn transactions(&self) -> &[OpTxEnvelope] {
-        &self.block.body.transactions
+        &self.block().body.transactions
     }
 
     /// One per transaction.
     pub fn receipts(&self) -> &[OpReceiptEnvelope] {
-        &self.receipts
+        &self.stored.receipts
     }
 
     /// One per transaction.
     pub fn senders(&self) -> &[Address] {
-        &self.senders
+        &self.stored.senders
     }
 
     /// The fee parameters the block ran with.
@@ -130,13 +129,20 @@ impl SealedBlock {
     pub fn rlp_length(&self) -> usize {
         *self.rlp_length.get_or_init(|| {
             let body = BlockBody {
-                transactions: self.block.body.transactions.clone(),
+                transactions: self.block().body.transactions.clone(),
                 ommers: Vec::new(),
                 withdrawals: Some(Default::default()),
             };
-            body.into_block(self.block.header.clone()).length()
+            body.into_block(self.header().clone()).length()
         })
     }
+}
+
+/// A block that is not known to be on disk yet.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    pub(crate) sealed: Arc<SealedBlock>,
+    appended: store::Appended,
 }
 
 /// The store, its heads and its newest blocks.
@@ -227,10 +233,8 @@ impl Chain {
     }
 
     fn load(&self, number: u64) -> Result<Option<Arc<SealedBlock>>, StoreError> {
-        let Some(block) = self.store.block(number)? else { return Ok(None) };
-        let receipts = self.store.receipts(number)?.unwrap_or_default();
-        let senders = self.store.senders(number)?.unwrap_or_default();
-        Ok(Some(Arc::new(SealedBlock::new(block, receipts, senders))))
+        let stored = self.store.stored_block(number)?;
+        Ok(stored.map(|stored| Arc::new(SealedBlock::new(stored))))
     }
 
     pub fn header(&self, number: u64) -> Result<Option<Header>, StoreError> {
@@ -251,19 +255,25 @@ impl Chain {
             .map(|block| block.number());
         match recent {
             Some(number) => Ok(Some(number)),
-            None => self.store.block_number(*hash),
+            None => {
+                // The store knows of a block before it is on disk.
+                let head = self.heads().unsafe_head.number;
+                Ok(self.store.block_number(*hash)?.filter(|number| *number <= head))
+            }
         }
     }
 
     /// Block number and index of an included transaction.
     pub fn transaction_location(&self, hash: &B256) -> Result<Option<(u64, usize)>, StoreError> {
-        self.store.transaction_location(*hash)
+        let head = self.heads().unsafe_head.number;
+        Ok(self.store.transaction_location(*hash)?.filter(|(number, _)| *number <= head))
     }
 
     /// A block with its L1 origin. The genesis block has no L1 attributes: its origin is where the
     /// configuration says that L2 starts.
     pub fn l2_block_ref(&self, number: u64) -> Result<Option<L2BlockRef>, StoreError> {
         let genesis = &self.rollup.genesis;
+        // Also of a block that is not on disk yet: the next one is built on it.
         let reference = self.store.l2_block_ref(number)?;
         Ok(reference.map(|reference| {
             if number == genesis.l2.number {
@@ -284,10 +294,17 @@ impl Chain {
         &self.pending
     }
 
-    /// The block in the making on top of the head, if there is one.
+    /// The block in the making, if there is one.
     pub fn pending_block(&self) -> Option<Arc<PendingBlock>> {
-        let next = self.heads().unsafe_head.number.saturating_add(1);
-        self.pending.block().filter(|block| block.number() == next && !block.is_empty())
+        let head = self.heads().unsafe_head.number;
+        self.pending.block().filter(|block| block.number() > head)
+    }
+
+    /// The block above the head that holds this transaction: the open one, or one that is sealed but not
+    /// on disk yet.
+    pub fn pending_block_with(&self, hash: &B256) -> Option<Arc<PendingBlock>> {
+        let head = self.heads().unsafe_head.number;
+        self.pending.blocks().into_iter().find(|block| block.number() > head && block.holds(hash))
     }
 
     /// The newest state there is: within the pending block, else after the head.
@@ -315,26 +332,36 @@ impl Chain {
 
     /// What the pool must know of the head.
     pub fn pool_head(&self) -> Result<Head, StoreError> {
-        let head = self.head()?;
-        Ok(Head {
-            number: head.number(),
-            base_fee: self.base_fee_after(head.number())?,
-            gas_limit: head.header().gas_limit,
-            fees: *head.fees(),
-        })
+        Ok(pool_head(&*self.head()?))
     }
 
-    /// Makes a block durable, moves the unsafe head to it and announces it. The changed accounts
-    /// are returned for the pool.
+    /// Makes a block durable, moves the unsafe head to it. The changed accounts are returned for the
+    /// pool.
     pub fn commit(
         &self,
         executed: ExecutedBlock,
     ) -> Result<(Arc<SealedBlock>, ChangedAccounts), StoreError> {
+        let (unsettled, changed) = self.append(executed)?;
+        Ok((self.settle(unsettled)?, changed))
+    }
+
+    /// Puts a block on top of the newest: the next one can be built on it, but nobody else knows of
+    /// it before [`Chain::settle`].
+    pub(crate) fn append(
+        &self,
+        executed: ExecutedBlock,
+    ) -> Result<(Unsettled, ChangedAccounts), StoreError> {
         let _writer = self.writer.lock();
-        self.store.commit(&executed)?;
         let changed = changed_accounts(&executed.changes);
-        let ExecutedBlock { block, receipts, senders, .. } = executed;
-        let sealed = Arc::new(SealedBlock::new(block, receipts, senders));
+        let appended = self.store.append(executed)?;
+        let sealed = Arc::new(SealedBlock::new(Arc::clone(&appended.block)));
+        Ok((Unsettled { sealed, appended }, changed))
+    }
+
+    /// Waits until a block is on disk and moves the unsafe head to it. Blocks come here in order.
+    pub(crate) fn settle(&self, unsettled: Unsettled) -> Result<Arc<SealedBlock>, StoreError> {
+        let Unsettled { sealed, appended } = unsettled;
+        self.store.sync(&appended)?;
         {
             let mut recent = self.recent.write();
             recent.push_back(Arc::clone(&sealed));
@@ -343,7 +370,7 @@ impl Chain {
             }
         }
         self.heads.write().unsafe_head = sealed.block().id();
-        Ok((sealed, changed))
+        Ok(sealed)
     }
 
     /// Tells subscribers of a committed block; after the pool knows of it, so that whoever hears
@@ -392,6 +419,16 @@ impl AccountReader for Chain {
             code_kind(code.original_byte_slice())
         };
         Ok(AccountState { nonce: info.nonce, balance: info.balance, code })
+    }
+}
+
+/// What the pool must know of a block it follows.
+pub(crate) fn pool_head(block: &SealedBlock) -> Head {
+    Head {
+        number: block.number(),
+        base_fee: stf::next_base_fee(block.header()),
+        gas_limit: block.header().gas_limit,
+        fees: *block.fees(),
     }
 }
 

@@ -83,7 +83,7 @@ impl OpenBlock {
             takes: !attributes.no_tx_pool,
         };
         open.publish(chain.pending());
-        chain.pending().set(Some(Arc::clone(&open.pending)));
+        chain.pending().set_open(Some(Arc::clone(&open.pending)));
         Ok(open)
     }
 

@@ -22,7 +22,7 @@ use parking_lot::{Mutex, RwLock};
 use primitives::{Block, BlockBody, Header, OpReceiptEnvelope, OpTxEnvelope};
 use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 use stf::{ExecutedBlock, StateDelta};
-use store::StoreError;
+use store::{StoreError, StoredBlock};
 use tokio::sync::oneshot;
 
 use crate::{chain::SealedBlock, fees::L1Fees};
@@ -163,6 +163,11 @@ impl PendingBlock {
         }
     }
 
+    /// Whether the block has this transaction.
+    pub fn holds(&self, hash: &B256) -> bool {
+        self.progress.read().by_hash.contains_key(hash)
+    }
+
     /// Index of a transaction in the block with what is known of it.
     pub fn transaction(&self, hash: &B256) -> Option<(usize, PendingTransaction)> {
         let (chunk, place) = {
@@ -198,7 +203,7 @@ impl PendingBlock {
             senders.push(entry.sender);
         }
         let block = Block { hash: B256::ZERO, header, body: BlockBody { transactions } };
-        SealedBlock::new(block, receipts, senders)
+        SealedBlock::new(Arc::new(StoredBlock { block, receipts, senders }))
     }
 
     /// The state after what was told so far.
@@ -288,11 +293,18 @@ impl DatabaseRef for PendingState {
 /// Where the pending block is found, and who waits for a transaction to be in it.
 #[derive(Debug, Default)]
 pub struct Pending {
-    block: RwLock<Option<Arc<PendingBlock>>>,
+    blocks: RwLock<Blocks>,
     waiters: Mutex<B256Map<Vec<Waiter>>>,
     /// Number of waiters, so that nobody locks when there is none.
     waiting: AtomicUsize,
     next_waiter: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Blocks {
+    open: Option<Arc<PendingBlock>>,
+    /// The one before, which may not be on disk yet.
+    sealed: Option<Arc<PendingBlock>>,
 }
 
 #[derive(Debug)]
@@ -311,13 +323,33 @@ pub struct Preconfirmation<'a> {
 }
 
 impl Pending {
-    /// The block in the making, if one is open.
+    /// The newest block that was opened, if any.
     pub fn block(&self) -> Option<Arc<PendingBlock>> {
-        self.block.read().clone()
+        let blocks = self.blocks.read();
+        blocks.open.as_ref().or(blocks.sealed.as_ref()).map(Arc::clone)
     }
 
-    pub(crate) fn set(&self, block: Option<Arc<PendingBlock>>) {
-        *self.block.write() = block;
+    /// That and the one before, newest first.
+    pub fn blocks(&self) -> Vec<Arc<PendingBlock>> {
+        let blocks = self.blocks.read();
+        [&blocks.open, &blocks.sealed].into_iter().flatten().map(Arc::clone).collect()
+    }
+
+    /// A block was opened, or none is open any more.
+    pub(crate) fn set_open(&self, block: Option<Arc<PendingBlock>>) {
+        self.blocks.write().open = block;
+    }
+
+    /// The open block is sealed.
+    pub(crate) fn seal(&self) {
+        let mut blocks = self.blocks.write();
+        blocks.sealed = blocks.open.take();
+    }
+
+    /// The sealed block is on disk.
+    pub(crate) fn settle(&self, number: u64) {
+        let mut blocks = self.blocks.write();
+        blocks.sealed.take_if(|block| block.number() <= number);
     }
 
     /// Waits for a transaction. Call it before the pool has the transaction.

@@ -18,17 +18,21 @@ use std::{
 
 use derive::{L1Block, L1Event};
 use primitives::{BlockNumHash, L2BlockRef, RollupConfig, SystemConfig};
-use tokio::sync::{
-    broadcast::{
-        self,
-        error::{RecvError, TryRecvError},
+use store::StoreError;
+use tokio::{
+    sync::{
+        broadcast::{
+            self,
+            error::{RecvError, TryRecvError},
+        },
+        mpsc, oneshot, watch,
     },
-    mpsc, oneshot, watch,
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    chain::{Chain, SealedBlock},
+    chain::{Chain, SealedBlock, pool_head},
     config::SequencerConfig,
     error::SequencerError,
     l1::{L1Status, L1Window, Origin, choose_origin},
@@ -56,6 +60,10 @@ pub struct Sequencer {
     l1_events: mpsc::Receiver<L1Event>,
     safe_heads: watch::Receiver<SafeHeadUpdate>,
     status: Arc<watch::Sender<L1Status>>,
+    /// The newest sealed block; it may not be on disk yet.
+    parent: Arc<SealedBlock>,
+    /// Waits until it is.
+    settling: Option<JoinHandle<Result<(), StoreError>>>,
     window: L1Window,
     /// Number of the head's origin at the start: earlier L1 blocks are of no use.
     origin_floor: u64,
@@ -99,6 +107,8 @@ impl Sequencer {
         let reference = chain.l2_block_ref(head)?.ok_or(SequencerError::MissingReference(head))?;
         Ok(Self {
             origin_floor: l1_start(&reference),
+            parent: chain.head()?,
+            settling: None,
             chain,
             pool,
             config,
@@ -140,9 +150,13 @@ impl Sequencer {
                 () = shutdown.cancelled() => {
                     // What was promised is kept, if before its time.
                     if let Some(open) = open.filter(|open| open.block.included() > 0) {
-                        self.seal(open)?;
+                        self.seal(open).await?;
                     }
-                    return Ok(());
+                    return self.settled().await;
+                }
+                settled = settled(&mut self.settling), if self.settling.is_some() => {
+                    self.settling = None;
+                    settled?;
                 }
                 changed = self.safe_heads.changed(), if watch_safe => match changed {
                     Ok(()) => self.follow_safe_head()?,
@@ -161,7 +175,7 @@ impl Sequencer {
                 }
                 () = tokio::time::sleep(wait) => {
                     if let Some(open) = open.take() {
-                        self.seal(open)?;
+                        self.seal(open).await?;
                     }
                 }
                 // What the pool says while the block is full is in the pool when the next one opens.
@@ -186,8 +200,8 @@ impl Sequencer {
         let Some(slot) = self.next_slot()? else { return Ok(None) };
         let started = Instant::now();
         let rollup = self.chain.rollup();
-        let parent = self.chain.head()?;
-        let system_config = system_config_at(rollup, &parent)?;
+        let parent = &self.parent;
+        let system_config = system_config_at(rollup, parent)?;
         let mut attributes = derive::attributes(
             rollup,
             &system_config,
@@ -198,7 +212,7 @@ impl Sequencer {
         )?;
         attributes.no_tx_pool = slot.empty;
         let mut block =
-            OpenBlock::open(&self.chain, &parent, &attributes, self.config.block_da_bytes_max)?;
+            OpenBlock::open(&self.chain, parent, &attributes, self.config.block_da_bytes_max)?;
         if !slot.empty {
             self.pool.best().for_each(|transaction| block.push(transaction));
         }
@@ -223,7 +237,7 @@ impl Sequencer {
             slot.origin.hash == open.slot.origin.hash && slot.empty == open.slot.empty
         });
         if !same {
-            self.chain.pending().set(None);
+            self.chain.pending().set_open(None);
         }
         Ok(same.then_some(open))
     }
@@ -271,11 +285,7 @@ impl Sequencer {
     /// What to build next; `None` while L1 must be heard first.
     fn next_slot(&self) -> Result<Option<Slot>, SequencerError> {
         let rollup = self.chain.rollup();
-        let head = self.chain.heads().unsafe_head;
-        let parent = self
-            .chain
-            .l2_block_ref(head.number)?
-            .ok_or(SequencerError::MissingReference(head.number))?;
+        let parent = self.parent_reference()?;
         let timestamp = parent.timestamp.saturating_add(rollup.block_time);
         let current = parent.l1_origin;
         let Some(known) = self.window.get(current.number) else { return Ok(None) };
@@ -313,6 +323,11 @@ impl Sequencer {
         }
     }
 
+    fn parent_reference(&self) -> Result<L2BlockRef, SequencerError> {
+        let number = self.parent.number();
+        self.chain.l2_block_ref(number)?.ok_or(SequencerError::MissingReference(number))
+    }
+
     fn hear_l1(&mut self, event: L1Event, open: Option<&Open>) -> Result<(), SequencerError> {
         self.heard_l1 = Instant::now();
         match event {
@@ -325,12 +340,7 @@ impl Sequencer {
                 self.status.send_modify(|status| status.head = reference);
             }
             L1Event::Reorg { common } => {
-                let head = self.chain.heads().unsafe_head.number;
-                let origin = self
-                    .chain
-                    .l2_block_ref(head)?
-                    .ok_or(SequencerError::MissingReference(head))?
-                    .l1_origin;
+                let origin = self.parent_reference()?.l1_origin;
                 let promised = open.filter(|open| open.block.included() > 0);
                 let origin = promised.map_or(origin, |open| BlockNumHash {
                     number: open.slot.origin.number,
@@ -378,39 +388,69 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Seals a block: makes it durable, tells the pool, announces it.
-    fn seal(&mut self, open: Open) -> Result<(), SequencerError> {
+    /// Seals a block. While another thread waits until it is on disk and announces it then, the next
+    /// one is opened.
+    async fn seal(&mut self, open: Open) -> Result<(), SequencerError> {
         let started = Instant::now();
         let Open { slot, block, .. } = open;
         let included = block.included();
         let executed = block.seal(&self.chain)?;
         let rooted = started.elapsed();
-        let (sealed, changed) = self.chain.commit(executed)?;
-        self.pool.on_block(self.chain.pool_head()?, changed);
+        // One block at a time is on its way to the disk.
+        self.settled().await?;
+        let (unsettled, changed) = self.chain.append(executed)?;
+        self.chain.pending().seal();
+        let sealed = Arc::clone(&unsettled.sealed);
+        self.pool.on_block(pool_head(&sealed), changed);
         if sealed.number() % 64 == 0 {
             self.pool.expire(Instant::now());
         }
-
-        let header = sealed.header();
-        metrics::counter!("sequencer_blocks_total").increment(1);
-        metrics::counter!("sequencer_transactions_total").increment(included as u64);
-        metrics::histogram!("sequencer_seal_seconds").record(started.elapsed().as_secs_f64());
-        metrics::gauge!("chain_unsafe_number").set(header.number as f64);
+        let origin = slot.origin.block_ref();
         tracing::info!(
-            number = header.number,
+            number = sealed.number(),
             txs = sealed.transactions().len(),
-            gas = header.gas_used,
+            gas = sealed.header().gas_used,
             roots_ms = rooted.as_millis() as u64,
             seal_ms = started.elapsed().as_millis() as u64,
-            origin = slot.origin.number,
+            origin = origin.number,
             hash = %sealed.hash(),
             "block"
         );
-        self.chain.announce(sealed);
-        let origin = slot.origin.block_ref();
+        metrics::counter!("sequencer_blocks_total").increment(1);
+        metrics::counter!("sequencer_transactions_total").increment(included as u64);
+        metrics::histogram!("sequencer_seal_seconds").record(started.elapsed().as_secs_f64());
+        self.parent = sealed;
         self.window.prune_below(origin.number);
-        self.status.send_modify(|status| status.current = origin);
+        let (chain, status) = (Arc::clone(&self.chain), Arc::clone(&self.status));
+        self.settling = Some(tokio::task::spawn_blocking(move || {
+            let sealed = chain.settle(unsettled)?;
+            let number = sealed.number();
+            metrics::histogram!("sequencer_durable_seconds")
+                .record(started.elapsed().as_secs_f64());
+            metrics::gauge!("chain_unsafe_number").set(number as f64);
+            status.send_modify(|status| status.current = origin);
+            chain.pending().settle(number);
+            chain.announce(sealed);
+            Ok(())
+        }));
         Ok(())
+    }
+
+    /// Waits until the newest sealed block is on disk and announced.
+    async fn settled(&mut self) -> Result<(), SequencerError> {
+        let result = settled(&mut self.settling).await;
+        self.settling = None;
+        result
+    }
+}
+
+/// The end of a wait for the disk; at once if there is none.
+async fn settled(
+    settling: &mut Option<JoinHandle<Result<(), StoreError>>>,
+) -> Result<(), SequencerError> {
+    match settling {
+        Some(settling) => Ok(settling.await.map_err(|_| SequencerError::BuilderPanicked)??),
+        None => Ok(()),
     }
 }
 

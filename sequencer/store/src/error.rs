@@ -39,6 +39,27 @@ pub enum StoreError {
     Uninitialised,
     #[error("the disk is full or the database reached its size limit; free space and start again")]
     Full,
+    #[error("the block log in {path} cannot be written or read: {source}")]
+    Log { path: PathBuf, source: std::io::Error },
+    #[error(
+        "the block log is damaged: record {record} at byte {offset} of {path} was on disk and is not \
+         what was written; restore a copy, or delete the directory to sync again"
+    )]
+    LogDamaged { path: PathBuf, offset: u64, record: u64 },
+    #[error(
+        "records {from} to {to} of the block log in {path} are missing; restore a copy, or delete the \
+         directory to sync again"
+    )]
+    LogMissing { path: PathBuf, from: u64, to: u64 },
+    #[error(
+        "record {record} of the block log does not continue the chain in the database ({reason}); \
+         restore a copy, or delete the directory to sync again"
+    )]
+    LogForeign { record: u64, reason: String },
+    #[error("an earlier write to the block log failed; start again to see what is on disk")]
+    LogFailed,
+    #[error("the database cannot follow the block log: {0}")]
+    Checkpoint(String),
     #[error("the database failed: {0}")]
     Database(libmdbx::Error),
     #[error("entry {key} of table {table} is malformed; the database is damaged")]

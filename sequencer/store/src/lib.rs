@@ -1,23 +1,32 @@
 //! Where the chain lives: blocks, receipts, state with its whole history, tries and heads in one MDBX
-//! environment. A block is committed in one MDBX transaction, so a crash leaves either all of it or
-//! nothing. State is keyed by hashed address and hashed slot, as the trie is; the state after any
-//! block is read through the history of what later blocks changed.
+//! environment, and before it the block log. A block is durable when its record in the log is synced:
+//! one append and one sync. A checkpoint brings several blocks into the database at once, in one
+//! transaction, behind the log; until then they are read from memory ([`overlay`]). A start takes the
+//! last checkpoint and the log, so a crash leaves either all of a block or nothing. State is keyed by
+//! hashed address and hashed slot, as the trie is; the state after any block is read through the history
+//! of what later blocks changed.
 //!
 //! * [`Store::open`], then [`Store::init_genesis`]; both refuse what is not this chain.
 //! * [`Store::latest_state`] and [`Store::head_roots`] are what block building needs of the head,
-//!   [`Store::commit`] puts the block there, [`Store::unwind_to`] takes blocks away again.
+//!   [`Store::commit`] puts the block there ([`Store::append`] and [`Store::sync`] in one),
+//!   [`Store::unwind_to`] takes blocks away again.
 //! * The head's tries stay in memory between blocks, up to [`StoreOptions::trie_cache_bytes`].
 //! * [`Store::state_at`] and [`Store::proof`] serve readers of any block.
 //! * `journal_*` keeps small durable records of other parts, such as what was sent to L1.
 //!
 //! Bytes on disk: `docs/formats/store.md`.
 
+mod checkpoint;
 mod db;
 mod error;
+pub mod failpoint;
 mod genesis;
 mod keccak;
+mod log;
+mod overlay;
 mod proof;
 mod read_cache;
+mod record;
 mod tables;
 mod trie_cache;
 mod view;
@@ -33,20 +42,25 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use libmdbx::{RO, RW};
 use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
+use parking_lot::Mutex;
 use primitives::{Block, BlockBody, GenesisL2, Header, Heads, L2BlockRef};
 use stf::{
-    ExecutedBlock, StateChanges, StateRootOutcome, StateRootProvider, TrieReader,
+    ExecutedBlock, StateChanges, StateRootOutcome, StateRootProvider, TrieReader, compute_roots,
     trie::{NodeReader, TrieError, TrieId},
 };
 
 pub use db::Entry;
 pub use error::StoreError;
 pub use genesis::genesis_header;
+pub use overlay::StoredBlock;
 pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
 pub use trie_cache::TrieStats;
 pub use view::StateView;
 
+use checkpoint::Checkpoints;
 use db::{Db, Txn, open_error};
+use log::{BlockLog, Kind, Opened, SyncPoint};
+use overlay::{Overlay, Recent, TipRoots};
 use read_cache::ReadCache;
 use tables::{
     ChangedKeys, List, StoredAccount, Table, Value, block_key, encode_list, key, node_key,
@@ -54,7 +68,7 @@ use tables::{
 use trie_cache::TrieCache;
 
 /// Grows with each change of the layout.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -64,20 +78,52 @@ pub struct StoreOptions {
     pub durable: bool,
     /// Bytes of trie nodes to keep in memory; what is not on disk yet is kept in any case.
     pub trie_cache_bytes: usize,
+    /// Blocks that the log holds and the database does not, from which a checkpoint is made.
+    pub checkpoint_blocks: usize,
+    /// Bytes of their records, from which a checkpoint is made.
+    pub checkpoint_bytes: usize,
+    /// Blocks that may wait for a checkpoint; with more a commit waits.
+    pub lag_blocks_max: usize,
+    /// Bytes of their records that may wait for a checkpoint.
+    pub lag_bytes_max: usize,
+    /// Bytes of a file of the log, after which a new one is begun.
+    pub log_segment_bytes: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { durable: true, trie_cache_bytes: 1 << 30 }
+        Self {
+            durable: true,
+            trie_cache_bytes: 1 << 30,
+            checkpoint_blocks: 16,
+            checkpoint_bytes: 16 << 20,
+            lag_blocks_max: 256,
+            lag_bytes_max: 128 << 20,
+            log_segment_bytes: 16 << 20,
+        }
     }
+}
+
+/// A block in the log whose record is not synced yet.
+#[derive(Debug)]
+pub struct Appended {
+    /// The block as it is kept, for whoever serves it.
+    pub block: Arc<StoredBlock>,
+    point: SyncPoint,
 }
 
 /// The chain on disk. Readers never wait for the writer.
 pub struct Store {
-    db: Db,
-    /// The tries of the unsafe head.
-    trie: TrieCache,
-    reads: ReadCache,
+    /// Ends its thread before the database is closed.
+    checkpoints: Checkpoints,
+    db: Arc<Db>,
+    /// The tries of the tip.
+    trie: Arc<TrieCache>,
+    overlay: Arc<Overlay>,
+    log: Arc<Mutex<BlockLog>>,
+    /// Bytes of a torn record that opening cut off the log's end.
+    log_cut: u64,
+    reads: Arc<ReadCache>,
     path: PathBuf,
 }
 
@@ -88,29 +134,115 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens or creates the store in a directory; only one process may have it open.
+    /// Opens or creates the store in a directory; only one process may have it open. What the log holds
+    /// beyond the last checkpoint is read back.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
-        let store = Self {
-            db: Db::open(path, options)?,
-            trie: TrieCache::new(options.trie_cache_bytes),
-            reads: ReadCache::new(),
-            path: path.to_path_buf(),
-        };
+        let db = Arc::new(Db::open(path, options)?);
         // A file that was cut short opens well and fails at the first read.
-        let schema = store.schema().map_err(|error| match error {
+        let schema = schema(&db).map_err(|error| match error {
             StoreError::Database(source) => open_error(path, source),
             error => error,
         })?;
-        match schema {
-            Some(found) if found != u64::from(SCHEMA) => {
-                Err(StoreError::Schema { path: store.path, found, expected: SCHEMA })
-            }
-            _ => Ok(Arc::new(store)),
+        if let Some(found) = schema.filter(|found| *found != u64::from(SCHEMA)) {
+            return Err(StoreError::Schema { path: path.to_path_buf(), found, expected: SCHEMA });
         }
+        let overlay = Arc::new(Overlay::default());
+        let mut checkpointed = 0;
+        if schema.is_some() {
+            let txn = db.read()?;
+            let heads = heads(&txn)?;
+            checkpointed = log_position(&txn)?;
+            overlay.start(heads, header_entry(&txn, heads.unsafe_head.number)?.1.state_root);
+        }
+        let Opened { log, records, cut } =
+            BlockLog::open(path, options.durable, options.log_segment_bytes, checkpointed)?;
+        if cut > 0 {
+            tracing::warn!(bytes = cut, "the block log ended in a torn record: cut off");
+        }
+        let log = Arc::new(Mutex::new(log));
+        let trie = Arc::new(TrieCache::new(options.trie_cache_bytes));
+        let reads = Arc::new(ReadCache::new());
+        let store = Self {
+            checkpoints: Checkpoints::start(
+                Arc::clone(&db),
+                Arc::clone(&overlay),
+                Arc::clone(&log),
+                (Arc::clone(&trie), Arc::clone(&reads)),
+                options,
+            )?,
+            db,
+            trie,
+            reads,
+            overlay,
+            log,
+            log_cut: cut,
+            path: path.to_path_buf(),
+        };
+        for record in records.into_iter().filter(|record| record.sequence > checkpointed) {
+            store.replay(&record)?;
+        }
+        store.checkpoints.notify();
+        Ok(Arc::new(store))
     }
 
-    fn schema(&self) -> Result<Option<u64>, StoreError> {
-        self.db.read()?.get(Table::Meta, &key(Table::Meta, &[b"schema"]))
+    /// Bytes of a torn record that opening cut off the log's end: something that was never
+    /// acknowledged.
+    pub const fn log_cut(&self) -> u64 {
+        self.log_cut
+    }
+
+    /// The newest block in the database; later ones are in the log.
+    pub fn checkpoint(&self) -> u64 {
+        self.overlay.checkpoint()
+    }
+
+    /// Waits until the database holds every durable block.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.checkpoints.reach(self.heads()?.unsafe_head.number)
+    }
+
+    /// Does again what a record says.
+    fn replay(&self, record: &log::Record) -> Result<(), StoreError> {
+        let sequence = record.sequence;
+        let foreign =
+            |reason: &str| StoreError::LogForeign { record: sequence, reason: reason.to_owned() };
+        match record.kind {
+            Kind::Block => {
+                let (tip, _) = self.overlay.tip().map_err(|_| foreign("there is no genesis"))?;
+                let read = record::decode_block(&record.payload)
+                    .ok_or_else(|| foreign("the block is malformed"))?;
+                if read.block.header.parent_hash != tip.hash {
+                    return Err(foreign("the block does not follow the one before"));
+                }
+                let blocks = self.overlay.snapshot();
+                let txn = self.db.read()?;
+                let roots = compute_roots(
+                    &TipRoots { blocks, below: HeadRoots { txn: &txn } },
+                    &read.changes,
+                )?;
+                if roots.state_root != read.block.header.state_root {
+                    return Err(foreign("the state root is another"));
+                }
+                let record::BlockRecord { block, receipts, senders, changes } = read;
+                let id = block.id();
+                let executed = ExecutedBlock { block, receipts, senders, changes, roots };
+                self.overlay.push(Recent::new(executed, sequence, record.payload.len()));
+                self.overlay.set_heads(|heads| heads.unsafe_head = id)
+            }
+            Kind::Unwind => {
+                let number = Value::decode(&record.payload)
+                    .ok_or_else(|| foreign("the number of a block is malformed"))?;
+                self.unwind_logged(number, sequence)
+            }
+            Kind::Heads => {
+                let (safe, finalized) = record::decode_heads(&record.payload)
+                    .ok_or_else(|| foreign("the heads are malformed"))?;
+                self.overlay.set_heads(|heads| {
+                    heads.safe = safe;
+                    heads.finalized = finalized;
+                })
+            }
+        }
     }
 
     /// Writes the genesis block and state into an empty store; in a store that holds this chain
@@ -144,40 +276,106 @@ impl Store {
             changes,
             roots,
         };
-        write_block(&txn, &executed)?;
         let id = executed.block.id();
-        write_heads(&txn, &Heads { unsafe_head: id, safe: id, finalized: id })?;
+        let heads = Heads { unsafe_head: id, safe: id, finalized: id };
+        let position = self.log.lock().last();
+        write_blocks(&txn, &[Arc::new(Recent::new(executed, position, 0))])?;
+        write_heads(&txn, &heads)?;
+        write_log_position(&txn, position)?;
         txn.commit()?;
+        self.overlay.start(heads, header.state_root);
         Ok(header)
     }
 
-    /// Commits a block on top of the head: block, receipts, state, history, tries and the new unsafe
-    /// head, all or nothing, durable when this returns.
+    /// Commits a block on top of the head, all of it or nothing, durable when this returns.
     pub fn commit(&self, executed: &ExecutedBlock) -> Result<(), StoreError> {
-        let txn = self.db.write()?;
-        let heads = heads(&txn)?;
-        let header = &executed.block.header;
-        if header.parent_hash != heads.unsafe_head.hash {
+        let appended = self.append(executed.clone())?;
+        self.sync(&appended)
+    }
+
+    /// Puts a block on top of the newest one: the next can be built on it at once, and it is the head
+    /// once [`Store::sync`] was called. Waits while too many blocks wait for a checkpoint.
+    pub fn append(&self, executed: ExecutedBlock) -> Result<Appended, StoreError> {
+        let failed = |source| StoreError::Log { path: self.path.clone(), source };
+        failpoint::pass("block-executed").map_err(failed)?;
+        self.checkpoints.admit()?;
+        let ExecutedBlock { block, receipts, senders, changes, .. } = &executed;
+        let payload = record::encode_block(block, receipts, senders, changes);
+        let mut log = self.log.lock();
+        let parent = self.overlay.tip()?;
+        if block.header.parent_hash != parent.0.hash {
             return Err(StoreError::NotOnHead {
-                block: header.number,
-                head: heads.unsafe_head.number,
+                block: block.header.number,
+                head: parent.0.number,
             });
         }
-        let parent =
-            (heads.unsafe_head, header_entry(&txn, heads.unsafe_head.number)?.1.state_root);
-        let block = (executed.block.id(), header.state_root);
-        self.trie.advance(&HeadRoots { txn: &txn }, parent, block, &executed.changes)?;
-        write_block(&txn, executed)?;
-        write_heads(&txn, &Heads { unsafe_head: executed.block.id(), ..heads })?;
-        let reads = self.reads.commit([(header.number, &executed.changes)]);
-        txn.commit()?;
-        reads.finish();
-        self.trie.checkpointed(header.number);
-        Ok(())
+        let blocks = self.overlay.snapshot();
+        let txn = self.db.read()?;
+        let reader = TipRoots { blocks, below: HeadRoots { txn: &txn } };
+        self.trie.advance(&reader, parent, (block.id(), block.header.state_root), changes)?;
+        drop(reader);
+        let point = log.append(Kind::Block, &payload)?;
+        let recent = self.overlay.push(Recent::new(executed, point.sequence, payload.len()));
+        Ok(Appended { block: Arc::clone(&recent.shared), point })
+    }
+
+    /// Waits until a block is on disk, with all before it, and moves the unsafe head to it. One sync
+    /// serves every block that was appended before; the last is enough to name.
+    pub fn sync(&self, appended: &Appended) -> Result<(), StoreError> {
+        if let Err(error) = appended.point.sync() {
+            self.log.lock().fail();
+            return Err(error);
+        }
+        self.log.lock().synced(appended.point.sequence);
+        let id = appended.block.block.id();
+        self.overlay.set_heads(|heads| {
+            if heads.unsafe_head.number < id.number {
+                heads.unsafe_head = id;
+            }
+        })?;
+        self.checkpoints.notify();
+        failpoint::pass("block-durable")
+            .map_err(|source| StoreError::Log { path: self.path.clone(), source })
     }
 
     /// Removes every block above `number` and restores the state after it. Heads above move down.
     pub fn unwind_to(&self, number: u64) -> Result<(), StoreError> {
+        let sequence = {
+            let mut log = self.log.lock();
+            if number > self.overlay.tip()?.0.number {
+                return Err(StoreError::MissingBlock(number));
+            }
+            let point = log.append(Kind::Unwind, &number.encode())?;
+            if let Err(error) = point.sync() {
+                log.fail();
+                return Err(error);
+            }
+            log.synced(point.sequence);
+            point.sequence
+        };
+        failpoint::pass("unwind-logged")
+            .map_err(|source| StoreError::Log { path: self.path.clone(), source })?;
+        self.unwind_logged(number, sequence)
+    }
+
+    /// Does what the record `sequence` says: the blocks above `number` go.
+    fn unwind_logged(&self, number: u64, sequence: u64) -> Result<(), StoreError> {
+        let paused = self.checkpoints.pause();
+        if number < self.overlay.checkpoint() {
+            self.unwind_database(number, sequence)?;
+            failpoint::pass("unwind-committed").map_err(|_| StoreError::Full)?;
+        }
+        let header = self.header(number)?.ok_or(StoreError::MissingBlock(number))?;
+        let hash = self.block_hash(number)?.ok_or(StoreError::MissingBlock(number))?;
+        self.overlay.truncate(number, BlockNumHash { number, hash }, header.state_root);
+        drop(paused);
+        self.checkpoints.lower(number);
+        self.trie.reset();
+        Ok(())
+    }
+
+    /// Takes blocks out of the database; everything above its newest block is gone, too.
+    fn unwind_database(&self, number: u64, sequence: u64) -> Result<(), StoreError> {
         let txn = self.db.write()?;
         let heads = heads(&txn)?;
         let target = header_entry(&txn, number)?;
@@ -189,7 +387,7 @@ impl Store {
                 key: format!("{number}"),
             });
         }
-        write_trie(&txn, &roots)?;
+        write_trie(&txn, &roots.updates)?;
         for (hashed, change) in &changes {
             let at = key(Table::Accounts, &[hashed.as_slice()]);
             match change.account.unwrap_or_default() {
@@ -211,31 +409,28 @@ impl Store {
         for block in number.saturating_add(1)..=heads.unsafe_head.number {
             remove_block(&txn, block)?;
         }
-        let id = BlockNumHash { number, hash: target.0 };
-        let down = |head: BlockNumHash| if head.number > number { id } else { head };
-        write_heads(
-            &txn,
-            &Heads { unsafe_head: id, safe: down(heads.safe), finalized: down(heads.finalized) },
-        )?;
+        let target = BlockNumHash { number, hash: target.0 };
+        write_heads(&txn, &overlay::lowered(heads, target))?;
+        write_log_position(&txn, sequence)?;
         // Dropped, so that nothing read before is kept.
         let reads = self.reads.commit([]);
         txn.commit()?;
         drop(reads);
-        self.trie.reset();
         Ok(())
     }
 
-    /// The three heads.
+    /// The three heads; the unsafe one is the newest durable block.
     pub fn heads(&self) -> Result<Heads, StoreError> {
-        heads(&self.db.read()?)
+        self.overlay.heads()
     }
 
-    /// Moves the safe head to a block of this chain.
+    /// Moves the safe head to a block of this chain. On disk with the next block at the latest: what is
+    /// safe can be derived again.
     pub fn set_safe(&self, safe: BlockNumHash) -> Result<(), StoreError> {
         self.move_head(safe, |heads| heads.safe = safe)
     }
 
-    /// Moves the finalized head to a block of this chain.
+    /// Moves the finalized head to a block of this chain, as [`Store::set_safe`] does.
     pub fn set_finalized(&self, finalized: BlockNumHash) -> Result<(), StoreError> {
         self.move_head(finalized, |heads| heads.finalized = finalized)
     }
@@ -245,34 +440,49 @@ impl Store {
         to: BlockNumHash,
         change: impl FnOnce(&mut Heads),
     ) -> Result<(), StoreError> {
-        let txn = self.db.write()?;
-        let (stored, _) = header_entry(&txn, to.number)?;
+        let mut log = self.log.lock();
+        let stored = self.block_hash(to.number)?.ok_or(StoreError::MissingBlock(to.number))?;
         if stored != to.hash {
             return Err(StoreError::OtherBlock { number: to.number, stored, given: to.hash });
         }
-        let mut heads = heads(&txn)?;
+        let mut heads = self.overlay.heads()?;
         change(&mut heads);
-        write_heads(&txn, &heads)?;
-        txn.commit()
+        log.append(Kind::Heads, &record::encode_heads(heads.safe, heads.finalized))?;
+        self.overlay.set_heads(|now| {
+            now.safe = heads.safe;
+            now.finalized = heads.finalized;
+        })
     }
 
     pub fn header(&self, number: u64) -> Result<Option<Header>, StoreError> {
+        if let Some(recent) = self.overlay.block(number) {
+            return Ok(Some(recent.shared.block.header.clone()));
+        }
         let at = block_key(Table::Headers, number);
         Ok(self.db.read()?.get::<(B256, Header)>(Table::Headers, &at)?.map(|(_, header)| header))
     }
 
     /// Hash of the block with this number.
     pub fn block_hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
+        if let Some(recent) = self.overlay.block(number) {
+            return Ok(Some(recent.shared.block.hash));
+        }
         let at = block_key(Table::Headers, number);
         Ok(self.db.read()?.get::<(B256, Header)>(Table::Headers, &at)?.map(|(hash, _)| hash))
     }
 
     /// Number of the block with this hash.
     pub fn block_number(&self, hash: B256) -> Result<Option<u64>, StoreError> {
-        self.db.read()?.get(Table::Numbers, &key(Table::Numbers, &[hash.as_slice()]))
+        match self.overlay.number_of(&hash) {
+            Some(number) => Ok(Some(number)),
+            None => self.db.read()?.get(Table::Numbers, &key(Table::Numbers, &[hash.as_slice()])),
+        }
     }
 
     pub fn block(&self, number: u64) -> Result<Option<Block>, StoreError> {
+        if let Some(recent) = self.overlay.block(number) {
+            return Ok(Some(recent.shared.block.clone()));
+        }
         let txn = self.db.read()?;
         let entry =
             txn.get::<(B256, Header)>(Table::Headers, &block_key(Table::Headers, number))?;
@@ -284,8 +494,22 @@ impl Store {
         Ok(Some(Block { hash, header, body: BlockBody { transactions } }))
     }
 
+    /// A block with its receipts and senders.
+    pub fn stored_block(&self, number: u64) -> Result<Option<Arc<StoredBlock>>, StoreError> {
+        if let Some(recent) = self.overlay.block(number) {
+            return Ok(Some(Arc::clone(&recent.shared)));
+        }
+        let Some(block) = self.block(number)? else { return Ok(None) };
+        let receipts = self.receipts(number)?.unwrap_or_default();
+        let senders = self.senders(number)?.unwrap_or_default();
+        Ok(Some(Arc::new(StoredBlock { block, receipts, senders })))
+    }
+
     /// Receipts of a block, one per transaction.
     pub fn receipts(&self, number: u64) -> Result<Option<Vec<OpReceiptEnvelope>>, StoreError> {
+        if let Some(recent) = self.overlay.block(number) {
+            return Ok(Some(recent.shared.receipts.clone()));
+        }
         let at = block_key(Table::Receipts, number);
         let list = self.db.read()?.get::<List<OpReceiptEnvelope>>(Table::Receipts, &at)?;
         Ok(list.map(|list| list.0))
@@ -293,11 +517,17 @@ impl Store {
 
     /// Senders of a block's transactions.
     pub fn senders(&self, number: u64) -> Result<Option<Vec<Address>>, StoreError> {
+        if let Some(recent) = self.overlay.block(number) {
+            return Ok(Some(recent.shared.senders.clone()));
+        }
         self.db.read()?.get(Table::Senders, &block_key(Table::Senders, number))
     }
 
     /// Block number and index of a transaction.
     pub fn transaction_location(&self, hash: B256) -> Result<Option<(u64, usize)>, StoreError> {
+        if let Some(found) = self.overlay.transaction(&hash) {
+            return Ok(Some(found));
+        }
         let at = key(Table::Transactions, &[hash.as_slice()]);
         let location = self.db.read()?.get::<(u64, u32)>(Table::Transactions, &at)?;
         Ok(location.and_then(|(number, index)| Some((number, usize::try_from(index).ok()?))))
@@ -306,43 +536,28 @@ impl Store {
     /// A block with its L1 origin, read from its L1 attributes; the genesis block has none and gives
     /// the zero origin.
     pub fn l2_block_ref(&self, number: u64) -> Result<Option<L2BlockRef>, StoreError> {
-        let Some(block) = self.block(number)? else { return Ok(None) };
-        let mut reference = L2BlockRef {
-            hash: block.hash,
-            number,
-            parent_hash: block.header.parent_hash,
-            timestamp: block.header.timestamp,
-            ..Default::default()
-        };
-        if let Some(first) = block.body.transactions.first() {
-            let (l1_origin, sequence_number) = l1_origin(first).ok_or_else(|| {
-                StoreError::Malformed { table: Table::Bodies.name(), key: format!("{number}") }
-            })?;
-            reference.l1_origin = l1_origin;
-            reference.sequence_number = sequence_number;
+        if let Some(recent) = self.overlay.block(number) {
+            return l2_block_ref(&recent.shared.block).map(Some);
         }
-        Ok(Some(reference))
+        self.block(number)?.map(|block| l2_block_ref(&block)).transpose()
     }
 
-    /// The state after the head.
+    /// The state after the newest block.
     pub fn latest_state(self: &Arc<Self>) -> Result<StateView, StoreError> {
-        self.state_at(self.heads()?.unsafe_head.number)
+        self.state_at(self.overlay.tip()?.0.number)
     }
 
-    /// The state after any block up to the head. The view stays the same while the chain grows.
+    /// The state after any block up to the newest. The view stays the same while the chain grows.
     pub fn state_at(self: &Arc<Self>, number: u64) -> Result<StateView, StoreError> {
-        let head = self.heads()?.unsafe_head.number;
-        if number > head {
+        if number > self.overlay.tip()?.0.number {
             return Err(StoreError::MissingBlock(number));
         }
         Ok(StateView::new(Arc::clone(self), number))
     }
 
-    /// Computes roots on the state after the head.
+    /// Computes roots on the state after the newest block.
     pub fn head_roots(self: &Arc<Self>) -> Result<StoreRoots, StoreError> {
-        let txn = self.db.read()?;
-        let parent = heads(&txn)?.unsafe_head;
-        let parent_root = header_entry(&txn, parent.number)?.1.state_root;
+        let (parent, parent_root) = self.overlay.tip()?;
         Ok(StoreRoots { store: Arc::clone(self), parent, parent_root })
     }
 
@@ -364,6 +579,11 @@ impl Store {
         slots: &[B256],
         number: u64,
     ) -> Result<AccountProof, StoreError> {
+        let newest = self.heads()?.unsafe_head.number;
+        if number > newest {
+            return Err(StoreError::MissingBlock(number));
+        }
+        self.checkpoints.reach(number)?;
         proof::prove(&self.db.read()?, address, slots, number)
     }
 
@@ -403,34 +623,36 @@ pub struct StoreRoots {
 impl StoreRoots {
     /// Loads what changing these accounts will need; worth it beside execution, on another thread.
     pub fn prefetch(&self, addresses: &[Address]) -> Result<(), TrieError> {
-        let txn = self.reader()?;
+        let (blocks, txn) = self.reader()?;
         let parent = (self.parent, self.parent_root);
-        self.store.trie.prefetch(&HeadRoots { txn: &txn }, parent, addresses)
+        let reader = TipRoots { blocks, below: HeadRoots { txn: &txn } };
+        self.store.trie.prefetch(&reader, parent, addresses)
     }
 
-    fn reader(&self) -> Result<Txn<'_, RO>, TrieError> {
+    fn reader(&self) -> Result<(Vec<Arc<Recent>>, Txn<'_, RO>), TrieError> {
+        let blocks = self.store.overlay.snapshot();
         let txn = self.store.db.read()?;
-        let head = heads(&txn)?.unsafe_head;
-        if head != self.parent {
+        let (tip, _) = self.store.overlay.tip()?;
+        if tip != self.parent {
             return Err(StoreError::NotOnHead {
                 block: self.parent.number.saturating_add(1),
-                head: head.number,
+                head: tip.number,
             }
             .into());
         }
-        Ok(txn)
+        Ok((blocks, txn))
     }
 }
 
 impl StateRootProvider for StoreRoots {
     fn state_root(&self, changes: &StateChanges) -> Result<StateRootOutcome, TrieError> {
-        let txn = self.reader()?;
-        let parent = (self.parent, self.parent_root);
-        self.store.trie.state_root(&HeadRoots { txn: &txn }, parent, changes)
+        let (blocks, txn) = self.reader()?;
+        let reader = TipRoots { blocks, below: HeadRoots { txn: &txn } };
+        self.store.trie.state_root(&reader, (self.parent, self.parent_root), changes)
     }
 }
 
-/// The tries after the head, within one transaction.
+/// The tries after the newest block of the database, within one transaction.
 pub(crate) struct HeadRoots<'t, 'db, K: libmdbx::TransactionKind> {
     pub(crate) txn: &'t Txn<'db, K>,
 }
@@ -506,21 +728,40 @@ fn header_entry<K: libmdbx::TransactionKind>(
         .ok_or(StoreError::MissingBlock(number))
 }
 
-fn write_block(txn: &Txn<'_, RW>, executed: &ExecutedBlock) -> Result<(), StoreError> {
-    let ExecutedBlock { block, receipts, senders, changes, roots } = executed;
-    let number = block.header.number;
-    let header = (block.hash, block.header.clone());
-    txn.put(&block_key(Table::Headers, number), &header.encode())?;
-    txn.put(&key(Table::Numbers, &[block.hash.as_slice()]), &number.encode())?;
-    txn.put(&block_key(Table::Bodies, number), &encode_list(&block.body.transactions))?;
-    txn.put(&block_key(Table::Receipts, number), &encode_list(receipts))?;
-    txn.put(&block_key(Table::Senders, number), &senders.encode())?;
-    for (index, transaction) in (0_u32..).zip(&block.body.transactions) {
-        let at = key(Table::Transactions, &[transaction.hash().as_slice()]);
-        txn.put(&at, &(number, index).encode())?;
+/// Writes blocks that follow each other; of the tries only what the last leaves.
+fn write_blocks(txn: &Txn<'_, RW>, blocks: &[Arc<Recent>]) -> Result<(), StoreError> {
+    for recent in blocks {
+        let StoredBlock { block, receipts, senders } = &*recent.shared;
+        let number = block.header.number;
+        let header = (block.hash, block.header.clone());
+        txn.put(&block_key(Table::Headers, number), &header.encode())?;
+        txn.put(&key(Table::Numbers, &[block.hash.as_slice()]), &number.encode())?;
+        txn.put(&block_key(Table::Bodies, number), &encode_list(&block.body.transactions))?;
+        txn.put(&block_key(Table::Receipts, number), &encode_list(receipts))?;
+        txn.put(&block_key(Table::Senders, number), &senders.encode())?;
+        for (index, transaction) in (0_u32..).zip(&block.body.transactions) {
+            let at = key(Table::Transactions, &[transaction.hash().as_slice()]);
+            txn.put(&at, &(number, index).encode())?;
+        }
+        write_state(txn, number, &recent.changes, &recent.roots)?;
     }
-    write_state(txn, number, changes, roots)?;
-    write_trie(txn, roots)
+    match blocks {
+        [only] => write_trie(txn, &only.roots.updates),
+        blocks => write_trie(txn, &checkpoint::merged_nodes(blocks)),
+    }
+}
+
+fn schema(db: &Db) -> Result<Option<u64>, StoreError> {
+    db.read()?.get(Table::Meta, &key(Table::Meta, &[b"schema"]))
+}
+
+/// The last record of the log that the database holds.
+fn log_position<K: libmdbx::TransactionKind>(txn: &Txn<'_, K>) -> Result<u64, StoreError> {
+    Ok(txn.get(Table::Meta, &key(Table::Meta, &[b"log"]))?.unwrap_or_default())
+}
+
+fn write_log_position(txn: &Txn<'_, RW>, sequence: u64) -> Result<(), StoreError> {
+    txn.put(&key(Table::Meta, &[b"log"]), &sequence.encode())
 }
 
 fn write_state(
@@ -574,7 +815,7 @@ fn write_slot(txn: &Txn<'_, RW>, hashed: B256, slot: B256, value: U256) -> Resul
     if value.is_zero() { txn.delete(&at) } else { txn.put(&at, &value.encode()) }
 }
 
-fn write_trie(txn: &Txn<'_, RW>, roots: &StateRootOutcome) -> Result<(), StoreError> {
+fn write_trie(txn: &Txn<'_, RW>, updates: &stf::TrieUpdates) -> Result<(), StoreError> {
     let write = |owner: Option<&B256>, nodes: &stf::trie::NodeUpdates| {
         nodes.iter().try_for_each(|(position, node)| {
             let at = node_key(owner, position);
@@ -584,8 +825,8 @@ fn write_trie(txn: &Txn<'_, RW>, roots: &StateRootOutcome) -> Result<(), StoreEr
             }
         })
     };
-    write(None, &roots.updates.accounts)?;
-    roots.updates.storages.iter().try_for_each(|(owner, nodes)| write(Some(owner), nodes))
+    write(None, &updates.accounts)?;
+    updates.storages.iter().try_for_each(|(owner, nodes)| write(Some(owner), nodes))
 }
 
 fn remove_block(txn: &Txn<'_, RW>, number: u64) -> Result<(), StoreError> {
@@ -642,6 +883,25 @@ pub(crate) fn reverse_changes<K: libmdbx::TransactionKind>(
         }
     }
     Ok(reversed)
+}
+
+fn l2_block_ref(block: &Block) -> Result<L2BlockRef, StoreError> {
+    let number = block.header.number;
+    let mut reference = L2BlockRef {
+        hash: block.hash,
+        number,
+        parent_hash: block.header.parent_hash,
+        timestamp: block.header.timestamp,
+        ..Default::default()
+    };
+    if let Some(first) = block.body.transactions.first() {
+        let (l1_origin, sequence_number) = l1_origin(first).ok_or_else(|| {
+            StoreError::Malformed { table: Table::Bodies.name(), key: format!("{number}") }
+        })?;
+        reference.l1_origin = l1_origin;
+        reference.sequence_number = sequence_number;
+    }
+    Ok(reference)
 }
 
 /// L1 origin and sequence number in L1 attributes calldata (Ecotone layout and later).

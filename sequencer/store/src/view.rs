@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// The state after one block. Each read is consistent by itself and all reads see the same state, also
-/// while later blocks are committed: a value is what the first later change says it was before, or
-/// else what it is now.
+/// while later blocks are committed: a value is what a block that is not in the database yet made it,
+/// or what the first later change in the database says it was before, or else what it is there now.
 #[derive(Clone, Debug)]
 pub struct StateView {
     store: Arc<Store>,
@@ -31,6 +31,9 @@ impl StateView {
 
     /// Balance, nonce and code hash of an account.
     pub fn account(&self, address: Address) -> Result<Option<stf::Account>, StoreError> {
+        if let Some(account) = self.store.overlay.account(&address, self.number) {
+            return Ok(account);
+        }
         let miss = match self.store.reads.account(address, self.number) {
             Ok(account) => return Ok(account),
             Err(miss) => miss,
@@ -50,6 +53,9 @@ impl StateView {
 
     /// Value of a storage slot; zero if unset.
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, StoreError> {
+        if let Some(value) = self.store.overlay.storage(&address, slot, self.number) {
+            return Ok(value);
+        }
         let miss = match self.store.reads.slot(address, slot, self.number) {
             Ok(value) => return Ok(value),
             Err(miss) => miss,
@@ -78,9 +84,15 @@ impl StateView {
         if let Some(code) = self.store.reads.code(hash) {
             return Ok(code);
         }
-        let at = key(Table::Codes, &[hash.as_slice()]);
-        let code: Option<Vec<u8>> = self.store.db.read()?.get(Table::Codes, &at)?;
-        let code = Bytecode::new_raw(code.ok_or(StoreError::MissingCode(hash))?.into());
+        let code = match self.store.overlay.code(&hash) {
+            Some(code) => code,
+            None => {
+                let at = key(Table::Codes, &[hash.as_slice()]);
+                let code: Option<Vec<u8>> = self.store.db.read()?.get(Table::Codes, &at)?;
+                code.ok_or(StoreError::MissingCode(hash))?.into()
+            }
+        };
+        let code = Bytecode::new_raw(code);
         self.store.reads.put_code(hash, code.clone());
         Ok(code)
     }
@@ -93,6 +105,10 @@ impl StateView {
         parts: &[&[u8]],
     ) -> Result<(Option<V>, bool), StoreError> {
         let txn = self.store.db.read()?;
+        // The newest blocks were looked at before: the database may have moved on since, never back.
+        if self.store.overlay.is_newest(self.number) {
+            return Ok((txn.get(current, &key(current, parts))?, true));
+        }
         let prefix = key(history, parts);
         let mut from = prefix.clone();
         from.extend_from_slice(&self.number.saturating_add(1).to_be_bytes());

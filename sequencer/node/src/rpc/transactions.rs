@@ -25,7 +25,7 @@ impl Api {
         if let Some(pooled) = self.pool.get(hash) {
             return Some(convert::pending_transaction(&pooled));
         }
-        let (_, entry) = self.chain.pending_block()?.transaction(hash)?;
+        let (_, entry) = self.chain.pending_block_with(hash)?.transaction(hash)?;
         let transaction = Recovered::new_unchecked(entry.transaction, entry.sender);
         Some(Transaction::from_transaction(transaction, OpTransactionInfo::default()))
     }
@@ -51,7 +51,7 @@ impl Api {
         &self,
         hash: B256,
     ) -> Result<Option<OpTransactionReceipt>, RpcError> {
-        let pending = self.chain.pending_block();
+        let pending = self.chain.pending_block_with(&hash);
         match pending.and_then(|block| convert::preconfirmed_receipt(&block, &hash)) {
             Some(receipt) => Ok(Some(receipt)),
             None => self.receipt_by_hash(hash),
