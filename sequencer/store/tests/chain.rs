@@ -23,6 +23,9 @@ use stf::{
     execute_block,
 };
 
+#[path = "chain/crash.rs"]
+mod crash;
+
 const CHAIN_ID: u64 = 16_120;
 const SPEC: ChainSpec = ChainSpec::new(CHAIN_ID);
 const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
