@@ -105,6 +105,11 @@ impl<K: TransactionKind> Txn<'_, K> {
         }
     }
 
+    /// A cursor over all entries.
+    pub(crate) fn cursor(&self) -> Result<Cursor<'_, K>, StoreError> {
+        Ok(self.0.cursor(&self.0.open_table(None)?)?)
+    }
+
     /// The first entry at or after `from` whose key begins with `prefix`.
     pub(crate) fn first_from<V: Value>(
         &self,

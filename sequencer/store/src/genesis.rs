@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
-use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+use alloy_eips::{BlockNumHash, eip7685::EMPTY_REQUESTS_HASH};
 use alloy_primitives::{KECCAK256_EMPTY, U256, keccak256};
 use primitives::{GenesisL2, Header, SEQUENCER_FEE_VAULT};
-use stf::{
-    Account, AccountChange, EmptyState, StateChanges, StateRootOutcome, StateRootProvider,
-    trie::TrieError,
-};
+use stf::{Account, AccountChange, EmptyState, StateChanges, StateRootOutcome, trie::TrieError};
+
+use crate::trie_cache::TrieCache;
 
 /// The genesis header, by an in-memory trie.
 pub fn genesis_header(genesis: &GenesisL2) -> Result<Header, TrieError> {
-    Ok(header(genesis, &EmptyState.state_root(&changes(genesis))?))
+    Ok(header(genesis, &roots(&changes(genesis))?))
+}
+
+/// Roots of the genesis state.
+pub(crate) fn roots(changes: &StateChanges) -> Result<StateRootOutcome, TrieError> {
+    let nothing = (BlockNumHash::default(), EMPTY_ROOT_HASH);
+    TrieCache::new(usize::MAX).state_root(&EmptyState, nothing, changes)
 }
 
 /// The genesis state as a change of nothing.

@@ -21,8 +21,9 @@ mod db;
 mod error;
 pub mod failpoint;
 mod genesis;
-mod keccak;
+pub mod keccak;
 mod log;
+mod nodes;
 mod overlay;
 mod proof;
 mod read_cache;
@@ -35,6 +36,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use alloy_eips::BlockNumHash;
@@ -60,12 +62,13 @@ pub use view::StateView;
 use checkpoint::Checkpoints;
 use db::{Db, Txn, open_error};
 use log::{BlockLog, Kind, Opened, SyncPoint};
+use nodes::{Scan, trie_key};
 use overlay::{Overlay, Recent, TipRoots};
 use read_cache::ReadCache;
 use tables::{
     ChangedKeys, List, StoredAccount, Table, Value, block_key, encode_list, key, node_key,
 };
-use trie_cache::TrieCache;
+use trie_cache::{Loaded, TrieCache};
 
 /// Grows with each change of the layout.
 pub const SCHEMA: u32 = 2;
@@ -103,6 +106,10 @@ impl Default for StoreOptions {
         }
     }
 }
+
+/// How often loading the tries gives way to a block, and for how long each time.
+const LOAD_TRIES_MAX: u32 = 10_000;
+const LOAD_PAUSE: Duration = Duration::from_millis(1);
 
 /// A block in the log whose record is not synced yet.
 #[derive(Debug)]
@@ -249,7 +256,7 @@ impl Store {
     /// already, checks that it does. Gives the genesis header.
     pub fn init_genesis(&self, genesis: &GenesisL2) -> Result<Header, StoreError> {
         let changes = genesis::changes(genesis);
-        let roots = stf::EmptyState.state_root(&changes)?;
+        let roots = genesis::roots(&changes)?;
         let header = genesis::header(genesis, &roots);
         let hash = header.hash_slow();
         let txn = self.db.write()?;
@@ -566,6 +573,33 @@ impl Store {
         self.trie.set_limit(bytes);
     }
 
+    /// Loads the head's tries into memory, as far as there is room; meant for a thread of its own after
+    /// opening. Blocks can be built and committed meanwhile.
+    pub fn load_tries(&self) -> Result<(), StoreError> {
+        let mut first_byte = 0;
+        let mut tries_left = LOAD_TRIES_MAX;
+        while tries_left > 0 {
+            let blocks = self.overlay.snapshot();
+            let tip = self.overlay.tip()?;
+            let txn = self.db.read()?;
+            // The newest block here is the tip unless one was committed just now.
+            if blocks.last().is_some_and(|block| block.shared.block.hash != tip.0.hash) {
+                continue;
+            }
+            let reader = TipRoots { blocks, below: Scan::new(txn.cursor()?) };
+            match self.trie.load(&reader, tip, first_byte)? {
+                Loaded::All if first_byte < u8::MAX => first_byte += 1,
+                Loaded::All | Loaded::Full => break,
+                // A block is being committed; its tries need another reader.
+                Loaded::Nothing => {
+                    tries_left -= 1;
+                    std::thread::sleep(LOAD_PAUSE);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What the tries in memory hold and have done since the store was opened.
     pub fn trie_stats(&self) -> TrieStats {
         self.trie.stats()
@@ -673,10 +707,7 @@ impl<K: libmdbx::TransactionKind> NodeReader for HeadRoots<'_, '_, K> {
         position: &Nibbles,
         _: B256,
     ) -> Result<Option<Vec<u8>>, TrieError> {
-        let (table, at) = match &trie {
-            TrieId::Accounts => (Table::AccountTrie, node_key(None, position)),
-            TrieId::Storage(owner) => (Table::StorageTrie, node_key(Some(owner), position)),
-        };
+        let (table, at) = trie_key(&trie, position);
         Ok(self.txn.get::<Vec<u8>>(table, &at)?)
     }
 }

@@ -16,7 +16,6 @@ use alloy_primitives::{
     map::{AddressMap, B256Map, B256Set},
 };
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
-use libmdbx::TransactionKind;
 use op_alloy_consensus::OpReceiptEnvelope;
 use parking_lot::RwLock;
 use primitives::{Block, Heads};
@@ -25,7 +24,7 @@ use stf::{
     trie::{NodeReader, TrieError, TrieId},
 };
 
-use crate::{HeadRoots, StoreError};
+use crate::StoreError;
 
 /// A block with its receipts and senders, shared between everyone who holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,12 +252,13 @@ pub(crate) fn lowered(heads: Heads, target: BlockNumHash) -> Heads {
 
 /// The tries after the tip: what blocks here changed, then the database. The blocks must be taken before
 /// the transaction is begun.
-pub(crate) struct TipRoots<'t, 'db, K: TransactionKind> {
+pub(crate) struct TipRoots<R> {
     pub(crate) blocks: Vec<Arc<Recent>>,
-    pub(crate) below: HeadRoots<'t, 'db, K>,
+    /// The database.
+    pub(crate) below: R,
 }
 
-impl<K: TransactionKind> NodeReader for TipRoots<'_, '_, K> {
+impl<R: NodeReader> NodeReader for TipRoots<R> {
     fn node(
         &self,
         trie: TrieId,
@@ -279,7 +279,7 @@ impl<K: TransactionKind> NodeReader for TipRoots<'_, '_, K> {
     }
 }
 
-impl<K: TransactionKind> TrieReader for TipRoots<'_, '_, K> {
+impl<R: TrieReader> TrieReader for TipRoots<R> {
     fn account_root(&self) -> Result<B256, TrieError> {
         match self.blocks.last() {
             Some(tip) => Ok(tip.shared.block.header.state_root),

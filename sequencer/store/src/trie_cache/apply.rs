@@ -205,18 +205,65 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             _ => (1, depth + node::extension_path(node).len()),
         };
         for at in node::bits(mask) {
-            let node = self.arena.get(id);
-            let key = match node::kind(node) {
-                BRANCH => node::with_nibble(*key, depth, at),
-                _ => node::extension_path(node)
-                    .iter()
-                    .enumerate()
-                    .fold(*key, |key, (i, n)| node::with_nibble(key, depth + i, usize::from(n))),
-            };
+            let key = child_key(self.arena.get(id), key, depth, at);
             let mut child = self.loaded_child(id, at, &key, below)?;
             self.wipe(&mut child, &key, below)?;
         }
         self.draft.replaced.push(id);
+        Ok(())
+    }
+
+    /// Loads every node of the trie below a path, while less than `room` bytes are used, and collects
+    /// the leaves.
+    pub(super) fn load_all(
+        &mut self,
+        root: &mut Child,
+        path: &[u8],
+        room: usize,
+        leaves: &mut Vec<(B256, Vec<u8>)>,
+    ) -> Result<(), TrieError> {
+        if root.is_empty() {
+            return Ok(());
+        }
+        let first = path.iter().enumerate().fold(B256::ZERO, |key, (depth, nibble)| {
+            node::with_nibble(key, depth, usize::from(*nibble))
+        });
+        self.load(root, &first, 0)?;
+        self.load_below(root.id, &first, 0, path.len(), room, leaves)
+    }
+
+    /// As [`Walk::load_all`], below a node; the first `fixed` nibbles of the key must stay.
+    fn load_below(
+        &mut self,
+        id: Id,
+        key: &B256,
+        depth: usize,
+        fixed: usize,
+        room: usize,
+        leaves: &mut Vec<(B256, Vec<u8>)>,
+    ) -> Result<(), TrieError> {
+        let stays = |found: &B256| node::shared_nibbles(found, key) >= fixed.min(64);
+        let node = self.arena.get(id);
+        let (mask, below) = match node::kind(node) {
+            BRANCH => (node::mask(node), depth + 1),
+            LEAF => {
+                let key = node::leaf_key(node, depth, key);
+                if stays(&key) {
+                    let mut value = Vec::new();
+                    node::leaf_value(node, &mut value);
+                    leaves.push((key, value));
+                }
+                return Ok(());
+            }
+            _ => (1, depth + node::extension_path(node).len()),
+        };
+        for at in node::bits(mask) {
+            let key = child_key(self.arena.get(id), key, depth, at);
+            if stays(&key) && self.arena.used() < room {
+                let child = self.loaded_child(id, at, &key, below)?;
+                self.load_below(child.id, &key, below, fixed, room, leaves)?;
+            }
+        }
         Ok(())
     }
 
@@ -657,6 +704,17 @@ impl<'a, R: NodeReader> Walk<'a, R> {
         child.id = self.arena.insert(node).ok_or_else(out_of_memory)?;
         Ok(())
     }
+}
+
+/// A key below a child of a node, given one below the node.
+fn child_key(node: &[u8], key: &B256, depth: usize, at: usize) -> B256 {
+    if node::kind(node) == BRANCH {
+        return node::with_nibble(*key, depth, at);
+    }
+    let path = node::extension_path(node);
+    path.iter()
+        .enumerate()
+        .fold(*key, |key, (i, nibble)| node::with_nibble(key, depth + i, usize::from(nibble)))
 }
 
 fn out_of_memory() -> TrieError {

@@ -47,12 +47,21 @@ pub struct TrieStats {
     pub used_bytes: usize,
     /// Bytes taken from the system for them.
     pub reserved_bytes: usize,
-    /// Time spent changing tries and encoding keys.
+    /// Time spent changing tries.
     pub walk: Duration,
     /// Time spent encoding and hashing nodes.
     pub hash: Duration,
     /// Tries started over, because a block was committed that they did not follow.
     pub resets: u64,
+}
+
+/// How much was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loaded {
+    All,
+    /// As much as there was room for.
+    Full,
+    Nothing,
 }
 
 /// The tries of the head, as far as they were touched.
@@ -123,7 +132,7 @@ impl TrieCache {
     }
 
     /// Roots after `changes` to the state after `parent`, whose state root is given. The reader's
-    /// state must be `parent`'s, or that of a checkpoint below it.
+    /// state must be `parent`'s.
     pub(crate) fn state_root<R: NodeReader>(
         &self,
         reader: &R,
@@ -197,13 +206,30 @@ impl TrieCache {
         (parent, parent_root): (BlockNumHash, B256),
         addresses: &[Address],
     ) -> Result<(), TrieError> {
+        let keys = keccak::hash_all(addresses);
         let mut state = self.state.lock();
         state.follow(parent, parent_root);
-        let keys = keccak::hash_all(addresses);
         for key in keys {
             state.find_account(reader, &key)?;
         }
         Ok(())
+    }
+
+    /// Loads all nodes of the accounts whose hashed address begins with a byte, and of their storage.
+    /// The reader's state must be `head`'s; if the tries follow another block, nothing is loaded.
+    pub(crate) fn load<R: NodeReader>(
+        &self,
+        reader: &R,
+        (head, root): (BlockNumHash, B256),
+        first_byte: u8,
+    ) -> Result<Loaded, TrieError> {
+        let mut state = self.state.lock();
+        match &state.head {
+            None => state.follow(head, root),
+            Some(found) if found.block == head.hash => {}
+            Some(_) => return Ok(Loaded::Nothing),
+        }
+        Ok(if state.load(reader, first_byte)? { Loaded::All } else { Loaded::Full })
     }
 
     pub(crate) fn stats(&self) -> TrieStats {
@@ -409,6 +435,31 @@ impl State {
         self.stats.hash += started.elapsed();
         let outcome = StateRootOutcome { state_root: accounts.hash(), withdrawals_root, updates };
         Ok((outcome, accounts, storages))
+    }
+
+    fn load<R: NodeReader>(&mut self, reader: &R, first_byte: u8) -> Result<bool, TrieError> {
+        let room = self.limit - self.limit / 16;
+        let age = Age { born: 0, ..self.age() };
+        let Some(head) = &mut self.head else { return Err(no_head()) };
+        let mut found = Vec::new();
+        let load = |arena: &mut Arena, trie, root: &mut Child, path: &[u8], found: &mut _| {
+            let mut draft = Draft::default();
+            let mut walk = Walk::new(arena, reader, (trie, 0), age, &mut draft, Scratch::default());
+            walk.load_all(root, path, room, found)
+        };
+        let path = [first_byte >> 4, first_byte & 15];
+        load(&mut self.arena, TrieId::Accounts, &mut head.accounts, &path, &mut found)?;
+        for (hashed, account) in found {
+            let root = node::account_storage_root(&account).unwrap_or(EMPTY_ROOT_HASH);
+            if root != EMPTY_ROOT_HASH && !head.storages.contains_key(&hashed) {
+                let mut root = Child::stub(root);
+                let trie = TrieId::Storage(hashed);
+                let loaded = load(&mut self.arena, trie, &mut root, &[], &mut Vec::new());
+                head.storages.insert(hashed, Storage { root, age });
+                loaded?;
+            }
+        }
+        Ok(self.arena.used() < room)
     }
 
     /// The age of what the block after the head makes. Block numbers are taken as 32 bits: at one

@@ -13,7 +13,7 @@ use stf::{
     trie::{NodeReader, SparseTrie, TrieError, TrieId},
 };
 
-use super::{HashedChanges, TrieCache};
+use super::{HashedChanges, Loaded, TrieCache};
 
 /// Nodes by position, as a store keeps them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -157,6 +157,7 @@ enum Step {
     Unwind(usize),
     Limit(usize),
     Prefetch(B256),
+    Load(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -170,6 +171,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_usize..4).prop_map(Step::Unwind),
         1 => prop_oneof![Just(0), Just(3_000), Just(1 << 20)].prop_map(Step::Limit),
         1 => key().prop_map(Step::Prefetch),
+        1 => key().prop_map(|key| Step::Load(key[0])),
     ]
 }
 
@@ -267,6 +269,12 @@ impl Chain {
                 self.cache.checkpointed(to as u64);
             }
             Step::Limit(bytes) => self.cache.set_limit(*bytes),
+            Step::Load(byte) => {
+                let loaded = self.cache.load(&self.stored, self.head(), *byte).unwrap();
+                let state = self.cache.state.lock();
+                let is_room = state.arena.used() < state.limit - state.limit / 16;
+                assert_eq!(loaded, if is_room { Loaded::All } else { Loaded::Full });
+            }
             Step::Prefetch(key) => {
                 let head = self.head();
                 let mut state = self.cache.state.lock();
@@ -305,6 +313,37 @@ proptest! {
         let state = chain.cache.state.lock();
         prop_assert!(state.arena.used() <= 128);
     }
+}
+
+#[test]
+fn everything_is_loaded_once() {
+    let account = |nonce| Account { nonce, ..Default::default() };
+    let slots: BTreeMap<_, _> =
+        (0_u64..50).map(|i| (keccak256(i.to_be_bytes()), U256::from(i + 1))).collect();
+    let changes: HashedChanges = (0_u64..500)
+        .map(|i| {
+            let storage = if i % 100 == 0 { slots.clone() } else { BTreeMap::new() };
+            (
+                keccak256([7, i as u8, (i >> 8) as u8]),
+                HashedChange { account: Some(Some(account(i))), storage },
+            )
+        })
+        .collect();
+    let mut chain = Chain {
+        cache: TrieCache::new(1 << 20),
+        blocks: vec![Default::default()],
+        stored: Stored::default(),
+        checkpoint: 0,
+    };
+    chain.step(&Step::Block(changes.clone()));
+    let whole = chain.cache.stats().used_bytes;
+    chain.step(&Step::Restart);
+    (0..=255).for_each(|byte| chain.step(&Step::Load(byte)));
+    assert_eq!(chain.cache.stats().used_bytes, whole);
+    // No node is read any more.
+    let nothing = Stored::default();
+    let outcome = chain.cache.hashed_state_root(&nothing, chain.head(), &changes).unwrap();
+    assert_eq!(outcome.state_root, chain.head().1);
 }
 
 /// Bytes of the head's nodes and of those that the candidate has alone.
