@@ -805,8 +805,9 @@ fn write_state(
         txn.put(&key(Table::Codes, &[hash.as_slice()]), code)?;
     }
     let mut changed = ChangedKeys::default();
-    for (address, change) in &changes.accounts {
-        let hashed = keccak256(address);
+    let addresses: Vec<&Address> = changes.accounts.keys().collect();
+    let hashes = keccak::hash_all(&addresses);
+    for ((address, change), hashed) in changes.accounts.iter().zip(hashes) {
         let at = key(Table::Accounts, &[hashed.as_slice()]);
         let before = txn.get::<StoredAccount>(Table::Accounts, &at)?;
         if before.map(|stored| stored.account) != change.before {

@@ -85,7 +85,13 @@ pub(super) struct Walk<'a, R> {
     pub(super) draft: &'a mut Draft,
     pub(super) entries: Vec<Entry>,
     scratch: Scratch,
+    /// Whether the nodes below here were asked for ahead.
+    is_ahead: bool,
 }
+
+/// Keys whose nodes are fetched at once: enough to hide the latency of memory, few enough that what
+/// was fetched stays in the cache until it is used.
+const AHEAD: usize = 64;
 
 /// Buffers that one trie leaves to the next.
 #[derive(Default)]
@@ -108,7 +114,17 @@ impl<'a, R: NodeReader> Walk<'a, R> {
         scratch.values.clear();
         scratch.leaves.clear();
         scratch.results.clear();
-        Self { arena, reader, trie, index, age, draft, entries: Vec::new(), scratch }
+        Self {
+            arena,
+            reader,
+            trie,
+            index,
+            age,
+            draft,
+            entries: Vec::new(),
+            scratch,
+            is_ahead: false,
+        }
     }
 
     pub(super) fn finish(self) -> (Vec<Entry>, Scratch) {
@@ -269,6 +285,42 @@ impl<'a, R: NodeReader> Walk<'a, R> {
 
     /// Changes the loaded subtree at `depth`. Its entry is the next one when this is called.
     fn update(&mut self, at: &Child, depth: usize, items: &[Item]) -> Result<Built, TrieError> {
+        if self.is_ahead || items.len() > AHEAD {
+            return self.update_node(at, depth, items);
+        }
+        self.fetch_ahead(at.id, depth, items);
+        self.is_ahead = true;
+        let built = self.update_node(at, depth, items);
+        self.is_ahead = false;
+        built
+    }
+
+    /// Follows the keys of all changes at once, one level after the other, so that their nodes come
+    /// into the processor's cache side by side and not one after another.
+    fn fetch_ahead(&self, id: Id, depth: usize, items: &[Item]) {
+        let mut cursors = [(id, depth); AHEAD];
+        let mut left = items.len().min(AHEAD);
+        while left > 0 {
+            left = 0;
+            for ((id, depth), (key, _)) in cursors.iter_mut().zip(items) {
+                if *id == NOWHERE {
+                    continue;
+                }
+                (*id, *depth) = node::step(self.arena.get(*id), key, *depth);
+                if *id != NOWHERE {
+                    self.arena.prefetch(*id);
+                    left += 1;
+                }
+            }
+        }
+    }
+
+    fn update_node(
+        &mut self,
+        at: &Child,
+        depth: usize,
+        items: &[Item],
+    ) -> Result<Built, TrieError> {
         let entry = self.entries.len();
         let existed = at.reference.is_hash();
         self.entry(&items[0].0, depth, existed);
@@ -385,21 +437,22 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             }
         }
         self.scratch.results.truncate(base);
-        let mut out = [0; BRANCH_LEN_MAX];
-        let old = self.arena.get(id);
-        let len = if after == mask {
-            let len = node::copy_branch(&mut out, old, self.age);
+        if after == mask {
+            let copy = self.arena.copy(id).ok_or_else(out_of_memory)?;
+            let node = self.arena.get_mut(copy);
+            node::set_age(node, self.age);
             for (at, child) in placed.iter().enumerate() {
                 if let Some(child) = child {
-                    node::set_child(&mut out, at, child);
+                    node::set_child(node, at, child);
                 }
             }
-            len
-        } else {
-            node::write_branch(&mut out, after, self.age, |at| {
-                placed[at].unwrap_or_else(|| node::child(old, at))
-            })
-        };
+            return Ok(Built::Branch(self.written(copy, depth, entry)));
+        }
+        let mut out = [0; BRANCH_LEN_MAX];
+        let old = self.arena.get(id);
+        let len = node::write_branch(&mut out, after, self.age, |at| {
+            placed[at].unwrap_or_else(|| node::child(old, at))
+        });
         Ok(Built::Branch(self.write(&out[..len], depth, entry)?))
     }
 
@@ -607,27 +660,36 @@ impl<'a, R: NodeReader> Walk<'a, R> {
 
     /// Writes what has found its place.
     fn place(&mut self, built: Built, depth: usize, entry: usize) -> Result<Child, TrieError> {
-        let mut out = [0; BRANCH_LEN_MAX];
-        let len = match built {
-            Built::Branch(child) => return Ok(child),
-            Built::Same | Built::Empty => return Ok(Child::EMPTY),
+        match built {
+            Built::Branch(child) => Ok(child),
+            Built::Same | Built::Empty => Ok(Child::EMPTY),
             Built::Leaf(Leaf { key, value }) => {
-                node::write_leaf(&mut out, &key, depth, &self.scratch.values[value])
+                let value = &self.scratch.values[value];
+                let id = self.arena.reserve(node::leaf_len(depth, value));
+                let id = id.ok_or_else(out_of_memory)?;
+                node::write_leaf(self.arena.get_mut(id), &key, depth, value);
+                Ok(self.written(id, depth, entry))
             }
             Built::Extension(prefix, child) => {
-                node::write_extension(&mut out, &prefix, &child, self.age)
+                let mut out = [0; BRANCH_LEN_MAX];
+                let len = node::write_extension(&mut out, &prefix, &child, self.age);
+                self.write(&out[..len], depth, entry)
             }
-        };
-        self.write(&out[..len], depth, entry)
+        }
     }
 
     fn write(&mut self, node: &[u8], depth: usize, entry: usize) -> Result<Child, TrieError> {
         let id = self.arena.insert(node).ok_or_else(out_of_memory)?;
+        Ok(self.written(id, depth, entry))
+    }
+
+    /// Notes a new node.
+    fn written(&mut self, id: Id, depth: usize, entry: usize) -> Child {
         self.draft.made.push(id);
         let index = self.draft.unhashed.len() as u32;
         let reference = Reference::Unhashed(index);
         self.draft.unhashed.push(Unhashed { id, depth, trie: self.index, entry, reference });
-        Ok(Child { id, reference })
+        Child { id, reference }
     }
 
     /// The value a change sets, encoded into the scratch buffer.

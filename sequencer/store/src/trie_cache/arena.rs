@@ -54,7 +54,28 @@ impl Arena {
 
     /// Keeps a node; `None` if it is too long or no address is left.
     pub(super) fn insert(&mut self, node: &[u8]) -> Option<Id> {
-        let units = node.len().div_ceil(UNIT).max(1);
+        let id = self.reserve(node.len())?;
+        self.get_mut(id)[..node.len()].copy_from_slice(node);
+        Some(id)
+    }
+
+    /// Another node with the same bytes.
+    pub(super) fn copy(&mut self, from: Id) -> Option<Id> {
+        let to = self.reserve(self.pages[(from >> 16) as usize].size)?;
+        let [from_page, to_page] = [from, to].map(|id| (id >> 16) as usize);
+        let [from_at, to_at] = [from, to].map(|id| (id & 0xffff) as usize * UNIT);
+        let size = self.pages[to_page].size;
+        if from_page == to_page {
+            self.pages[to_page].bytes.copy_within(from_at..from_at + size, to_at);
+        } else if let Ok([from, to]) = self.pages.get_disjoint_mut([from_page, to_page]) {
+            to.bytes[to_at..to_at + size].copy_from_slice(&from.bytes[from_at..from_at + size]);
+        }
+        Some(to)
+    }
+
+    /// Room for a node, with whatever bytes.
+    pub(super) fn reserve(&mut self, len: usize) -> Option<Id> {
+        let units = len.div_ceil(UNIT).max(1);
         let class = self.classes.get_mut(units)?;
         let id = match class.free.pop() {
             Some(id) => id,
@@ -76,7 +97,6 @@ impl Arena {
             }
         };
         self.used += units * UNIT;
-        self.get_mut(id)[..node.len()].copy_from_slice(node);
         Some(id)
     }
 
@@ -93,6 +113,19 @@ impl Arena {
         let page = &self.pages[(id >> 16) as usize];
         let at = (id & 0xffff) as usize * UNIT;
         &page.bytes[at..at + page.size]
+    }
+
+    /// Asks the processor to fetch a node that will be needed soon.
+    #[inline]
+    pub(super) fn prefetch(&self, id: Id) {
+        #[cfg(target_arch = "x86_64")]
+        for line in self.get(id).chunks(64) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a hint; it may be given any address, and this one is valid.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = id;
     }
 
     #[inline]
@@ -115,6 +148,12 @@ mod tests {
         for round in 0..4 {
             for i in 0..3_000 {
                 kept.push((i + round, arena.insert(&node(i + round)).unwrap()));
+            }
+            for (_, id) in kept.iter_mut().step_by(3) {
+                let copy = arena.copy(*id).unwrap();
+                arena.get_mut(*id).fill(0xee);
+                arena.free(*id);
+                *id = copy;
             }
             for (i, id) in kept.iter().step_by(2) {
                 assert_eq!(&arena.get(*id)[..node(*i).len()], node(*i));

@@ -190,6 +190,24 @@ pub(super) fn child(node: &[u8], nibble: usize) -> Child {
     Child { id: u32_at(node, id), reference }
 }
 
+/// Address and depth of the child towards a key, if it is in memory; that the key shares the path of
+/// an extension is not checked.
+pub(super) fn step(node: &[u8], key: &B256, depth: usize) -> (Id, usize) {
+    let (at, below) = match node[0] {
+        BRANCH => (nibble(key, depth), depth + 1),
+        EXTENSION => {
+            let odd = usize::from(node[EXTENSION_PATH] >> 4 & 1);
+            (0, depth + 2 * (usize::from(node[1]) - 1) + odd)
+        }
+        _ => return (NOWHERE, depth),
+    };
+    if mask(node) >> at & 1 == 0 {
+        return (NOWHERE, depth);
+    }
+    let (id, _, _) = child_at(node, at);
+    (u32_at(node, id), below)
+}
+
 /// Puts a child's address into its parent, once it is loaded.
 pub(super) fn set_child_id(node: &mut [u8], nibble: usize, id: Id) {
     let (at, _, _) = child_at(node, nibble);
@@ -254,13 +272,10 @@ pub(super) fn write_branch(
     branch_len(mask)
 }
 
-/// Writes a branch with the same children as another, as a start.
-pub(super) fn copy_branch(out: &mut [u8; BRANCH_LEN_MAX], from: &[u8], age: Age) -> usize {
-    let len = branch_len(mask(from));
-    out[..len].copy_from_slice(&from[..len]);
-    out[8..12].copy_from_slice(&age.born.to_le_bytes());
-    out[12..16].copy_from_slice(&age.touched.to_le_bytes());
-    len
+/// Makes a copied branch one of this age.
+pub(super) fn set_age(node: &mut [u8], age: Age) {
+    node[8..12].copy_from_slice(&age.born.to_le_bytes());
+    node[12..16].copy_from_slice(&age.touched.to_le_bytes());
 }
 
 const fn branch_len(mask: u16) -> usize {
@@ -322,19 +337,24 @@ fn unpack(encoded: &[u8]) -> Nibbles {
 }
 
 /// What an account without code and storage ends with.
-fn cut() -> [u8; 66] {
+const CUT: [u8; 66] = {
     let mut tail = [0xa0; 66];
-    tail[1..33].copy_from_slice(EMPTY_ROOT_HASH.as_slice());
-    tail[34..].copy_from_slice(KECCAK256_EMPTY.as_slice());
+    let mut i = 0;
+    while i < 32 {
+        tail[1 + i] = EMPTY_ROOT_HASH.0[i];
+        tail[34 + i] = KECCAK256_EMPTY.0[i];
+        i += 1;
+    }
     tail
+};
+
+/// Length of the leaf that [`write_leaf`] writes.
+pub(super) fn leaf_len(depth: usize, value: &[u8]) -> usize {
+    let cut = if value.ends_with(&CUT) { CUT.len() } else { 0 };
+    LEAF_PATH + 33 - depth.div_ceil(2) + value.len() - cut
 }
 
-pub(super) fn write_leaf(
-    out: &mut [u8; BRANCH_LEN_MAX],
-    key: &B256,
-    depth: usize,
-    value: &[u8],
-) -> usize {
+pub(super) fn write_leaf(out: &mut [u8], key: &B256, depth: usize, value: &[u8]) {
     let start = depth.div_ceil(2);
     let path_len = 33 - start;
     out[0] = LEAF;
@@ -342,12 +362,11 @@ pub(super) fn write_leaf(
     out[LEAF_PATH] = if depth % 2 == 1 { 0x30 | (key.0[start - 1] & 15) } else { 0x20 };
     let at = LEAF_PATH + path_len;
     out[LEAF_PATH + 1..at].copy_from_slice(&key.0[start..]);
-    let is_cut = value.ends_with(&cut());
-    let value = if is_cut { &value[..value.len() - 66] } else { value };
+    let is_cut = value.ends_with(&CUT);
+    let value = if is_cut { &value[..value.len() - CUT.len()] } else { value };
     out[2..4].copy_from_slice(&(value.len() as u16).to_le_bytes());
     out[4] = u8::from(is_cut);
     out[at..at + value.len()].copy_from_slice(value);
-    at + value.len()
 }
 
 /// The key of a leaf, given one that shares what lies above it.
@@ -367,7 +386,7 @@ pub(super) fn leaf_value(node: &[u8], out: &mut Vec<u8>) {
     let at = LEAF_PATH + usize::from(node[1]);
     out.extend_from_slice(&node[at..at + usize::from(u16_at(node, 2))]);
     if node[4] != 0 {
-        out.extend_from_slice(&cut());
+        out.extend_from_slice(&CUT);
     }
 }
 
@@ -455,7 +474,7 @@ pub(super) fn encode(node: &[u8], out: &mut Vec<u8>) {
             if is_cut {
                 Header { list: false, payload_length: len }.encode(out);
                 out.extend_from_slice(stored);
-                out.extend_from_slice(&cut());
+                out.extend_from_slice(&CUT);
             } else {
                 alloy_rlp::Encodable::encode(stored, out);
             }
@@ -523,7 +542,8 @@ pub(super) fn parse(rlp: &[u8], depth: usize, out: &mut [u8; BRANCH_LEN_MAX]) ->
                 if odd == 1 {
                     key.0[31 - whole.len()] = first & 15;
                 }
-                return Some(write_leaf(out, &key, depth, value));
+                write_leaf(out, &key, depth, value);
+                return Some(leaf_len(depth, value));
             }
             if nibbles == 0 || depth + nibbles >= 64 {
                 return None;

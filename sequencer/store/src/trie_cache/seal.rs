@@ -11,6 +11,9 @@ use super::{
 };
 use crate::keccak;
 
+/// How many nodes ahead of the one in work are fetched into the processor's cache.
+const AHEAD: usize = 8;
+
 /// Hashes every unhashed node and notes the RLP of those that are stored, trie by trie.
 pub(super) fn seal(
     arena: &mut Arena,
@@ -27,7 +30,10 @@ pub(super) fn seal(
     let mut hashes = Vec::new();
     for (depth, level) in levels.iter().enumerate().rev() {
         to_hash.clear();
-        for &index in level {
+        for (at, &index) in level.iter().enumerate() {
+            if let Some(soon) = level.get(at + AHEAD) {
+                arena.prefetch(unhashed[*soon].id);
+            }
             let (id, trie) = (unhashed[index].id, unhashed[index].trie);
             resolve(arena.get_mut(id), |child| unhashed[child].reference);
             let buffer = &mut buffers[trie];
