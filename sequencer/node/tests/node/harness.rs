@@ -37,11 +37,16 @@ pub struct World {
 impl World {
     /// Ten funded accounts; L2 begins `age` seconds ago.
     pub fn new(age: u64) -> Self {
-        let accounts: Vec<PrivateKeySigner> = (1..=10_u8)
-            .map(|index| PrivateKeySigner::from_bytes(&B256::with_last_byte(index)).unwrap())
+        Self::with_accounts(age, 10, SystemConfig::default().gas_limit)
+    }
+
+    pub fn with_accounts(age: u64, accounts: u64, gas_limit: u64) -> Self {
+        let accounts: Vec<PrivateKeySigner> = (1..=accounts)
+            .map(|index| PrivateKeySigner::from_bytes(&B256::from(U256::from(index))).unwrap())
             .collect();
         let start = now() - age;
-        let system_config = SystemConfig { batcher_address: BATCHER, ..Default::default() };
+        let system_config =
+            SystemConfig { batcher_address: BATCHER, gas_limit, ..Default::default() };
         let mut genesis = GenesisL2 {
             chain_id: CHAIN,
             timestamp: start,
