@@ -16,6 +16,7 @@ pub mod pending;
 pub mod pool;
 mod queue;
 pub mod rpc;
+mod senders;
 pub mod sequencer;
 pub mod verifier;
 

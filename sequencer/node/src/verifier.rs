@@ -18,6 +18,7 @@ use crate::{
     error::VerifierError,
     l1::L1Status,
     pool::Pool,
+    senders,
     sequencer::system_config_at,
 };
 
@@ -196,7 +197,10 @@ fn execute(
     let parent = chain.head()?;
     let view = chain.state(parent.number())?;
     let roots = chain.store().head_roots()?;
-    let executed = match BlockBuilder::new(chain.spec(), parent.header(), attributes, view)
+    let executed = match senders::decode_all(&attributes.transactions)
+        .and_then(|transactions| {
+            BlockBuilder::open(chain.spec(), parent.header(), attributes, transactions, view)
+        })
         .and_then(|builder| builder.finish(&roots))
     {
         Ok(executed) => executed,

@@ -103,7 +103,9 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         Self::open(spec, parent, attributes, transactions, state)
     }
 
-    fn open(
+    /// As [`BlockBuilder::new`], with the attributes' transactions already decoded and their senders
+    /// recovered from their signatures; `attributes.transactions` is not looked at.
+    pub fn open(
         spec: &ChainSpec,
         parent: &Header,
         attributes: &PayloadAttributes,

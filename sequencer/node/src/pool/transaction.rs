@@ -3,14 +3,14 @@
 
 use std::time::Instant;
 
-use alloy_consensus::{Transaction, Typed2718, transaction::SignerRecoverable};
+use alloy_consensus::{Transaction, Typed2718};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
 use alloy_primitives::{Address, B256, U256};
 use op_alloy_consensus::OpTxEnvelope;
 use primitives::Recovered;
 use revm::{context_interface::cfg::gas::calculate_initial_tx_gas, primitives::hardfork::SpecId};
 
-use crate::{config::PoolConfig, error::PoolError, fees::L1Fees};
+use crate::{config::PoolConfig, error::PoolError, fees::L1Fees, senders};
 
 /// EIP-3860: twice EIP-170's limit of contract code.
 const INIT_CODE_BYTES_MAX: usize = 2 * 24_576;
@@ -49,7 +49,7 @@ impl PoolTransaction {
                 needed: limits.tip_min,
             });
         }
-        let sender = envelope.recover_signer().map_err(|_| PoolError::InvalidSender)?;
+        let sender = senders::recover(&envelope).ok_or(PoolError::InvalidSender)?;
         let size_scaled = op_revm::estimate_tx_compressed_size(bytes);
         Ok(Self::from_parts(Recovered::new_unchecked(envelope, sender), bytes.len(), size_scaled))
     }
