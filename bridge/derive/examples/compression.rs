@@ -7,7 +7,7 @@ use alloy_consensus::{Header, SignableTransaction, TxEip1559};
 use alloy_primitives::{Address, B256, Signature, TxKind, U256, keccak256};
 use bridge_derive::{ChannelEncoder, ChannelId, Compression, EncoderConfig, batcher_transactions};
 use messages::L1Attributes;
-use primitives::{Block, BlockBody, OpTxEnvelope};
+use primitives::{Block, BlockBody, TxEnvelope};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 const ACCOUNTS: u64 = 10_000;
@@ -52,7 +52,7 @@ fn blocks() -> Vec<Block> {
         .map(|number| {
             let l1 =
                 L1Attributes { number: number / 2, hash: keccak256([1]), ..Default::default() };
-            let mut transactions = vec![OpTxEnvelope::from(l1.transaction())];
+            let mut transactions = vec![TxEnvelope::from(l1.transaction())];
             for _ in 0..TRANSFERS_PER_BLOCK {
                 transactions.push(transfer(&mut rng, &mut nonces));
             }
@@ -67,7 +67,7 @@ fn blocks() -> Vec<Block> {
         .collect()
 }
 
-fn transfer(rng: &mut StdRng, nonces: &mut [u64]) -> OpTxEnvelope {
+fn transfer(rng: &mut StdRng, nonces: &mut [u64]) -> TxEnvelope {
     let mut skewed = || {
         let uniform: f64 = rng.random();
         ((ACCOUNTS as f64).powf(uniform) as usize).min(nonces.len() - 1)
@@ -87,5 +87,5 @@ fn transfer(rng: &mut StdRng, nonces: &mut [u64]) -> OpTxEnvelope {
     };
     let word = |rng: &mut StdRng| U256::from_be_bytes(rng.random::<[u8; 32]>());
     let signature = Signature::new(word(rng), word(rng), rng.random());
-    OpTxEnvelope::from(transaction.into_signed(signature))
+    TxEnvelope::from(transaction.into_signed(signature))
 }

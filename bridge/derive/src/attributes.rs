@@ -5,8 +5,8 @@ use alloy_eips::{BlockNumHash, eip2718::Encodable2718};
 use alloy_primitives::{Address, B64, Bytes, U256};
 use messages::{DA_FOOTPRINT_GAS_SCALAR_DEFAULT, L1Attributes};
 use primitives::{
-    Block, L2BlockRef, OpTxEnvelope, PayloadAttributes, RollupConfig, SEQUENCER_FEE_VAULT,
-    SystemConfig,
+    Block, L2BlockRef, PayloadAttributes, RollupConfig, SEQUENCER_FEE_VAULT, SystemConfig,
+    TxEnvelope,
 };
 
 use crate::{AttributesError, L1Block, apply_config_updates};
@@ -48,10 +48,10 @@ pub fn attributes(
     };
 
     let l1_attributes = l1_attributes(&in_force, origin, sequence_number).transaction();
-    let mut transactions = vec![encode(OpTxEnvelope::from(l1_attributes))];
+    let mut transactions = vec![encode(TxEnvelope::from(l1_attributes))];
     if first_of_epoch {
         let deposits = origin.deposits.iter().cloned();
-        transactions.extend(deposits.map(|deposit| encode(OpTxEnvelope::from(deposit))));
+        transactions.extend(deposits.map(|deposit| encode(TxEnvelope::from(deposit))));
     }
     let mut eip1559_params = in_force.eip1559_denominator.to_be_bytes().to_vec();
     eip1559_params.extend_from_slice(&in_force.eip1559_elasticity.to_be_bytes());
@@ -155,6 +155,6 @@ fn l1_attributes(config: &SystemConfig, origin: &L1Block, sequence_number: u64) 
     }
 }
 
-fn encode(transaction: OpTxEnvelope) -> Bytes {
+fn encode(transaction: TxEnvelope) -> Bytes {
     transaction.encoded_2718().into()
 }

@@ -3,7 +3,7 @@
 use alloy_eips::{BlockNumHash, eip2718::Encodable2718};
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::{Decodable, Encodable, Header};
-use primitives::{Block, OpTxType};
+use primitives::{Block, TxType};
 
 use crate::{AttributesError, BatchError, attributes::l1_attributes_of};
 
@@ -32,7 +32,7 @@ impl SingleBatch {
             epoch: BlockNumHash { number: l1.number, hash: l1.hash },
             timestamp: block.header.timestamp,
             transactions: transactions
-                .filter(|transaction| transaction.tx_type() != OpTxType::Deposit)
+                .filter(|transaction| transaction.tx_type() != TxType::Deposit)
                 .map(|transaction| transaction.encoded_2718().into())
                 .collect(),
         })

@@ -1,7 +1,7 @@
 //! Whether a batch is the next block, checked in the order of the OP Stack specification (batch
 //! queue, with Holocene's rules: a batch from the future is dropped, not kept).
 
-use primitives::{L2BlockRef, OpTxType, RollupConfig};
+use primitives::{L2BlockRef, RollupConfig, TxType};
 
 use crate::{L1Block, SingleBatch};
 
@@ -109,7 +109,7 @@ fn check(batch: &SingleBatch, context: &BatchContext<'_>) -> Result<BatchValidit
     for transaction in &batch.transactions {
         match transaction.first() {
             None => return Err(DropReason::EmptyTransaction),
-            Some(kind) if *kind == u8::from(OpTxType::Deposit) => return Err(DropReason::Deposit),
+            Some(kind) if *kind == u8::from(TxType::Deposit) => return Err(DropReason::Deposit),
             // A legacy transaction begins with its list; 1, 2 and 4 are the typed ones of L2.
             Some(0x01 | 0x02 | 0x04 | 0xc0..) => {}
             Some(_) => return Err(DropReason::TransactionType),

@@ -12,8 +12,8 @@ use bridge_derive::{
     encode_batcher_transaction, l2_block_ref, system_config_of,
 };
 use primitives::{
-    Block, BlockBody, Header, L2BlockRef, OpTxEnvelope, PayloadAttributes, RollupConfig,
-    RollupGenesis, SystemConfig, TxDeposit,
+    Block, BlockBody, Header, L2BlockRef, PayloadAttributes, RollupConfig, RollupGenesis,
+    SystemConfig, TxDeposit, TxEnvelope,
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
@@ -91,7 +91,7 @@ fn transfer(rng: &mut StdRng) -> Bytes {
         U256::from_be_bytes(rng.random::<[u8; 32]>()),
         rng.random(),
     );
-    OpTxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
+    TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
 }
 
 /// A block whose hash depends on everything in the attributes, without executing anything.
@@ -111,7 +111,7 @@ fn execute(parent: &L2BlockRef, attributes: &PayloadAttributes) -> Block {
     };
     let transactions = attributes.transactions.iter();
     let transactions =
-        transactions.map(|tx| OpTxEnvelope::decode_2718(&mut tx.as_ref()).unwrap()).collect();
+        transactions.map(|tx| TxEnvelope::decode_2718(&mut tx.as_ref()).unwrap()).collect();
     Block { hash: header.hash_slow(), header, body: BlockBody { transactions } }
 }
 

@@ -30,8 +30,8 @@ use bridge_l1::{
 };
 use derive::{EncoderConfig, L1Event, Pipeline, Step, attributes, l2_block_ref, system_config_of};
 use primitives::{
-    Block, BlockBody, L2BlockRef, OpTxEnvelope, PayloadAttributes, RollupConfig, RollupGenesis,
-    SystemConfig,
+    Block, BlockBody, L2BlockRef, PayloadAttributes, RollupConfig, RollupGenesis, SystemConfig,
+    TxEnvelope,
 };
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
@@ -345,7 +345,7 @@ fn execute(parent: &L2BlockRef, attributes: &PayloadAttributes) -> Block {
     };
     let transactions = attributes.transactions.iter();
     let transactions =
-        transactions.map(|tx| OpTxEnvelope::decode_2718(&mut tx.as_ref()).unwrap()).collect();
+        transactions.map(|tx| TxEnvelope::decode_2718(&mut tx.as_ref()).unwrap()).collect();
     Block { hash: header.hash_slow(), header, body: BlockBody { transactions } }
 }
 
@@ -359,7 +359,7 @@ fn transfer(nonce: u64) -> Bytes {
     };
     let r = U256::from_be_bytes(keccak256(nonce.to_be_bytes()).0);
     let signature = Signature::new(r, r, true);
-    OpTxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
+    TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
 }
 
 fn fast() -> BatcherConfig {

@@ -12,7 +12,7 @@ use alloy_eips::eip7702::constants::EIP7702_DELEGATION_DESIGNATOR;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use alloy_rlp::Encodable;
 use parking_lot::{Mutex, RwLock};
-use primitives::{Block, Header, Heads, L2BlockRef, OpReceiptEnvelope, OpTxEnvelope, RollupConfig};
+use primitives::{Block, Header, Heads, L2BlockRef, ReceiptEnvelope, RollupConfig, TxEnvelope};
 use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 use stf::{ChainSpec, ExecutedBlock, StateChanges};
 use store::{Store, StoreError, StoredBlock};
@@ -106,12 +106,12 @@ impl SealedBlock {
         self.header().number
     }
 
-    pub fn transactions(&self) -> &[OpTxEnvelope] {
+    pub fn transactions(&self) -> &[TxEnvelope] {
         &self.block().body.transactions
     }
 
     /// One per transaction.
-    pub fn receipts(&self) -> &[OpReceiptEnvelope] {
+    pub fn receipts(&self) -> &[ReceiptEnvelope] {
         &self.stored.receipts
     }
 

@@ -19,7 +19,7 @@ use alloy_primitives::{
     map::{AddressMap, B256Map},
 };
 use parking_lot::{Mutex, RwLock};
-use primitives::{Block, BlockBody, Header, OpReceiptEnvelope, OpTxEnvelope};
+use primitives::{Block, BlockBody, Header, ReceiptEnvelope, TxEnvelope};
 use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 use stf::{ExecutedBlock, StateDelta};
 use store::{StoreError, StoredBlock};
@@ -30,9 +30,9 @@ use crate::{chain::SealedBlock, fees::L1Fees};
 /// A transaction with what it did, before its block is sealed.
 #[derive(Clone, Debug)]
 pub struct PendingTransaction {
-    pub transaction: OpTxEnvelope,
+    pub transaction: TxEnvelope,
     pub sender: Address,
-    pub receipt: OpReceiptEnvelope,
+    pub receipt: ReceiptEnvelope,
     /// Gas of the transactions before it.
     pub gas_before: u64,
     /// Logs of the transactions before it.
@@ -110,7 +110,7 @@ impl PendingBlock {
     /// Tells of more transactions and of the state after them. `da_footprint` is the block's so far.
     pub(crate) fn publish<'a>(
         &self,
-        transactions: impl IntoIterator<Item = (&'a OpTxEnvelope, Address, &'a OpReceiptEnvelope)>,
+        transactions: impl IntoIterator<Item = (&'a TxEnvelope, Address, &'a ReceiptEnvelope)>,
         delta: StateDelta,
         da_footprint: u64,
     ) {
@@ -365,7 +365,7 @@ impl Pending {
     pub(crate) fn answer<'a>(
         &self,
         block: &Arc<PendingBlock>,
-        transactions: impl IntoIterator<Item = &'a OpTxEnvelope>,
+        transactions: impl IntoIterator<Item = &'a TxEnvelope>,
     ) {
         if self.waiting.load(Ordering::Acquire) == 0 {
             return;

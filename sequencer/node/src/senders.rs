@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use alloy_consensus::transaction::SignerRecoverable;
 use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{Address, B256, Bytes, map::B256Map};
-use op_alloy_consensus::OpTxEnvelope;
 use parking_lot::Mutex;
 use primitives::Recovered;
+use primitives::TxEnvelope;
 use rayon::prelude::*;
 use stf::BlockError;
 
@@ -45,8 +45,8 @@ fn known(hash: &B256) -> Option<Address> {
 }
 
 /// The sender of a transaction, recovered unless it is known.
-pub(crate) fn recover(transaction: &OpTxEnvelope) -> Option<Address> {
-    if let OpTxEnvelope::Deposit(deposit) = transaction {
+pub(crate) fn recover(transaction: &TxEnvelope) -> Option<Address> {
+    if let TxEnvelope::Deposit(deposit) = transaction {
         return Some(deposit.from);
     }
     let hash = transaction.tx_hash();
@@ -59,14 +59,12 @@ pub(crate) fn recover(transaction: &OpTxEnvelope) -> Option<Address> {
 }
 
 /// Decodes a block's encoded transactions with their senders, on all cores.
-pub(crate) fn decode_all(
-    transactions: &[Bytes],
-) -> Result<Vec<Recovered<OpTxEnvelope>>, BlockError> {
+pub(crate) fn decode_all(transactions: &[Bytes]) -> Result<Vec<Recovered<TxEnvelope>>, BlockError> {
     transactions
         .par_iter()
         .enumerate()
         .map(|(index, raw)| {
-            let transaction = OpTxEnvelope::decode_2718_exact(raw)
+            let transaction = TxEnvelope::decode_2718_exact(raw)
                 .map_err(|_| BlockError::Undecodable { index })?;
             let sender = recover(&transaction).ok_or(BlockError::BadSignature { index })?;
             Ok(Recovered::new_unchecked(transaction, sender))

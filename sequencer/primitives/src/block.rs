@@ -1,9 +1,9 @@
 //! Blocks and the attributes from which a block is built.
 
+use crate::TxEnvelope;
 use alloy_consensus::Header;
 use alloy_eips::{BlockNumHash, eip2718::Encodable2718};
 use alloy_primitives::{Address, B64, B256, Bytes};
-use op_alloy_consensus::OpTxEnvelope;
 use serde::{Deserialize, Serialize};
 
 /// What a block is built from (engine API `PayloadAttributesV3` with the OP Stack's additions). The
@@ -38,7 +38,7 @@ pub struct PayloadAttributes {
 /// The part of a block beside its header. There are no uncles and no withdrawals on L2.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockBody {
-    pub transactions: Vec<OpTxEnvelope>,
+    pub transactions: Vec<TxEnvelope>,
 }
 
 /// A sealed L2 block.
@@ -58,7 +58,7 @@ impl Block {
 }
 
 /// Merkle–Patricia root of the encoded transactions (yellow paper, 4.4.1).
-pub fn transactions_root(transactions: &[OpTxEnvelope]) -> B256 {
+pub fn transactions_root(transactions: &[TxEnvelope]) -> B256 {
     alloy_consensus::proofs::ordered_trie_root_with_encoder(transactions, |tx, out| {
         tx.encode_2718(out)
     })

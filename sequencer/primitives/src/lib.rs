@@ -5,10 +5,11 @@
 mod block;
 mod config;
 mod heads;
+mod transaction;
 
 pub use alloy_consensus::{Header, Sealable, Sealed, transaction::Recovered};
 pub use alloy_eips::BlockNumHash;
-pub use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope, OpTxType, TxDeposit};
+pub use op_alloy_consensus::TxDeposit;
 
 pub use block::{Block, BlockBody, PayloadAttributes, transactions_root};
 pub use config::{
@@ -16,6 +17,7 @@ pub use config::{
     RollupGenesis, SystemConfig,
 };
 pub use heads::{Heads, L1BlockRef, L2BlockRef};
+pub use transaction::{ReceiptEnvelope, TxEnvelope, TxType, TypedTransaction};
 
 /// The L2 block's fee recipient: the `SequencerFeeVault` predeploy (OP Stack predeploy list).
 pub const SEQUENCER_FEE_VAULT: alloy_primitives::Address =

@@ -3,7 +3,7 @@
 use alloc::{string::ToString, vec::Vec};
 
 use alloy_consensus::{
-    EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Transaction as _, TxReceipt, Typed2718,
+    EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Transaction as _, Typed2718,
     proofs::calculate_receipt_root,
     transaction::{Recovered, SignerRecoverable},
 };
@@ -13,16 +13,15 @@ use alloy_eips::{
     eip4788::BEACON_ROOTS_ADDRESS,
     eip7685::EMPTY_REQUESTS_HASH,
 };
-use alloy_evm::FromTxWithEncoded;
-use alloy_op_evm::OpTx;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
-use op_alloy_consensus::{OpDepositReceipt, OpReceiptEnvelope, OpTxEnvelope, OpTxType};
 use op_revm::{
     DefaultOp, L1BlockInfo, OpBuilder, OpHaltReason, OpTransactionError,
     api::{builder::DefaultOpEvm, default_ctx::OpContext},
     estimate_tx_compressed_size,
 };
-use primitives::{Block, BlockBody, PayloadAttributes, transactions_root};
+use primitives::{
+    Block, BlockBody, PayloadAttributes, ReceiptEnvelope, TxEnvelope, transactions_root,
+};
 use revm::{
     Context, DatabaseCommit, DatabaseRef, ExecuteEvm, SystemCallEvm,
     context_interface::result::{EVMError, ExecutionResult, ResultAndState},
@@ -36,6 +35,7 @@ use crate::{
     error::{BlockError, TxRejection},
     next_base_fee,
 };
+use crate::{env::rollup_cfg, evm::recorded_tx_with_bytes};
 
 type Db<S> = State<WrapDatabaseRef<S>>;
 
@@ -44,7 +44,7 @@ type Db<S> = State<WrapDatabaseRef<S>>;
 pub struct ExecutedBlock {
     pub block: Block,
     /// One per transaction.
-    pub receipts: Vec<OpReceiptEnvelope>,
+    pub receipts: Vec<ReceiptEnvelope>,
     /// One per transaction.
     pub senders: Vec<Address>,
     pub changes: StateChanges,
@@ -63,9 +63,9 @@ pub struct BlockBuilder<S: DatabaseRef> {
     spec: ChainSpec,
     evm: DefaultOpEvm<OpContext<Db<S>>>,
     header: Header,
-    transactions: Vec<OpTxEnvelope>,
+    transactions: Vec<TxEnvelope>,
     senders: Vec<Address>,
-    receipts: Vec<OpReceiptEnvelope>,
+    receipts: Vec<ReceiptEnvelope>,
     gas_used: u64,
     da_footprint: u64,
     /// Read from `L1Block` after the L1 attributes transaction.
@@ -109,7 +109,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         spec: &ChainSpec,
         parent: &Header,
         attributes: &PayloadAttributes,
-        transactions: Vec<Recovered<OpTxEnvelope>>,
+        transactions: Vec<Recovered<TxEnvelope>>,
         state: S,
     ) -> Result<Self, BlockError> {
         if attributes.timestamp <= parent.timestamp {
@@ -120,7 +120,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         }
         let header = header(parent, attributes);
         let mut builder = Self {
-            spec: *spec,
+            spec: spec.clone(),
             evm: evm(spec, &header, state),
             header,
             transactions: Vec::new(),
@@ -138,9 +138,9 @@ impl<S: DatabaseRef> BlockBuilder<S> {
     }
 
     /// L1 attributes first, then deposits, then the batch's transactions.
-    fn open_with(&mut self, transactions: Vec<Recovered<OpTxEnvelope>>) -> Result<(), BlockError> {
+    fn open_with(&mut self, transactions: Vec<Recovered<TxEnvelope>>) -> Result<(), BlockError> {
         match transactions.first().map(Recovered::inner) {
-            Some(OpTxEnvelope::Deposit(first)) if first.to.to() == Some(&primitives::L1_BLOCK) => {}
+            Some(TxEnvelope::Deposit(first)) if first.to.to() == Some(&primitives::L1_BLOCK) => {}
             _ => return Err(BlockError::NoL1Attributes),
         }
         let mut deposits_over = false;
@@ -192,12 +192,12 @@ impl<S: DatabaseRef> BlockBuilder<S> {
     }
 
     /// The transactions so far.
-    pub fn transactions(&self) -> &[OpTxEnvelope] {
+    pub fn transactions(&self) -> &[TxEnvelope] {
         &self.transactions
     }
 
     /// One per transaction.
-    pub fn receipts(&self) -> &[OpReceiptEnvelope] {
+    pub fn receipts(&self) -> &[ReceiptEnvelope] {
         &self.receipts
     }
 
@@ -224,13 +224,13 @@ impl<S: DatabaseRef> BlockBuilder<S> {
     /// Executes and includes a transaction, or says why it cannot be included.
     pub fn execute(
         &mut self,
-        transaction: &Recovered<OpTxEnvelope>,
+        transaction: &Recovered<TxEnvelope>,
     ) -> Result<TxOutcome, TxRejection> {
         let inner = transaction.inner();
         match inner {
-            OpTxEnvelope::Deposit(_) => return Err(TxRejection::Deposit),
-            OpTxEnvelope::PostExec(_) => return Err(TxRejection::UnsupportedType(inner.ty())),
-            OpTxEnvelope::Legacy(tx) if tx.tx().chain_id.is_none() => {
+            TxEnvelope::Deposit(_) => return Err(TxRejection::Deposit),
+            TxEnvelope::Eip4844(_) => return Err(TxRejection::UnsupportedType(inner.ty())),
+            TxEnvelope::Legacy(tx) if tx.tx().chain_id.is_none() => {
                 return Err(TxRejection::NotReplayProtected);
             }
             _ => {}
@@ -247,7 +247,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         if footprint > available {
             return Err(TxRejection::DaFootprintExceedsBlock { footprint, available });
         }
-        let env = OpTx::from_encoded_tx(inner, transaction.signer(), encoded).0;
+        let env = recorded_tx_with_bytes(inner, transaction.signer(), encoded);
         let ResultAndState { result, state } =
             self.evm.transact(env).map_err(|error| match error {
                 EVMError::Transaction(reason) => TxRejection::Invalid(reason),
@@ -262,7 +262,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
     fn deposit(
         &mut self,
         index: usize,
-        transaction: &Recovered<OpTxEnvelope>,
+        transaction: &Recovered<TxEnvelope>,
     ) -> Result<(), BlockError> {
         let gas_limit = transaction.inner().gas_limit();
         let available = self.gas_left();
@@ -274,7 +274,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
             .map_err(|error| BlockError::State(error.to_string()))?
             .map_or(0, |account| account.nonce);
         let encoded: Bytes = transaction.inner().encoded_2718().into();
-        let env = OpTx::from_encoded_tx(transaction.inner(), sender, encoded).0;
+        let env = recorded_tx_with_bytes(transaction.inner(), sender, encoded);
         let ResultAndState { result, state } =
             self.evm.transact(env).map_err(|error| match error {
                 EVMError::Transaction(reason) => BlockError::InvalidTransaction {
@@ -292,7 +292,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
 
     fn include(
         &mut self,
-        transaction: &Recovered<OpTxEnvelope>,
+        transaction: &Recovered<TxEnvelope>,
         result: ExecutionResult<OpHaltReason>,
         deposit_nonce: Option<u64>,
     ) -> TxOutcome {
@@ -304,21 +304,9 @@ impl<S: DatabaseRef> BlockBuilder<S> {
             cumulative_gas_used: self.gas_used,
             logs: result.into_logs(),
         };
-        self.receipts.push(match transaction.inner().tx_type() {
-            OpTxType::Legacy => OpReceiptEnvelope::Legacy(receipt.into_with_bloom()),
-            OpTxType::Eip2930 => OpReceiptEnvelope::Eip2930(receipt.into_with_bloom()),
-            OpTxType::Eip1559 => OpReceiptEnvelope::Eip1559(receipt.into_with_bloom()),
-            OpTxType::Eip7702 => OpReceiptEnvelope::Eip7702(receipt.into_with_bloom()),
-            OpTxType::PostExec => OpReceiptEnvelope::PostExec(receipt.into_with_bloom()),
-            OpTxType::Deposit => OpReceiptEnvelope::Deposit(
-                OpDepositReceipt {
-                    inner: receipt,
-                    deposit_nonce,
-                    deposit_receipt_version: Some(1),
-                }
-                .into_with_bloom(),
-            ),
-        });
+        let version = deposit_nonce.map(|_| 1);
+        let kind = transaction.inner().tx_type();
+        self.receipts.push(ReceiptEnvelope::new(kind, receipt, deposit_nonce, version));
         self.transactions.push(transaction.inner().clone());
         self.senders.push(transaction.signer());
         TxOutcome { success, gas_used }
@@ -512,12 +500,13 @@ fn evm<S: DatabaseRef>(
 ) -> DefaultOpEvm<OpContext<Db<S>>> {
     let database =
         State::builder().with_database(WrapDatabaseRef(state)).with_bundle_update().build();
-    Context::op().with_db(database).with_cfg(cfg_env(spec)).with_block(block_env(header)).build_op()
+    let cfg = rollup_cfg(cfg_env(spec, header.number, header.timestamp));
+    Context::op().with_db(database).with_cfg(cfg).with_block(block_env(spec, header)).build_op()
 }
 
-fn decode(raw: &Bytes) -> Option<OpTxEnvelope> {
+fn decode(raw: &Bytes) -> Option<TxEnvelope> {
     let mut bytes = raw.as_ref();
-    let transaction = OpTxEnvelope::decode_2718(&mut bytes).ok()?;
+    let transaction = TxEnvelope::decode_2718(&mut bytes).ok()?;
     bytes.is_empty().then_some(transaction)
 }
 

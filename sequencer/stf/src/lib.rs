@@ -40,8 +40,10 @@ mod changes;
 mod delta;
 mod env;
 mod error;
+mod evm;
 mod fees;
 mod roots;
+mod rules;
 pub mod trie;
 
 pub use block::{BlockBuilder, ExecutedBlock, TxOutcome, execute_block};
@@ -49,21 +51,10 @@ pub use changes::{Account, AccountChange, StateChanges};
 pub use delta::StateDelta;
 pub use env::{block_env, cfg_env};
 pub use error::{BlockError, TxRejection};
+pub use evm::{CallTx, ChainEvm, call_tx, recorded_tx};
 pub use fees::{Eip1559Parameters, next_base_fee};
 pub use roots::{
     EmptyState, HashedChange, StateRootOutcome, StateRootProvider, TrieReader, TrieUpdates,
     apply_hashed_changes, compute_hashed_roots, compute_roots,
 };
-
-/// What block building must know of the chain beside its parent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChainSpec {
-    pub chain_id: u64,
-}
-
-impl ChainSpec {
-    /// The rules of the chain with this id.
-    pub const fn new(chain_id: u64) -> Self {
-        Self { chain_id }
-    }
-}
+pub use rules::{ChainSpec, EthereumRules, Rules};

@@ -43,9 +43,9 @@ use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use libmdbx::{RO, RW};
-use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
 use parking_lot::Mutex;
 use primitives::{Block, BlockBody, GenesisL2, Header, Heads, L2BlockRef};
+use primitives::{ReceiptEnvelope, TxEnvelope};
 use stf::{
     ExecutedBlock, StateChanges, StateRootOutcome, StateRootProvider, TrieReader, compute_roots,
     trie::{NodeReader, TrieError, TrieId},
@@ -495,7 +495,7 @@ impl Store {
             txn.get::<(B256, Header)>(Table::Headers, &block_key(Table::Headers, number))?;
         let Some((hash, header)) = entry else { return Ok(None) };
         let transactions = txn
-            .get::<List<OpTxEnvelope>>(Table::Bodies, &block_key(Table::Bodies, number))?
+            .get::<List<TxEnvelope>>(Table::Bodies, &block_key(Table::Bodies, number))?
             .map(|list| list.0)
             .unwrap_or_default();
         Ok(Some(Block { hash, header, body: BlockBody { transactions } }))
@@ -513,12 +513,12 @@ impl Store {
     }
 
     /// Receipts of a block, one per transaction.
-    pub fn receipts(&self, number: u64) -> Result<Option<Vec<OpReceiptEnvelope>>, StoreError> {
+    pub fn receipts(&self, number: u64) -> Result<Option<Vec<ReceiptEnvelope>>, StoreError> {
         if let Some(recent) = self.overlay.block(number) {
             return Ok(Some(recent.shared.receipts.clone()));
         }
         let at = block_key(Table::Receipts, number);
-        let list = self.db.read()?.get::<List<OpReceiptEnvelope>>(Table::Receipts, &at)?;
+        let list = self.db.read()?.get::<List<ReceiptEnvelope>>(Table::Receipts, &at)?;
         Ok(list.map(|list| list.0))
     }
 
@@ -864,7 +864,7 @@ fn write_trie(txn: &Txn<'_, RW>, updates: &stf::TrieUpdates) -> Result<(), Store
 fn remove_block(txn: &Txn<'_, RW>, number: u64) -> Result<(), StoreError> {
     let (hash, _) = header_entry(txn, number)?;
     let bodies = block_key(Table::Bodies, number);
-    if let Some(List(transactions)) = txn.get::<List<OpTxEnvelope>>(Table::Bodies, &bodies)? {
+    if let Some(List(transactions)) = txn.get::<List<TxEnvelope>>(Table::Bodies, &bodies)? {
         for transaction in transactions {
             txn.delete(&key(Table::Transactions, &[transaction.hash().as_slice()]))?;
         }
@@ -937,7 +937,7 @@ fn l2_block_ref(block: &Block) -> Result<L2BlockRef, StoreError> {
 }
 
 /// L1 origin and sequence number in L1 attributes calldata (Ecotone layout and later).
-fn l1_origin(attributes: &OpTxEnvelope) -> Option<(BlockNumHash, u64)> {
+fn l1_origin(attributes: &TxEnvelope) -> Option<(BlockNumHash, u64)> {
     use alloy_consensus::Transaction as _;
     let input = attributes.input();
     let word = |range: std::ops::Range<usize>| -> Option<u64> {

@@ -16,9 +16,8 @@ use alloy_primitives::{
     map::{AddressMap, B256Map, B256Set},
 };
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
-use op_alloy_consensus::OpReceiptEnvelope;
 use parking_lot::RwLock;
-use primitives::{Block, Heads};
+use primitives::{Block, Heads, ReceiptEnvelope};
 use stf::{
     Account, ExecutedBlock, StateChanges, StateRootOutcome, TrieReader,
     trie::{NodeReader, TrieError, TrieId},
@@ -31,7 +30,7 @@ use crate::StoreError;
 pub struct StoredBlock {
     pub block: Block,
     /// One per transaction.
-    pub receipts: Vec<OpReceiptEnvelope>,
+    pub receipts: Vec<ReceiptEnvelope>,
     /// One per transaction.
     pub senders: Vec<Address>,
 }

@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use alloy_consensus::{Header, ReceiptWithBloom, TxReceipt};
+use alloy_consensus::{Eip658Value, Header, Receipt};
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256};
 use alloy_rlp::{Decodable, Encodable};
-use op_alloy_consensus::{OpReceipt, OpReceiptEnvelope, OpTxEnvelope};
-use primitives::{Block, BlockBody};
+use primitives::{Block, BlockBody, ReceiptEnvelope, TxEnvelope, TxType};
 use stf::{Account, AccountChange, StateChanges};
 
 use crate::tables::{List, Value, encode_list};
@@ -23,7 +22,7 @@ const CODE_AFTER: u8 = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BlockRecord {
     pub(crate) block: Block,
-    pub(crate) receipts: Vec<OpReceiptEnvelope>,
+    pub(crate) receipts: Vec<ReceiptEnvelope>,
     pub(crate) senders: Vec<Address>,
     pub(crate) changes: StateChanges,
 }
@@ -31,7 +30,7 @@ pub(crate) struct BlockRecord {
 /// The payload of a block's record.
 pub(crate) fn encode_block(
     block: &Block,
-    receipts: &[OpReceiptEnvelope],
+    receipts: &[ReceiptEnvelope],
     senders: &[Address],
     changes: &StateChanges,
 ) -> Vec<u8> {
@@ -41,7 +40,7 @@ pub(crate) fn encode_block(
     section(&mut out, |out| out.extend(encode_list(&block.body.transactions)));
     section(&mut out, |out| {
         for receipt in receipts {
-            OpReceipt::from(receipt.clone()).encode(out);
+            encode_receipt(out, receipt);
         }
     });
     section(&mut out, |out| out.extend(senders.iter().flat_map(|sender| sender.0.0)));
@@ -63,13 +62,11 @@ pub(crate) fn decode_block(bytes: &[u8]) -> Option<BlockRecord> {
     let mut input = Input(bytes);
     let hash = input.word()?;
     let header = exact(input.section()?)?;
-    let List(transactions) = List::<OpTxEnvelope>::decode(input.section()?)?;
+    let List(transactions) = List::<TxEnvelope>::decode(input.section()?)?;
     let mut receipts = Vec::with_capacity(transactions.len());
     let mut rest = input.section()?;
     while !rest.is_empty() {
-        let receipt = OpReceipt::decode(&mut rest).ok()?;
-        let logs_bloom = receipt.bloom();
-        receipts.push(ReceiptWithBloom { receipt, logs_bloom }.into());
+        receipts.push(decode_receipt(&mut rest)?);
     }
     let senders = <Vec<Address> as Value>::decode(input.section()?)?;
     let mut changes = StateChanges::default();
@@ -96,6 +93,38 @@ pub(crate) fn encode_heads(safe: BlockNumHash, finalized: BlockNumHash) -> Vec<u
 pub(crate) fn decode_heads(bytes: &[u8]) -> Option<(BlockNumHash, BlockNumHash)> {
     let (safe, finalized) = bytes.split_at_checked(40)?;
     Some((BlockNumHash::decode(safe)?, BlockNumHash::decode(finalized)?))
+}
+
+/// A receipt without its bloom.
+fn encode_receipt(out: &mut Vec<u8>, receipt: &ReceiptEnvelope) {
+    let inner = receipt.as_receipt();
+    let mut fields = Vec::with_capacity(64);
+    u8::from(receipt.tx_type()).encode(&mut fields);
+    inner.status.encode(&mut fields);
+    Encodable::encode(&inner.cumulative_gas_used, &mut fields);
+    inner.logs.encode(&mut fields);
+    for field in [receipt.deposit_nonce(), receipt.deposit_receipt_version()].into_iter().flatten()
+    {
+        Encodable::encode(&field, &mut fields);
+    }
+    alloy_rlp::Header { list: true, payload_length: fields.len() }.encode(out);
+    out.extend_from_slice(&fields);
+}
+
+fn decode_receipt(bytes: &mut &[u8]) -> Option<ReceiptEnvelope> {
+    let mut fields = alloy_rlp::Header::decode_bytes(bytes, true).ok()?;
+    let kind = TxType::try_from(u8::decode(&mut fields).ok()?).ok()?;
+    let receipt = Receipt {
+        status: Eip658Value::decode(&mut fields).ok()?,
+        cumulative_gas_used: Decodable::decode(&mut fields).ok()?,
+        logs: Vec::<Log>::decode(&mut fields).ok()?,
+    };
+    let mut optional = || match fields {
+        [] => Some(None),
+        _ => <u64 as Decodable>::decode(&mut fields).ok().map(Some),
+    };
+    let (nonce, version) = (optional()?, optional()?);
+    fields.is_empty().then(|| ReceiptEnvelope::new(kind, receipt, nonce, version))
 }
 
 fn encode_change(out: &mut Vec<u8>, address: &Address, change: &AccountChange) {

@@ -346,8 +346,8 @@ mod tests {
             let _ = StoredAccount::decode(&bytes);
             let _ = ChangedKeys::decode(&bytes);
             let _ = <(B256, Header)>::decode(&bytes);
-            let _ = List::<op_alloy_consensus::OpTxEnvelope>::decode(&bytes);
-            let _ = List::<op_alloy_consensus::OpReceiptEnvelope>::decode(&bytes);
+            let _ = List::<primitives::TxEnvelope>::decode(&bytes);
+            let _ = List::<primitives::ReceiptEnvelope>::decode(&bytes);
             let _ = <Vec<Address> as Value>::decode(&bytes);
         }
     }

@@ -11,11 +11,11 @@ use alloy_consensus::{
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_primitives::{Address, B64, B256, Bytes, TxKind, U256, address, bytes, keccak256};
 use k256::ecdsa::SigningKey;
-use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope, TxDeposit};
 use primitives::{
     AccountAllocation, BASE_FEE_VAULT, GenesisL2, Header, L1_BLOCK, L1_FEE_VAULT,
     L2_TO_L1_MESSAGE_PASSER, OPERATOR_FEE_VAULT, PayloadAttributes, SEQUENCER_FEE_VAULT,
 };
+use primitives::{ReceiptEnvelope, TxDeposit, TxEnvelope};
 use proptest::prelude::*;
 use sequencer_store::{Store, StoreError, StoreOptions, genesis_header};
 use stf::{
@@ -78,7 +78,7 @@ fn genesis() -> GenesisL2 {
 }
 
 /// Jovian L1 attributes (L2-FACTS: selector, scalars, sequence number, L1 block, fees, hashes).
-fn l1_attributes(number: u64) -> OpTxEnvelope {
+fn l1_attributes(number: u64) -> TxEnvelope {
     let mut input = vec![0x3d, 0xb6, 0xbe, 0x2b];
     input.extend_from_slice(&1_368_u32.to_be_bytes());
     input.extend_from_slice(&810_949_u32.to_be_bytes());
@@ -103,9 +103,9 @@ fn l1_attributes(number: u64) -> OpTxEnvelope {
     })
 }
 
-fn deposit(deposit: TxDeposit) -> OpTxEnvelope {
+fn deposit(deposit: TxDeposit) -> TxEnvelope {
     use alloy_primitives::Sealable;
-    OpTxEnvelope::Deposit(deposit.seal_slow())
+    TxEnvelope::Deposit(deposit.seal_slow())
 }
 
 fn sign<T>(tx: T, by: u8) -> alloy_consensus::Signed<T>
@@ -117,7 +117,7 @@ where
     tx.into_signed((signature, recovery).into())
 }
 
-fn recovered(tx: impl Into<OpTxEnvelope>, by: u8) -> Recovered<OpTxEnvelope> {
+fn recovered(tx: impl Into<TxEnvelope>, by: u8) -> Recovered<TxEnvelope> {
     Recovered::new_unchecked(tx.into(), user(by))
 }
 
@@ -165,7 +165,7 @@ impl Chain {
     fn block(
         &self,
         deposits: &[TxDeposit],
-        transactions: &[Recovered<OpTxEnvelope>],
+        transactions: &[Recovered<TxEnvelope>],
     ) -> (ExecutedBlock, Vec<TxRejection>) {
         let parent = self.head();
         let state = self.store.latest_state().unwrap();
@@ -194,7 +194,7 @@ impl Chain {
     }
 }
 
-fn transfer(by: u8, nonce: u64, to: Address, value: U256) -> Recovered<OpTxEnvelope> {
+fn transfer(by: u8, nonce: u64, to: Address, value: U256) -> Recovered<TxEnvelope> {
     let tx = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
@@ -208,7 +208,7 @@ fn transfer(by: u8, nonce: u64, to: Address, value: U256) -> Recovered<OpTxEnvel
     recovered(sign(tx, by), by)
 }
 
-fn set(by: u8, nonce: u64, contract: Address, slot: u64, value: u64) -> Recovered<OpTxEnvelope> {
+fn set(by: u8, nonce: u64, contract: Address, slot: u64, value: u64) -> Recovered<TxEnvelope> {
     let input = [U256::from(slot).to_be_bytes::<32>(), U256::from(value).to_be_bytes::<32>()];
     let tx = TxEip1559 {
         chain_id: CHAIN_ID,
@@ -292,7 +292,7 @@ fn every_transaction_type_is_included_and_money_is_conserved() {
     );
     assert_eq!(rejections, []);
     assert_eq!(built.receipts.len(), 6);
-    assert!(built.receipts.iter().all(OpReceiptEnvelope::status));
+    assert!(built.receipts.iter().all(ReceiptEnvelope::status));
     let after: U256 = parties.iter().map(|party| chain.balance(*party)).sum();
     assert_eq!(after, before + U256::from(5_000), "only the mint is new money");
     assert!(chain.balance(L1_FEE_VAULT) > U256::ZERO, "the L1 fee is paid");
@@ -330,7 +330,7 @@ fn failed_deposits_keep_their_mint() {
     let nonces: Vec<_> = built.receipts[1..]
         .iter()
         .map(|receipt| match receipt {
-            OpReceiptEnvelope::Deposit(deposit) => {
+            ReceiptEnvelope::Deposit(deposit) => {
                 assert!(!receipt.status());
                 assert_eq!(deposit.receipt.deposit_receipt_version, Some(1));
                 deposit.receipt.deposit_nonce.unwrap()
@@ -490,7 +490,7 @@ fn a_deposit_creates_a_contract_at_its_account_nonce() {
         ],
         &[],
     );
-    let statuses: Vec<bool> = built.receipts[1..].iter().map(OpReceiptEnvelope::status).collect();
+    let statuses: Vec<bool> = built.receipts[1..].iter().map(ReceiptEnvelope::status).collect();
     assert_eq!(statuses, [true, false, true]);
     for (nonce, balance) in [(0, 50), (1, 0), (2, 50)] {
         assert_eq!(chain.balance(user(8).create(nonce)), U256::from(balance));

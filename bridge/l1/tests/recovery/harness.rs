@@ -26,7 +26,7 @@ use bridge_l1::{
 };
 use derive::{L1Block, L1Event, Pipeline, Step, attributes, l2_block_ref};
 use primitives::{
-    Block, BlockBody, Header, L2BlockRef, OpTxEnvelope, RollupConfig, RollupGenesis, SystemConfig,
+    Block, BlockBody, Header, L2BlockRef, RollupConfig, RollupGenesis, SystemConfig, TxEnvelope,
     transactions_root,
 };
 use serde_json::{Value, json};
@@ -332,10 +332,10 @@ impl L2 {
             parent.timestamp + 1,
         )
         .unwrap();
-        let mut transactions: Vec<OpTxEnvelope> = attributes
+        let mut transactions: Vec<TxEnvelope> = attributes
             .transactions
             .iter()
-            .map(|raw| OpTxEnvelope::decode_2718(&mut raw.as_ref()).unwrap())
+            .map(|raw| TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap())
             .collect();
         let noise = keccak256([parent.number.to_be_bytes(), fork.to_be_bytes()].concat());
         let transfer = TxEip1559 {
@@ -348,7 +348,7 @@ impl L2 {
             ..Default::default()
         };
         let signature = Signature::new(noise.into(), U256::from(1), false);
-        transactions.push(OpTxEnvelope::from(transfer.into_signed(signature)));
+        transactions.push(TxEnvelope::from(transfer.into_signed(signature)));
         let header = Header {
             parent_hash: parent.hash,
             number: parent.number + 1,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Bytes, Signature, TxKind};
-use op_alloy_consensus::OpTxEnvelope;
-use primitives::Recovered;
+
+use primitives::{Recovered, TxEnvelope};
 use proptest::prelude::*;
 
 use super::*;
@@ -33,7 +33,7 @@ fn sender(index: u8) -> Address {
 }
 
 fn transaction(from: u8, nonce: u64, cap: u128, tip: u128) -> PoolTransaction {
-    let envelope = OpTxEnvelope::from(
+    let envelope = TxEnvelope::from(
         TxEip1559 {
             chain_id: CHAIN,
             nonce,
@@ -189,7 +189,7 @@ fn malformed_and_foreign_bytes() {
     assert!(decode(&vec![2; limit + 1]).starts_with("oversized data"));
 
     let legacy = |chain_id, gas_limit| {
-        OpTxEnvelope::from(
+        TxEnvelope::from(
             TxLegacy {
                 chain_id,
                 nonce: 0,

@@ -6,8 +6,8 @@ use std::time::Instant;
 use alloy_consensus::{Transaction, Typed2718};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
 use alloy_primitives::{Address, B256, U256};
-use op_alloy_consensus::OpTxEnvelope;
-use primitives::Recovered;
+
+use primitives::{Recovered, TxEnvelope};
 use revm::{context_interface::cfg::gas::calculate_initial_tx_gas, primitives::hardfork::SpecId};
 
 use crate::{config::PoolConfig, error::PoolError, fees::L1Fees, senders};
@@ -20,7 +20,7 @@ const OVERHEAD_BYTES: usize = 768;
 /// A checked transaction with its recovered sender. Shared by reference; never copied.
 #[derive(Debug)]
 pub struct PoolTransaction {
-    transaction: Recovered<OpTxEnvelope>,
+    transaction: Recovered<TxEnvelope>,
     hash: B256,
     /// Length of the EIP-2718 encoding.
     encoded_bytes: usize,
@@ -56,7 +56,7 @@ impl PoolTransaction {
 
     /// Wraps a transaction that was checked before.
     pub(super) fn from_parts(
-        transaction: Recovered<OpTxEnvelope>,
+        transaction: Recovered<TxEnvelope>,
         encoded_bytes: usize,
         size_scaled: u64,
     ) -> Self {
@@ -73,7 +73,7 @@ impl PoolTransaction {
     }
 
     /// The transaction with its sender, as block building takes it.
-    pub const fn recovered(&self) -> &Recovered<OpTxEnvelope> {
+    pub const fn recovered(&self) -> &Recovered<TxEnvelope> {
         &self.transaction
     }
 
@@ -140,7 +140,7 @@ impl PoolTransaction {
     }
 }
 
-fn decode_envelope(bytes: &[u8]) -> Result<OpTxEnvelope, PoolError> {
+fn decode_envelope(bytes: &[u8]) -> Result<TxEnvelope, PoolError> {
     match bytes {
         [] => return Err(PoolError::TooShort),
         // Below 0xc0 stands a type byte; of those only 1, 2 and 4 may come from outside.
@@ -154,7 +154,7 @@ fn decode_envelope(bytes: &[u8]) -> Result<OpTxEnvelope, PoolError> {
         }
         _ => {}
     }
-    OpTxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
+    TxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
         Eip2718Error::RlpError(error) => PoolError::Decode(error),
         // The type byte is known to be right: it is the legacy list that is broken.
         _ => PoolError::Decode(alloy_rlp::Error::Custom("malformed legacy transaction")),
@@ -162,7 +162,7 @@ fn decode_envelope(bytes: &[u8]) -> Result<OpTxEnvelope, PoolError> {
 }
 
 /// Everything that holds for all time on one chain, in geth's order.
-fn check_shape(envelope: &OpTxEnvelope, chain_id: u64) -> Result<(), PoolError> {
+fn check_shape(envelope: &TxEnvelope, chain_id: u64) -> Result<(), PoolError> {
     if !matches!(envelope.ty(), 0 | 1 | 2 | 4) {
         return Err(PoolError::TypeNotSupported);
     }
@@ -191,7 +191,7 @@ fn check_shape(envelope: &OpTxEnvelope, chain_id: u64) -> Result<(), PoolError> 
     check_intrinsic_gas(envelope)
 }
 
-fn check_intrinsic_gas(envelope: &OpTxEnvelope) -> Result<(), PoolError> {
+fn check_intrinsic_gas(envelope: &TxEnvelope) -> Result<(), PoolError> {
     let (accounts, slots) = envelope.access_list().map_or((0, 0), |list| {
         let slots: usize = list.iter().map(|item| item.storage_keys.len()).sum();
         (list.len(), slots)

@@ -1,21 +1,31 @@
 //! From chain types to the JSON shapes clients expect: op-geth's, through `alloy-rpc-types-eth`
 //! and `op-alloy-rpc-types`.
 
-use alloy_consensus::{BlockHeader, Sealed, Transaction as _, TxReceipt, Typed2718};
+use alloy_consensus::{BlockHeader, Sealed, Transaction as _, TxReceipt};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::{
     Block as RpcBlock, BlockTransactions, Filter, Header as RpcHeader, Log, TransactionInfo,
     TransactionReceipt,
 };
-use op_alloy_consensus::{
-    OpReceipt, OpReceiptEnvelope, OpTxEnvelope,
-    transaction::{OpDepositInfo, OpTransactionInfo},
-};
-use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt, Transaction};
-use primitives::{Header, Recovered};
+use op_alloy_consensus::transaction::{OpDepositInfo, OpTransactionInfo};
+use op_alloy_rpc_types::L1BlockInfo;
+use primitives::{Header, ReceiptEnvelope, Recovered, TxEnvelope};
+use serde::Serialize;
 
 use crate::{chain::SealedBlock, fees::L1Fees, pending::PendingBlock, pool::PoolTransaction};
+
+/// A transaction as clients see it; with the receipt's nonce where it is a deposit.
+pub type Transaction = op_alloy_rpc_types::Transaction<TxEnvelope>;
+
+/// A receipt as clients see it; on a rollup with what the transaction paid for L1.
+#[derive(Clone, Debug, Serialize)]
+pub struct RpcReceipt {
+    #[serde(flatten)]
+    pub inner: TransactionReceipt<ReceiptEnvelope<Log>>,
+    #[serde(flatten)]
+    pub l1_block_info: Option<L1BlockInfo>,
+}
 
 /// A block with hashes or whole transactions.
 pub fn rpc_block(block: &SealedBlock, full: bool) -> RpcBlock<Transaction> {
@@ -23,7 +33,7 @@ pub fn rpc_block(block: &SealedBlock, full: bool) -> RpcBlock<Transaction> {
         let indices = 0..block.transactions().len();
         BlockTransactions::Full(indices.filter_map(|index| rpc_transaction(block, index)).collect())
     } else {
-        BlockTransactions::Hashes(block.transactions().iter().map(OpTxEnvelope::tx_hash).collect())
+        BlockTransactions::Hashes(block.transactions().iter().map(TxEnvelope::tx_hash).collect())
     };
     RpcBlock {
         header: rpc_header(block),
@@ -52,7 +62,7 @@ pub fn rpc_transaction(block: &SealedBlock, index: usize) -> Option<Transaction>
         block_timestamp: Some(block.header().timestamp),
     };
     let deposit_meta = match block.receipts().get(index)? {
-        OpReceiptEnvelope::Deposit(receipt) => OpDepositInfo {
+        ReceiptEnvelope::Deposit(receipt) => OpDepositInfo {
             deposit_nonce: receipt.receipt.deposit_nonce,
             deposit_receipt_version: receipt.receipt.deposit_receipt_version,
         },
@@ -68,7 +78,7 @@ pub fn pending_transaction(transaction: &PoolTransaction) -> Transaction {
 }
 
 /// Every receipt of a block.
-pub fn rpc_receipts(block: &SealedBlock) -> Vec<OpTransactionReceipt> {
+pub fn rpc_receipts(block: &SealedBlock) -> Vec<RpcReceipt> {
     let context = BlockContext::of(block);
     let mut position = Position::default();
     let mut receipts = Vec::with_capacity(block.receipts().len());
@@ -80,7 +90,7 @@ pub fn rpc_receipts(block: &SealedBlock) -> Vec<OpTransactionReceipt> {
 }
 
 /// The receipt at `index`; `None` beyond the last.
-pub fn rpc_receipt(block: &SealedBlock, index: usize) -> Option<OpTransactionReceipt> {
+pub fn rpc_receipt(block: &SealedBlock, index: usize) -> Option<RpcReceipt> {
     let before = block.receipts().get(..index)?;
     let mut position = Position {
         gas_used: before.last().map_or(0, TxReceipt::cumulative_gas_used),
@@ -91,7 +101,7 @@ pub fn rpc_receipt(block: &SealedBlock, index: usize) -> Option<OpTransactionRec
 
 /// The receipt of a transaction in the open block; `None` if it is not there. Everything is as it
 /// will be when the block is sealed, but for the block's hash, which is zero.
-pub fn preconfirmed_receipt(block: &PendingBlock, hash: &B256) -> Option<OpTransactionReceipt> {
+pub fn preconfirmed_receipt(block: &PendingBlock, hash: &B256) -> Option<RpcReceipt> {
     let (index, entry) = block.transaction(hash)?;
     let context = BlockContext { hash: B256::ZERO, header: block.header(), fees: block.fees() };
     let mut position = Position { gas_used: entry.gas_before, logs: entry.logs_before };
@@ -130,7 +140,7 @@ fn receipt_at(
     context: &BlockContext<'_>,
     index: usize,
     position: &mut Position,
-) -> Option<OpTransactionReceipt> {
+) -> Option<RpcReceipt> {
     let envelope = block.transactions().get(index)?;
     let from = *block.senders().get(index)?;
     let receipt = block.receipts().get(index)?;
@@ -139,12 +149,12 @@ fn receipt_at(
 
 fn receipt_of(
     block: &BlockContext<'_>,
-    envelope: &OpTxEnvelope,
+    envelope: &TxEnvelope,
     from: Address,
-    receipt: &OpReceiptEnvelope,
+    receipt: &ReceiptEnvelope,
     index: usize,
     position: &mut Position,
-) -> OpTransactionReceipt {
+) -> RpcReceipt {
     let hash = envelope.tx_hash();
     let base_fee = block.header.base_fee_per_gas;
 
@@ -154,20 +164,19 @@ fn receipt_of(
     position.logs += receipt.logs().len() as u64;
 
     let mut log_index = first_log;
-    let bloom = receipt.bloom();
-    let inner = OpReceipt::from(receipt.clone()).map_logs(|log| {
+    let inner = receipt.clone().map_logs(|log| {
         let log = rpc_log(block, log, hash, index, log_index);
         log_index += 1;
         log
     });
     let nonce = match &inner {
-        OpReceipt::Deposit(deposit) => deposit.deposit_nonce.unwrap_or_default(),
+        ReceiptEnvelope::Deposit(deposit) => deposit.receipt.deposit_nonce.unwrap_or_default(),
         _ => envelope.nonce(),
     };
     let (l1_block_info, blob_gas_used) = l1_fields(envelope, block.fees);
-    OpTransactionReceipt {
+    RpcReceipt {
         inner: TransactionReceipt {
-            inner: alloy_consensus::ReceiptWithBloom { receipt: inner, logs_bloom: bloom },
+            inner,
             transaction_hash: hash,
             transaction_index: Some(index as u64),
             block_hash: Some(block.hash),
@@ -180,14 +189,13 @@ fn receipt_of(
             to: envelope.to(),
             contract_address: envelope.is_create().then(|| from.create(nonce)),
         },
-        l1_block_info,
-        op_gas_refund: None,
+        l1_block_info: Some(l1_block_info),
     }
 }
 
 /// What the transaction paid for L1 and the operator's prices (op-geth's receipt fields). The
 /// second is Jovian's DA footprint, which receipts carry as `blobGasUsed`.
-fn l1_fields(envelope: &OpTxEnvelope, fees: &L1Fees) -> (L1BlockInfo, Option<u64>) {
+fn l1_fields(envelope: &TxEnvelope, fees: &L1Fees) -> (L1BlockInfo, Option<u64>) {
     if envelope.is_deposit() {
         return (L1BlockInfo::default(), None);
     }
@@ -208,7 +216,7 @@ fn l1_fields(envelope: &OpTxEnvelope, fees: &L1Fees) -> (L1BlockInfo, Option<u64
 }
 
 /// Wei per gas that was paid; zero for deposits.
-pub fn effective_gas_price(envelope: &OpTxEnvelope, base_fee: Option<u64>) -> u128 {
+pub fn effective_gas_price(envelope: &TxEnvelope, base_fee: Option<u64>) -> u128 {
     if envelope.is_deposit() { 0 } else { envelope.effective_gas_price(base_fee) }
 }
 
@@ -263,8 +271,8 @@ pub fn inspect_line(transaction: &PoolTransaction) -> String {
 }
 
 /// Whether the envelope is one a user signed.
-pub fn is_user_transaction(envelope: &OpTxEnvelope) -> bool {
-    !envelope.is_deposit() && !envelope.is_post_exec() && envelope.ty() < 0x7d
+pub fn is_user_transaction(envelope: &TxEnvelope) -> bool {
+    !envelope.is_deposit()
 }
 
 /// Bits of a header that logs queries look at first.

@@ -11,17 +11,15 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
-use op_revm::{
-    DefaultOp, L1BlockInfo, OpBuilder, OpContext, OpHaltReason, OpTransaction, OpTransactionError,
-    api::builder::DefaultOpEvm,
-};
+use op_revm::OpHaltReason;
 use revm::{
-    Context, DatabaseRef, ExecuteEvm,
+    DatabaseRef,
     context::{TxEnv, either::Either, result::HaltReason},
     context_interface::result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState},
     database::CacheDB,
+    inspector::NoOpInspector,
 };
-use stf::ChainSpec;
+use stf::{CallTx, ChainEvm};
 
 use super::{Api, error::RpcError, overrides};
 use crate::chain::StateView;
@@ -41,8 +39,11 @@ type Outcome = ResultAndState<OpHaltReason>;
 
 /// A state and a block environment on which calls can run, one after the other, from the same
 /// start.
-struct Simulation<S: DatabaseRef> {
-    evm: DefaultOpEvm<OpContext<CacheDB<S>>>,
+struct Simulation<S>
+where
+    S: DatabaseRef<Error: std::error::Error + Send + Sync + 'static> + std::fmt::Debug,
+{
+    evm: ChainEvm<CacheDB<S>, NoOpInspector>,
     /// Most gas one run may use.
     gas_max: u64,
     chain_id: u64,
@@ -175,41 +176,30 @@ impl Api {
     ) -> Result<Simulation<StateView>, RpcError> {
         let (header, view) = self.header_and_state(block)?;
         let mut db = CacheDB::new(view);
-        let mut env = stf::block_env(&header);
+        let spec = self.chain.spec();
+        let mut env = stf::block_env(spec, &header);
         if let Some(state) = state {
             overrides::apply_state(&mut db, state)?;
         }
         if let Some(overrides) = overrides {
             overrides::apply_block(&mut env, &mut db, overrides)?;
         }
-        let chain_id = self.chain.rollup().l2_chain_id;
-        let mut config = stf::cfg_env(&ChainSpec::new(chain_id));
+        let mut config = stf::cfg_env(spec, header.number, header.timestamp);
         config.disable_nonce_check = true;
         config.disable_eip3607 = true;
-        Ok(Simulation {
-            gas_max: self.config.call_gas_max.min(env.gas_limit),
-            base_fee: env.basefee,
-            chain_id,
-            evm: Context::op()
-                .with_db(db)
-                .with_block(env)
-                .with_cfg(config)
-                .with_chain(L1BlockInfo::default())
-                .build_op(),
-        })
+        let (gas_max, base_fee) = (self.config.call_gas_max.min(env.gas_limit), env.basefee);
+        let mut evm = ChainEvm::new(spec, config, env, db, NoOpInspector);
+        evm.set_inspector_enabled(false);
+        Ok(Simulation { gas_max, base_fee, chain_id: spec.chain_id, evm })
     }
 }
 
 impl<S> Simulation<S>
 where
-    S: DatabaseRef<Error: std::error::Error + Send + Sync + 'static>,
+    S: DatabaseRef<Error: std::error::Error + Send + Sync + 'static> + std::fmt::Debug,
 {
     /// The call as the EVM takes it.
-    fn transaction(
-        &mut self,
-        call: TransactionRequest,
-        gas: u64,
-    ) -> Result<OpTransaction<TxEnv>, RpcError> {
+    fn transaction(&mut self, call: TransactionRequest, gas: u64) -> Result<CallTx, RpcError> {
         if let Some(have) = call.chain_id
             && have != self.chain_id
         {
@@ -238,7 +228,7 @@ where
         }
         if price == 0 {
             // No price, no base fee: otherwise nothing could be called for free.
-            self.evm.0.ctx.block.basefee = 0;
+            self.evm.block_env_mut().basefee = 0;
             self.base_fee = 0;
         } else if price < u128::from(self.base_fee) {
             return Err(RpcError::server(format!(
@@ -283,24 +273,21 @@ where
             authorization_list: authorizations.into_iter().map(Either::Left).collect(),
             ..Default::default()
         };
-        let mut transaction = OpTransaction::new(base);
-        // Empty bytes cost no L1 fee.
-        transaction.enveloped_tx = Some(Bytes::new());
-        Ok(transaction)
+        Ok(stf::call_tx(base))
     }
 
     /// Runs the call from the start state.
-    fn run(&mut self, transaction: OpTransaction<TxEnv>) -> Result<Outcome, RpcError> {
+    fn run(&mut self, transaction: CallTx) -> Result<Outcome, RpcError> {
         self.evm.transact(transaction).map_err(execution_error)
     }
 
-    fn suffices(&mut self, template: &OpTransaction<TxEnv>, gas: u64) -> Result<bool, RpcError> {
+    fn suffices(&mut self, template: &CallTx, gas: u64) -> Result<bool, RpcError> {
         use InvalidTransaction::{CallGasCostMoreThanGasLimit, GasFloorMoreThanGasLimit};
         match self.evm.transact(with_gas(template, gas)) {
             Ok(outcome) => Ok(outcome.result.is_success()),
-            Err(EVMError::Transaction(OpTransactionError::Base(
+            Err(EVMError::Transaction(
                 CallGasCostMoreThanGasLimit { .. } | GasFloorMoreThanGasLimit { .. },
-            ))) => Ok(false),
+            )) => Ok(false),
             Err(error) => Err(execution_error(error)),
         }
     }
@@ -323,7 +310,7 @@ where
     }
 
     /// Whether the call only moves value to an account without code.
-    fn is_plain_transfer(&mut self, call: &OpTransaction<TxEnv>) -> Result<bool, RpcError> {
+    fn is_plain_transfer(&mut self, call: &CallTx) -> Result<bool, RpcError> {
         let TxKind::Call(to) = call.base.kind else { return Ok(false) };
         if !call.base.data.is_empty()
             || !call.base.access_list.is_empty()
@@ -335,12 +322,12 @@ where
     }
 
     fn account(&mut self, address: Address) -> Result<Option<revm::state::AccountInfo>, RpcError> {
-        let db = &mut self.evm.0.ctx.journaled_state.database;
+        let db = self.evm.db_mut();
         revm::Database::basic(db, address).map_err(|error| RpcError::internal(&error))
     }
 }
 
-fn with_gas(template: &OpTransaction<TxEnv>, gas: u64) -> OpTransaction<TxEnv> {
+fn with_gas(template: &CallTx, gas: u64) -> CallTx {
     let mut transaction = template.clone();
     transaction.base.gas_limit = gas;
     transaction
@@ -351,7 +338,7 @@ const fn midpoint(low: u64, high: u64) -> u64 {
 }
 
 /// The accounts and slots the run touched beside those every transaction may touch for free.
-fn touched(outcome: &Outcome, transaction: &OpTransaction<TxEnv>) -> AccessList {
+fn touched(outcome: &Outcome, transaction: &CallTx) -> AccessList {
     let free = [
         transaction.base.caller,
         primitives::SEQUENCER_FEE_VAULT,
@@ -408,10 +395,10 @@ fn halted(reason: &OpHaltReason) -> RpcError {
 
 /// geth's words for calls that cannot start.
 fn execution_error<E: std::error::Error + 'static>(
-    error: EVMError<E, OpTransactionError>,
+    error: EVMError<E, InvalidTransaction>,
 ) -> RpcError {
     let error = match error {
-        EVMError::Transaction(OpTransactionError::Base(error)) => error,
+        EVMError::Transaction(error) => error,
         EVMError::Database(error) => return RpcError::internal(&error),
         other => return RpcError::server(other.to_string()),
     };

@@ -8,13 +8,12 @@ use std::{
 
 use alloy_primitives::{B256, U64};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
-use op_alloy_rpc_types::Transaction;
 use parking_lot::Mutex;
 use rand::RngCore;
 use serde::Serialize;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
-use super::{Api, convert, error::RpcError};
+use super::{Api, convert, convert::Transaction, error::RpcError};
 use crate::pool::PoolTransaction;
 
 /// Blocks one poll of a block filter returns at most; the rest follows with the next poll.

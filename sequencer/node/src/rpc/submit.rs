@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 
 use alloy_consensus::Transaction;
 use alloy_primitives::{Bytes, U64, U256};
-use op_alloy_rpc_types::OpTransactionReceipt;
 use rayon::prelude::*;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -85,7 +84,7 @@ impl Api {
         &self,
         prepared: Prepared,
         timeout_ms: Option<u64>,
-    ) -> Result<OpTransactionReceipt, RpcError> {
+    ) -> Result<convert::RpcReceipt, RpcError> {
         let wait = timeout_ms
             .map_or(self.config.sync_wait_max, Duration::from_millis)
             .min(self.config.sync_wait_max);

@@ -4,10 +4,14 @@ use alloy_consensus::BlockBody;
 use alloy_eips::{BlockId, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes};
 use op_alloy_consensus::transaction::OpTransactionInfo;
-use op_alloy_rpc_types::{OpTransactionReceipt, Transaction};
+
 use primitives::Recovered;
 
-use super::{Api, convert, error::RpcError};
+use super::{
+    Api, convert,
+    convert::{RpcReceipt, Transaction},
+    error::RpcError,
+};
 
 impl Api {
     /// From the chain, or from the pool while no block holds it.
@@ -38,19 +42,13 @@ impl Api {
         Ok(self.block(block)?.and_then(|block| convert::rpc_transaction(&block, index)))
     }
 
-    pub(super) fn receipt_by_hash(
-        &self,
-        hash: B256,
-    ) -> Result<Option<OpTransactionReceipt>, RpcError> {
+    pub(super) fn receipt_by_hash(&self, hash: B256) -> Result<Option<RpcReceipt>, RpcError> {
         let Some((number, index)) = self.locate(&hash)? else { return Ok(None) };
         Ok(self.block_at(number)?.and_then(|block| convert::rpc_receipt(&block, index)))
     }
 
     /// The receipt in a block, or in the open block.
-    pub(super) fn newest_receipt(
-        &self,
-        hash: B256,
-    ) -> Result<Option<OpTransactionReceipt>, RpcError> {
+    pub(super) fn newest_receipt(&self, hash: B256) -> Result<Option<RpcReceipt>, RpcError> {
         let pending = self.chain.pending_block_with(&hash);
         match pending.and_then(|block| convert::preconfirmed_receipt(&block, &hash)) {
             Some(receipt) => Ok(Some(receipt)),

@@ -7,7 +7,7 @@ use derive::{
     ChannelEncoder, ChannelId, EncoderConfig, InboxTransaction, L1Block, L1Event,
     batcher_transactions,
 };
-use primitives::{Block, OpTxEnvelope, TxDeposit};
+use primitives::{Block, TxDeposit, TxEnvelope};
 use sequencer_node::{NodeError, SequencerError};
 use serde_json::json;
 
@@ -142,9 +142,9 @@ async fn an_invalid_payload_becomes_its_deposits_and_the_sequencer_hears_of_it()
     let (sequencer, mut l1, mut blocks) = built(&world, a.path(), 8).await;
     // Someone with the batcher's key posts a transaction that cannot be executed.
     let raw = world.transfer(3, 99, Address::ZERO, U256::ONE);
-    let envelope = <OpTxEnvelope as alloy_eips::Decodable2718>::decode_2718_exact(&raw).unwrap();
+    let envelope = <TxEnvelope as alloy_eips::Decodable2718>::decode_2718_exact(&raw).unwrap();
     let mut transactions = blocks.iter().map(|block| &block.body.transactions);
-    let bad = transactions.position(|all| !all.iter().all(OpTxEnvelope::is_deposit)).unwrap();
+    let bad = transactions.position(|all| !all.iter().all(TxEnvelope::is_deposit)).unwrap();
     let number = blocks[bad].header.number;
     blocks[bad].body.transactions.push(envelope);
     let mut last = l1_block(4, world.genesis.timestamp + 8, Vec::new());
@@ -157,7 +157,7 @@ async fn an_invalid_payload_becomes_its_deposits_and_the_sequencer_hears_of_it()
     }
     safe_reaches(&verifier, number).await;
     let derived = verifier.handle.chain().block(number).unwrap().unwrap();
-    assert!(derived.transactions().iter().all(OpTxEnvelope::is_deposit));
+    assert!(derived.transactions().iter().all(TxEnvelope::is_deposit));
     let built = sequencer.handle.chain().block(number).unwrap().unwrap();
     let update = *verifier.handle.safe_heads().borrow();
     verifier.stop().await;
