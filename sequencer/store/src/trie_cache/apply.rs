@@ -145,7 +145,7 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             self.build_new(items, 0, entry)?
         } else {
             self.load(root, first, 0)?;
-            self.update(root, 0, items)?
+            self.update((root.id, true), 0, items)?
         };
         Ok(match built {
             Built::Same => None,
@@ -283,12 +283,13 @@ impl<'a, R: NodeReader> Walk<'a, R> {
         Ok(())
     }
 
-    /// Changes the loaded subtree at `depth`. Its entry is the next one when this is called.
-    fn update(&mut self, at: &Child, depth: usize, items: &[Item]) -> Result<Built, TrieError> {
+    /// Changes the loaded subtree at `depth`, given its address and whether its parent refers to it by
+    /// hash. Its entry is the next one when this is called.
+    fn update(&mut self, at: (Id, bool), depth: usize, items: &[Item]) -> Result<Built, TrieError> {
         if self.is_ahead || items.len() > AHEAD {
             return self.update_node(at, depth, items);
         }
-        self.fetch_ahead(at.id, depth, items);
+        self.fetch_ahead(at.0, depth, items);
         self.is_ahead = true;
         let built = self.update_node(at, depth, items);
         self.is_ahead = false;
@@ -317,28 +318,27 @@ impl<'a, R: NodeReader> Walk<'a, R> {
 
     fn update_node(
         &mut self,
-        at: &Child,
+        (id, existed): (Id, bool),
         depth: usize,
         items: &[Item],
     ) -> Result<Built, TrieError> {
         let entry = self.entries.len();
-        let existed = at.reference.is_hash();
         self.entry(&items[0].0, depth, existed);
         let now = self.age.touched;
-        let node = self.arena.get_mut(at.id);
+        let node = self.arena.get_mut(id);
         node::touch(node, now);
         let built = match node::kind(node) {
-            LEAF => self.update_leaf(at.id, depth, items, entry),
-            BRANCH => self.update_branch(at.id, depth, items, entry),
+            LEAF => self.update_leaf(id, depth, items, entry),
+            BRANCH => self.update_branch(id, depth, items, entry),
             _ => {
-                let (prefix, child) = (node::extension_path(node), node::child(node, 0));
-                self.update_path(at.id, prefix, child, depth, items, entry)
+                let prefix = node::extension_path(node);
+                self.update_path(id, prefix, depth, items, entry)
             }
         }?;
         if matches!(built, Built::Same) {
             self.entries.truncate(entry);
         } else {
-            self.draft.replaced.push(at.id);
+            self.draft.replaced.push(id);
         }
         Ok(built)
     }
@@ -404,8 +404,8 @@ impl<'a, R: NodeReader> Walk<'a, R> {
                 self.entry(key, depth + 1, false);
                 self.build_new(group, depth + 1, below)?
             } else {
-                let child = self.loaded_child(id, at, key, depth + 1)?;
-                self.update(&child, depth + 1, group)?
+                let child = self.loaded_id(id, at, key, depth + 1)?;
+                self.update(child, depth + 1, group)?
             };
             match built {
                 Built::Same => continue,
@@ -428,26 +428,25 @@ impl<'a, R: NodeReader> Walk<'a, R> {
                 (_, None) => self.take_in(id, after.trailing_zeros() as usize, depth, &items[0].0),
             };
         }
+        if after == mask {
+            let copy = self.arena.copy(id).ok_or_else(out_of_memory)?;
+            node::set_age(self.arena.get_mut(copy), self.age);
+            for i in base..self.scratch.results.len() {
+                let (at, built, below) = self.take_result(i);
+                let child = self.place(built, depth + 1, below)?;
+                node::set_child(self.arena.get_mut(copy), at, &child);
+            }
+            self.scratch.results.truncate(base);
+            return Ok(Built::Branch(self.written(copy, depth, entry)));
+        }
         let mut placed = [None; 16];
         for i in base..self.scratch.results.len() {
-            let (at, built, below) =
-                std::mem::replace(&mut self.scratch.results[i], (0, Built::Same, 0));
+            let (at, built, below) = self.take_result(i);
             if !matches!(built, Built::Empty) {
                 placed[at] = Some(self.place(built, depth + 1, below)?);
             }
         }
         self.scratch.results.truncate(base);
-        if after == mask {
-            let copy = self.arena.copy(id).ok_or_else(out_of_memory)?;
-            let node = self.arena.get_mut(copy);
-            node::set_age(node, self.age);
-            for (at, child) in placed.iter().enumerate() {
-                if let Some(child) = child {
-                    node::set_child(node, at, child);
-                }
-            }
-            return Ok(Built::Branch(self.written(copy, depth, entry)));
-        }
         let mut out = [0; BRANCH_LEN_MAX];
         let old = self.arena.get(id);
         let len = node::write_branch(&mut out, after, self.age, |at| {
@@ -483,13 +482,12 @@ impl<'a, R: NodeReader> Walk<'a, R> {
         Ok(built)
     }
 
-    /// Changes what an extension leads to: `child`, which is `prefix` further down. The extension
-    /// with address `id` holds the child's address; its `prefix` may be longer.
+    /// Changes what the extension with address `id` leads to, which is `prefix` further down; the
+    /// extension's own path may have begun further up.
     fn update_path(
         &mut self,
         id: Id,
         prefix: Nibbles,
-        child: Child,
         depth: usize,
         items: &[Item],
         entry: usize,
@@ -498,8 +496,8 @@ impl<'a, R: NodeReader> Walk<'a, R> {
         let first = &items[0];
         let shared = shares(first).min(items.last().map_or(64, shares));
         if shared == prefix.len() {
-            let child = self.loaded_child(id, 0, &first.0, depth + shared)?;
-            let built = self.update(&child, depth + shared, items)?;
+            let child = self.loaded_id(id, 0, &first.0, depth + shared)?;
+            let built = self.update(child, depth + shared, items)?;
             return Ok(join(&prefix, built));
         }
         // Some changes leave the path at this depth.
@@ -520,11 +518,11 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             let below = self.entries.len();
             if at == straight {
                 let built = if rest.is_empty() {
-                    let child = self.loaded_child(id, 0, key, fork + 1)?;
-                    self.update(&child, fork + 1, group)?
+                    let child = self.loaded_id(id, 0, key, fork + 1)?;
+                    self.update(child, fork + 1, group)?
                 } else {
                     self.entry(key, fork + 1, false);
-                    self.update_path(id, rest, child, fork + 1, group, below)?
+                    self.update_path(id, rest, fork + 1, group, below)?
                 };
                 straight_on = Some((built, below));
             } else {
@@ -545,7 +543,6 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             _ => {
                 let key = node::with_nibble(first.0, fork, straight);
                 let below = self.entries.len();
-                // The child may have been loaded meanwhile.
                 let child = node::child(self.arena.get(id), 0);
                 if rest.is_empty() {
                     (Built::Branch(child), below)
@@ -572,6 +569,10 @@ impl<'a, R: NodeReader> Walk<'a, R> {
         }
     }
 
+    fn take_result(&mut self, i: usize) -> (usize, Built, usize) {
+        std::mem::replace(&mut self.scratch.results[i], (0, Built::Same, 0))
+    }
+
     /// A branch of the results from `base` on.
     fn place_results(
         &mut self,
@@ -582,8 +583,7 @@ impl<'a, R: NodeReader> Walk<'a, R> {
         let mut mask = 0_u16;
         let mut placed = [None; 16];
         for i in base..self.scratch.results.len() {
-            let (at, built, below) =
-                std::mem::replace(&mut self.scratch.results[i], (0, Built::Same, 0));
+            let (at, built, below) = self.take_result(i);
             mask |= 1 << at;
             placed[at] = Some(self.place(built, depth + 1, below)?);
         }
@@ -714,6 +714,21 @@ impl<'a, R: NodeReader> Walk<'a, R> {
         let position = node::path(key, 0, depth);
         // A root is stored however short it is.
         self.entries.push(Entry { position, existed: existed || depth == 0, node: None });
+    }
+
+    /// As [`Walk::loaded_child`], without what its parent knows of it.
+    fn loaded_id(
+        &mut self,
+        parent: Id,
+        at: usize,
+        key: &B256,
+        depth: usize,
+    ) -> Result<(Id, bool), TrieError> {
+        let found = node::child_id(self.arena.get(parent), at);
+        if found.0 != NOWHERE {
+            return Ok(found);
+        }
+        Ok((self.loaded_child(parent, at, key, depth)?.id, found.1))
     }
 
     /// A child of a node in memory, loaded if it was not.

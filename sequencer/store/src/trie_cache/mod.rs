@@ -21,12 +21,12 @@ use std::{
 };
 
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::EMPTY_ROOT_HASH;
 use parking_lot::Mutex;
 use primitives::L2_TO_L1_MESSAGE_PASSER;
 use stf::{
-    HashedChange, StateChanges, StateRootOutcome, TrieUpdates,
+    Account, StateChanges, StateRootOutcome, TrieUpdates,
     trie::{NodeReader, TrieError, TrieId},
 };
 
@@ -37,8 +37,14 @@ use self::{
 };
 use crate::keccak;
 
-/// A block's changes by hashed keys, sorted.
-pub(crate) type HashedChanges = BTreeMap<B256, HashedChange>;
+/// An account's change by hashed keys.
+struct HashedChange {
+    address: B256,
+    /// Afterwards; `None` if it is gone.
+    account: Option<Account>,
+    /// Sorted.
+    slots: Vec<Item>,
+}
 
 /// What the tries in memory hold and have done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,19 +146,9 @@ impl TrieCache {
         changes: &StateChanges,
     ) -> Result<StateRootOutcome, TrieError> {
         let hashed = hash_keys(changes);
-        self.hashed_state_root(reader, (parent, parent_root), &hashed)
-    }
-
-    /// As [`TrieCache::state_root`], from hashed keys.
-    pub(crate) fn hashed_state_root<R: NodeReader>(
-        &self,
-        reader: &R,
-        (parent, parent_root): (BlockNumHash, B256),
-        changes: &HashedChanges,
-    ) -> Result<StateRootOutcome, TrieError> {
         let mut state = self.state.lock();
         state.follow(parent, parent_root);
-        state.compute(reader, changes)
+        state.compute(reader, &hashed)
     }
 
     /// The head is now this block, whose roots were computed on the head before it; computes them
@@ -242,8 +238,8 @@ impl TrieCache {
     }
 }
 
-/// The changes by hashed keys.
-fn hash_keys(changes: &StateChanges) -> HashedChanges {
+/// The changes by hashed keys, sorted.
+fn hash_keys(changes: &StateChanges) -> Vec<HashedChange> {
     let addresses: Vec<&Address> = changes.accounts.keys().collect();
     let slots: Vec<[u8; 32]> = changes
         .accounts
@@ -251,13 +247,25 @@ fn hash_keys(changes: &StateChanges) -> HashedChanges {
         .flat_map(|change| change.storage.keys().map(|slot| slot.to_be_bytes::<32>()))
         .collect();
     let addresses = keccak::hash_all(&addresses);
-    let mut slots = keccak::hash_all(&slots).into_iter();
-    let changed = changes.accounts.values().zip(addresses).map(|(change, hashed)| {
-        let storage = slots.by_ref().zip(change.storage.values());
-        let storage = storage.map(|(slot, (_, after))| (slot, *after)).collect();
-        (hashed, HashedChange { account: Some(change.after), storage })
+    let mut hashed_slots = keccak::hash_all(&slots).into_iter();
+    let changed = changes.accounts.values().zip(addresses).map(|(change, address)| {
+        // The shorter one first: `zip` takes from the first before it asks the second.
+        let slots = change.storage.values().zip(hashed_slots.by_ref());
+        let slots = slots.map(|((_, after), slot)| slot_item(slot, *after)).collect();
+        hashed_change(address, change.after, slots)
     });
-    changed.collect()
+    let mut changed: Vec<_> = changed.collect();
+    changed.sort_unstable_by_key(|change| change.address);
+    changed
+}
+
+fn slot_item(slot: B256, value: U256) -> Item {
+    (slot, if value.is_zero() { Change::Remove } else { Change::Slot(value) })
+}
+
+fn hashed_change(address: B256, account: Option<Account>, mut slots: Vec<Item>) -> HashedChange {
+    slots.sort_unstable_by_key(|(slot, _)| *slot);
+    HashedChange { address, account, slots }
 }
 
 impl State {
@@ -322,7 +330,7 @@ impl State {
     fn compute<R: NodeReader>(
         &mut self,
         reader: &R,
-        changes: &HashedChanges,
+        changes: &[HashedChange],
     ) -> Result<StateRootOutcome, TrieError> {
         self.drop_candidate();
         let mut draft = Draft::default();
@@ -347,18 +355,18 @@ impl State {
     fn compute_draft<R: NodeReader>(
         &mut self,
         reader: &R,
-        changes: &HashedChanges,
+        changes: &[HashedChange],
         draft: &mut Draft,
     ) -> Result<(StateRootOutcome, Child, Vec<(B256, Storage)>), TrieError> {
         let mut started = Instant::now();
         let mut updates = TrieUpdates::default();
         let mut storages = Vec::new();
         let mut tries: Vec<Vec<Entry>> = Vec::new();
-        let mut items: Vec<Item> = Vec::new();
         let age = self.age();
-        for (hashed, change) in changes {
-            let is_removed = change.account.flatten().is_none();
-            if change.storage.is_empty() && !is_removed {
+        for change in changes {
+            let hashed = &change.address;
+            let is_removed = change.account.is_none();
+            if change.slots.is_empty() && !is_removed {
                 continue;
             }
             let mut storage = self.storage(reader, hashed)?;
@@ -376,11 +384,7 @@ impl State {
             let changed = if is_removed {
                 walk.wipe(&mut storage.root, hashed, 0).map(|()| Some(Child::EMPTY))
             } else {
-                items.clear();
-                items.extend(change.storage.iter().map(|(slot, value)| {
-                    (*slot, if value.is_zero() { Change::Remove } else { Change::Slot(*value) })
-                }));
-                walk.apply(&mut storage.root, &items)
+                walk.apply(&mut storage.root, &change.slots)
             };
             let entries;
             (entries, self.scratch) = walk.finish();
@@ -404,15 +408,15 @@ impl State {
 
         started = Instant::now();
         let withdrawals_root = self.withdrawals_root(reader, &updates)?;
-        items.clear();
-        items.extend(changes.iter().map(|(hashed, change)| {
-            let storage_root = updates.storage_roots.get(hashed).copied();
-            let account = change.account.flatten();
-            (
-                *hashed,
-                account.map_or(Change::Remove, |account| Change::Account { account, storage_root }),
-            )
-        }));
+        let items: Vec<Item> = changes
+            .iter()
+            .map(|HashedChange { address, account, .. }| {
+                let storage_root = updates.storage_roots.get(address).copied();
+                let change = account
+                    .map_or(Change::Remove, |account| Change::Account { account, storage_root });
+                (*address, change)
+            })
+            .collect();
         let Some(head) = &mut self.head else { return Err(no_head()) };
         let mut walk = Walk::new(
             &mut self.arena,

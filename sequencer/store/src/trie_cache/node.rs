@@ -190,6 +190,13 @@ pub(super) fn child(node: &[u8], nibble: usize) -> Child {
     Child { id: u32_at(node, id), reference }
 }
 
+/// Address of a child, and whether its parent refers to it by hash.
+#[inline]
+pub(super) fn child_id(node: &[u8], nibble: usize) -> (Id, bool) {
+    let (id, _, bit) = child_at(node, nibble);
+    (u32_at(node, id), (u16_at(node, 4) | u16_at(node, 6)) & bit == 0)
+}
+
 /// Address and depth of the child towards a key, if it is in memory; that the key shares the path of
 /// an extension is not checked.
 pub(super) fn step(node: &[u8], key: &B256, depth: usize) -> (Id, usize) {

@@ -9,11 +9,34 @@ use alloy_primitives::{B256, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount};
 use proptest::prelude::*;
 use stf::{
-    Account, HashedChange, TrieUpdates,
+    Account, HashedChange, StateRootOutcome, TrieUpdates,
     trie::{NodeReader, SparseTrie, TrieError, TrieId},
 };
 
-use super::{HashedChanges, Loaded, TrieCache};
+use super::{Loaded, TrieCache};
+
+/// A block's changes by hashed keys.
+type HashedChanges = BTreeMap<B256, HashedChange>;
+
+/// The same as the tries take them.
+fn sorted(changes: &HashedChanges) -> Vec<super::HashedChange> {
+    let change = |(address, change): (&B256, &HashedChange)| {
+        let slots = change.storage.iter().map(|(slot, value)| super::slot_item(*slot, *value));
+        super::hashed_change(*address, change.account.flatten(), slots.collect())
+    };
+    changes.iter().map(change).collect()
+}
+
+fn compute(
+    cache: &TrieCache,
+    reader: &Stored,
+    head: (BlockNumHash, B256),
+    changes: &HashedChanges,
+) -> StateRootOutcome {
+    let mut state = cache.state.lock();
+    state.follow(head.0, head.1);
+    state.compute(reader, &sorted(changes)).unwrap()
+}
 
 /// Nodes by position, as a store keeps them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -194,7 +217,7 @@ impl Chain {
     }
 
     fn compute(&self, changes: &HashedChanges) -> (Content, B256, TrieUpdates) {
-        let outcome = self.cache.hashed_state_root(&self.stored, self.head(), changes).unwrap();
+        let outcome = compute(&self.cache, &self.stored, self.head(), changes);
         let mut content = self.blocks.last().unwrap().0.clone();
         apply(&mut content, changes);
         assert_eq!(outcome.state_root, state_root(&content));
@@ -315,6 +338,36 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn plain_changes_give_what_the_pure_computation_gives(
+        accounts in proptest::collection::btree_map(
+            any::<[u8; 20]>(),
+            proptest::collection::btree_map(any::<[u8; 32]>(), 0_u64..3, 0..4),
+            1..30,
+        )
+    ) {
+        let change = |(number, (address, slots)): (u64, (&[u8; 20], &BTreeMap<[u8; 32], u64>))| {
+            let slots = slots.iter().map(|(slot, value)| {
+                (U256::from_be_bytes(*slot), (U256::ZERO, U256::from(*value)))
+            });
+            let after = Some(Account { nonce: number, ..Default::default() });
+            let change = stf::AccountChange { before: None, after, storage: slots.collect() };
+            (address.into(), change)
+        };
+        let accounts = (0..).zip(&accounts).map(change).collect();
+        let changes = stf::StateChanges { accounts, ..Default::default() };
+        let expected = stf::compute_roots(&stf::EmptyState, &changes).unwrap();
+        let nothing = (BlockNumHash::default(), EMPTY_ROOT_HASH);
+        let cache = TrieCache::new(0);
+        let got = cache.state_root(&stf::EmptyState, nothing, &changes).unwrap();
+        prop_assert_eq!(got.state_root, expected.state_root);
+        prop_assert_eq!(got.withdrawals_root, expected.withdrawals_root);
+        prop_assert_eq!(got.updates.storage_roots, expected.updates.storage_roots);
+        prop_assert_eq!(got.updates.accounts, expected.updates.accounts);
+    }
+}
+
 #[test]
 fn everything_is_loaded_once() {
     let account = |nonce| Account { nonce, ..Default::default() };
@@ -342,7 +395,7 @@ fn everything_is_loaded_once() {
     assert_eq!(chain.cache.stats().used_bytes, whole);
     // No node is read any more.
     let nothing = Stored::default();
-    let outcome = chain.cache.hashed_state_root(&nothing, chain.head(), &changes).unwrap();
+    let outcome = compute(&chain.cache, &nothing, chain.head(), &changes);
     assert_eq!(outcome.state_root, chain.head().1);
 }
 
