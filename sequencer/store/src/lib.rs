@@ -47,7 +47,7 @@ use parking_lot::Mutex;
 use primitives::{Block, BlockBody, GenesisL2, Header, Heads, L2BlockRef};
 use primitives::{ReceiptEnvelope, TxEnvelope};
 use stf::{
-    ExecutedBlock, StateChanges, StateRootOutcome, StateRootProvider, TrieReader, compute_roots,
+    ExecutedBlock, StateChanges, StateRootOutcome, StateRootProvider, TrieReader,
     trie::{NodeReader, TrieError, TrieId},
 };
 
@@ -215,21 +215,22 @@ impl Store {
             |reason: &str| StoreError::LogForeign { record: sequence, reason: reason.to_owned() };
         match record.kind {
             Kind::Block => {
-                let (tip, _) = self.overlay.tip().map_err(|_| foreign("there is no genesis"))?;
+                let parent = self.overlay.tip().map_err(|_| foreign("there is no genesis"))?;
                 let read = record::decode_block(&record.payload)
                     .ok_or_else(|| foreign("the block is malformed"))?;
-                if read.block.header.parent_hash != tip.hash {
+                if read.block.header.parent_hash != parent.0.hash {
                     return Err(foreign("the block does not follow the one before"));
                 }
                 let blocks = self.overlay.snapshot();
                 let txn = self.db.read()?;
-                let roots = compute_roots(
-                    &TipRoots { blocks, below: HeadRoots { txn: &txn } },
-                    &read.changes,
-                )?;
+                let reader = TipRoots { blocks, below: HeadRoots { txn: &txn } };
+                let roots = self.trie.state_root(&reader, parent, &read.changes)?;
                 if roots.state_root != read.block.header.state_root {
                     return Err(foreign("the state root is another"));
                 }
+                let block = (read.block.id(), roots.state_root);
+                self.trie.advance(&reader, parent, block, &read.changes)?;
+                drop(reader);
                 let record::BlockRecord { block, receipts, senders, changes } = read;
                 let id = block.id();
                 let executed = ExecutedBlock { block, receipts, senders, changes, roots };

@@ -443,6 +443,13 @@ async fn check_l1(l1: &L1Client, manifest: &Manifest) -> Result<()> {
 fn open_store(data: &DataDir, name: &str, manifest: &Manifest) -> Result<Arc<Store>> {
     let store = Store::open(&data.join(name), StoreOptions::default())?;
     store.init_genesis(&manifest.genesis)?;
+    // Blocks are made meanwhile; they load themselves what they need.
+    let loaded = Arc::clone(&store);
+    std::thread::Builder::new().name(format!("tries-{name}")).spawn(move || {
+        if let Err(error) = loaded.load_tries() {
+            tracing::warn!(%error, "the state's tries were not loaded");
+        }
+    })?;
     Ok(store)
 }
 
