@@ -5,7 +5,6 @@
 use std::sync::LazyLock;
 
 use alloy_consensus::transaction::SignerRecoverable;
-use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{Address, B256, Bytes, map::B256Map};
 use parking_lot::Mutex;
 use primitives::Recovered;
@@ -64,8 +63,8 @@ pub(crate) fn decode_all(transactions: &[Bytes]) -> Result<Vec<Recovered<TxEnvel
         .par_iter()
         .enumerate()
         .map(|(index, raw)| {
-            let transaction = TxEnvelope::decode_2718_exact(raw)
-                .map_err(|_| BlockError::Undecodable { index })?;
+            let transaction =
+                TxEnvelope::decode_strict(raw).map_err(|_| BlockError::Undecodable { index })?;
             let sender = recover(&transaction).ok_or(BlockError::BadSignature { index })?;
             Ok(Recovered::new_unchecked(transaction, sender))
         })

@@ -38,6 +38,21 @@ pub enum TxEnvelope {
 }
 
 impl TxEnvelope {
+    /// Decodes a transaction that came from outside: exactly these bytes, and in the only encoding
+    /// that they have.
+    ///
+    /// SOUNDNESS: the derived decoder takes a bare RLP list for a deposit if it has a deposit's
+    /// fields. In a batch, where deposits are known by their type byte and refused, such a list would
+    /// mint whatever it says.
+    pub fn decode_strict(bytes: &[u8]) -> Eip2718Result<Self> {
+        let transaction = Self::decode_2718_exact(bytes)?;
+        let deposit = u8::from(TxType::Deposit);
+        if transaction.is_deposit() && bytes.first() != Some(&deposit) {
+            return Err(Eip2718Error::UnexpectedType(deposit));
+        }
+        Ok(transaction)
+    }
+
     pub const fn is_deposit(&self) -> bool {
         matches!(self, Self::Deposit(_))
     }

@@ -8,9 +8,7 @@ use alloy_consensus::{
     transaction::{Recovered, SignerRecoverable},
 };
 use alloy_eips::{
-    eip2718::{Decodable2718, Encodable2718},
-    eip2935::HISTORY_STORAGE_ADDRESS,
-    eip4788::BEACON_ROOTS_ADDRESS,
+    eip2718::Encodable2718, eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS,
     eip7685::EMPTY_REQUESTS_HASH,
 };
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
@@ -95,7 +93,8 @@ impl<S: DatabaseRef> BlockBuilder<S> {
     ) -> Result<Self, BlockError> {
         let mut transactions = Vec::with_capacity(attributes.transactions.len());
         for (index, raw) in attributes.transactions.iter().enumerate() {
-            let transaction = decode(raw).ok_or(BlockError::Undecodable { index })?;
+            let transaction =
+                TxEnvelope::decode_strict(raw).map_err(|_| BlockError::Undecodable { index })?;
             let sender =
                 transaction.recover_signer().map_err(|_| BlockError::BadSignature { index })?;
             transactions.push(Recovered::new_unchecked(transaction, sender));
@@ -502,12 +501,6 @@ fn evm<S: DatabaseRef>(
         State::builder().with_database(WrapDatabaseRef(state)).with_bundle_update().build();
     let cfg = rollup_cfg(cfg_env(spec, header.number, header.timestamp));
     Context::op().with_db(database).with_cfg(cfg).with_block(block_env(spec, header)).build_op()
-}
-
-fn decode(raw: &Bytes) -> Option<TxEnvelope> {
-    let mut bytes = raw.as_ref();
-    let transaction = TxEnvelope::decode_2718(&mut bytes).ok()?;
-    bytes.is_empty().then_some(transaction)
 }
 
 fn describe<E: core::fmt::Display>(

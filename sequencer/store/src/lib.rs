@@ -70,6 +70,34 @@ use tables::{
 };
 use trie_cache::{Loaded, TrieCache};
 
+/// Decoders of bytes on disk, for the fuzzer.
+#[doc(hidden)]
+pub mod fuzzing {
+    use primitives::{Block, BlockBody, Header};
+
+    use crate::record::{decode_block, encode_block};
+
+    /// Decodes a block's record; what decodes is what it encodes to.
+    ///
+    /// # Panics
+    ///
+    /// If it is not.
+    pub fn block_record(bytes: &[u8]) {
+        if let Some(record) = decode_block(bytes) {
+            let again =
+                encode_block(&record.block, &record.receipts, &record.senders, &record.changes);
+            assert!(decode_block(&again).as_ref() == Some(&record), "a record changed");
+        }
+    }
+
+    /// A valid record.
+    pub fn block_record_seed() -> Vec<u8> {
+        let header = Header::default();
+        let block = Block { hash: header.hash_slow(), header, body: BlockBody::default() };
+        encode_block(&block, &[], &[], &Default::default())
+    }
+}
+
 /// Grows with each change of the layout.
 pub const SCHEMA: u32 = 2;
 

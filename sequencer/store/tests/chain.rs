@@ -551,6 +551,12 @@ fn bad_attributes_are_named() {
     let garbage = build(&with(vec![first.clone(), bytes!("02ff")]));
     assert_eq!(garbage, BlockError::Undecodable { index: 1 });
     assert!(garbage.is_invalid_payload());
+    // Cause: a deposit without its type byte decoded as one, so a batch could mint.
+    let mint =
+        TxDeposit { mint: 1_000_000, from: user(0), gas_limit: 100_000, ..Default::default() };
+    let untagged = build(&with(vec![first.clone(), alloy_rlp::encode(mint).into()]));
+    assert_eq!(untagged, BlockError::Undecodable { index: 1 });
+    assert!(untagged.is_invalid_payload());
     let transaction: Bytes = transfer(0, 9, user(1), ONE).inner().encoded_2718().into();
     let gapped = build(&with(vec![first.clone(), transaction]));
     assert!(gapped.is_invalid_payload(), "{gapped}");

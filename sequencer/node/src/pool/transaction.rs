@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use alloy_consensus::{Transaction, Typed2718};
-use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
+use alloy_eips::eip2718::Eip2718Error;
 use alloy_primitives::{Address, B256, U256};
 
 use primitives::{Recovered, TxEnvelope};
@@ -154,7 +154,7 @@ fn decode_envelope(bytes: &[u8]) -> Result<TxEnvelope, PoolError> {
         }
         _ => {}
     }
-    TxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
+    TxEnvelope::decode_strict(bytes).map_err(|error| match error {
         Eip2718Error::RlpError(error) => PoolError::Decode(error),
         // The type byte is known to be right: it is the legacy list that is broken.
         _ => PoolError::Decode(alloy_rlp::Error::Custom("malformed legacy transaction")),

@@ -230,3 +230,31 @@ fn to_raw(value: impl Serialize) -> RpcResult {
 fn null() -> Box<RawValue> {
     RawValue::NULL.to_owned()
 }
+
+/// The parser of bodies, for the fuzzer.
+#[doc(hidden)]
+pub mod fuzzing {
+    use super::envelope::{Body, write_response};
+
+    /// Parses a body as the server does and answers each of its calls with an error.
+    pub fn body(bytes: &[u8]) {
+        let mut out = String::new();
+        let calls = match Body::parse(bytes, 100) {
+            Body::Single(call) => vec![call],
+            Body::Batch(calls) => calls,
+        };
+        assert!(calls.len() <= 100, "a batch beyond its limit");
+        for call in calls {
+            let (id, error) = match call {
+                Ok(call) => (call.id, super::RpcError::method_not_found(&call.method)),
+                Err(error) => (super::Id::Notification, error),
+            };
+            out.clear();
+            write_response(&mut out, id, &Err(error));
+            assert!(
+                serde_json::from_str::<serde::de::IgnoredAny>(&out).is_ok(),
+                "an answer that is no JSON: {out}"
+            );
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Transactions, receipts and blocks.
+
+use alloy_consensus::{
+    BlockBody, Eip658Value, Header, Receipt, SignableTransaction, TxEip1559, TxEip2930, TxEip4844,
+    TxEip7702, TxLegacy, transaction::SignerRecoverable,
+};
+use alloy_eips::{Decodable2718, Encodable2718};
+use alloy_primitives::{Address, B256, Bytes, Log, Signature, U256};
+use alloy_rlp::Decodable;
+use primitives::{ReceiptEnvelope, TxDeposit, TxEnvelope, TxType};
+
+/// EIP-2718 bytes of a transaction.
+pub(crate) fn transaction(data: &[u8]) {
+    let Ok(decoded) = TxEnvelope::decode_strict(data) else { return };
+    assert_eq!(decoded.encoded_2718(), data, "two encodings of one transaction");
+    // Whether it recovers is the signature's business; that it ends is ours.
+    let _ = decoded.recover_signer();
+}
+
+/// EIP-2718 bytes of a receipt.
+pub(crate) fn receipt(data: &[u8]) {
+    let Ok(decoded) = ReceiptEnvelope::decode_2718_exact(data) else { return };
+    let encoded = decoded.encoded_2718();
+    assert_eq!(ReceiptEnvelope::decode_2718_exact(&encoded).ok(), Some(decoded));
+}
+
+/// RLP of a block, as an import file holds it.
+pub(crate) fn block(data: &[u8]) {
+    let mut rest = data;
+    let Ok(decoded) = alloy_consensus::Block::<TxEnvelope>::decode(&mut rest) else { return };
+    let encoded = alloy_rlp::encode(&decoded);
+    let mut again = encoded.as_slice();
+    assert_eq!(
+        alloy_consensus::Block::<TxEnvelope>::decode(&mut again).map(|block| block.header),
+        Ok(decoded.header)
+    );
+}
+
+/// A record of the block log.
+pub(crate) fn log_record(data: &[u8]) {
+    store::fuzzing::block_record(data);
+}
+
+pub(crate) fn log_records() -> Vec<Vec<u8>> {
+    vec![store::fuzzing::block_record_seed(), Vec::new()]
+}
+
+pub(crate) fn envelopes() -> Vec<TxEnvelope> {
+    let to = Address::repeat_byte(0x22);
+    let input = Bytes::from_static(&[0xa9, 0x05, 0x9c, 0xbb, 1, 2, 3]);
+    let signature = Signature::new(U256::from(7), U256::from(9), true);
+    vec![
+        TxLegacy { chain_id: Some(16_120), to: to.into(), gas_limit: 21_000, ..Default::default() }
+            .into_signed(signature)
+            .into(),
+        TxLegacy { chain_id: None, gas_price: 1, ..Default::default() }
+            .into_signed(signature)
+            .into(),
+        TxEip2930 { chain_id: 16_120, input: input.clone(), to: to.into(), ..Default::default() }
+            .into_signed(signature)
+            .into(),
+        TxEip1559 {
+            chain_id: 16_120,
+            nonce: 3,
+            gas_limit: 100_000,
+            max_fee_per_gas: 2_000_000_000,
+            max_priority_fee_per_gas: 1_000_000,
+            to: to.into(),
+            value: U256::from(10).pow(U256::from(18)),
+            input: input.clone(),
+            ..Default::default()
+        }
+        .into_signed(signature)
+        .into(),
+        TxEip4844 {
+            chain_id: 1,
+            to,
+            blob_versioned_hashes: vec![B256::with_last_byte(1)],
+            max_fee_per_blob_gas: 1,
+            ..Default::default()
+        }
+        .into_signed(signature)
+        .into(),
+        TxEip7702 { chain_id: 16_120, to, ..Default::default() }.into_signed(signature).into(),
+        TxDeposit { to: to.into(), mint: 5, gas_limit: 1_000_000, input, ..Default::default() }
+            .into(),
+    ]
+}
+
+pub(crate) fn transactions() -> Vec<Vec<u8>> {
+    envelopes().iter().map(Encodable2718::encoded_2718).collect()
+}
+
+pub(crate) fn receipts() -> Vec<Vec<u8>> {
+    let log = Log::new_unchecked(
+        Address::repeat_byte(1),
+        vec![B256::repeat_byte(2), B256::repeat_byte(3)],
+        Bytes::from_static(b"data"),
+    );
+    let kinds = [TxType::Legacy, TxType::Eip1559, TxType::Eip4844, TxType::Deposit];
+    kinds
+        .into_iter()
+        .flat_map(|kind| {
+            [Eip658Value::Eip658(true), Eip658Value::PostState(B256::repeat_byte(4))].map(
+                |status| {
+                    let receipt =
+                        Receipt { status, cumulative_gas_used: 21_000, logs: vec![log.clone()] };
+                    ReceiptEnvelope::new(kind, receipt, Some(1), Some(1)).encoded_2718()
+                },
+            )
+        })
+        .collect()
+}
+
+pub(crate) fn blocks() -> Vec<Vec<u8>> {
+    let body = |transactions, withdrawals| BlockBody::<TxEnvelope> {
+        transactions,
+        ommers: vec![Header::default()],
+        withdrawals,
+    };
+    let old = body(envelopes(), None).into_block(Header::default());
+    let header = Header {
+        base_fee_per_gas: Some(1),
+        withdrawals_root: Some(B256::ZERO),
+        blob_gas_used: Some(0),
+        excess_blob_gas: Some(0),
+        parent_beacon_block_root: Some(B256::ZERO),
+        requests_hash: Some(B256::ZERO),
+        ..Default::default()
+    };
+    let new = body(envelopes(), Some(Default::default())).into_block(header);
+    vec![alloy_rlp::encode(&old), alloy_rlp::encode(&new)]
+}
