@@ -173,6 +173,12 @@ pub enum SequencerError {
     State(String),
     #[error("block {number} would not be what was preconfirmed: {what} changed; nothing is sealed")]
     PromiseBroken { number: u64, what: &'static str },
+    #[error(
+        "the system clock says {clock}, {} s before the newest block ({head}): set the clock right and \
+         start again",
+        head.saturating_sub(*clock)
+    )]
+    ClockBehind { clock: u64, head: u64 },
     #[error("the thread of the sequencer could not be started")]
     Thread(#[source] io::Error),
     #[error("the thread that builds blocks panicked")]

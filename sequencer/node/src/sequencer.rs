@@ -51,6 +51,8 @@ const FAR_BEHIND_SLOTS: u64 = 10;
 const L1_WAIT: Duration = Duration::from_secs(3);
 /// Arrivals taken from the pool before some of them are executed.
 const ARRIVALS_AT_ONCE: usize = 1_024;
+/// How far the clock may be behind where the chain expects it, beside the slot itself.
+const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(15);
 
 /// The task that builds blocks.
 pub struct Sequencer {
@@ -200,6 +202,14 @@ impl Sequencer {
         let Some(slot) = self.next_slot()? else { return Ok(None) };
         let started = Instant::now();
         let rollup = self.chain.rollup();
+        // A stopped node seals its open block early: the next one may be two slots away.
+        let allowed = Duration::from_secs(rollup.block_time.saturating_mul(2)) + CLOCK_BEHIND_MAX;
+        if until(slot.timestamp) > allowed {
+            return Err(SequencerError::ClockBehind {
+                clock: unix_seconds(),
+                head: slot.parent.timestamp,
+            });
+        }
         let parent = &self.parent;
         let system_config = system_config_at(rollup, parent)?;
         let mut attributes = derive::attributes(

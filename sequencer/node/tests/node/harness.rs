@@ -41,10 +41,14 @@ impl World {
     }
 
     pub fn with_accounts(age: u64, accounts: u64, gas_limit: u64) -> Self {
+        Self::starting(now() - age, accounts, gas_limit)
+    }
+
+    /// L2 begins at `start`, seconds since the Unix epoch.
+    pub fn starting(start: u64, accounts: u64, gas_limit: u64) -> Self {
         let accounts: Vec<PrivateKeySigner> = (1..=accounts)
             .map(|index| PrivateKeySigner::from_bytes(&B256::from(U256::from(index))).unwrap())
             .collect();
-        let start = now() - age;
         let system_config =
             SystemConfig { batcher_address: BATCHER, gas_limit, ..Default::default() };
         let mut genesis = GenesisL2 {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod blocks;
+mod crash;
 mod derivation;
 mod execution;
 mod harness;

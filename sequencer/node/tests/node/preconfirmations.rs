@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, U256, address, hex};
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use sequencer_node::{NodeError, SequencerError};
 use serde_json::{Value, json};
 
 use crate::{
@@ -226,4 +227,22 @@ async fn a_backlog_is_taken_best_price_first() {
         .collect();
     assert_eq!(order, expected);
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_far_behind_the_chain_stops_the_sequencer() {
+    let mut world = World::new(0);
+    // As if the clock had been set back by an hour since the newest block.
+    world.genesis.timestamp += 3_600;
+    let header = store::genesis_header(&world.genesis).unwrap();
+    world.rollup.genesis.l2.hash = primitives::Sealable::hash_slow(&header);
+    let directory = tempfile::tempdir().unwrap();
+    let node = Running::start(&world, world.open(directory.path())).await;
+    node.l1_block(l1_block(0, world.genesis.timestamp, Vec::new())).await;
+    let error = node.handle.join().await.unwrap_err();
+    assert!(
+        matches!(&error, NodeError::Sequencer(SequencerError::ClockBehind { clock, head })
+            if head - clock > 3_000),
+        "{error:?}"
+    );
 }
