@@ -140,11 +140,14 @@ impl Sequencer {
         let mut arrivals = self.pool.subscribe();
         let mut watch_safe = true;
         let mut open = None;
+        // Set once per block: setting a timer wakes the thread that drives it.
+        let mut due = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         loop {
             if open.is_none() {
                 open = self.open()?;
+                let wait = open.as_ref().map_or(L1_WAIT, |open| until(open.slot.timestamp));
+                due.as_mut().reset(tokio::time::Instant::now() + wait);
             }
-            let wait = open.as_ref().map_or(L1_WAIT, |open| until(open.slot.timestamp));
             let has_work = open.as_ref().is_some_and(|open| open.block.has_work());
             let takes_more = open.as_ref().is_some_and(|open| open.block.takes_more());
             tokio::select! {
@@ -175,7 +178,7 @@ impl Sequencer {
                         None => return Err(SequencerError::L1Closed),
                     }
                 }
-                () = tokio::time::sleep(wait) => {
+                () = &mut due => {
                     if let Some(open) = open.take() {
                         self.seal(open).await?;
                     }
