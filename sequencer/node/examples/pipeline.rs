@@ -135,7 +135,7 @@ fn recovery(raw: &[Bytes]) -> Anyhow<f64> {
     };
     let before = nanos()?;
     for raw in raw {
-        std::hint::black_box(primitives::OpTxEnvelope::decode_2718_exact(raw)?.recover_signer()?);
+        std::hint::black_box(primitives::TxEnvelope::decode_2718_exact(raw)?.recover_signer()?);
     }
     Ok((nanos()? - before) as f64 / 1e3 / raw.len() as f64)
 }
