@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IAnchorStateRegistry} from "./IAnchorStateRegistry.sol";
+import {IProofDisputeGame} from "./IProofDisputeGame.sol";
+import {IVerifier} from "./IVerifier.sol";
+
+/// @title IAttestorVerifier
+/// @notice Takes a range as proven when m of n attestors have signed its public values, each after executing the range
+/// statelessly. Attestors hold a stake in OPEN, and lose it for two kinds of fault that this contract can see.
+///
+/// What can be proven here today:
+///   - that an attestor signed two different claims about the same range: same program, L1 head, start and block. Derivation
+///     has one result, so one of the two is false, whichever (`slashEquivocation`);
+///   - that it signed a claim of a game that has lost or was declared void, while the registry holds another claim about the
+///     same block to be valid and final (`slashContradicted`). This is as true as the registry: it is what the portal pays by.
+/// What cannot: that a claim is false which nothing final contradicts. That takes a proof of execution, which a verifier
+/// behind the same interface will bring. Until then m colluding attestors can have a false claim proven in a challenged game;
+/// the guardian has the registry's delay to declare the game void.
+///
+/// @dev Trust: m of the attestors, and the owner who names them. The set changes only after `rotationDelay`, so that users
+/// can leave before a new set can vouch for anything; the owner has to be a timelock on a public network all the same. An
+/// honest attestor signs only claims that are the output of its own derivation, and none whose start it does not hold to be
+/// canonical. Liveness: if fewer than m attest, a challenged claim falls; unchallenged claims need nobody here.
+interface IAttestorVerifier is IVerifier {
+    /// @notice What an attestor has at stake. `unbonding` can be withdrawn at `unbondedAt`, seconds, and slashed until then.
+    struct Stake {
+        uint128 bonded;
+        uint128 unbonding;
+        uint64 unbondedAt;
+        bool slashed;
+    }
+
+    /// @notice The owner named another set, which can come into force at `readyAt`, seconds.
+    event AttestorsScheduled(address[] attestors, uint256 threshold, uint256 readyAt);
+    /// @notice A set came into force.
+    event AttestorsSet(address[] attestors, uint256 threshold);
+    /// @notice `amount` OPEN was added to an attestor's stake.
+    event Staked(address indexed attestor, uint256 amount);
+    /// @notice `amount` is leaving the stake, until `unbondedAt`, seconds.
+    event Unbonding(address indexed attestor, uint256 amount, uint256 unbondedAt);
+    /// @notice What was unbonding was paid back.
+    event Unstaked(address indexed attestor, uint256 amount);
+    /// @notice An attestor lost `amount`: half to the reporter, half burned.
+    event Slashed(address indexed attestor, address indexed reporter, uint256 amount);
+
+    /// @notice Not sorted, repeated, zero, too many, or a threshold that is no majority of them.
+    error AttestorVerifier_InvalidSet();
+    /// @notice There is no set waiting, or it is not ready.
+    error AttestorVerifier_NotReady(uint256 readyAt);
+    /// @notice Unbonding has to be longer than twice the longest dispute.
+    error AttestorVerifier_UnbondingTooShort(uint256 unbonding, uint256 dispute);
+    /// @notice The proof is not a list of 65-byte signatures.
+    error AttestorVerifier_ProofLength(uint256 length);
+    /// @notice A signature is malformed, or signers are not in ascending order.
+    error AttestorVerifier_InvalidSignature(uint256 index);
+    /// @notice The signer is no attestor, or has too little at stake.
+    error AttestorVerifier_NotActive(address signer);
+    /// @notice Fewer signatures than the threshold.
+    error AttestorVerifier_BelowThreshold(uint256 signatures, uint256 threshold);
+    /// @notice Slashed attestors are out for good.
+    error AttestorVerifier_Slashed(address attestor);
+    /// @notice Less is bonded than asked for.
+    error AttestorVerifier_StakeTooLow(uint256 bonded, uint256 asked);
+    /// @notice Nothing is unbonding, or not for long enough.
+    error AttestorVerifier_StillBonded(uint256 unbondedAt);
+    /// @notice The two attestations do not contradict each other.
+    error AttestorVerifier_NoFault();
+    /// @notice The signer has nothing to lose here.
+    error AttestorVerifier_NothingToSlash(address signer);
+
+    /// @notice Names a set that can come into force after `rotationDelay`; owner only. Replaces one that is waiting.
+    /// @param attestors In ascending order, at most 64.
+    /// @param threshold Signatures that a proof needs; a majority.
+    function scheduleAttestors(address[] calldata attestors, uint256 threshold) external;
+    /// @notice Puts the waiting set into force. Anyone may call.
+    function applyAttestors() external;
+    /// @notice Adds `amount` OPEN of the caller, who has approved this contract, to its stake.
+    function stake(uint256 amount) external;
+    /// @notice Takes `amount` out of the caller's stake; it can be withdrawn after `unbondingSeconds`. What is unbonding
+    /// already waits anew.
+    function unbond(uint256 amount) external;
+    /// @notice Pays out what has unbonded.
+    function unstake() external;
+
+    /// @notice Slashes whoever signed both: two ranges that differ in nothing but their claim.
+    function slashEquivocation(
+        bytes32 programId,
+        bytes calldata publicValues,
+        bytes calldata signature,
+        bytes calldata otherPublicValues,
+        bytes calldata otherSignature
+    ) external;
+    /// @notice Slashes whoever signed the claim of `falseGame`, lost or void, while `validGame` has a final and valid claim about
+    /// the same block.
+    function slashContradicted(IProofDisputeGame falseGame, IProofDisputeGame validGame, bytes calldata signature)
+        external;
+
+    /// @notice What an attestor signs (EIP-712).
+    function digestOf(bytes32 programId, bytes calldata publicValues) external view returns (bytes32);
+    /// @notice The set in force, in ascending order.
+    function attestors() external view returns (address[] memory);
+    /// @notice Signatures that a proof needs.
+    function threshold() external view returns (uint256);
+    /// @notice The set that is waiting, and from when it can come into force; zero if there is none.
+    function scheduled() external view returns (address[] memory attestors, uint256 threshold, uint256 readyAt);
+    /// @notice True if the attestor's signatures count.
+    function isActive(address attestor) external view returns (bool);
+    /// @notice What an attestor has at stake.
+    function stakeOf(address attestor) external view returns (Stake memory);
+    /// @notice Least stake of an attestor whose signatures count, wei of OPEN.
+    function minStake() external view returns (uint256);
+    /// @notice Time for which a stake that is leaving can still be slashed, seconds.
+    function unbondingSeconds() external view returns (uint256);
+    /// @notice Time between naming a set and its coming into force, seconds.
+    function rotationDelay() external view returns (uint256);
+    /// @notice The token at stake.
+    function open() external view returns (address);
+    /// @notice Says which claims are valid.
+    function anchorStateRegistry() external view returns (IAnchorStateRegistry);
+}
