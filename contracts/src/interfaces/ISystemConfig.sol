@@ -22,13 +22,17 @@ interface ISystemConfig {
     }
 
     /// @notice First settings. Nothing is emitted for them: the genesis part of `rollup.json` holds the same values.
-    /// @custom:field guardian May pause deposits that lock OPEN; may be zero.
+    /// @custom:field guardian May pause, and declare games void; may be zero.
     /// @custom:field batcherHash Address of the batcher, left-padded to 32 bytes.
-    /// @custom:field optimismPortal The portal, which may be deployed after this contract at a foreseen address.
+    /// @custom:field optimismPortal The portal. It and the following three may be deployed after this contract, at foreseen
+    /// addresses.
     struct Init {
         address owner;
         address guardian;
         address optimismPortal;
+        address l1CrossDomainMessenger;
+        address l1StandardBridge;
+        address optimismMintableERC20Factory;
         address batchInbox;
         bytes32 batcherHash;
         address unsafeBlockSigner;
@@ -48,7 +52,7 @@ interface ISystemConfig {
     event ConfigUpdate(uint256 indexed version, UpdateType indexed updateType, bytes data);
     /// @notice The owner named another guardian.
     event GuardianSet(address indexed guardian);
-    /// @notice Deposits that lock OPEN are refused until `until`, seconds.
+    /// @notice Deposits that lock OPEN, withdrawals and payments of bonds are refused until `until`, seconds.
     event Paused(uint256 until);
     /// @notice A pause ended before its time.
     event Unpaused();
@@ -94,6 +98,14 @@ interface ISystemConfig {
     function startBlock() external view returns (uint256);
     /// @notice The portal.
     function optimismPortal() external view returns (address);
+    /// @notice The messenger on L1.
+    function l1CrossDomainMessenger() external view returns (address);
+    /// @notice The bridge for tokens on L1.
+    function l1StandardBridge() external view returns (address);
+    /// @notice Makes tokens on L1 that stand for tokens of L2.
+    function optimismMintableERC20Factory() external view returns (address);
+    /// @notice Makes the games, as the portal says.
+    function disputeGameFactory() external view returns (address);
     /// @notice Chain id of L2.
     function l2ChainId() external view returns (uint256);
     /// @notice Smallest gas limit: deposits of one L1 block and the L1 attributes fit into one L2 block.
@@ -104,7 +116,9 @@ interface ISystemConfig {
     function resourceConfig() external view returns (ResourceMetering.ResourceConfig memory);
     /// @notice True for "CUSTOM_GAS_TOKEN": OPEN is L2's currency.
     function isFeatureEnabled(bytes32 feature) external view returns (bool);
-    /// @notice Account that may pause.
+    /// @notice True: L2's currency is not ether.
+    function isCustomGasToken() external view returns (bool);
+    /// @notice Account that may pause, and declare games void.
     function guardian() external view returns (address);
     /// @notice End of the latest pause, seconds; 0 if it was ended.
     function pausedUntil() external view returns (uint256);
@@ -131,9 +145,9 @@ interface ISystemConfig {
     function setDAFootprintGasScalar(uint16 daFootprintGasScalar) external;
     /// @notice Names the guardian; owner only.
     function setGuardian(address guardian) external;
-    /// @notice Refuses deposits that lock OPEN for `PAUSE_DURATION`; guardian only. Deposits without a mint, which carry
-    /// forced transactions and exits, are never refused. Liveness: pauses begin at least `PAUSE_INTERVAL` apart, so a lost
-    /// or hostile guardian cannot keep the bridge closed.
+    /// @notice Refuses deposits that lock OPEN, withdrawals, and payments of bonds for `PAUSE_DURATION`; guardian only. Deposits
+    /// without a mint, which carry forced transactions and exits, are never refused; games go on. Liveness: pauses begin at
+    /// least `PAUSE_INTERVAL` apart, so a lost or hostile guardian cannot keep the bridge closed.
     function pause() external;
     /// @notice Ends a pause; guardian or owner.
     function unpause() external;

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 
+import {IOptimismPortal} from "../interfaces/IOptimismPortal.sol";
 import {ISystemConfig} from "../interfaces/ISystemConfig.sol";
 import {ResourceMetering} from "./ResourceMetering.sol";
 
@@ -26,6 +27,12 @@ contract SystemConfig is ISystemConfig, Ownable2Step {
     address public immutable batchInbox;
     /// @inheritdoc ISystemConfig
     address public immutable optimismPortal;
+    /// @inheritdoc ISystemConfig
+    address public immutable l1CrossDomainMessenger;
+    /// @inheritdoc ISystemConfig
+    address public immutable l1StandardBridge;
+    /// @inheritdoc ISystemConfig
+    address public immutable optimismMintableERC20Factory;
     /// @inheritdoc ISystemConfig
     uint256 public immutable l2ChainId;
     /// @inheritdoc ISystemConfig
@@ -67,6 +74,9 @@ contract SystemConfig is ISystemConfig, Ownable2Step {
 
         batchInbox = init.batchInbox;
         optimismPortal = init.optimismPortal;
+        l1CrossDomainMessenger = init.l1CrossDomainMessenger;
+        l1StandardBridge = init.l1StandardBridge;
+        optimismMintableERC20Factory = init.optimismMintableERC20Factory;
         l2ChainId = init.l2ChainId;
         startBlock = block.number;
         batcherHash = init.batcherHash;
@@ -168,6 +178,16 @@ contract SystemConfig is ISystemConfig, Ownable2Step {
     /// @inheritdoc ISystemConfig
     function isFeatureEnabled(bytes32 feature) external pure returns (bool) {
         return feature == "CUSTOM_GAS_TOKEN";
+    }
+
+    /// @inheritdoc ISystemConfig
+    function isCustomGasToken() external pure returns (bool) {
+        return true;
+    }
+
+    /// @inheritdoc ISystemConfig
+    function disputeGameFactory() external view returns (address) {
+        return address(IOptimismPortal(optimismPortal).disputeGameFactory());
     }
 
     /// @inheritdoc ISystemConfig

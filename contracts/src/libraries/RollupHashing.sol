@@ -67,6 +67,28 @@ library RollupHashing {
         );
     }
 
+    /// @notice Hash of a messenger's message: of the call that relays it on the other layer.
+    function crossDomainMessageHash(
+        uint256 nonce,
+        address sender,
+        address target,
+        uint256 value,
+        uint256 minGasLimit,
+        bytes memory message
+    ) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encodeWithSignature(
+                "relayMessage(uint256,address,address,uint256,uint256,bytes)",
+                nonce,
+                sender,
+                target,
+                value,
+                minGasLimit,
+                message
+            )
+        );
+    }
+
     /// @notice Storage key of a withdrawal in `L2ToL1MessagePasser.sentMessages`, slot 0.
     function withdrawalStorageKey(bytes32 hash) internal pure returns (bytes32) {
         return keccak256(abi.encode(hash, uint256(0)));

@@ -5,6 +5,7 @@ import {Test} from "forge-std/Test.sol";
 
 import {IOptimismPortal} from "../../src/interfaces/IOptimismPortal.sol";
 import {ISystemConfig} from "../../src/interfaces/ISystemConfig.sol";
+import {OptimismMintableERC20Factory} from "../../src/bridge/OptimismMintableERC20Factory.sol";
 import {IAnchorStateRegistry} from "../../src/interfaces/IAnchorStateRegistry.sol";
 import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
 import {IDisputeGameFactory} from "../../src/interfaces/IDisputeGameFactory.sol";
@@ -13,6 +14,8 @@ import {AnchorStateRegistry} from "../../src/l1/AnchorStateRegistry.sol";
 import {BondVault} from "../../src/l1/BondVault.sol";
 import {DevnetVerifier} from "../../src/l1/DevnetVerifier.sol";
 import {DisputeGameFactory} from "../../src/l1/DisputeGameFactory.sol";
+import {L1CrossDomainMessenger} from "../../src/l1/L1CrossDomainMessenger.sol";
+import {L1StandardBridge} from "../../src/l1/L1StandardBridge.sol";
 import {OPEN} from "../../src/l1/OPEN.sol";
 import {OptimismPortal} from "../../src/l1/OptimismPortal.sol";
 import {ProofDisputeGame} from "../../src/l1/ProofDisputeGame.sol";
@@ -55,6 +58,9 @@ abstract contract RollupTest is Test {
     BondVault internal vault;
     DevnetVerifier internal verifier;
     ProofDisputeGame internal gameImpl;
+    L1CrossDomainMessenger internal messenger;
+    L1StandardBridge internal bridge;
+    OptimismMintableERC20Factory internal tokenFactory;
 
     constructor() {
         (executor, executorKey) = makeAddrAndKey("executor");
@@ -75,6 +81,13 @@ abstract contract RollupTest is Test {
         vault = new BondVault(address(open), registry, BOND_DELAY);
         verifier = new DevnetVerifier(executor);
         gameImpl = new ProofDisputeGame(gameInit());
+        messenger = new L1CrossDomainMessenger(portal);
+        bridge = new L1StandardBridge(messenger);
+        tokenFactory = new OptimismMintableERC20Factory(address(bridge));
+        assertEq(config.l1CrossDomainMessenger(), address(messenger));
+        assertEq(config.l1StandardBridge(), address(bridge));
+        assertEq(config.optimismMintableERC20Factory(), address(tokenFactory));
+        assertEq(config.disputeGameFactory(), address(factory));
         assertEq(config.optimismPortal(), address(portal));
         assertEq(address(portal.anchorStateRegistry()), address(registry));
         assertEq(address(registry.disputeGameFactory()), address(factory));
@@ -108,6 +121,9 @@ abstract contract RollupTest is Test {
             owner: owner,
             guardian: guardian,
             optimismPortal: portalAddress,
+            l1CrossDomainMessenger: foreseen(7),
+            l1StandardBridge: foreseen(8),
+            optimismMintableERC20Factory: foreseen(9),
             batchInbox: address(0x00a1),
             batcherHash: bytes32(uint256(0xba7c)),
             unsafeBlockSigner: address(0x51),

@@ -21,10 +21,18 @@ const CONTRACTS: &[&str] = &[
     "BondVault",
     "ProofDisputeGame",
     "DevnetVerifier",
+    "AttestorVerifier",
+    "L1CrossDomainMessenger",
+    "L1StandardBridge",
+    // Both layers
+    "OptimismMintableERC20",
+    "OptimismMintableERC20Factory",
     // L2 predeploys
     "L1Block",
     "GasPriceOracle",
     "L2ToL1MessagePasser",
+    "L2CrossDomainMessenger",
+    "L2StandardBridge",
     "SequencerFeeVault",
     "BaseFeeVault",
     "L1FeeVault",

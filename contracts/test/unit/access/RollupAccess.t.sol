@@ -4,12 +4,18 @@ pragma solidity ^0.8.28;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {stdJson} from "forge-std/StdJson.sol";
 
+import {OptimismMintableERC20} from "../../../src/bridge/OptimismMintableERC20.sol";
 import {IAnchorStateRegistry} from "../../../src/interfaces/IAnchorStateRegistry.sol";
 import {IBondVault} from "../../../src/interfaces/IBondVault.sol";
+import {ICrossDomainMessenger} from "../../../src/interfaces/ICrossDomainMessenger.sol";
 import {IDisputeGame} from "../../../src/interfaces/IDisputeGame.sol";
 import {IProofDisputeGame} from "../../../src/interfaces/IProofDisputeGame.sol";
+import {IStandardBridge} from "../../../src/interfaces/IStandardBridge.sol";
 import {ISystemConfig} from "../../../src/interfaces/ISystemConfig.sol";
+import {AttestorVerifier} from "../../../src/l1/AttestorVerifier.sol";
 import {L1Block} from "../../../src/l2/predeploys/L1Block.sol";
+import {L2CrossDomainMessenger} from "../../../src/l2/predeploys/L2CrossDomainMessenger.sol";
+import {L2StandardBridge} from "../../../src/l2/predeploys/L2StandardBridge.sol";
 import {Predeploys} from "../../../src/libraries/Predeploys.sol";
 import {RollupTest} from "../../utils/RollupTest.sol";
 
@@ -125,6 +131,94 @@ contract RollupAccessTest is RollupTest {
         anyone("closeGame()");
         anyone("claimCredit(address)");
         check("ProofDisputeGame", address(propose("root", 10)));
+    }
+
+    function test_AttestorVerifier() external {
+        address[] memory attestors = new address[](1);
+        attestors[0] = alice;
+        AttestorVerifier attesting =
+            new AttestorVerifier(AttestorVerifier.Init(owner, address(open), registry, 1, 1, 0, 1, attestors, 1));
+        bytes4 refusal = Ownable.OwnableUnauthorizedAccount.selector;
+        only(
+            "scheduleAttestors(address[],uint256)", refusal, abi.encodeCall(attesting.scheduleAttestors, (attestors, 1))
+        );
+        only("transferOwnership(address)", refusal, abi.encodeCall(attesting.transferOwnership, (mallory)));
+        only("acceptOwnership()", refusal, abi.encodeCall(attesting.acceptOwnership, ()));
+        only("renounceOwnership()", refusal, abi.encodeCall(attesting.renounceOwnership, ()));
+        // Comes into force only after the delay, whoever calls.
+        anyone("applyAttestors()");
+        anyone("slashContradicted(address,address,bytes)");
+        anyone("slashEquivocation(bytes32,bytes,bytes,bytes,bytes)");
+        anyone("stake(uint256)");
+        anyone("unbond(uint256)");
+        anyone("unstake()");
+        check("AttestorVerifier", address(attesting));
+    }
+
+    function test_Messengers() external {
+        anyone("sendMessage(address,bytes,uint32)");
+        only(
+            "relayMessage(uint256,address,address,uint256,uint256,bytes)",
+            ICrossDomainMessenger.CrossDomainMessenger_NotReplayable.selector,
+            abi.encodeCall(messenger.relayMessage, (1 << 240, alice, alice, 0, 0, ""))
+        );
+        check("L1CrossDomainMessenger", address(messenger));
+        address l2 = Predeploys.L2_CROSS_DOMAIN_MESSENGER;
+        construct(l2, type(L2CrossDomainMessenger).creationCode, abi.encode(messenger));
+        check("L2CrossDomainMessenger", l2);
+    }
+
+    function bridgeRows() private {
+        delete rows;
+        bytes memory call = abi.encodeCall(bridge.finalizeBridgeERC20, (alice, alice, alice, alice, 1, ""));
+        only(
+            "finalizeBridgeERC20(address,address,address,address,uint256,bytes)",
+            IStandardBridge.StandardBridge_NotOtherBridge.selector,
+            call
+        );
+        anyone("bridgeERC20(address,address,uint256,uint32,bytes)");
+        anyone("bridgeERC20To(address,address,address,uint256,uint32,bytes)");
+        // Refused whoever calls.
+        anyone("bridgeETH(uint32,bytes)");
+        anyone("bridgeETHTo(address,uint32,bytes)");
+    }
+
+    function test_StandardBridges() external {
+        bridgeRows();
+        only(
+            "finalizeERC20Withdrawal(address,address,address,address,uint256,bytes)",
+            IStandardBridge.StandardBridge_NotOtherBridge.selector,
+            abi.encodeCall(bridge.finalizeERC20Withdrawal, (alice, alice, alice, alice, 1, ""))
+        );
+        anyone("depositERC20(address,address,uint256,uint32,bytes)");
+        anyone("depositERC20To(address,address,address,uint256,uint32,bytes)");
+        anyone("depositETH(uint32,bytes)");
+        anyone("depositETHTo(address,uint32,bytes)");
+        check("L1StandardBridge", address(bridge));
+        bridgeRows();
+        anyone("withdraw(address,uint256,uint32,bytes)");
+        anyone("withdrawTo(address,address,uint256,uint32,bytes)");
+        address l2 = Predeploys.L2_STANDARD_BRIDGE;
+        construct(l2, type(L2StandardBridge).creationCode, abi.encode(bridge));
+        check("L2StandardBridge", l2);
+    }
+
+    function test_MintableTokens() external {
+        OptimismMintableERC20 token =
+            OptimismMintableERC20(tokenFactory.createOptimismMintableERC20(address(1), "Name", "SYM"));
+        bytes4 refusal = OptimismMintableERC20.OptimismMintableERC20_NotBridge.selector;
+        only("mint(address,uint256)", refusal, abi.encodeCall(token.mint, (mallory, 1)));
+        only("burn(address,uint256)", refusal, abi.encodeCall(token.burn, (mallory, 1)));
+        anyone("approve(address,uint256)");
+        anyone("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)");
+        anyone("transfer(address,uint256)");
+        anyone("transferFrom(address,address,uint256)");
+        check("OptimismMintableERC20", address(token));
+        delete rows;
+        anyone("createOptimismMintableERC20(address,string,string)");
+        anyone("createOptimismMintableERC20WithDecimals(address,string,string,uint8)");
+        anyone("createStandardL2Token(address,string,string)");
+        check("OptimismMintableERC20Factory", address(tokenFactory));
     }
 
     function test_DevnetVerifier() external {

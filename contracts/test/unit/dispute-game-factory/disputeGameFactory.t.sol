@@ -87,16 +87,16 @@ contract DisputeGameFactoryTest is RollupTest {
         start = bound(start, 0, 14);
         n = bound(n, 0, 14);
         IDisputeGameFactory.GameSearchResult[] memory found = factory.findLatestGames(GAME_TYPE, start, n);
-        uint256 at;
+        uint256 place;
         if (start < count) {
-            for (uint256 i = start + 1; i > 0 && at < n; --i) {
+            for (uint256 i = start + 1; i > 0 && place < n; --i) {
                 if (kinds >> (i - 1) & 1 != 0) continue;
-                assertEq(found[at].index, i - 1);
-                assertEq(found[at].rootClaim, bytes32(i - 1));
-                ++at;
+                assertEq(found[place].index, i - 1);
+                assertEq(found[place].rootClaim, bytes32(i - 1));
+                ++place;
             }
         }
-        assertEq(found.length, at);
+        assertEq(found.length, place);
     }
 
     function test_SetImplementation() external {

@@ -24,8 +24,8 @@ contract FinalizeWithdrawalTest is WithdrawalTest {
         w = withdrawal(address(target), 3e18, 200_000, abi.encodeCall(Target.note, ()));
     }
 
-    function refused(bytes4 error) private {
-        vm.expectRevert(error);
+    function refused(bytes4 refusal) private {
+        vm.expectRevert(refusal);
         finalize(bob, w);
     }
 

@@ -33,11 +33,11 @@ contract ProveWithdrawalTest is WithdrawalTest {
         portal.proveWithdrawalTransaction(what, index, parts, proof);
     }
 
-    /// @dev The proof of `w`, which holds, while `error` stands in the way.
-    function refused(bytes4 error) private {
+    /// @dev The proof of `w`, which holds, while `refusal` stands in the way.
+    function refused(bytes4 refusal) private {
         RollupHashing.OutputRootProof memory parts = outputRootProof();
         bytes[] memory proof = nodes(counterOf(w));
-        vm.expectRevert(error);
+        vm.expectRevert(refusal);
         attempt(w, parts, proof);
     }
 

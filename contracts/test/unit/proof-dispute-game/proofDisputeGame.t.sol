@@ -35,9 +35,9 @@ contract ProofDisputeGameTest is RollupTest {
         (,,,,, time) = which.claimData();
     }
 
-    function refused(bytes memory extraData, bytes4 error) private {
+    function refused(bytes memory extraData, bytes4 refusal) private {
         fundFactory();
-        vm.expectPartialRevert(error);
+        vm.expectPartialRevert(refusal);
         factory.create(GAME_TYPE, "other root", extraData);
     }
 

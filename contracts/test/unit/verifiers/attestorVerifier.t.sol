@@ -27,12 +27,12 @@ contract AttestorVerifierTest is RollupTest {
         super.setUp();
         uint256 count;
         for (uint256 key = 1; count < 5; ++key) {
-            uint256 at = count++;
-            while (at > 0 && vm.addr(keys[at - 1]) > vm.addr(key)) {
-                keys[at] = keys[at - 1];
-                --at;
+            uint256 place = count++;
+            while (place > 0 && vm.addr(keys[place - 1]) > vm.addr(key)) {
+                keys[place] = keys[place - 1];
+                --place;
             }
-            keys[at] = key;
+            keys[place] = key;
         }
         attesting = new AttestorVerifier(init_(3));
         for (uint256 i; i < 5; ++i) {
@@ -88,8 +88,8 @@ contract AttestorVerifierTest is RollupTest {
         }
     }
 
-    function refused(bytes memory what, bytes memory error) private {
-        vm.expectRevert(error);
+    function refused(bytes memory what, bytes memory refusal) private {
+        vm.expectRevert(refusal);
         attesting.verify(PROGRAM, values, what);
     }
 
@@ -239,10 +239,10 @@ contract AttestorVerifierTest is RollupTest {
         vm.prank(owner);
         attesting.scheduleAttestors(set(1), 1);
         uint256 readyAt = vm.getBlockTimestamp() + ROTATION;
-        (address[] memory waiting, uint256 threshold, uint256 at) = attesting.scheduled();
+        (address[] memory waiting, uint256 threshold, uint256 place) = attesting.scheduled();
         assertEq(waiting, set(1));
         assertEq(threshold, 1);
-        assertEq(at, readyAt);
+        assertEq(place, readyAt);
         skip(ROTATION - 1);
         vm.expectRevert(abi.encodeWithSelector(IAttestorVerifier.AttestorVerifier_NotReady.selector, readyAt));
         attesting.applyAttestors();

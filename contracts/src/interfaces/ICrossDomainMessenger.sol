@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title ICrossDomainMessenger
+/// @notice Sends messages between contracts of L1 and L2, in either direction. Over the portal's bare deposits and withdrawals
+/// it adds the sender's name on the other side, and that a message which failed can be sent again: it stays until it succeeds.
+/// @dev Functions, events and hashes are the OP Stack's. Messages carry no OPEN: on L1 it is a token, which the portal moves.
+/// Trust: each messenger trusts the portal or the alias of the other; nobody owns it. On L1 a pause holds messages up.
+interface ICrossDomainMessenger {
+    /// @notice A message was sent.
+    event SentMessage(address indexed target, address sender, bytes message, uint256 messageNonce, uint256 gasLimit);
+    /// @notice More of the same; `value` is 0.
+    event SentMessageExtension1(address indexed sender, uint256 value);
+    /// @notice A message reached its target.
+    event RelayedMessage(bytes32 indexed msgHash);
+    /// @notice A message failed; anyone can try again.
+    event FailedRelayedMessage(bytes32 indexed msgHash);
+
+    /// @notice Messages carry no value.
+    error CrossDomainMessenger_ValueNotCarried();
+    /// @notice The guardian's pause lasts.
+    error CrossDomainMessenger_Paused();
+    /// @notice The nonce is of a form that is not in use.
+    error CrossDomainMessenger_UnknownVersion(uint256 version);
+    /// @notice Only the other messenger brings new messages; this one has not failed before.
+    error CrossDomainMessenger_NotReplayable(bytes32 msgHash);
+    /// @notice The message reached its target already.
+    error CrossDomainMessenger_AlreadyRelayed(bytes32 msgHash);
+    /// @notice The messenger, and what it is served by, take no messages: they would obey it.
+    error CrossDomainMessenger_UnsafeTarget(address target);
+    /// @notice No message is being relayed.
+    error CrossDomainMessenger_NoMessage();
+    /// @notice Tells an estimation of gas that the message failed.
+    error CrossDomainMessenger_GasEstimation();
+
+    /// @notice Sends `message` to `target` on the other layer, which is called with at least `minGasLimit` gas.
+    function sendMessage(address target, bytes calldata message, uint32 minGasLimit) external payable;
+    /// @notice Calls the target. New messages come from the other messenger; one that failed can be relayed by anyone. A
+    /// message that fails, or that gets too little gas, is kept for another try rather than reverted.
+    function relayMessage(
+        uint256 nonce,
+        address sender,
+        address target,
+        uint256 value,
+        uint256 minGasLimit,
+        bytes calldata message
+    ) external payable;
+
+    /// @notice Sender of the message that is being relayed; reverts if there is none.
+    function xDomainMessageSender() external view returns (address);
+    /// @notice The messenger on the other layer.
+    function otherMessenger() external view returns (ICrossDomainMessenger);
+    /// @notice True for the hash of each message that reached its target.
+    function successfulMessages(bytes32 msgHash) external view returns (bool);
+    /// @notice True for the hash of each message that has ever failed.
+    function failedMessages(bytes32 msgHash) external view returns (bool);
+    /// @notice Nonce of the next message, with the message version in its two highest bytes.
+    function messageNonce() external view returns (uint256);
+    /// @notice Gas with which a message is sent so that its target gets `minGasLimit`.
+    function baseGas(bytes calldata message, uint32 minGasLimit) external pure returns (uint64);
+    /// @notice True while messages are held up.
+    function paused() external view returns (bool);
+    /// @notice Form of this contract.
+    function version() external pure returns (string memory);
+}
