@@ -50,3 +50,21 @@ sol!(
     DevnetVerifier,
     "../../contracts/artifacts/DevnetVerifier.json"
 );
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
+    L1CrossDomainMessenger,
+    "../../contracts/artifacts/L1CrossDomainMessenger.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
+    L1StandardBridge,
+    "../../contracts/artifacts/L1StandardBridge.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
+    OptimismMintableERC20Factory,
+    "../../contracts/artifacts/OptimismMintableERC20Factory.json"
+);

@@ -16,7 +16,8 @@ use url::Url;
 
 use crate::contracts::{
     AnchorStateRegistry, BondVault, DevnetVerifier, DisputeGameFactory, IDisputeGameFactory,
-    IProofDisputeGame, ISystemConfig, Open, OptimismPortal, ProofDisputeGame, SystemConfigContract,
+    IProofDisputeGame, ISystemConfig, L1CrossDomainMessenger, L1StandardBridge, Open,
+    OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame, SystemConfigContract,
 };
 
 /// Multicall3's address on every chain; viem's withdrawal helpers need it on L1.
@@ -94,6 +95,9 @@ pub struct Deployment {
     pub verifier: Address,
     /// Implementation of the games of type [`GAME_TYPE`].
     pub dispute_game: Address,
+    pub l1_cross_domain_messenger: Address,
+    pub l1_standard_bridge: Address,
+    pub optimism_mintable_erc20_factory: Address,
     /// The L1 block after which L2 starts: everything above is in place in it.
     pub l1_genesis: BlockNumHash,
     /// Seconds since the Unix epoch.
@@ -148,8 +152,18 @@ pub async fn deploy(
     let bond_vault = from.create(first + 5);
     let verifier = from.create(first + 6);
     let dispute_game = from.create(first + 7);
+    let l1_cross_domain_messenger = from.create(first + 8);
+    let l1_standard_bridge = from.create(first + 9);
+    let optimism_mintable_erc20_factory = from.create(first + 10);
     let batch_inbox = batch_inbox(params.l2_chain_id);
-    let init = init(params, optimism_portal, batch_inbox);
+    let init = ISystemConfig::Init {
+        optimismPortal: optimism_portal,
+        l1CrossDomainMessenger: l1_cross_domain_messenger,
+        l1StandardBridge: l1_standard_bridge,
+        optimismMintableERC20Factory: optimism_mintable_erc20_factory,
+        batchInbox: batch_inbox,
+        ..init(params)
+    };
     let disputes = &params.disputes;
 
     let mut steps = vec![
@@ -234,6 +248,23 @@ pub async fn deploy(
             }
             .abi_encode(),
         ),
+        Step::create(
+            "deploy L1CrossDomainMessenger",
+            &L1CrossDomainMessenger::BYTECODE,
+            L1CrossDomainMessenger::constructorCall { portal_: optimism_portal }.abi_encode(),
+        ),
+        Step::create(
+            "deploy L1StandardBridge",
+            &L1StandardBridge::BYTECODE,
+            L1StandardBridge::constructorCall { messenger_: l1_cross_domain_messenger }
+                .abi_encode(),
+        ),
+        Step::create(
+            "deploy OptimismMintableERC20Factory",
+            &OptimismMintableERC20Factory::BYTECODE,
+            OptimismMintableERC20Factory::constructorCall { bridge_: l1_standard_bridge }
+                .abi_encode(),
+        ),
     ];
     if !params.genesis_supply.is_zero() {
         let approve = Open::approveCall { spender: optimism_portal, value: params.genesis_supply };
@@ -276,6 +307,9 @@ pub async fn deploy(
         bond_vault,
         verifier,
         dispute_game,
+        l1_cross_domain_messenger,
+        l1_standard_bridge,
+        optimism_mintable_erc20_factory,
         l1_genesis: last,
         l1_timestamp: block.header.timestamp,
     })
@@ -303,17 +337,17 @@ pub async fn set_starting_anchor(
     Err(DeployError::Failed { what: step.what, hash: receipt.transaction_hash })
 }
 
-fn init(
-    params: &DeployParams,
-    optimism_portal: Address,
-    batch_inbox: Address,
-) -> ISystemConfig::Init {
+/// The settings that `params` hold; the addresses of contracts are zero.
+fn init(params: &DeployParams) -> ISystemConfig::Init {
     let config = &params.system_config;
     ISystemConfig::Init {
         owner: params.owner,
         guardian: params.guardian,
-        optimismPortal: optimism_portal,
-        batchInbox: batch_inbox,
+        optimismPortal: Address::ZERO,
+        l1CrossDomainMessenger: Address::ZERO,
+        l1StandardBridge: Address::ZERO,
+        optimismMintableERC20Factory: Address::ZERO,
+        batchInbox: Address::ZERO,
         batcherHash: config.batcher_address.into_word(),
         unsafeBlockSigner: params.unsafe_block_signer,
         l2ChainId: U256::from(params.l2_chain_id),

@@ -22,8 +22,8 @@ use bridge_l1::{
     Batcher, BatcherConfig, Deposit, Journal, L1Addresses, L1Client, L1Error, L2Blocks,
     SourceError, Watcher,
     contracts::{
-        AnchorStateRegistry, DisputeGameFactory, Open, OptimismPortal, ProofDisputeGame,
-        SystemConfigContract,
+        AnchorStateRegistry, DisputeGameFactory, L1StandardBridge, Open,
+        OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame, SystemConfigContract,
     },
     deploy::{self, DeployParams, Deployment, DisputeParams},
     deposit,
@@ -443,6 +443,14 @@ async fn anyone_can_propose_on_a_deployment() {
     assert_eq!(portal.anchorStateRegistry().call().await.unwrap(), at.anchor_state_registry);
     assert_eq!(portal.disputeGameFactory().call().await.unwrap(), at.dispute_game_factory);
     assert_eq!(portal.respectedGameType().call().await.unwrap(), deploy::GAME_TYPE);
+
+    let config = SystemConfigContract::new(at.system_config, &stranger);
+    assert_eq!(config.disputeGameFactory().call().await.unwrap(), at.dispute_game_factory);
+    assert_eq!(config.l1StandardBridge().call().await.unwrap(), at.l1_standard_bridge);
+    let bridge = L1StandardBridge::new(at.l1_standard_bridge, &stranger);
+    assert_eq!(bridge.messenger().call().await.unwrap(), at.l1_cross_domain_messenger);
+    let tokens = OptimismMintableERC20Factory::new(at.optimism_mintable_erc20_factory, &stranger);
+    assert_eq!(tokens.bridge().call().await.unwrap(), at.l1_standard_bridge);
 
     let factory = DisputeGameFactory::new(at.dispute_game_factory, &stranger);
     let bond = factory.initBonds(deploy::GAME_TYPE).call().await.unwrap();

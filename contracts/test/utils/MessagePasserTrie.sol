@@ -13,16 +13,36 @@ library MessagePasserTrie {
         bytes[] proof;
     }
 
+    struct Entry {
+        bytes32 key;
+        uint8 value;
+    }
+
     /// @param slots Different storage slots.
     /// @param value What each holds: 1 to 127.
     /// @param wanted Index of the slot to prove.
-    function build(bytes32[] memory slots, uint8 value, uint256 wanted) internal pure returns (Built memory built) {
-        bytes32[] memory keys = new bytes32[](slots.length);
+    function build(bytes32[] memory slots, uint8 value, uint256 wanted) internal pure returns (Built memory) {
+        uint8[] memory values = new uint8[](slots.length);
         for (uint256 i; i < slots.length; ++i) {
-            keys[i] = keccak256(abi.encode(slots[i]));
+            values[i] = value;
+        }
+        return build(slots, values, wanted);
+    }
+
+    /// @param slots Different storage slots.
+    /// @param values What they hold: 1 to 127.
+    /// @param wanted Index of the slot to prove.
+    function build(bytes32[] memory slots, uint8[] memory values, uint256 wanted)
+        internal
+        pure
+        returns (Built memory built)
+    {
+        Entry[] memory entries = new Entry[](slots.length);
+        for (uint256 i; i < slots.length; ++i) {
+            entries[i] = Entry(keccak256(abi.encode(slots[i])), values[i]);
         }
         bytes[] memory path = new bytes[](64);
-        (bytes memory node, uint256 length) = _node(keys, 0, value, keys[wanted], path, 0);
+        (bytes memory node, uint256 length) = _node(entries, 0, entries[wanted].key, path, 0);
         built.root = keccak256(node);
         built.proof = new bytes[](length);
         for (uint256 i; i < length; ++i) {
@@ -30,39 +50,37 @@ library MessagePasserTrie {
         }
     }
 
-    /// @dev Encodes the node over `keys`, which agree in their first `depth` nibbles. Nodes on the way to `wanted` are noted
-    /// in `path` from index `place`; returns how long the path is, 0 if `wanted` is not below.
-    function _node(
-        bytes32[] memory keys,
-        uint256 depth,
-        uint8 value,
-        bytes32 wanted,
-        bytes[] memory path,
-        uint256 place
-    ) private pure returns (bytes memory node, uint256 length) {
-        if (keys.length == 1) {
+    /// @dev Encodes the node over `entries`, whose keys agree in their first `depth` nibbles. Nodes on the way to `wanted` are
+    /// noted in `path` from index `place`; returns how long the path is, 0 if `wanted` is not below.
+    function _node(Entry[] memory entries, uint256 depth, bytes32 wanted, bytes[] memory path, uint256 place)
+        private
+        pure
+        returns (bytes memory node, uint256 length)
+    {
+        bytes32 first = entries[0].key;
+        if (entries.length == 1) {
             bytes[] memory leaf = new bytes[](2);
-            leaf[0] = RLP.encode(_hexPrefix(keys[0], depth, 64, true));
-            leaf[1] = RLP.encode(abi.encodePacked(value));
+            leaf[0] = RLP.encode(_hexPrefix(first, depth, 64, true));
+            leaf[1] = RLP.encode(abi.encodePacked(entries[0].value));
             node = RLP.encode(leaf);
-            length = keys[0] == wanted ? place + 1 : 0;
+            length = first == wanted ? place + 1 : 0;
         } else {
             uint256 split = depth;
-            while (_agree(keys, split)) ++split;
+            while (_agree(entries, split)) ++split;
             if (split > depth) {
                 bytes[] memory extension = new bytes[](2);
                 bytes memory below;
-                (below, length) = _node(keys, split, value, wanted, path, place + 1);
-                extension[0] = RLP.encode(_hexPrefix(keys[0], depth, split, false));
+                (below, length) = _node(entries, split, wanted, path, place + 1);
+                extension[0] = RLP.encode(_hexPrefix(first, depth, split, false));
                 extension[1] = _reference(below);
                 node = RLP.encode(extension);
             } else {
                 bytes[] memory branch = new bytes[](17);
                 for (uint8 nibble; nibble < 16; ++nibble) {
-                    bytes32[] memory some = _with(keys, depth, nibble);
+                    Entry[] memory some = _with(entries, depth, nibble);
                     branch[nibble] = hex"80";
                     if (some.length == 0) continue;
-                    (bytes memory below, uint256 found) = _node(some, depth + 1, value, wanted, path, place + 1);
+                    (bytes memory below, uint256 found) = _node(some, depth + 1, wanted, path, place + 1);
                     branch[nibble] = _reference(below);
                     if (found != 0) length = found;
                 }
@@ -82,18 +100,18 @@ library MessagePasserTrie {
         return uint8(uint256(key) >> (252 - 4 * index)) & 15;
     }
 
-    function _agree(bytes32[] memory keys, uint256 index) private pure returns (bool) {
-        for (uint256 i = 1; i < keys.length; ++i) {
-            if (_nibble(keys[i], index) != _nibble(keys[0], index)) return false;
+    function _agree(Entry[] memory entries, uint256 index) private pure returns (bool) {
+        for (uint256 i = 1; i < entries.length; ++i) {
+            if (_nibble(entries[i].key, index) != _nibble(entries[0].key, index)) return false;
         }
         return true;
     }
 
-    function _with(bytes32[] memory keys, uint256 index, uint8 nibble) private pure returns (bytes32[] memory some) {
-        some = new bytes32[](keys.length);
+    function _with(Entry[] memory entries, uint256 index, uint8 nibble) private pure returns (Entry[] memory some) {
+        some = new Entry[](entries.length);
         uint256 count;
-        for (uint256 i; i < keys.length; ++i) {
-            if (_nibble(keys[i], index) == nibble) some[count++] = keys[i];
+        for (uint256 i; i < entries.length; ++i) {
+            if (_nibble(entries[i].key, index) == nibble) some[count++] = entries[i];
         }
         assembly ("memory-safe") {
             mstore(some, count)

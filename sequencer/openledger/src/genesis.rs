@@ -31,6 +31,11 @@ use serde::Deserialize;
 
 /// Wrapped OPEN, where tools look for WETH.
 pub const WOPEN: Address = address!("4200000000000000000000000000000000000006");
+pub const L2_CROSS_DOMAIN_MESSENGER: Address = address!("4200000000000000000000000000000000000007");
+pub const L2_STANDARD_BRIDGE: Address = address!("4200000000000000000000000000000000000010");
+/// Makes tokens that stand for tokens of L1.
+pub const OPTIMISM_MINTABLE_ERC20_FACTORY: Address =
+    address!("4200000000000000000000000000000000000012");
 /// Tells what transactions pay besides gas.
 pub const GAS_PRICE_ORACLE: Address = address!("420000000000000000000000000000000000000F");
 pub const DATANET_REGISTRY: Address = address!("4f50454E00000000000000000000000000000001");
@@ -61,8 +66,16 @@ pub struct GenesisParams {
     /// Owns what is governed.
     pub governance: Address,
     pub economy: EconomyParams,
+    pub bridge: BridgeParams,
     /// OPEN that exists on L2 from block 0, wei. Its sum must be locked in the L1 portal.
     pub balances: BTreeMap<Address, U256>,
+}
+
+/// Contracts on L1 that those of L2 trust. They are deployed before the genesis is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BridgeParams {
+    pub l1_cross_domain_messenger: Address,
+    pub l1_standard_bridge: Address,
 }
 
 /// First settings of `AttributionSettlement`; governance can change them within the contract's bounds.
@@ -178,6 +191,21 @@ fn constructions(params: &GenesisParams) -> Vec<(Address, &'static str, Vec<u8>)
         (L1_FEE_VAULT, artifact!("L1FeeVault"), vault.clone()),
         (OPERATOR_FEE_VAULT, artifact!("OperatorFeeVault"), vault),
         (WOPEN, artifact!("WOPEN"), vec![]),
+        (
+            L2_CROSS_DOMAIN_MESSENGER,
+            artifact!("L2CrossDomainMessenger"),
+            params.bridge.l1_cross_domain_messenger.abi_encode(),
+        ),
+        (
+            L2_STANDARD_BRIDGE,
+            artifact!("L2StandardBridge"),
+            params.bridge.l1_standard_bridge.abi_encode(),
+        ),
+        (
+            OPTIMISM_MINTABLE_ERC20_FACTORY,
+            artifact!("OptimismMintableERC20Factory"),
+            L2_STANDARD_BRIDGE.abi_encode(),
+        ),
         (DATANET_REGISTRY, artifact!("DatanetRegistry"), (economy.sink,).abi_encode_params()),
         (MODEL_REGISTRY, artifact!("ModelRegistry"), (DATANET_REGISTRY,).abi_encode_params()),
         (
@@ -362,6 +390,9 @@ mod tests {
         function name() external view returns (string);
         function recipient() external view returns (address);
         function messageNonce() external view returns (uint256);
+        function otherMessenger() external view returns (address);
+        function otherBridge() external view returns (address);
+        function bridge() external view returns (address);
         function settlement() external view returns (address);
         function getL1FeeSigned(bytes signedTransaction) external view returns (uint256);
         function getL1FeeUpperBound(uint256 unsignedSize) external view returns (uint256);
@@ -387,6 +418,10 @@ mod tests {
                 platform: Address::repeat_byte(0x17),
                 stakers: Address::repeat_byte(0x18),
                 sink: Address::repeat_byte(0x19),
+            },
+            bridge: BridgeParams {
+                l1_cross_domain_messenger: Address::repeat_byte(0x1a),
+                l1_standard_bridge: Address::repeat_byte(0x1b),
             },
             balances: BTreeMap::from([
                 (Address::repeat_byte(0xaa), U256::from(7u64)),
@@ -550,6 +585,19 @@ mod tests {
             U256::from(1) << 240
         );
         assert!(genesis.alloc[&L2_TO_L1_MESSAGE_PASSER].storage.is_empty());
+        let bridge = &params.bridge;
+        assert_eq!(
+            call(&genesis, L2_CROSS_DOMAIN_MESSENGER, otherMessengerCall {}),
+            bridge.l1_cross_domain_messenger
+        );
+        assert_eq!(
+            call(&genesis, L2_STANDARD_BRIDGE, otherBridgeCall {}),
+            bridge.l1_standard_bridge
+        );
+        assert_eq!(
+            call(&genesis, OPTIMISM_MINTABLE_ERC20_FACTORY, bridgeCall {}),
+            L2_STANDARD_BRIDGE
+        );
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use args::Args;
 pub use ready::Ready;
 
 use crate::{
-    genesis::{self, EconomyParams, GenesisParams},
+    genesis::{self, BridgeParams, EconomyParams, GenesisParams},
     keys::{self, Role as KeyRole},
 };
 use args::{CHAIN_IDS, ClaimedPorts};
@@ -309,7 +309,14 @@ async fn create_chain(args: &Args, l1_url: &Url) -> Result<Manifest> {
     )
     .await
     .context("cannot deploy the L1 contracts")?;
-    let genesis = genesis::build(&GenesisParams { timestamp: deployment.l1_timestamp, ..params })?;
+    let genesis = genesis::build(&GenesisParams {
+        timestamp: deployment.l1_timestamp,
+        bridge: BridgeParams {
+            l1_cross_domain_messenger: deployment.l1_cross_domain_messenger,
+            l1_standard_bridge: deployment.l1_standard_bridge,
+        },
+        ..params
+    })?;
     let header = store::genesis_header(&genesis).context("cannot compute the L2 genesis")?;
     let l2_genesis_hash = header.hash_slow();
     let rollup = RollupConfig {
@@ -402,6 +409,8 @@ fn genesis_params(args: &Args, system_config: SystemConfig) -> Result<GenesisPar
             stakers: address(KeyRole::Stakers)?,
             sink: address(KeyRole::Sink)?,
         },
+        // Known when L1's contracts are deployed.
+        bridge: BridgeParams::default(),
         balances,
     })
 }
