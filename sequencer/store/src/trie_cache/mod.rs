@@ -112,6 +112,9 @@ struct Storage {
     age: Age,
 }
 
+/// What a computation gives: the outcome, the root of the account trie, the storage tries that changed.
+type Computed = (StateRootOutcome, Child, Vec<(B256, Storage)>);
+
 /// A block computed on the head that may become the next.
 struct Candidate {
     accounts: Child,
@@ -357,7 +360,7 @@ impl State {
         reader: &R,
         changes: &[HashedChange],
         draft: &mut Draft,
-    ) -> Result<(StateRootOutcome, Child, Vec<(B256, Storage)>), TrieError> {
+    ) -> Result<Computed, TrieError> {
         let mut started = Instant::now();
         let mut updates = TrieUpdates::default();
         let mut storages = Vec::new();

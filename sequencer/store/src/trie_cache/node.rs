@@ -450,6 +450,16 @@ pub(super) fn encode(node: &[u8], out: &mut Vec<u8>) {
                 }
             }
             list_header(payload, out);
+            if mask == u16::MAX && inline == 0 {
+                // The most frequent shape above the leaves.
+                let mut bytes = [EMPTY_STRING_CODE + 32; 16 * 33 + 1];
+                for (item, hash) in bytes.chunks_exact_mut(33).zip(node[references..].chunks(32)) {
+                    item[1..].copy_from_slice(hash);
+                }
+                bytes[16 * 33] = EMPTY_STRING_CODE;
+                out.extend_from_slice(&bytes);
+                return;
+            }
             let mut rank = 0;
             for nibble in 0..16 {
                 if mask >> nibble & 1 == 0 {

@@ -347,16 +347,15 @@ proptest! {
             1..30,
         )
     ) {
-        let change = |(number, (address, slots)): (u64, (&[u8; 20], &BTreeMap<[u8; 32], u64>))| {
+        let mut changes = stf::StateChanges::default();
+        for (number, (address, slots)) in (0..).zip(&accounts) {
             let slots = slots.iter().map(|(slot, value)| {
                 (U256::from_be_bytes(*slot), (U256::ZERO, U256::from(*value)))
             });
             let after = Some(Account { nonce: number, ..Default::default() });
             let change = stf::AccountChange { before: None, after, storage: slots.collect() };
-            (address.into(), change)
-        };
-        let accounts = (0..).zip(&accounts).map(change).collect();
-        let changes = stf::StateChanges { accounts, ..Default::default() };
+            changes.accounts.insert(address.into(), change);
+        }
         let expected = stf::compute_roots(&stf::EmptyState, &changes).unwrap();
         let nothing = (BlockNumHash::default(), EMPTY_ROOT_HASH);
         let cache = TrieCache::new(0);
