@@ -8,20 +8,39 @@ use serde_json::{Value, json};
 use crate::{
     coverage,
     harness::{Dev, foundry, path, root, run_foundry, run_node, run_python},
+    verification,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wallets_foundry_and_openai_clients_work() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let dev = Dev::start(&dir.path().join("chain"))?;
+    let compiler = root().join("scripts/solc").canonicalize()?;
+    let dev = Dev::start_with(&dir.path().join("chain"), &["--verify-solc", path(&compiler)])?;
     let project = build_project(dir.path())?;
 
     // Each has accounts of its own, so that they can share the chain.
     let foundry = || -> Result<()> {
         cast(&dev)?;
-        let deployed = forge_create(&dev, &project)?;
-        cast_contract(&dev, &deployed)?;
+        let deployed = forge_create(&dev, &project, "Box", 2, &[])?;
+        cast_contract(&dev, &deployed.address)?;
         forge_script(&dev, dir.path())
+    };
+    // On a thread that may wait: the calls are asynchronous.
+    let runtime = tokio::runtime::Handle::current();
+    let verify = || -> Result<()> {
+        let boxed = forge_create(&dev, &project, "Box", 1, &[])?;
+        let arguments = ["7", "1000"];
+        let probe = forge_create(&dev, &project, "Probe", 1, &arguments)?;
+        let encoded: String = arguments
+            .iter()
+            .map(|number| Ok(format!("{:064x}", number.parse::<u64>()?)))
+            .collect::<Result<_>>()?;
+        runtime.block_on(verification::sources_are_verified(
+            &dev,
+            &project.root,
+            (&probe.address, &probe.transaction, &encoded),
+            &boxed.address,
+        ))
     };
     let run = |script: &str, account: usize, contract: &Contract| -> Result<()> {
         let input = json!({
@@ -35,6 +54,7 @@ async fn wallets_foundry_and_openai_clients_work() -> Result<()> {
     let results = std::thread::scope(|scope| {
         let threads = [
             scope.spawn(foundry),
+            scope.spawn(verify),
             scope.spawn(|| run("viem.mjs", 4, &project.box_)),
             scope.spawn(|| run("ethers.mjs", 5, &project.probe)),
             scope.spawn(|| run("web3py.py", 6, &project.probe)),
@@ -148,21 +168,28 @@ fn cast(dev: &Dev) -> Result<()> {
     Ok(())
 }
 
-fn forge_create(dev: &Dev, project: &Project) -> Result<String> {
-    let created: Value = serde_json::from_str(&forge_in(
-        &project.root,
-        &[
-            "create",
-            "src/Box.sol:Box",
-            "--rpc-url",
-            &dev.ready.l2_rpc,
-            "--private-key",
-            dev.key(2),
-            "--broadcast",
-            "--json",
-        ],
-    )?)?;
-    Ok(created["deployedTo"].as_str().context("deployedTo")?.to_owned())
+struct Created {
+    address: String,
+    transaction: String,
+}
+
+fn forge_create(
+    dev: &Dev,
+    project: &Project,
+    name: &str,
+    account: usize,
+    arguments: &[&str],
+) -> Result<Created> {
+    let contract = format!("src/{name}.sol:{name}");
+    let mut args = vec!["create", &contract, "--rpc-url", &dev.ready.l2_rpc, "--private-key"];
+    args.extend([dev.key(account), "--broadcast", "--json"]);
+    if !arguments.is_empty() {
+        args.push("--constructor-args");
+        args.extend(arguments);
+    }
+    let created: Value = serde_json::from_str(&forge_in(&project.root, &args)?)?;
+    let text = |name: &str| created[name].as_str().map(str::to_owned).context("forge create");
+    Ok(Created { address: text("deployedTo")?, transaction: text("transactionHash")? })
 }
 
 fn cast_contract(dev: &Dev, contract: &str) -> Result<()> {

@@ -5,3 +5,4 @@ mod coverage;
 mod harness;
 mod lifecycle;
 mod rejections;
+mod verification;

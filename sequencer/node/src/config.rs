@@ -1,7 +1,7 @@
 //! Checked configuration of a node. Raw flags become these structs before any task starts; each
 //! `validate` refuses a value with which the part could not work.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use primitives::RollupConfig;
 
@@ -13,6 +13,7 @@ pub struct NodeConfig {
     pub rollup: RollupConfig,
     pub pool: PoolConfig,
     pub rpc: RpcConfig,
+    pub verification: VerificationConfig,
     pub role: Role,
     /// Full blocks kept decoded in memory for reads of the newest part of the chain.
     pub recent_blocks: usize,
@@ -213,6 +214,58 @@ impl RpcConfig {
     }
 }
 
+/// Verification of contracts' sources. Off without a compiler: then it only answers from what was
+/// verified before.
+#[derive(Clone, Debug)]
+pub struct VerificationConfig {
+    /// Compilers that take standard JSON as `solc --standard-json` does; one for each version.
+    pub compilers: Vec<PathBuf>,
+    /// Bytes of one submission's sources.
+    pub input_bytes_max: usize,
+    /// Bytes of a compiler's output.
+    pub output_bytes_max: usize,
+    /// How long one compilation may take.
+    pub compile_time_max: Duration,
+    /// Submissions that wait; more are refused.
+    pub queue_max: usize,
+    /// Outcomes that are kept for those who ask.
+    pub results_max: usize,
+}
+
+impl Default for VerificationConfig {
+    fn default() -> Self {
+        Self {
+            compilers: Vec::new(),
+            input_bytes_max: 2 << 20,
+            output_bytes_max: 16 << 20,
+            compile_time_max: Duration::from_secs(60),
+            queue_max: 16,
+            results_max: 1_024,
+        }
+    }
+}
+
+impl VerificationConfig {
+    /// Refuses a compiler that is not there, and limits within which nothing could be verified.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if let Some(missing) = self.compilers.iter().find(|path| !path.is_file()) {
+            return Err(ConfigError::NoCompiler(missing.clone()));
+        }
+        let positive = [
+            ("verification input_bytes_max", self.input_bytes_max),
+            ("verification output_bytes_max", self.output_bytes_max),
+            ("verification queue_max", self.queue_max),
+            ("verification results_max", self.results_max),
+        ];
+        for (name, value) in positive {
+            if value == 0 {
+                return Err(ConfigError::Zero(name));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl NodeConfig {
     /// A node of the given role with default limits.
     pub fn new(rollup: RollupConfig, role: Role) -> Self {
@@ -220,6 +273,7 @@ impl NodeConfig {
             rollup,
             pool: PoolConfig::default(),
             rpc: RpcConfig::default(),
+            verification: VerificationConfig::default(),
             role,
             recent_blocks: 128,
         }
@@ -230,6 +284,7 @@ impl NodeConfig {
         self.rollup.validate()?;
         self.pool.validate()?;
         self.rpc.validate()?;
+        self.verification.validate()?;
         if let Role::Sequencer(sequencer) = &self.role {
             sequencer.validate()?;
         }

@@ -20,8 +20,59 @@ pub enum ConfigError {
     SenderSlots { guaranteed: usize, max: usize },
     #[error("call_gas_max ({0}) is below the 21000 gas of a transfer")]
     CallGas(u64),
+    #[error("the compiler {0} is no file")]
+    NoCompiler(std::path::PathBuf),
     #[error("fill_budget_permille must be between 1 and 1000, got {0}")]
     FillBudget(u32),
+}
+
+/// Why a contract's sources were not accepted. The first two texts are Etherscan's: forge matches on
+/// them.
+#[derive(Debug, thiserror::Error)]
+pub enum VerificationError {
+    #[error("Unable to locate ContractCode at {0}")]
+    NoCode(Address),
+    #[error("Contract source code already verified")]
+    AlreadyVerified,
+    #[error("verification is off on this node: its operator configured no compiler")]
+    Off,
+    #[error("compiler {wanted} is not available here; there is {available}")]
+    CompilerVersion { wanted: String, available: String },
+    #[error("too many verifications are waiting; try again later")]
+    QueueFull,
+    #[error("{field}: {reason}")]
+    Field { field: String, reason: String },
+    #[error("sourceCode: over the limit of {limit} bytes")]
+    InputTooLarge { limit: usize },
+    #[error("the compiler took longer than {} s", .0.as_secs())]
+    Timeout(std::time::Duration),
+    #[error("the compiler's output is over the limit of {limit} bytes")]
+    OutputTooLarge { limit: u64 },
+    #[error("the compiler failed: {0}")]
+    Compiler(String),
+    #[error("the sources do not compile: {0}")]
+    Sources(String),
+    #[error("the sources have no contract {0}")]
+    NoContract(String),
+    #[error("several files have a contract {0}: name it as path:{0}")]
+    Ambiguous(String),
+    #[error("libraries are not linked: give their addresses in settings.libraries")]
+    Unlinked,
+    #[error("the compiled code differs from the code at the address")]
+    CodeDiffers,
+    #[error("the compiled creation code differs from the one that created the contract")]
+    CreationDiffers,
+    #[error("the constructor arguments differ; the contract was created with {0}")]
+    ConstructorArguments(alloy_primitives::Bytes),
+    /// For the operator only.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl From<StoreError> for VerificationError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.to_string())
+    }
 }
 
 /// Why a transaction was not taken. The texts are geth's: viem, ethers and web3.py match on them.

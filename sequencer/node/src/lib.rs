@@ -18,11 +18,14 @@ mod queue;
 pub mod rpc;
 mod senders;
 pub mod sequencer;
+pub mod verification;
 pub mod verifier;
 
 pub use chain::{Chain, SealedBlock};
-pub use config::{NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig};
-pub use error::{ConfigError, NodeError, PoolError, SequencerError, VerifierError};
+pub use config::{NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig, VerificationConfig};
+pub use error::{
+    ConfigError, NodeError, PoolError, SequencerError, VerificationError, VerifierError,
+};
 pub use fees::L1Fees;
 pub use l1::{L1Gap, L1Status};
 pub use node::{Node, NodeHandle, NodeInputs};

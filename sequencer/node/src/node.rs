@@ -18,6 +18,7 @@ use crate::{
     pool::Pool,
     rpc::{Api, RpcServer},
     sequencer::Sequencer,
+    verification::Verification,
     verifier::{SafeHeadUpdate, Verifier},
 };
 
@@ -76,6 +77,8 @@ impl Node {
         let start = SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized };
         let (safe_sender, own_safe_heads) = watch::channel(start);
         let mut tasks = JoinSet::new();
+        let (verification, worker) = Verification::new(Arc::clone(&chain), &config.verification);
+        spawn(&mut tasks, "verification", &shutdown, move |shutdown| worker.run(shutdown));
         let safe_heads = match config.role {
             Role::Sequencer(sequencer) => {
                 let safe_heads = inputs.safe_heads.unwrap_or(own_safe_heads);
@@ -108,7 +111,9 @@ impl Node {
                 own_safe_heads
             }
         };
-        spawn(&mut tasks, "rpc", &shutdown, move |shutdown| server.run(api, shutdown));
+        spawn(&mut tasks, "rpc", &shutdown, move |shutdown| {
+            server.run(api, Arc::new(verification), shutdown)
+        });
         Ok(NodeHandle { rpc_addr, chain, pool, safe_heads, shutdown, tasks })
     }
 }

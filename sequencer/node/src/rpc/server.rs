@@ -40,7 +40,10 @@ use super::{
     error::{INVALID_REQUEST, RESOURCE_UNAVAILABLE, RpcError},
     session,
 };
-use crate::error::NodeError;
+use crate::{
+    error::NodeError,
+    verification::{self, Verification},
+};
 
 /// How long requests in progress may hold up a shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
@@ -76,7 +79,12 @@ impl RpcServer {
     }
 
     /// Serves until `shutdown`, then lets running requests finish for a short while.
-    pub async fn run(self, api: Arc<Api>, shutdown: CancellationToken) -> Result<(), NodeError> {
+    pub async fn run(
+        self,
+        api: Arc<Api>,
+        verification: Arc<Verification>,
+        shutdown: CancellationToken,
+    ) -> Result<(), NodeError> {
         let config = api.config();
         let state = ServerState {
             requests: Arc::new(Semaphore::new(config.requests_max)),
@@ -89,6 +97,7 @@ impl RpcServer {
             .allow_headers(Any);
         let router = Router::new()
             .route("/", get(upgrade).post(http))
+            .merge(verification::routes(verification))
             .layer(DefaultBodyLimit::max(config.body_bytes_max))
             .layer(cors)
             .layer(CatchPanicLayer::new())

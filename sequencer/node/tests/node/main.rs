@@ -8,3 +8,4 @@ mod execution;
 mod harness;
 mod preconfirmations;
 mod subscriptions;
+mod verification;

@@ -56,6 +56,11 @@ pub struct Args {
     /// The language model, a GGUF file of SmolLM2-135M-Instruct; `./scripts/setup` fetches it.
     #[arg(long, value_name = "FILE", env = "OPENLEDGER_MODEL")]
     pub model: Option<PathBuf>,
+    /// Compile with this and verify contracts' sources at `/api` of the L2 JSON-RPC, as `forge
+    /// verify-contract` asks for it. It must take standard JSON as `solc` does; several, separated by
+    /// commas, serve several versions. Without it verification is off.
+    #[arg(long, value_name = "FILE", env = "OPENLEDGER_VERIFY_SOLC", value_delimiter = ',')]
+    pub verify_solc: Vec<PathBuf>,
 }
 
 /// How ports are chosen.

@@ -155,8 +155,9 @@ impl Dev {
 
         let mut tasks = JoinSet::new();
         let verifier = start_verifier(&data, &manifest, &l1, ports, shutdown, &mut tasks).await?;
+        let config = sequencer_config(args, &manifest, ports);
         let sequencer =
-            start_sequencer(&data, &manifest, &l1, ports, &verifier, shutdown, &mut tasks).await?;
+            start_sequencer(&data, &manifest, &l1, config, &verifier, shutdown, &mut tasks).await?;
         let verifier_rpc = format!("http://{}", verifier.rpc_addr());
         watch_node(&mut tasks, "verifier", verifier);
         start_batcher(&manifest, &l1, &sequencer, shutdown, &mut tasks).await?;
@@ -504,20 +505,25 @@ async fn start_verifier(
     Ok(Node::start(config, inputs, shutdown.clone()).await?)
 }
 
+fn sequencer_config(args: &Args, manifest: &Manifest, ports: ClaimedPorts) -> NodeConfig {
+    let role = Role::Sequencer(SequencerConfig::default());
+    let mut config = NodeConfig::new(manifest.rollup.clone(), role);
+    config.rpc.listen = loopback(ports.l2);
+    config.verification.compilers.clone_from(&args.verify_solc);
+    config
+}
+
 async fn start_sequencer(
     data: &DataDir,
     manifest: &Manifest,
     l1: &L1Client,
-    ports: ClaimedPorts,
+    config: NodeConfig,
     verifier: &NodeHandle,
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<(&'static str, Result<()>)>,
 ) -> Result<NodeHandle> {
     let store = open_store(data, "l2", manifest)?;
     let start = first_l1_block(&store, manifest, |_, head| node::sequencer::l1_start(head))?;
-    let mut config =
-        NodeConfig::new(manifest.rollup.clone(), Role::Sequencer(SequencerConfig::default()));
-    config.rpc.listen = loopback(ports.l2);
     let l1_events = watch_l1(l1, manifest, "sequencer's L1 watcher", start, shutdown, tasks);
     let inputs = NodeInputs { store, l1_events, safe_heads: Some(verifier.safe_heads()) };
     Ok(Node::start(config, inputs, shutdown.clone()).await?)
