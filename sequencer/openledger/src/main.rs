@@ -3,6 +3,7 @@
 mod audit;
 mod bridge;
 mod customer;
+mod db;
 mod demo;
 mod dev;
 mod genesis;
@@ -49,6 +50,9 @@ enum Command {
     /// Move OPEN between the layers.
     #[command(subcommand)]
     Bridge(bridge::Command),
+    /// Examine the chain on disk.
+    #[command(subcommand)]
+    Db(db::Command),
     /// What an inference customer needs: escrow, authorisation, API keys.
     #[command(subcommand)]
     Customer(customer::Command),
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Attribution(command) => audit::run(command).await,
             Command::Bridge(command) => bridge::run(command).await,
+            Command::Db(command) => db::run(command),
             Command::Customer(command) => customer::run(command).await,
         }
     });

@@ -35,6 +35,8 @@ pub enum StoreError {
          another data directory"
     )]
     OtherChain { stored: u64, configured: u64 },
+    #[error("there is no chain data in {0}")]
+    NoStore(PathBuf),
     #[error("the store holds no chain yet")]
     Uninitialised,
     #[error("the disk is full or the database reached its size limit; free space and start again")]

@@ -18,6 +18,7 @@
 
 mod checkpoint;
 mod db;
+pub mod doctor;
 mod error;
 pub mod failpoint;
 mod genesis;
