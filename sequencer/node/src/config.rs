@@ -141,9 +141,12 @@ pub struct RpcConfig {
     pub blocking_calls_max: usize,
     /// Seconds after which an HTTP request is given up.
     pub request_timeout: Duration,
+    /// Time of one call that executes or scans; beyond it the call ends with an error.
+    pub call_time_max: Duration,
     /// Gas of one simulated call.
     pub call_gas_max: u64,
-    /// Blocks one `eth_getLogs` may span.
+    /// Blocks one `eth_getLogs` may look through without the index: with a filter that names
+    /// neither an address nor a topic. Other filters may span any number of blocks.
     pub log_blocks_max: u64,
     /// Logs one `eth_getLogs` may return.
     pub logs_max: usize,
@@ -175,6 +178,7 @@ impl Default for RpcConfig {
             requests_max: 512,
             blocking_calls_max: 8,
             request_timeout: Duration::from_secs(60),
+            call_time_max: Duration::from_secs(5),
             call_gas_max: 50_000_000,
             log_blocks_max: 100_000,
             logs_max: 20_000,

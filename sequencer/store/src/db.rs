@@ -145,6 +145,61 @@ impl<K: TransactionKind> Txn<'_, K> {
     }
 }
 
+impl<'db, K: TransactionKind> Txn<'db, K> {
+    /// A value as it lies in the file.
+    pub(crate) fn bytes(&self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
+        let tree = self.0.open_table(None)?;
+        Ok(self.0.get::<Cow<'_, [u8]>>(&tree, key)?)
+    }
+
+    /// Every entry at or after `from` whose key begins with `prefix`, in order, values as they lie
+    /// in the file.
+    pub(crate) fn values_from(
+        &self,
+        from: &[u8],
+        prefix: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Cow<'_, [u8]>)>, StoreError> {
+        let tree = self.0.open_table(None)?;
+        let mut cursor: Cursor<'_, K> = self.0.cursor(&tree)?;
+        let mut entries = Vec::new();
+        let mut next = cursor.set_range::<Vec<u8>, Cow<'_, [u8]>>(from)?;
+        while let Some((key, value)) = next {
+            if !key.starts_with(prefix) {
+                break;
+            }
+            entries.push((key, value));
+            next = cursor.next()?;
+        }
+        Ok(entries)
+    }
+
+    /// Visits the last entry before `from`, if its key begins with `prefix`, and every one at or
+    /// after `from` that does, in order, until `visit` returns false.
+    pub(crate) fn scan_from_before(
+        &self,
+        from: &[u8],
+        prefix: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        type Found<'t> = Option<(Cow<'t, [u8]>, Cow<'t, [u8]>)>;
+        let tree = self.0.open_table(None)?;
+        let mut cursor: Cursor<'_, K> = self.0.cursor(&tree)?;
+        let at: Found<'_> = cursor.set_range(from)?;
+        let before: Found<'_> = if at.is_some() { cursor.prev()? } else { cursor.last()? };
+        let mut next = match before {
+            Some(entry) if entry.0.starts_with(prefix) => Some(entry),
+            _ => cursor.set_range(from)?,
+        };
+        while let Some((key, value)) = next {
+            if !key.starts_with(prefix) || !visit(&key, &value)? {
+                break;
+            }
+            next = cursor.next()?;
+        }
+        Ok(())
+    }
+}
+
 impl Txn<'_, RW> {
     pub(crate) fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let tree = self.0.open_table(None)?;

@@ -66,6 +66,8 @@ pub enum StoreError {
     Database(libmdbx::Error),
     #[error("entry {key} of table {table} is malformed; the database is damaged")]
     Malformed { table: &'static str, key: String },
+    #[error("block {0} has more transactions or logs than the log index can number")]
+    TooManyLogs(u64),
     #[error("block {0} is not in the store")]
     MissingBlock(u64),
     #[error("the code {0} is not in the store")]

@@ -11,7 +11,8 @@
 //!   [`Store::commit`] puts the block there ([`Store::append`] and [`Store::sync`] in one),
 //!   [`Store::unwind_to`] takes blocks away again.
 //! * The head's tries stay in memory between blocks, up to [`StoreOptions::trie_cache_bytes`].
-//! * [`Store::state_at`] and [`Store::proof`] serve readers of any block.
+//! * [`Store::state_at`] and [`Store::proof`] serve readers of any block, [`Store::find_logs`] finds
+//!   receipts by what their logs hold.
 //! * `journal_*` keeps small durable records of other parts, such as what was sent to L1.
 //!
 //! Bytes on disk: `docs/formats/store.md`.
@@ -24,6 +25,7 @@ pub mod failpoint;
 mod genesis;
 pub mod keccak;
 mod log;
+mod log_index;
 mod nodes;
 mod overlay;
 mod proof;
@@ -55,6 +57,7 @@ use stf::{
 pub use db::Entry;
 pub use error::StoreError;
 pub use genesis::genesis_header;
+pub use log_index::{FoundReceipt, LogQuery};
 pub use overlay::StoredBlock;
 pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
 pub use trie_cache::TrieStats;
@@ -446,6 +449,7 @@ impl Store {
         for block in number.saturating_add(1)..=heads.unsafe_head.number {
             remove_block(&txn, block)?;
         }
+        log_index::unwind(&txn, number)?;
         let target = BlockNumHash { number, hash: target.0 };
         write_heads(&txn, &overlay::lowered(heads, target))?;
         write_log_position(&txn, sequence)?;
@@ -804,6 +808,7 @@ fn write_blocks(txn: &Txn<'_, RW>, blocks: &[Arc<Recent>]) -> Result<(), StoreEr
             let at = key(Table::Transactions, &[transaction.hash().as_slice()]);
             txn.put(&at, &(number, index).encode())?;
         }
+        log_index::write(txn, number, receipts)?;
         write_state(txn, number, &recent.changes, &recent.roots)?;
     }
     match blocks {

@@ -50,6 +50,8 @@ pub(crate) enum Table {
     StorageTrie = 15,
     /// namespaced key → bytes
     Journal = 16,
+    /// first block → segment of the log index
+    LogIndex = 17,
 }
 
 impl Table {
@@ -72,6 +74,7 @@ impl Table {
             Self::AccountTrie => "account trie",
             Self::StorageTrie => "storage trie",
             Self::Journal => "journal",
+            Self::LogIndex => "log index",
         }
     }
 }

@@ -18,6 +18,8 @@ pub const INTERNAL: i64 = -32_603;
 /// The request was understood and refused.
 pub const SERVER: i64 = -32_000;
 pub const RESOURCE_UNAVAILABLE: i64 = -32_002;
+/// A bound of this node, not of the protocol, was reached (EIP-1474).
+pub const LIMIT_EXCEEDED: i64 = -32_005;
 /// geth's code for an answer over the size limit.
 pub const RESPONSE_TOO_LARGE: i64 = -32_003;
 /// A call reverted; `data` holds what it returned.

@@ -13,7 +13,7 @@ use rand::RngCore;
 use serde::Serialize;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
-use super::{Api, convert, convert::Transaction, error::RpcError};
+use super::{Api, convert, convert::Transaction, error::RpcError, logs};
 use crate::pool::PoolTransaction;
 
 /// Blocks one poll of a block filter returns at most; the rest follows with the next poll.
@@ -78,6 +78,7 @@ impl Filters {
 
 impl Api {
     pub(super) fn new_log_filter(&self, filter: Filter) -> Result<U64, RpcError> {
+        logs::check(&filter)?;
         if let FilterBlockOption::Range { from_block: Some(from), to_block: Some(to) } =
             filter.block_option
             && let (Some(from), Some(to)) = (from.as_number(), to.as_number())

@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Api, convert, error::RpcError};
+use super::{Api, convert, error::RpcError, logs};
 use crate::{chain::SealedBlock, pool::PoolTransaction};
 
 /// Calls of one connection in progress; further messages stay unread.
@@ -220,6 +220,7 @@ pub fn subscribe(
                 SubscriptionParams::None => Filter::new(),
                 _ => return Err(RpcError::invalid_params("logs take a filter object")),
             };
+            logs::check(&filter)?;
             let logs = move |connection: &Connection, id, block: &SealedBlock| {
                 if filter.matches_bloom(block.header().logs_bloom()) {
                     for log in convert::matching_logs(block, &filter) {

@@ -1,0 +1,237 @@
+//! Queries of the log index.
+
+use std::borrow::Cow;
+
+use alloy_eips::eip2718::Decodable2718;
+use alloy_primitives::{Address, B256, keccak256};
+use libmdbx::TransactionKind;
+use op_alloy_consensus::OpReceiptEnvelope;
+use primitives::Header;
+
+use super::{
+    decode,
+    segment::{Posting, Postings, Segment, address_key, topic_key},
+};
+use crate::{
+    Store, StoreError,
+    db::Txn,
+    heads,
+    tables::{Table, block_key},
+};
+
+/// What the logs looked for have: one of the addresses, and at each position one of the topics.
+/// What is empty matches anything.
+#[derive(Clone, Debug, Default)]
+pub struct LogQuery {
+    /// Alternatives; none is empty.
+    groups: Vec<Vec<u64>>,
+}
+
+impl LogQuery {
+    pub fn new<'a, T>(addresses: impl IntoIterator<Item = &'a Address>, topics: [T; 4]) -> Self
+    where
+        T: IntoIterator<Item = &'a B256>,
+    {
+        let mut groups: Vec<Vec<u64>> = vec![addresses.into_iter().map(address_key).collect()];
+        groups.extend((0_u8..).zip(topics).map(|(position, topics)| {
+            topics.into_iter().map(|topic| topic_key(position, topic)).collect()
+        }));
+        groups.retain(|group| !group.is_empty());
+        Self { groups }
+    }
+
+    /// Whether it names nothing, so that the index is of no use.
+    pub const fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Receipts of a segment that have a value of each group, ascending.
+    fn candidates(&self, segment: &Segment<'_>, from: u64, to: u64) -> Vec<Posting> {
+        let mut groups: Vec<Vec<Postings<'_>>> = Vec::with_capacity(self.groups.len());
+        for group in &self.groups {
+            let found: Vec<_> = group
+                .iter()
+                .map(|key| segment.find(*key, from, to))
+                .filter(|postings| postings.len() > 0)
+                .collect();
+            if found.is_empty() {
+                return Vec::new();
+            }
+            groups.push(found);
+        }
+        let Some(rarest) = (0..groups.len()).min_by_key(|at| {
+            groups.get(*at).map(|group| group.iter().map(Postings::len).sum::<usize>())
+        }) else {
+            return Vec::new();
+        };
+        let rarest = groups.swap_remove(rarest);
+        let mut candidates: Vec<Posting> =
+            rarest.iter().flat_map(|postings| postings.iter()).collect();
+        if rarest.len() > 1 {
+            candidates.sort_unstable();
+            candidates.dedup();
+        }
+        for mut group in groups {
+            candidates.retain(|posting| {
+                // Every alternative must move on, whether or not an earlier one matched.
+                group.iter_mut().fold(false, |any, postings| postings.advance_to(*posting) | any)
+            });
+        }
+        candidates
+    }
+}
+
+/// A receipt that may hold logs of a query, and where it stands.
+#[derive(Clone, Debug)]
+pub struct FoundReceipt<'a> {
+    pub block_number: u64,
+    pub block_hash: B256,
+    /// Unix seconds.
+    pub block_timestamp: u64,
+    pub transaction_index: usize,
+    /// Number of the receipt's first log within its block.
+    pub first_log: u64,
+    pub receipt: OpReceiptEnvelope,
+    transaction: &'a [u8],
+}
+
+impl FoundReceipt<'_> {
+    /// Hash of the transaction; costs one keccak.
+    pub fn transaction_hash(&self) -> B256 {
+        keccak256(self.transaction)
+    }
+}
+
+impl Store {
+    /// Visits, in the order of the chain, each receipt of the blocks `from..=to` that may hold a log
+    /// of the query: all that do, and some that do not. Ends early when `visit` returns false. Gives
+    /// the last block the answer covers: what is not in the database yet the caller must look
+    /// through itself.
+    pub fn find_logs<E: From<StoreError>>(
+        &self,
+        query: &LogQuery,
+        from: u64,
+        to: u64,
+        mut visit: impl FnMut(&FoundReceipt<'_>) -> Result<bool, E>,
+    ) -> Result<u64, E> {
+        let txn = self.db.read()?;
+        let to = to.min(heads(&txn)?.unsafe_head.number);
+        let mut block: Option<BlockReader<'_>> = None;
+        let mut failed = None;
+        txn.scan_from_before(
+            &block_key(Table::LogIndex, from),
+            &[Table::LogIndex as u8],
+            |key, value| {
+                let segment = decode(key, value)?;
+                if segment.first_block > to {
+                    return Ok(false);
+                }
+                for posting in query.candidates(&segment, from, to) {
+                    let number = segment.first_block.saturating_add(posting.block());
+                    let reader = match &mut block {
+                        Some(reader) if reader.number == number => reader,
+                        _ => block.insert(BlockReader::open(&txn, number)?),
+                    };
+                    match visit(&reader.read(posting)?) {
+                        Ok(true) => {}
+                        Ok(false) => return Ok(false),
+                        Err(error) => {
+                            failed = Some(error);
+                            return Ok(false);
+                        }
+                    }
+                }
+                Ok(true)
+            },
+        )?;
+        failed.map_or(Ok(to), Err)
+    }
+}
+
+/// Reads single receipts of a block, in ascending order.
+struct BlockReader<'t> {
+    number: u64,
+    hash: B256,
+    timestamp: u64,
+    transactions: Items<'t>,
+    receipts: Items<'t>,
+}
+
+impl<'t> BlockReader<'t> {
+    fn open<K: TransactionKind>(txn: &'t Txn<'_, K>, number: u64) -> Result<Self, StoreError> {
+        let (hash, header) = txn
+            .get::<(B256, Header)>(Table::Headers, &block_key(Table::Headers, number))?
+            .ok_or(StoreError::MissingBlock(number))?;
+        let items = |table| {
+            let bytes = txn.bytes(&block_key(table, number))?;
+            bytes.and_then(Items::new).ok_or_else(|| malformed(table, number))
+        };
+        Ok(Self {
+            number,
+            hash,
+            timestamp: header.timestamp,
+            transactions: items(Table::Bodies)?,
+            receipts: items(Table::Receipts)?,
+        })
+    }
+
+    fn read(&mut self, posting: Posting) -> Result<FoundReceipt<'_>, StoreError> {
+        let transaction_index = posting.transaction();
+        let receipt = self
+            .receipts
+            .get(transaction_index)
+            .and_then(|receipt| OpReceiptEnvelope::decode_2718_exact(receipt).ok())
+            .ok_or_else(|| malformed(Table::Receipts, self.number))?;
+        let transaction = self
+            .transactions
+            .get(transaction_index)
+            .ok_or_else(|| malformed(Table::Bodies, self.number))?;
+        Ok(FoundReceipt {
+            block_number: self.number,
+            block_hash: self.hash,
+            block_timestamp: self.timestamp,
+            transaction_index,
+            first_log: posting.first_log(),
+            receipt,
+            transaction,
+        })
+    }
+}
+
+fn malformed(table: Table, number: u64) -> StoreError {
+    StoreError::Malformed { table: table.name(), key: format!("{number}") }
+}
+
+/// An RLP list of byte strings, walked once.
+struct Items<'t> {
+    bytes: Cow<'t, [u8]>,
+    /// Where the item numbered `next` begins.
+    at: usize,
+    next: usize,
+}
+
+impl<'t> Items<'t> {
+    fn new(bytes: Cow<'t, [u8]>) -> Option<Self> {
+        let mut rest: &[u8] = &bytes;
+        let header = alloy_rlp::Header::decode(&mut rest).ok()?;
+        let at = bytes.len() - rest.len();
+        (header.list && header.payload_length == rest.len()).then_some(Self { bytes, at, next: 0 })
+    }
+
+    /// The item at `index`, which must not lie before the last one asked for.
+    fn get(&mut self, index: usize) -> Option<&[u8]> {
+        let (mut at, mut next) = (self.at, self.next);
+        loop {
+            let mut rest = self.bytes.get(at..)?;
+            let before = rest.len();
+            let header = alloy_rlp::Header::decode(&mut rest).ok()?;
+            let start = at + (before - rest.len());
+            let end = start.checked_add(header.payload_length)?;
+            if next == index {
+                (self.at, self.next) = (at, next);
+                return self.bytes.get(start..end);
+            }
+            (at, next) = (end, next + 1);
+        }
+    }
+}
