@@ -17,6 +17,8 @@ pub struct NodeConfig {
     pub role: Role,
     /// Full blocks kept decoded in memory for reads of the newest part of the chain.
     pub recent_blocks: usize,
+    /// Whether the pool is kept across restarts, in a file beside the store.
+    pub journal_pool: bool,
 }
 
 /// What drives the chain of this node.
@@ -135,6 +137,14 @@ pub struct RpcConfig {
     pub batch_max: usize,
     /// Open TCP connections, HTTP and WebSocket together.
     pub connections_max: usize,
+    /// Open TCP connections of one IP address; more are closed at once.
+    pub peer_connections_max: usize,
+    /// A connection that sends nothing for so long after it was opened is closed.
+    pub first_byte_max: Duration,
+    /// A connection without any traffic for so long is closed.
+    pub idle_max: Duration,
+    /// A peer that reads nothing of what is sent to it for so long is closed.
+    pub write_timeout: Duration,
     /// HTTP requests in progress.
     pub requests_max: usize,
     /// Calls that execute or scan (eth_call, eth_getLogs, …) in progress; the rest wait.
@@ -158,6 +168,9 @@ pub struct RpcConfig {
     pub subscriptions_max: usize,
     /// Messages waiting for a WebSocket client; a client that falls further behind is closed.
     pub websocket_buffer: usize,
+    /// Bytes of messages waiting for a WebSocket client. Answers wait for room, events beyond it
+    /// close the connection.
+    pub websocket_buffer_bytes: usize,
     /// Longest wait of `eth_sendRawTransactionSync`.
     pub sync_wait_max: Duration,
     /// Wei; a transaction whose execution fee could exceed it is refused (geth's
@@ -175,6 +188,10 @@ impl Default for RpcConfig {
             response_bytes_max: 64 << 20,
             batch_max: 1_000,
             connections_max: 1_024,
+            peer_connections_max: 512,
+            first_byte_max: Duration::from_secs(10),
+            idle_max: Duration::from_secs(120),
+            write_timeout: Duration::from_secs(30),
             requests_max: 512,
             blocking_calls_max: 8,
             request_timeout: Duration::from_secs(60),
@@ -186,6 +203,7 @@ impl Default for RpcConfig {
             filter_lifetime: Duration::from_secs(300),
             subscriptions_max: 256,
             websocket_buffer: 4_096,
+            websocket_buffer_bytes: 16 << 20,
             sync_wait_max: Duration::from_secs(30),
             fee_cap: None,
             suggested_tip_min: 1_000_000,
@@ -205,6 +223,8 @@ impl RpcConfig {
             ("rpc blocking_calls_max", self.blocking_calls_max),
             ("rpc filters_max", self.filters_max),
             ("rpc websocket_buffer", self.websocket_buffer),
+            ("rpc websocket_buffer_bytes", self.websocket_buffer_bytes),
+            ("rpc peer_connections_max", self.peer_connections_max),
         ];
         for (name, value) in positive {
             if value == 0 {
@@ -280,6 +300,7 @@ impl NodeConfig {
             verification: VerificationConfig::default(),
             role,
             recent_blocks: 128,
+            journal_pool: true,
         }
     }
 

@@ -127,6 +127,8 @@ pub enum PoolError {
     DelegatedGap,
     #[error("in-flight transaction limit reached for delegated accounts")]
     DelegatedInFlight,
+    #[error("authority already reserved: {0} has other transactions in the pool")]
+    AuthorityReserved(Address),
     #[error("account limit exceeded: {0} transactions of this sender are in the pool")]
     SenderSlots(usize),
     #[error("tx fee ({fee} wei) exceeds the configured cap ({cap} wei)")]
@@ -151,9 +153,10 @@ impl PoolError {
             Self::ReplacementUnderpriced => "replacement",
             Self::NonceTooLow { .. } | Self::NonceMax => "nonce",
             Self::InsufficientFunds { .. } | Self::FeeCap { .. } => "funds",
-            Self::EmptyAuthorizationList | Self::DelegatedGap | Self::DelegatedInFlight => {
-                "delegation"
-            }
+            Self::EmptyAuthorizationList
+            | Self::DelegatedGap
+            | Self::DelegatedInFlight
+            | Self::AuthorityReserved(_) => "delegation",
             Self::SenderSlots(_) => "sender_slots",
             Self::State(_) => "state",
         }

@@ -15,7 +15,10 @@ use crate::{
     config::{NodeConfig, Role},
     error::NodeError,
     l1::L1Status,
-    pool::Pool,
+    pool::{
+        Pool,
+        journal::{self, Journal, Loaded},
+    },
     rpc::{Api, RpcServer},
     sequencer::Sequencer,
     verification::Verification,
@@ -45,6 +48,7 @@ pub struct NodeHandle {
     rpc_addr: SocketAddr,
     chain: Arc<Chain>,
     pool: Arc<Pool>,
+    journal: Option<Arc<Journal>>,
     safe_heads: watch::Receiver<SafeHeadUpdate>,
     shutdown: CancellationToken,
     tasks: JoinSet<(&'static str, Result<(), NodeError>)>,
@@ -69,6 +73,10 @@ impl Node {
         check_genesis(&chain)?;
         let pool = Arc::new(Pool::new(config.pool, config.rollup.l2_chain_id));
         pool.on_block(chain.pool_head()?, []);
+        let journal = Arc::new(Journal::new(chain.store().path()));
+        if config.journal_pool {
+            load_pool(&journal, &pool, &chain).await?;
+        }
         let (status, l1_status) = watch::channel(L1Status::default());
         let status = Arc::new(status);
         let api = Arc::new(Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status));
@@ -114,7 +122,15 @@ impl Node {
         spawn(&mut tasks, "rpc", &shutdown, move |shutdown| {
             server.run(api, Arc::new(verification), shutdown)
         });
-        Ok(NodeHandle { rpc_addr, chain, pool, safe_heads, shutdown, tasks })
+        let journal = config.journal_pool.then_some(journal);
+        if let Some(journal) = &journal {
+            let (journal, pool) = (Arc::clone(journal), Arc::clone(&pool));
+            spawn(&mut tasks, "pool journal", &shutdown, move |shutdown| async move {
+                keep_journal(journal, pool, shutdown).await;
+                Ok(())
+            });
+        }
+        Ok(NodeHandle { rpc_addr, chain, pool, journal, safe_heads, shutdown, tasks })
     }
 }
 
@@ -176,7 +192,55 @@ impl NodeHandle {
                 first = result;
             }
         }
+        // Last of all: nothing is accepted any more.
+        if let Some(journal) = self.journal {
+            write_journal(journal, self.pool, true).await;
+        }
         first
+    }
+}
+
+/// Takes back what waited in the pool when the node last stopped. A node without it still works.
+async fn load_pool(
+    journal: &Arc<Journal>,
+    pool: &Arc<Pool>,
+    chain: &Arc<Chain>,
+) -> Result<(), NodeError> {
+    let (journal, pool, chain) = (Arc::clone(journal), Arc::clone(pool), Arc::clone(chain));
+    let loading = tokio::task::spawn_blocking(move || journal.load(&pool, &*chain));
+    match loading.await.map_err(|_| NodeError::Panicked { task: "pool journal" })? {
+        Ok(loaded) if loaded == Loaded::default() => {}
+        Ok(loaded) => tracing::info!(
+            taken = loaded.taken,
+            refused = loaded.refused,
+            "transactions of the last run are back in the pool"
+        ),
+        Err(error) => tracing::warn!(%error, "the pool of the last run could not be read"),
+    }
+    Ok(())
+}
+
+/// Writes the pool now and then until `shutdown`.
+async fn keep_journal(journal: Arc<Journal>, pool: Arc<Pool>, shutdown: CancellationToken) {
+    let mut due = tokio::time::interval(journal::INTERVAL);
+    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = due.tick() => {}
+        }
+        write_journal(Arc::clone(&journal), Arc::clone(&pool), false).await;
+    }
+}
+
+async fn write_journal(journal: Arc<Journal>, pool: Arc<Pool>, last: bool) {
+    let writing = tokio::task::spawn_blocking(move || {
+        if last { journal.save(&pool) } else { journal.save_if_changed(&pool) }
+    });
+    match writing.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the pool could not be written"),
+        Err(error) => tracing::warn!(%error, "writing the pool panicked"),
     }
 }
 

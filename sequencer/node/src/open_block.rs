@@ -19,7 +19,7 @@ use crate::{
     error::SequencerError,
     fees::L1Fees,
     pending::{Pending, PendingBlock},
-    pool::{Pool, PoolTransaction},
+    pool::{Conditions, Pool, PoolTransaction, Unmet},
     queue::Queue,
 };
 
@@ -126,6 +126,16 @@ impl OpenBlock {
                 break;
             }
             let Some(transaction) = self.queue.pop() else { break };
+            if let Some(conditions) = transaction.conditions() {
+                // They are compared with everything executed before.
+                self.publish(pending);
+                if let Err(unmet) = self.check(conditions)? {
+                    tracing::debug!(hash = %transaction.hash(), %unmet, "conditions do not hold");
+                    metrics::counter!("sequencer_conditions_unmet_total").increment(1);
+                    pool.remove(transaction.hash());
+                    continue;
+                }
+            }
             self.take(transaction, pool)?;
             if Instant::now() >= end {
                 break;
@@ -133,6 +143,15 @@ impl OpenBlock {
         }
         self.publish(pending);
         Ok(())
+    }
+
+    /// Whether the conditions hold after what was told.
+    fn check(&self, conditions: &Conditions) -> Result<Result<(), Unmet>, SequencerError> {
+        let header = self.pending.header();
+        if let Err(unmet) = conditions.check_block(header.number, header.timestamp) {
+            return Ok(Err(unmet));
+        }
+        Ok(conditions.check_storage(&self.pending.state())?)
     }
 
     fn take(

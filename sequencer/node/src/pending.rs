@@ -25,7 +25,7 @@ use stf::{ExecutedBlock, StateDelta};
 use store::{StoreError, StoredBlock};
 use tokio::sync::oneshot;
 
-use crate::{chain::SealedBlock, fees::L1Fees};
+use crate::{chain::SealedBlock, fees::L1Fees, pool::KnownStorage};
 
 /// A transaction with what it did, before its block is sealed.
 #[derive(Clone, Debug)]
@@ -264,6 +264,18 @@ impl PendingState {
             .rev()
             .find(|(version, _)| *version < self.version)
             .map(|(_, value)| value.clone())
+    }
+}
+
+impl KnownStorage for PendingState {
+    type Error = StoreError;
+
+    fn slot(&self, address: Address, slot: U256) -> Result<U256, StoreError> {
+        self.storage_ref(address, slot)
+    }
+
+    fn root(&self, address: Address) -> Result<B256, StoreError> {
+        self.block.base.storage_root(address)
     }
 }
 

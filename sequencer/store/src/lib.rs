@@ -103,7 +103,7 @@ pub mod fuzzing {
 }
 
 /// Grows with each change of the layout.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -222,6 +222,11 @@ impl Store {
         }
         store.checkpoints.notify();
         Ok(Arc::new(store))
+    }
+
+    /// The directory it lies in.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Bytes of a torn record that opening cut off the log's end: something that was never

@@ -71,6 +71,11 @@ impl StateView {
         Ok(value)
     }
 
+    /// Root of the account's storage trie, within the reach of [`Store::proof`].
+    pub fn storage_root(&self, address: Address) -> Result<B256, StoreError> {
+        Ok(self.store.proof(address, &[], self.number)?.storage_root)
+    }
+
     /// Code by its hash.
     pub fn code(&self, hash: B256) -> Result<Bytes, StoreError> {
         Ok(self.bytecode(hash)?.original_bytes())

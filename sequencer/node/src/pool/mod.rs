@@ -6,14 +6,25 @@
 //! effective tip, ties by arrival. A fee cap below the base fee is no reason to refuse, as in geth:
 //! such a transaction waits until the base fee falls.
 //!
+//! A sender's balance must cover everything it has in the pool, pending or queued, with all fees.
+//! Accounts with a delegation (EIP-7702), or with an authorisation waiting in the pool, may have one
+//! transaction here: another account's call could void a whole run of theirs at once.
+//!
 //! The pool is bounded in transactions and bytes. When it is full the worst *last* transaction of
 //! any sender goes, so a lower nonce never goes before a higher one of its sender. The pool holds
-//! no state and does no I/O: callers bring an [`AccountReader`].
+//! no state and does no I/O: callers bring an [`AccountReader`]. [`journal`] keeps it across
+//! restarts, [`Pool::reinject`] takes back what dropped blocks held.
 
 mod best;
+mod conditions;
+pub mod journal;
 mod sender;
 mod transaction;
 
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod spam;
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +35,11 @@ use alloy_primitives::{
     map::{AddressMap, B256Map, Entry as MapEntry},
 };
 use parking_lot::RwLock;
+use primitives::{Recovered, TxEnvelope};
 use tokio::sync::broadcast;
 
 pub use best::BestTransactions;
+pub use conditions::{Conditions, Known, KnownStorage, Unmet};
 pub use transaction::PoolTransaction;
 
 use crate::{config::PoolConfig, error::PoolError, fees::L1Fees};
@@ -115,9 +128,21 @@ struct Inner {
     /// INVARIANT: exactly one entry per sender, its current rank.
     eviction: BTreeSet<(EvictionRank, Address)>,
     ranks: AddressMap<EvictionRank>,
+    /// How many transactions hold an authorisation of an account.
+    authorities: AddressMap<u32>,
     bytes: usize,
     pending: usize,
     arrivals: u64,
+    /// How often the accounts' states changed under the pool.
+    generation: u64,
+}
+
+/// What became of the transactions of dropped blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reinjected {
+    pub taken: usize,
+    /// Known, invalid on the new chain, or worse than what fills the pool.
+    pub refused: usize,
 }
 
 impl Pool {
@@ -150,19 +175,19 @@ impl Pool {
         let sender = transaction.sender();
         let result = loop {
             // The account is read outside the lock; if a block arrived meanwhile, read again.
-            let (number, known) = {
+            let (generation, known) = {
                 let inner = self.inner.read();
                 if inner.by_hash.contains_key(&transaction.hash()) {
                     break Err(PoolError::AlreadyKnown);
                 }
-                (inner.head.number, inner.senders.get(&sender).map(|sender| sender.account))
+                (inner.generation, inner.senders.get(&sender).map(|sender| sender.account))
             };
             let account = match known {
                 Some(account) => account,
                 None => accounts.account(sender)?,
             };
             let mut inner = self.inner.write();
-            if inner.head.number == number {
+            if inner.generation == generation {
                 break inner.add(&self.config, account, Arc::clone(&transaction));
             }
         };
@@ -188,6 +213,36 @@ impl Pool {
         metrics::gauge!("pool_pending").set(status.pending as f64);
         metrics::gauge!("pool_queued").set(status.queued as f64);
         metrics::gauge!("pool_bytes").set(status.bytes as f64);
+    }
+
+    /// Follows a reorganisation: reads the account of every sender again and takes back the users'
+    /// transactions among `dropped`, which the blocks that went held, in their order. Those that the
+    /// new chain holds or forbids are left out. `head` is the new head; the accounts must be those
+    /// after it.
+    pub fn reinject(
+        &self,
+        head: Head,
+        dropped: impl IntoIterator<Item = Recovered<TxEnvelope>>,
+        accounts: &impl AccountReader,
+    ) -> Result<Reinjected, PoolError> {
+        let senders: Vec<Address> = self.inner.read().senders.keys().copied().collect();
+        let changed = senders
+            .into_iter()
+            .map(|sender| Ok((sender, accounts.account(sender)?)))
+            .collect::<Result<Vec<_>, PoolError>>()?;
+        self.on_block(head, changed);
+        let mut reinjected = Reinjected::default();
+        let dropped = dropped
+            .into_iter()
+            .filter_map(|dropped| PoolTransaction::from_dropped_block(dropped, self.chain_id));
+        for transaction in dropped {
+            match self.add(transaction, accounts) {
+                Ok(_) => reinjected.taken += 1,
+                Err(error @ PoolError::State(_)) => return Err(error),
+                Err(_) => reinjected.refused += 1,
+            }
+        }
+        Ok(reinjected)
     }
 
     /// Drops a transaction that block building found to be invalid. Higher nonces of the sender
@@ -230,6 +285,20 @@ impl Pool {
             queued: inner.by_hash.len() - inner.pending,
             bytes: inner.bytes,
         }
+    }
+
+    /// Every transaction in the order of arrival.
+    pub fn by_arrival(&self) -> Vec<Arc<PoolTransaction>> {
+        let inner = self.inner.read();
+        let mut entries: Vec<&Entry> =
+            inner.senders.values().flat_map(|sender| sender.transactions.values()).collect();
+        entries.sort_unstable_by_key(|entry| entry.arrival);
+        entries.into_iter().map(|entry| Arc::clone(&entry.transaction)).collect()
+    }
+
+    /// Transactions ever taken in.
+    pub fn arrivals(&self) -> u64 {
+        self.inner.read().arrivals
     }
 
     /// Everything in the pool, or one sender's part of it.
@@ -278,11 +347,14 @@ impl Inner {
         self.arrivals += 1;
         self.bytes += transaction.memory_bytes();
         self.by_hash.insert(transaction.hash(), Arc::clone(&transaction));
+        for authority in transaction.authorities() {
+            *self.authorities.entry(*authority).or_default() += 1;
+        }
         let sender = match self.senders.entry(address) {
             MapEntry::Occupied(entry) => entry.into_mut(),
             MapEntry::Vacant(entry) => entry.insert(Sender::new(account)),
         };
-        let entry = Entry { transaction: Arc::clone(&transaction), arrival };
+        let entry = Entry::new(Arc::clone(&transaction), arrival, &self.head);
         let (was_pending, first_new) = (sender.pending, sender.next_nonce());
         let replaced = sender.insert(entry, &self.head);
         let next_nonce = sender.next_nonce();
@@ -294,8 +366,7 @@ impl Inner {
         }
         self.pending = self.pending - was_pending + sender.pending;
         if let Some(replaced) = replaced {
-            self.bytes -= replaced.transaction.memory_bytes();
-            self.by_hash.remove(&replaced.transaction.hash());
+            self.forget(&replaced.transaction);
         }
         self.rerank(config, address);
         self.evict(config);
@@ -331,21 +402,25 @@ impl Inner {
 
         let sender = self.senders.get(&transaction.sender());
         let old = sender.and_then(|sender| sender.transactions.get(&nonce));
-        let below = sender.map_or(U256::ZERO, |sender| sender.cost_below(nonce, &self.head));
-        let cost = transaction.total_cost(&self.head.fees).saturating_add(below);
+        let beside = sender.map_or(U256::ZERO, |sender| sender.cost_beside(nonce));
+        let cost = transaction.total_cost(&self.head.fees).saturating_add(beside);
         if cost > account.balance {
             return Err(PoolError::InsufficientFunds { balance: account.balance, cost });
         }
-        if let Some(old) = old {
-            if !transaction.outbids(&old.transaction, config.replacement_bump_percent) {
-                return Err(PoolError::ReplacementUnderpriced);
-            }
+        if let Some(old) = old
+            && !transaction.outbids(&old.transaction, config.replacement_bump_percent)
+        {
+            return Err(PoolError::ReplacementUnderpriced);
+        }
+        self.check_authorities(transaction, old.is_some())?;
+        if old.is_some() {
             return Ok(());
         }
         let held = sender.map_or(0, |sender| sender.transactions.len());
-        if account.code == AccountCode::Delegation {
-            // Any call may move a delegated account's funds and nonce, which would void a whole
-            // run at once: one transaction at a time (geth, reth).
+        if account.code == AccountCode::Delegation
+            || self.authorities.contains_key(&transaction.sender())
+        {
+            // One transaction at a time (geth, reth).
             if nonce != account.nonce {
                 return Err(PoolError::DelegatedGap);
             }
@@ -355,6 +430,24 @@ impl Inner {
         }
         if held >= config.sender_slots_max {
             return Err(PoolError::SenderSlots(held));
+        }
+        Ok(())
+    }
+
+    /// An account that signed an authorisation may have one transaction here, which is the rule for
+    /// delegated accounts (geth: `validateAuth`).
+    fn check_authorities(
+        &self,
+        transaction: &PoolTransaction,
+        replaces: bool,
+    ) -> Result<(), PoolError> {
+        for authority in transaction.authorities() {
+            let held = self.senders.get(authority).map_or(0, |sender| sender.transactions.len());
+            // This transaction is the one of its sender.
+            let own = usize::from(*authority == transaction.sender() && !replaces);
+            if held + own > 1 {
+                return Err(PoolError::AuthorityReserved(*authority));
+            }
         }
         Ok(())
     }
@@ -369,7 +462,9 @@ impl Inner {
             || head.gas_limit != self.head.gas_limit
             || head.fees != self.head.fees;
         self.head = head;
+        self.generation += 1;
         let mut promoted = Vec::new();
+        let mut gone = Vec::new();
         for (address, account) in changed {
             let Some(sender) = self.senders.get_mut(&address) else { continue };
             let old_pending = sender.pending;
@@ -377,13 +472,15 @@ impl Inner {
             sender.account = account;
             let kept = sender.transactions.split_off(&account.nonce);
             for entry in std::mem::replace(&mut sender.transactions, kept).into_values() {
-                self.bytes -= entry.transaction.memory_bytes();
-                self.by_hash.remove(&entry.transaction.hash());
+                gone.push(entry.transaction);
             }
             sender.recount(&self.head);
             promoted
                 .extend(sender.pending_from(first_new).map(|entry| Arc::clone(&entry.transaction)));
             self.pending = self.pending - old_pending + sender.pending;
+            for transaction in gone.drain(..) {
+                self.forget(&transaction);
+            }
             if !reprice {
                 self.rerank(config, address);
             }
@@ -402,7 +499,7 @@ impl Inner {
         self.senders.retain(|_, sender| !sender.transactions.is_empty());
         for (address, sender) in &mut self.senders {
             let first_new = sender.next_nonce();
-            sender.recount(&self.head);
+            sender.reprice(&self.head);
             self.pending += sender.pending;
             promoted
                 .extend(sender.pending_from(first_new).map(|entry| Arc::clone(&entry.transaction)));
@@ -414,16 +511,29 @@ impl Inner {
     }
 
     fn remove(&mut self, config: &PoolConfig, hash: B256) {
-        let Some(transaction) = self.by_hash.remove(&hash) else { return };
-        self.bytes -= transaction.memory_bytes();
+        let Some(transaction) = self.by_hash.get(&hash).map(Arc::clone) else { return };
+        self.forget(&transaction);
         let address = transaction.sender();
         if let Some(sender) = self.senders.get_mut(&address) {
-            sender.transactions.remove(&transaction.nonce());
             let old_pending = sender.pending;
-            sender.recount(&self.head);
+            sender.remove(transaction.nonce(), &self.head);
             self.pending = self.pending - old_pending + sender.pending;
         }
         self.rerank(config, address);
+    }
+
+    /// Takes a transaction out of everything that is not its sender's.
+    fn forget(&mut self, transaction: &PoolTransaction) {
+        self.bytes -= transaction.memory_bytes();
+        self.by_hash.remove(&transaction.hash());
+        for authority in transaction.authorities() {
+            if let MapEntry::Occupied(mut count) = self.authorities.entry(*authority) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
     }
 
     /// Drops worst last transactions until the pool is within its bounds.

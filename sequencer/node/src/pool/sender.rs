@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::U256;
 
-use super::{AccountState, Head, PoolTransaction};
+use super::{AccountCode, AccountState, Head, PoolTransaction};
 
 /// One account's part of the pool. A new highest nonce, the usual case, costs the same however many
 /// stand before it.
@@ -13,10 +13,13 @@ pub(super) struct Sender {
     pub(super) account: AccountState,
     pub(super) transactions: BTreeMap<u64, Entry>,
     /// INVARIANT: the first `pending` entries have consecutive nonces from `account.nonce`, fit
-    /// the block gas limit and are covered by `account.balance`, all costs added up.
+    /// the block gas limit and are covered by `account.balance`, all costs added up; one at most
+    /// while the account is delegated.
     pub(super) pending: usize,
     /// Wei that the pending ones cost together.
     pub(super) pending_cost: U256,
+    /// Wei that all cost together.
+    pub(super) total_cost: U256,
     /// Least effective tip of all, wei per gas: nobody reaches the last without paying it.
     pub(super) least_tip: u128,
 }
@@ -26,6 +29,10 @@ pub(super) struct Sender {
 pub(super) struct Entry {
     pub(super) transaction: Arc<PoolTransaction>,
     pub(super) arrival: u64,
+    /// Wei that it may cost at the head.
+    cost: U256,
+    /// Wei per gas for the sequencer at the head; nothing while the fee cap is below the base fee.
+    tip: u128,
 }
 
 /// Where a sender's last transaction stands in the order of eviction: the smallest goes first.
@@ -54,6 +61,7 @@ impl Sender {
             transactions: BTreeMap::new(),
             pending: 0,
             pending_cost: U256::ZERO,
+            total_cost: U256::ZERO,
             least_tip: u128::MAX,
         }
     }
@@ -62,10 +70,11 @@ impl Sender {
     pub(super) fn insert(&mut self, entry: Entry, head: &Head) -> Option<Entry> {
         let nonce = entry.transaction.nonce();
         let appended = nonce >= self.next_nonce();
-        let tip = entry.tip(head);
+        let (tip, cost) = (entry.tip, entry.cost);
         let replaced = self.transactions.insert(nonce, entry);
         if appended && replaced.is_none() {
             self.least_tip = self.least_tip.min(tip);
+            self.total_cost = self.total_cost.saturating_add(cost);
             self.extend(head);
         } else {
             self.recount(head);
@@ -73,12 +82,41 @@ impl Sender {
         replaced
     }
 
+    /// Takes a transaction out.
+    pub(super) fn remove(&mut self, nonce: u64, head: &Head) {
+        let Some(entry) = self.transactions.remove(&nonce) else { return };
+        let last = self.transactions.len() < self.pending
+            || self.transactions.last_key_value().is_some_and(|(left, _)| *left < nonce);
+        // The usual case is the last one, when the pool is full. Costs that met the bound of numbers
+        // cannot be taken apart.
+        if !last || entry.tip == self.least_tip || self.total_cost == U256::MAX {
+            return self.recount(head);
+        }
+        self.total_cost = self.total_cost.saturating_sub(entry.cost);
+        if self.pending > self.transactions.len() {
+            self.pending = self.transactions.len();
+            self.pending_cost = self.pending_cost.saturating_sub(entry.cost);
+        }
+    }
+
+    /// Prices every transaction at a new head, and counts again.
+    pub(super) fn reprice(&mut self, head: &Head) {
+        for entry in self.transactions.values_mut() {
+            entry.price(head);
+        }
+        self.recount(head);
+    }
+
     /// Counts again how many transactions are executable, and what they pay.
     pub(super) fn recount(&mut self, head: &Head) {
         self.pending = 0;
         self.pending_cost = U256::ZERO;
         self.least_tip =
-            self.transactions.values().map(|entry| entry.tip(head)).min().unwrap_or(u128::MAX);
+            self.transactions.values().map(|entry| entry.tip).min().unwrap_or(u128::MAX);
+        self.total_cost = self
+            .transactions
+            .values()
+            .fold(U256::ZERO, |cost, entry| cost.saturating_add(entry.cost));
         self.extend(head);
     }
 
@@ -86,8 +124,9 @@ impl Sender {
     fn extend(&mut self, head: &Head) {
         let mut expected = self.next_nonce();
         for (nonce, entry) in self.transactions.range(expected..) {
-            let cost = self.pending_cost.saturating_add(entry.transaction.total_cost(&head.fees));
+            let cost = self.pending_cost.saturating_add(entry.cost);
             if *nonce != expected
+                || self.pending >= self.pending_max()
                 || cost > self.account.balance
                 || entry.transaction.gas_limit() > head.gas_limit
             {
@@ -99,16 +138,19 @@ impl Sender {
         }
     }
 
-    /// Wei that the pooled transactions below `nonce` may cost.
-    pub(super) fn cost_below(&self, nonce: u64, head: &Head) -> U256 {
-        let (start, cost) = if nonce >= self.next_nonce() {
-            (self.next_nonce(), self.pending_cost)
-        } else {
-            (0, U256::ZERO)
-        };
-        self.transactions.range(start..nonce).fold(cost, |cost, (_, entry)| {
-            cost.saturating_add(entry.transaction.total_cost(&head.fees))
-        })
+    /// How many may be executable at once. Any call may move a delegated account's funds and nonce,
+    /// which would void a whole run: it has one (EIP-7702).
+    const fn pending_max(&self) -> usize {
+        match self.account.code {
+            AccountCode::Delegation => 1,
+            _ => usize::MAX,
+        }
+    }
+
+    /// Wei that all transactions beside the one with this nonce may cost.
+    pub(super) fn cost_beside(&self, nonce: u64) -> U256 {
+        let own = self.transactions.get(&nonce).map_or(U256::ZERO, |entry| entry.cost);
+        self.total_cost.saturating_sub(own)
     }
 
     /// The executable transactions from `nonce` on.
@@ -145,8 +187,14 @@ impl Sender {
 }
 
 impl Entry {
-    /// Wei per gas for the sequencer; nothing while the fee cap is below the base fee.
-    fn tip(&self, head: &Head) -> u128 {
-        self.transaction.effective_tip(head.base_fee).unwrap_or(0)
+    pub(super) fn new(transaction: Arc<PoolTransaction>, arrival: u64, head: &Head) -> Self {
+        let mut entry = Self { transaction, arrival, cost: U256::ZERO, tip: 0 };
+        entry.price(head);
+        entry
+    }
+
+    fn price(&mut self, head: &Head) {
+        self.cost = self.transaction.total_cost(&head.fees);
+        self.tip = self.transaction.effective_tip(head.base_fee).unwrap_or(0);
     }
 }

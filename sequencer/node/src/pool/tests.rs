@@ -52,6 +52,7 @@ fn transaction(from: u8, nonce: u64, cap: u128, tip: u128) -> PoolTransaction {
         Recovered::new_unchecked(envelope, sender(from)),
         length,
         100_000_000,
+        Vec::new(),
     )
 }
 
@@ -281,9 +282,10 @@ fn check_invariants(pool: &Pool) {
         let counted = sender.pending;
         let mut again = Sender::new(sender.account);
         again.transactions = sender.transactions.clone();
-        again.recount(&inner.head);
+        again.reprice(&inner.head);
         assert_eq!(counted, again.pending, "the run of {address}");
         assert_eq!(sender.pending_cost, again.pending_cost, "the costs of {address}");
+        assert_eq!(sender.total_cost, again.total_cost, "the costs of {address}");
         assert_eq!(sender.least_tip, again.least_tip, "the tip of {address}");
         for (nonce, entry) in &sender.transactions {
             assert_eq!(*nonce, entry.transaction.nonce());

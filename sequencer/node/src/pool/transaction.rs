@@ -4,18 +4,23 @@
 use std::time::Instant;
 
 use alloy_consensus::{Transaction, Typed2718};
-use alloy_eips::eip2718::Eip2718Error;
+use alloy_eips::eip2718::{Eip2718Error, Encodable2718};
 use alloy_primitives::{Address, B256, U256};
 
 use primitives::{Recovered, TxEnvelope};
 use revm::{context_interface::cfg::gas::calculate_initial_tx_gas, primitives::hardfork::SpecId};
 
+use super::Conditions;
 use crate::{config::PoolConfig, error::PoolError, fees::L1Fees, senders};
 
 /// EIP-3860: twice EIP-170's limit of contract code.
 const INIT_CODE_BYTES_MAX: usize = 2 * 24_576;
 /// Heap and map overhead counted for each transaction beside its encoded bytes.
 const OVERHEAD_BYTES: usize = 768;
+/// The same for each authority.
+const AUTHORITY_BYTES: usize = 64;
+/// The same for each condition.
+const CONDITION_BYTES: usize = 128;
 
 /// A checked transaction with its recovered sender. Shared by reference; never copied.
 #[derive(Debug)]
@@ -28,6 +33,9 @@ pub struct PoolTransaction {
     size_scaled: u64,
     /// Wei: value plus gas limit times fee cap, without L1 and operator fee.
     execution_cost: U256,
+    /// Accounts whose code the transaction may set (EIP-7702), without repetitions.
+    authorities: Box<[Address]>,
+    conditions: Option<Box<Conditions>>,
     received: Instant,
 }
 
@@ -51,7 +59,21 @@ impl PoolTransaction {
         }
         let sender = senders::recover(&envelope).ok_or(PoolError::InvalidSender)?;
         let size_scaled = op_revm::estimate_tx_compressed_size(bytes);
-        Ok(Self::from_parts(Recovered::new_unchecked(envelope, sender), bytes.len(), size_scaled))
+        let authorities = authorities(&envelope, chain_id);
+        let transaction = Recovered::new_unchecked(envelope, sender);
+        Ok(Self::from_parts(transaction, bytes.len(), size_scaled, authorities))
+    }
+
+    /// A transaction that a block held which is no longer part of the chain. `None` for one that no
+    /// user sent.
+    pub fn from_dropped_block(transaction: Recovered<TxEnvelope>, chain_id: u64) -> Option<Self> {
+        if !matches!(transaction.ty(), 0 | 1 | 2 | 4) {
+            return None;
+        }
+        let bytes = transaction.inner().encoded_2718();
+        let size_scaled = op_revm::estimate_tx_compressed_size(&bytes);
+        let authorities = authorities(transaction.inner(), chain_id);
+        Some(Self::from_parts(transaction, bytes.len(), size_scaled, authorities))
     }
 
     /// Wraps a transaction that was checked before.
@@ -59,6 +81,7 @@ impl PoolTransaction {
         transaction: Recovered<TxEnvelope>,
         encoded_bytes: usize,
         size_scaled: u64,
+        authorities: Vec<Address>,
     ) -> Self {
         let gas_cost = U256::from(transaction.gas_limit())
             .saturating_mul(U256::from(transaction.max_fee_per_gas()));
@@ -67,6 +90,8 @@ impl PoolTransaction {
             encoded_bytes,
             size_scaled,
             execution_cost: gas_cost.saturating_add(transaction.value()),
+            authorities: authorities.into_boxed_slice(),
+            conditions: None,
             received: Instant::now(),
             transaction,
         }
@@ -103,14 +128,36 @@ impl PoolTransaction {
         self.size_scaled
     }
 
+    /// Accounts whose code the transaction may set (EIP-7702): those that signed one of its
+    /// authorisations for this chain.
+    pub fn authorities(&self) -> &[Address] {
+        &self.authorities
+    }
+
+    /// To be included only while the conditions hold.
+    #[must_use]
+    pub fn with_conditions(mut self, conditions: Conditions) -> Self {
+        self.conditions = Some(Box::new(conditions));
+        self
+    }
+
+    /// What must hold when a block takes it.
+    pub fn conditions(&self) -> Option<&Conditions> {
+        self.conditions.as_deref()
+    }
+
     /// When this node first saw it.
     pub const fn received(&self) -> Instant {
         self.received
     }
 
     /// Memory this transaction is counted with, bytes.
-    pub const fn memory_bytes(&self) -> usize {
-        self.encoded_bytes + OVERHEAD_BYTES
+    pub fn memory_bytes(&self) -> usize {
+        let conditions = self.conditions().map_or(0, Conditions::cost);
+        self.encoded_bytes
+            + OVERHEAD_BYTES
+            + self.authorities.len() * AUTHORITY_BYTES
+            + conditions * CONDITION_BYTES
     }
 
     /// Most wei the sender can lose by it: value, gas at the fee cap, L1 data fee and operator fee.
@@ -138,6 +185,23 @@ impl PoolTransaction {
             (self.transaction.priority_fee_or_price(), old.transaction.priority_fee_or_price());
         cap > old_cap && tip > old_tip && cap >= bumped(old_cap) && tip >= bumped(old_tip)
     }
+}
+
+/// Who signed the authorisations that can have an effect. One recovery each; their number is bounded
+/// by the intrinsic gas.
+fn authorities(envelope: &TxEnvelope, chain_id: u64) -> Vec<Address> {
+    let mut authorities: Vec<Address> = envelope
+        .authorization_list()
+        .unwrap_or_default()
+        .iter()
+        .filter(|authorization| {
+            authorization.chain_id.is_zero() || authorization.chain_id == U256::from(chain_id)
+        })
+        .filter_map(|authorization| authorization.recover_authority().ok())
+        .collect();
+    authorities.sort_unstable();
+    authorities.dedup();
+    authorities
 }
 
 fn decode_envelope(bytes: &[u8]) -> Result<TxEnvelope, PoolError> {

@@ -7,6 +7,7 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use alloy_rpc_types_eth::{
     BlockOverrides, Filter, Index, TransactionRequest,
+    erc4337::TransactionConditional,
     pubsub::{Params as SubscriptionParams, SubscriptionKind},
     state::StateOverride,
 };
@@ -135,6 +136,12 @@ pub(super) async fn dispatch(
             let timeout_ms = params.optional::<Number>(1)?.map(|number| number.0);
             let prepared = api.prepare(params.required(0)?).await?;
             to_raw(api.submit_and_wait(prepared, timeout_ms).await?)
+        }
+        "eth_sendRawTransactionConditional" => {
+            params.at_most(2)?;
+            let conditions = params.required::<TransactionConditional>(1)?;
+            let prepared = api.prepare(params.required(0)?).await?;
+            api.blocking(move |api| api.submit_conditional(prepared, conditions)).await
         }
 
         // Blocks.

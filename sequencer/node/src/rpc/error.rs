@@ -18,6 +18,8 @@ pub const INTERNAL: i64 = -32_603;
 /// The request was understood and refused.
 pub const SERVER: i64 = -32_000;
 pub const RESOURCE_UNAVAILABLE: i64 = -32_002;
+/// The conditions of a conditional transaction do not hold (op-geth).
+pub const TRANSACTION_REJECTED: i64 = -32_003;
 /// A bound of this node, not of the protocol, was reached (EIP-1474).
 pub const LIMIT_EXCEEDED: i64 = -32_005;
 /// geth's code for an answer over the size limit.

@@ -53,7 +53,8 @@ impl Api {
             max: self.config.logs_max,
             deadline: Instant::now() + self.config.call_time_max,
         };
-        let query = LogQuery::new(filter.address.iter(), filter.topics.each_ref().map(|t| t.iter()));
+        let query =
+            LogQuery::new(filter.address.iter(), filter.topics.each_ref().map(|t| t.iter()));
         let mut from = from;
         if !query.is_empty() && from <= to {
             let covered = self.chain.store().find_logs::<LogsError>(&query, from, to, |found| {
@@ -103,9 +104,7 @@ pub(super) fn check(filter: &Filter) -> Result<(), RpcError> {
     if filter.address.len().max(largest) > ALTERNATIVES_MAX {
         return Err(RpcError::new(
             INVALID_PARAMS,
-            format!(
-                "exceed max addresses or topics per search position, limit {ALTERNATIVES_MAX}"
-            ),
+            format!("exceed max addresses or topics per search position, limit {ALTERNATIVES_MAX}"),
         ));
     }
     Ok(())
@@ -122,10 +121,7 @@ impl Answer {
     fn add(&mut self, mut logs: Vec<Log>) -> Result<(), RpcError> {
         self.logs.append(&mut logs);
         if self.logs.len() > self.max {
-            return Err(RpcError::server(format!(
-                "query returned more than {} results",
-                self.max
-            )));
+            return Err(RpcError::server(format!("query returned more than {} results", self.max)));
         }
         if Instant::now() > self.deadline {
             return Err(RpcError::new(

@@ -1,6 +1,7 @@
 //! Ethereum JSON-RPC with the OP Stack's additions. [`server`] bounds and transports,
 //! [`envelope`] parses, [`dispatch`] names the methods, one module per subject answers them.
 
+mod connection;
 mod convert;
 mod dispatch;
 mod envelope;
@@ -125,7 +126,7 @@ impl Api {
                 Err(error) => (Id::Notification, Err(error.clone())),
                 Ok(request) => {
                     let result = if out.len() > self.config.response_bytes_max {
-                        Err(RpcError::new(RESPONSE_TOO_LARGE, "response too large"))
+                        Err(too_large())
                     } else {
                         self.call(request, context, prepared).await
                     };
@@ -152,7 +153,10 @@ impl Api {
         prepared: Option<Prepared>,
     ) -> RpcResult {
         let started = std::time::Instant::now();
-        let result = dispatch::dispatch(self, request, context, prepared).await;
+        let mut result = dispatch::dispatch(self, request, context, prepared).await;
+        if result.as_ref().is_ok_and(|raw| raw.get().len() > self.config.response_bytes_max) {
+            result = Err(too_large());
+        }
         // Unknown names must not become label values: clients choose them.
         let method = match &result {
             Err(error) if error.code == error::METHOD_NOT_FOUND => "unknown".to_owned(),
@@ -176,7 +180,7 @@ impl Api {
         let api = Arc::clone(self);
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            work(&api).and_then(to_raw)
+            work(&api).and_then(|value| to_raw_within(&value, api.config.response_bytes_max))
         });
         task.await.map_err(|error| RpcError::internal(&error))?
     }
@@ -220,6 +224,40 @@ impl Api {
     fn block_at(&self, number: u64) -> Result<Option<Arc<SealedBlock>>, RpcError> {
         self.chain.block(number).map_err(|error| RpcError::internal(&error))
     }
+}
+
+/// Serialises an answer, and stops when it grows beyond `bytes_max`.
+fn to_raw_within(value: &impl Serialize, bytes_max: usize) -> RpcResult {
+    struct Bounded {
+        bytes: Vec<u8>,
+        left: usize,
+    }
+    impl std::io::Write for Bounded {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.left =
+                self.left.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::FileTooLarge)?;
+            self.bytes.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut out = Bounded { bytes: Vec::with_capacity(128), left: bytes_max };
+    match serde_json::to_writer(&mut out, value) {
+        Ok(()) => {
+            String::from_utf8(out.bytes).map_err(|error| RpcError::internal(&error)).and_then(
+                |json| RawValue::from_string(json).map_err(|error| RpcError::internal(&error)),
+            )
+        }
+        Err(error) if error.is_io() => Err(too_large()),
+        Err(error) => Err(RpcError::internal(&error)),
+    }
+}
+
+fn too_large() -> RpcError {
+    RpcError::new(RESPONSE_TOO_LARGE, "response too large")
 }
 
 fn to_raw(value: impl Serialize) -> RpcResult {

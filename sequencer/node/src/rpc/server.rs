@@ -1,14 +1,7 @@
 //! HTTP and WebSocket on one port. Bodies, connections, requests in progress and time are bounded
 //! here; what a call means is left to [`super::dispatch`].
 
-use std::{
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -21,13 +14,8 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
-    serve::Listener,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -36,6 +24,7 @@ use tower_http::{
 
 use super::{
     Api,
+    connection::{LimitedListener, Limits},
     envelope::{Id, write_response},
     error::{INVALID_REQUEST, RESOURCE_UNAVAILABLE, RpcError},
     session,
@@ -102,10 +91,17 @@ impl RpcServer {
             .layer(cors)
             .layer(CatchPanicLayer::new())
             .with_state(state);
-        let listener = LimitedListener {
-            listener: self.listener,
-            connections: Arc::new(Semaphore::new(config.connections_max)),
+        let limits = Limits {
+            connections_max: config.connections_max,
+            peer_connections_max: config.peer_connections_max,
+            first_byte_max: config.first_byte_max,
+            // The handler's own limit begins when the head of the request is complete and answers;
+            // this one ends what never got so far.
+            request_max: config.request_timeout.saturating_add(config.first_byte_max),
+            idle_max: config.idle_max,
+            write_max: config.write_timeout,
         };
+        let listener = LimitedListener::new(self.listener, limits);
         let serving = axum::serve(listener, router)
             .with_graceful_shutdown(shutdown.clone().cancelled_owned())
             .into_future();
@@ -184,76 +180,4 @@ fn json(status: StatusCode, body: String) -> Response {
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// Accepts no more connections than there are permits; the rest wait in the kernel's queue.
-struct LimitedListener {
-    listener: TcpListener,
-    connections: Arc<Semaphore>,
-}
-
-impl Listener for LimitedListener {
-    type Io = LimitedStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        // The semaphore is never closed, so that the permit is only absent while waiting.
-        let permit = Arc::clone(&self.connections).acquire_owned().await.ok();
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-        metrics::counter!("rpc_connections_total").increment(1);
-        (LimitedStream { stream, _permit: permit }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection that gives its permit back when it closes.
-struct LimitedStream {
-    stream: TcpStream,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-impl AsyncRead for LimitedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for LimitedStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, buffer)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }

@@ -22,6 +22,7 @@ use rand::RngCore;
 use serde::Serialize;
 use tokio::{
     sync::{
+        OwnedSemaphorePermit, Semaphore,
         broadcast::{self, error::RecvError},
         mpsc, oneshot,
     },
@@ -39,15 +40,21 @@ const CALLS_IN_PROGRESS_MAX: usize = 32;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// A connection silent for longer is closed.
 const SILENCE_MAX: Duration = Duration::from_secs(100);
-/// A message that could not be written for so long ends the connection.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What calls of one connection share.
 pub struct Connection {
     api: Arc<Api>,
-    out: mpsc::Sender<Utf8Bytes>,
+    out: mpsc::Sender<Queued>,
+    /// Bytes that may still be queued.
+    room: Arc<Semaphore>,
     subscriptions: Mutex<HashMap<SubscriptionId, JoinHandle<()>>>,
     closed: CancellationToken,
+}
+
+/// A message on its way out. Its bytes count until it is written.
+struct Queued {
+    text: Utf8Bytes,
+    _bytes: OwnedSemaphorePermit,
 }
 
 /// Where a call came from, when by WebSocket, and the subscriptions it started: their events must
@@ -65,13 +72,15 @@ pub async fn run(socket: WebSocket, api: Arc<Api>, shutdown: CancellationToken) 
     let (out, queue) = mpsc::channel(api.config().websocket_buffer);
     let closed = shutdown.child_token();
     let connection = Arc::new(Connection {
+        room: Arc::new(Semaphore::new(room_max(&api))),
         api,
         out,
         subscriptions: Mutex::new(HashMap::new()),
         closed: closed.clone(),
     });
     metrics::gauge!("rpc_websockets").increment(1.0);
-    let writer = tokio::spawn(write(sink, queue, closed.clone()));
+    let write_timeout = connection.api.config().write_timeout;
+    let writer = tokio::spawn(write(sink, queue, closed.clone(), write_timeout));
     read(stream, &connection).await;
     closed.cancel();
     for (_, task) in connection.subscriptions.lock().drain() {
@@ -115,21 +124,22 @@ async fn read(mut stream: SplitStream<WebSocket>, connection: &Arc<Connection>) 
 
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
-    mut queue: mpsc::Receiver<Utf8Bytes>,
+    mut queue: mpsc::Receiver<Queued>,
     closed: CancellationToken,
+    write_timeout: Duration,
 ) {
     let mut ping = interval(PING_INTERVAL);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let message = tokio::select! {
+        let (message, _bytes) = tokio::select! {
             () = closed.cancelled() => break,
             message = queue.recv() => match message {
-                Some(text) => Message::Text(text),
+                Some(Queued { text, _bytes }) => (Message::Text(text), Some(_bytes)),
                 None => break,
             },
-            _ = ping.tick() => Message::Ping(Bytes::new()),
+            _ = ping.tick() => (Message::Ping(Bytes::new()), None),
         };
-        match timeout(WRITE_TIMEOUT, sink.send(message)).await {
+        match timeout(write_timeout, sink.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => break,
         }
@@ -145,7 +155,7 @@ impl Connection {
         let context = CallContext { connection: &self, started: &started };
         let answer = Arc::clone(&self.api).answer(body, Some(&context)).await;
         if let Some(answer) = answer
-            && self.out.send(answer.into()).await.is_err()
+            && !self.send(answer).await
         {
             return;
         }
@@ -153,6 +163,26 @@ impl Connection {
             // The subscription may have been cancelled in the same batch.
             let _ = start.send(());
         }
+    }
+
+    /// Queues an answer as soon as there is room; false when the connection is closed.
+    async fn send(&self, text: String) -> bool {
+        let bytes = self.bytes(text.len());
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes);
+        tokio::select! {
+            () = self.closed.cancelled() => false,
+            room = room => match room {
+                Ok(bytes) => {
+                    self.out.send(Queued { text: text.into(), _bytes: bytes }).await.is_ok()
+                }
+                Err(_) => false,
+            }
+        }
+    }
+
+    /// What a message takes of the room; one larger than all of it takes all.
+    fn bytes(&self, length: usize) -> u32 {
+        u32::try_from(length.min(room_max(&self.api))).unwrap_or(u32::MAX)
     }
 
     /// Queues an event; a full queue closes the connection.
@@ -177,12 +207,22 @@ impl Connection {
             tracing::error!("a subscription event could not be serialised");
             return;
         };
-        if self.out.try_send(text.into()).is_err() {
+        let room = Arc::clone(&self.room).try_acquire_many_owned(self.bytes(text.len()));
+        let queued = room.is_ok_and(|bytes| {
+            self.out.try_send(Queued { text: text.into(), _bytes: bytes }).is_ok()
+        });
+        if !queued {
             tracing::debug!("a WebSocket client does not read its events: closed");
             metrics::counter!("rpc_websockets_slow_total").increment(1);
             self.closed.cancel();
         }
     }
+}
+
+/// Bytes that may wait for a client.
+fn room_max(api: &Api) -> usize {
+    // A permit counts at most u32 bytes.
+    api.config().websocket_buffer_bytes.min(u32::MAX as usize)
 }
 
 /// `eth_subscribe`.

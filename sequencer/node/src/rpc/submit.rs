@@ -4,24 +4,28 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy_consensus::Transaction;
-use alloy_primitives::{Bytes, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_rpc_types_eth::erc4337::{AccountStorage, TransactionConditional};
 use rayon::prelude::*;
+use store::{StateView, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     Api, convert,
     envelope::Request,
-    error::{RpcError, SYNC_NONCE_GAP, SYNC_TIMEOUT},
+    error::{LIMIT_EXCEEDED, RpcError, SYNC_NONCE_GAP, SYNC_TIMEOUT, TRANSACTION_REJECTED},
     params::Params,
 };
 use crate::{
     error::PoolError,
-    pool::{Placement, PoolTransaction},
+    pool::{Conditions, Known, KnownStorage, Placement, PoolTransaction, Unmet},
 };
 
 /// A decoded and checked transaction, or why it is none.
 pub(super) type Prepared = Result<PoolTransaction, PoolError>;
 
+/// Look-ups that one transaction's conditions may cost (op-geth's limit).
+const CONDITIONS_COST_MAX: usize = 1_000;
 /// Encoded bytes beyond which decoding and recovery leave the async threads even for one call.
 const INLINE_BYTES_MAX: usize = 8 * 1024;
 
@@ -77,6 +81,36 @@ impl Api {
             }
         }
         Ok(self.pool.add(transaction, &*self.chain)?)
+    }
+
+    /// `eth_sendRawTransactionConditional`: the conditions must hold at the head, and again when a
+    /// block takes the transaction.
+    pub(super) fn submit_conditional(
+        &self,
+        prepared: Prepared,
+        conditions: TransactionConditional,
+    ) -> Result<B256, RpcError> {
+        let conditions = conditions_of(conditions)?;
+        let cost = conditions.cost();
+        if cost > CONDITIONS_COST_MAX {
+            return Err(RpcError::new(
+                LIMIT_EXCEEDED,
+                format!("conditional cost, {cost}, exceeded max: {CONDITIONS_COST_MAX}"),
+            ));
+        }
+        let head = self.chain.head().map_err(|error| RpcError::internal(&error))?;
+        let unmet = |unmet: Unmet| {
+            RpcError::new(TRANSACTION_REJECTED, format!("conditions do not hold: {unmet}"))
+        };
+        conditions.check_block(head.number(), head.header().timestamp).map_err(unmet)?;
+        let view = self.chain.store().state_at(head.number());
+        let view = view.map_err(|error| RpcError::internal(&error))?;
+        conditions
+            .check_storage(&Stored(view))
+            .map_err(|error| RpcError::internal(&error))?
+            .map_err(unmet)?;
+        let transaction = prepared?.with_conditions(conditions);
+        Ok(self.submit(Ok(transaction))?.0.hash())
     }
 
     /// EIP-7966: the receipt, as soon as the transaction is in the open block.
@@ -146,4 +180,48 @@ impl Api {
 
 fn shutting_down() -> RpcError {
     RpcError::server("the node is shutting down")
+}
+
+/// Refuses bounds that nothing can meet.
+fn conditions_of(given: TransactionConditional) -> Result<Conditions, RpcError> {
+    let crossed = |min: Option<u64>, max: Option<u64>| min.zip(max).is_some_and(|(a, b)| a > b);
+    if crossed(given.block_number_min, given.block_number_max)
+        || crossed(given.timestamp_min, given.timestamp_max)
+    {
+        return Err(RpcError::new(
+            TRANSACTION_REJECTED,
+            "failed conditional validation: a minimum is above its maximum",
+        ));
+    }
+    let known = given.known_accounts.into_iter().map(|(address, storage)| {
+        let known = match storage {
+            AccountStorage::RootHash(root) => Known::Root(root),
+            AccountStorage::Slots(slots) => {
+                Known::Slots(slots.into_iter().map(|(at, value)| (at, value.into())).collect())
+            }
+        };
+        (address, known)
+    });
+    Ok(Conditions {
+        known: known.collect(),
+        number_min: given.block_number_min,
+        number_max: given.block_number_max,
+        timestamp_min: given.timestamp_min,
+        timestamp_max: given.timestamp_max,
+    })
+}
+
+/// The head's storage.
+struct Stored(StateView);
+
+impl KnownStorage for Stored {
+    type Error = StoreError;
+
+    fn slot(&self, address: Address, slot: U256) -> Result<U256, StoreError> {
+        self.0.storage(address, slot)
+    }
+
+    fn root(&self, address: Address) -> Result<B256, StoreError> {
+        self.0.storage_root(address)
+    }
 }

@@ -6,6 +6,8 @@ mod crash;
 mod derivation;
 mod execution;
 mod harness;
+mod hostile;
+mod pool;
 mod preconfirmations;
 mod subscriptions;
 mod verification;

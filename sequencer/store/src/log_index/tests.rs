@@ -221,7 +221,8 @@ proptest! {
 #[test]
 fn segments_are_merged_as_far_as_their_size_allows() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), StoreOptions { durable: false, ..StoreOptions::default() }).unwrap();
+    let store = Store::open(dir.path(), StoreOptions { durable: false, ..StoreOptions::default() })
+        .unwrap();
     store.init_genesis(&genesis()).unwrap();
     for number in 1_u8..=255 {
         // One address, two topics: three entries a block.
