@@ -66,7 +66,7 @@ impl Iterator for BestTransactions {
 /// The run's first transaction with its price; `None` at the end or when it does not pay the base
 /// fee.
 fn candidate(mut run: VecDeque<Entry>, base_fee: u64) -> Option<Candidate> {
-    let Entry { transaction, arrival } = run.pop_front()?;
+    let Entry { transaction, arrival, .. } = run.pop_front()?;
     let tip = transaction.effective_tip(base_fee)?;
     Some(Candidate { tip, arrival, first: transaction, rest: run })
 }

@@ -85,8 +85,7 @@ impl Sender {
     /// Takes a transaction out.
     pub(super) fn remove(&mut self, nonce: u64, head: &Head) {
         let Some(entry) = self.transactions.remove(&nonce) else { return };
-        let last = self.transactions.len() < self.pending
-            || self.transactions.last_key_value().is_some_and(|(left, _)| *left < nonce);
+        let last = self.transactions.last_key_value().is_none_or(|(left, _)| *left < nonce);
         // The usual case is the last one, when the pool is full. Costs that met the bound of numbers
         // cannot be taken apart.
         if !last || entry.tip == self.least_tip || self.total_cost == U256::MAX {
