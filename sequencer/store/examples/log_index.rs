@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
 use alloy_consensus::{Eip658Value, Receipt, ReceiptWithBloom, SignableTransaction, TxLegacy};
 use alloy_primitives::{Address, B256, Bytes, Log, Signature, U256, keccak256};
-use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
 use primitives::{Block, BlockBody, GenesisL2, Header};
+use primitives::{ReceiptEnvelope, TxEnvelope};
 use sequencer_store::{LogQuery, Store, StoreError, StoreOptions};
 use stf::{ExecutedBlock, StateChanges, StateRootProvider};
 
@@ -78,7 +78,7 @@ fn fill(
         let transactions = (first..first + per_block)
             .map(|nonce| {
                 let unsigned = TxLegacy { nonce, ..Default::default() };
-                OpTxEnvelope::from(unsigned.into_signed(Signature::test_signature()))
+                TxEnvelope::from(unsigned.into_signed(Signature::test_signature()))
             })
             .collect();
         let executed = ExecutedBlock {
@@ -97,7 +97,7 @@ fn fill(
     Ok((seconds, std::fs::metadata(path.join("mdbx.dat")).map_or(0, |file| file.len())))
 }
 
-fn receipt(number: u64, recipients: Option<u64>) -> OpReceiptEnvelope {
+fn receipt(number: u64, recipients: Option<u64>) -> ReceiptEnvelope {
     let logs = recipients.map(|recipients| {
         let topics = vec![
             keccak256("Transfer(address,address,uint256)"),
@@ -107,7 +107,7 @@ fn receipt(number: u64, recipients: Option<u64>) -> OpReceiptEnvelope {
         let value = U256::from(number).to_be_bytes_vec();
         Log::new_unchecked(token(number % TOKENS), topics, value.into())
     });
-    OpReceiptEnvelope::Legacy(ReceiptWithBloom::from(Receipt {
+    ReceiptEnvelope::Legacy(ReceiptWithBloom::from(Receipt {
         status: Eip658Value::Eip658(true),
         cumulative_gas_used: 21_000,
         logs: logs.into_iter().collect(),

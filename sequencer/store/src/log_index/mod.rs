@@ -14,7 +14,7 @@ mod segment;
 mod tests;
 
 use libmdbx::RW;
-use op_alloy_consensus::OpReceiptEnvelope;
+use primitives::ReceiptEnvelope;
 
 use crate::{
     StoreError,
@@ -34,7 +34,7 @@ const ENTRIES_MAX: usize = if cfg!(test) { 200 } else { 1 << 18 };
 pub(crate) fn write(
     txn: &Txn<'_, RW>,
     number: u64,
-    receipts: &[OpReceiptEnvelope],
+    receipts: &[ReceiptEnvelope],
 ) -> Result<(), StoreError> {
     if let Some(segment) = segment::of_block(number, receipts)? {
         txn.put(&block_key(Table::LogIndex, number), &segment)?;

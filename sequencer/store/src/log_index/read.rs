@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{Address, B256, keccak256};
 use libmdbx::TransactionKind;
-use op_alloy_consensus::OpReceiptEnvelope;
 use primitives::Header;
+use primitives::ReceiptEnvelope;
 
 use super::{
     decode,
@@ -91,7 +91,7 @@ pub struct FoundReceipt<'a> {
     pub transaction_index: usize,
     /// Number of the receipt's first log within its block.
     pub first_log: u64,
-    pub receipt: OpReceiptEnvelope,
+    pub receipt: ReceiptEnvelope,
     transaction: &'a [u8],
 }
 
@@ -180,7 +180,7 @@ impl<'t> BlockReader<'t> {
         let receipt = self
             .receipts
             .get(transaction_index)
-            .and_then(|receipt| OpReceiptEnvelope::decode_2718_exact(receipt).ok())
+            .and_then(|receipt| ReceiptEnvelope::decode_2718_exact(receipt).ok())
             .ok_or_else(|| malformed(Table::Receipts, self.number))?;
         let transaction = self
             .transactions

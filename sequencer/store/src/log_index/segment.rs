@@ -2,7 +2,7 @@
 //! specified in `docs/formats/store.md`.
 
 use alloy_primitives::{Address, B256, Log};
-use op_alloy_consensus::OpReceiptEnvelope;
+use primitives::ReceiptEnvelope;
 
 use crate::StoreError;
 
@@ -84,7 +84,7 @@ pub(crate) const SPAN_MAX: u64 = 1 << BLOCK_BITS;
 /// The segment of one block; `None` when it has no logs.
 pub(crate) fn of_block(
     number: u64,
-    receipts: &[OpReceiptEnvelope],
+    receipts: &[ReceiptEnvelope],
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let mut entries: Vec<(u64, Posting)> = Vec::new();
     let mut first_log = 0_usize;

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_consensus::{Eip658Value, Receipt, ReceiptWithBloom, SignableTransaction, TxLegacy};
 use alloy_primitives::{Address, B256, Bytes, Log, Signature};
-use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
 use primitives::{Block, BlockBody, GenesisL2, Header};
+use primitives::{ReceiptEnvelope, TxEnvelope};
 use proptest::{collection::vec, prelude::*};
 use stf::{ExecutedBlock, StateChanges, StateRootProvider};
 
@@ -34,7 +34,7 @@ fn topic(value: u8) -> B256 {
     B256::with_last_byte(value)
 }
 
-fn receipt(logs: &[Spec]) -> OpReceiptEnvelope {
+fn receipt(logs: &[Spec]) -> ReceiptEnvelope {
     let logs = logs
         .iter()
         .map(|(from, topics)| {
@@ -46,10 +46,10 @@ fn receipt(logs: &[Spec]) -> OpReceiptEnvelope {
         })
         .collect();
     let receipt = Receipt { status: Eip658Value::Eip658(true), cumulative_gas_used: 21_000, logs };
-    OpReceiptEnvelope::Legacy(ReceiptWithBloom::from(receipt))
+    ReceiptEnvelope::Legacy(ReceiptWithBloom::from(receipt))
 }
 
-fn commit(store: &Arc<Store>, receipts: Vec<OpReceiptEnvelope>) {
+fn commit(store: &Arc<Store>, receipts: Vec<ReceiptEnvelope>) {
     let number = store.heads().unwrap().unsafe_head.number;
     let parent = store.header(number).unwrap().unwrap();
     let changes = StateChanges::default();
@@ -63,7 +63,7 @@ fn commit(store: &Arc<Store>, receipts: Vec<OpReceiptEnvelope>) {
     let transactions = (0..receipts.len() as u64)
         .map(|nonce| {
             let unsigned = TxLegacy { nonce, gas_limit: number, ..Default::default() };
-            OpTxEnvelope::from(unsigned.into_signed(Signature::test_signature()))
+            TxEnvelope::from(unsigned.into_signed(Signature::test_signature()))
         })
         .collect();
     let senders = vec![Address::ZERO; receipts.len()];
