@@ -96,10 +96,10 @@ async fn load(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_node_keeps_what_it_acknowledged_and_its_chain_is_its_twins() {
     let cases = [
-        ("log-half-appended:5", None),
-        ("log-appended:4", None),
-        ("log-synced:5", None),
-        ("block-durable:4", None),
+        ("log-half-appended:10", None),
+        ("log-appended:9", None),
+        ("log-synced:10", None),
+        ("block-durable:9", None),
         ("none", Some(60)),
     ];
     let cases = cases.map(|(step, kill_after)| async move {
