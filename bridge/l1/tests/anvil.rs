@@ -476,6 +476,21 @@ async fn anyone_can_propose_on_a_deployment() {
     assert!(registry.isGameRespected(listed.proxy).call().await.unwrap());
 }
 
+/// viem's op-stack actions, unmodified, prove and finalise a withdrawal with our contracts.
+#[test]
+fn viem_takes_a_withdrawal_through() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    if !root.join("node_modules/viem").is_dir() {
+        println!("skipped: node_modules/viem is missing, run ./scripts/setup");
+        return;
+    }
+    let run = std::process::Command::new("node")
+        .arg(root.join("contracts/test/clients/viem.mjs"))
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_lost_on_the_way_are_sent_again() {
     let Some(world) = World::new().await else { return };

@@ -91,8 +91,10 @@ abstract contract ResourceMetering {
         int256 delta = baseFee * (int256(uint256(market.prevBoughtGas)) - target) / (target * denominator);
         uint256 next = _clamp(config, uint256(FixedPointMathLib.max(baseFee + delta, int256(0))));
         if (blocks > 1) {
-            uint256 step = WAD - WAD / config.baseFeeMaxChangeDenominator;
-            next = _clamp(config, FixedPointMathLib.mulWad(next, FixedPointMathLib.rpow(step, blocks - 1, WAD)));
+            // By logarithm and exponential as in the OP Stack: exact powers would differ from it in the last wei.
+            int256 step = int256(WAD - WAD / config.baseFeeMaxChangeDenominator);
+            uint256 decay = uint256(FixedPointMathLib.powWad(step, int256((blocks - 1) * WAD)));
+            next = _clamp(config, FixedPointMathLib.mulWad(next, decay));
         }
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint128(next);

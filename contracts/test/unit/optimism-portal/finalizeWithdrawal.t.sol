@@ -10,6 +10,7 @@ import {RollupHashing} from "../../../src/libraries/RollupHashing.sol";
 import {SafeCall} from "../../../src/libraries/SafeCall.sol";
 import {WithdrawalTest} from "../../utils/WithdrawalTest.sol";
 
+/// forge-config: default.fuzz.runs = 48
 contract FinalizeWithdrawalTest is WithdrawalTest {
     using RollupHashing for RollupHashing.Withdrawal;
 

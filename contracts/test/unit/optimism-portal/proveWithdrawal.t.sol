@@ -11,6 +11,7 @@ import {ProofDisputeGame} from "../../../src/l1/ProofDisputeGame.sol";
 import {RollupHashing} from "../../../src/libraries/RollupHashing.sol";
 import {WithdrawalTest} from "../../utils/WithdrawalTest.sol";
 
+/// forge-config: default.fuzz.runs = 48
 contract ProveWithdrawalTest is WithdrawalTest {
     using RollupHashing for RollupHashing.Withdrawal;
 
