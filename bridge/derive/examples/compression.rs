@@ -62,7 +62,7 @@ fn blocks() -> Vec<Block> {
                 timestamp: 1_700_000_000 + number,
                 ..Default::default()
             };
-            Block { hash: B256::ZERO, header, body: BlockBody { transactions } }
+            Block { hash: B256::ZERO, header, body: BlockBody::rollup(transactions) }
         })
         .collect()
 }

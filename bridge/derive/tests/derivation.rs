@@ -112,7 +112,7 @@ fn execute(parent: &L2BlockRef, attributes: &PayloadAttributes) -> Block {
     let transactions = attributes.transactions.iter();
     let transactions =
         transactions.map(|tx| TxEnvelope::decode_2718(&mut tx.as_ref()).unwrap()).collect();
-    Block { hash: header.hash_slow(), header, body: BlockBody { transactions } }
+    Block { hash: header.hash_slow(), header, body: BlockBody::rollup(transactions) }
 }
 
 fn genesis_ref(config: &RollupConfig) -> L2BlockRef {

@@ -202,7 +202,7 @@ impl PendingBlock {
             receipts.push(entry.receipt.clone());
             senders.push(entry.sender);
         }
-        let block = Block { hash: B256::ZERO, header, body: BlockBody { transactions } };
+        let block = Block { hash: B256::ZERO, header, body: BlockBody::rollup(transactions) };
         SealedBlock::new(Arc::new(StoredBlock { block, receipts, senders }))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::TxEnvelope;
 use alloy_consensus::Header;
-use alloy_eips::{BlockNumHash, eip2718::Encodable2718};
+use alloy_eips::{BlockNumHash, eip2718::Encodable2718, eip4895::Withdrawals};
 use alloy_primitives::{Address, B64, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
@@ -35,13 +35,24 @@ pub struct PayloadAttributes {
     pub sequence_number: u64,
 }
 
-/// The part of a block beside its header. There are no uncles and no withdrawals on L2.
+/// The part of a block beside its header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockBody {
     pub transactions: Vec<TxEnvelope>,
+    /// Uncles; none on a rollup and after the merge.
+    pub ommers: Vec<Header>,
+    /// `None` before Shanghai. A rollup's are always empty.
+    pub withdrawals: Option<Withdrawals>,
 }
 
-/// A sealed L2 block.
+impl BlockBody {
+    /// A rollup's body: transactions and nothing else.
+    pub fn rollup(transactions: Vec<TxEnvelope>) -> Self {
+        Self { transactions, ommers: Vec::new(), withdrawals: Some(Withdrawals::default()) }
+    }
+}
+
+/// A sealed block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// keccak256 of the RLP of `header`.
@@ -54,6 +65,26 @@ impl Block {
     /// Number and hash together.
     pub const fn id(&self) -> BlockNumHash {
         BlockNumHash { number: self.header.number, hash: self.hash }
+    }
+
+    /// Header and body as Ethereum's RLP has them (yellow paper, 4.4).
+    pub fn to_rlp(&self) -> alloy_consensus::Block<TxEnvelope> {
+        alloy_consensus::Block {
+            header: self.header.clone(),
+            body: alloy_consensus::BlockBody {
+                transactions: self.body.transactions.clone(),
+                ommers: self.body.ommers.clone(),
+                withdrawals: self.body.withdrawals.clone(),
+            },
+        }
+    }
+
+    /// A block with its hash from its RLP.
+    pub fn from_rlp(block: alloy_consensus::Block<TxEnvelope>) -> Self {
+        let alloy_consensus::Block { header, body } = block;
+        let alloy_consensus::BlockBody { transactions, ommers, withdrawals } = body;
+        let body = BlockBody { transactions, ommers, withdrawals };
+        Self { hash: header.hash_slow(), header, body }
     }
 }
 

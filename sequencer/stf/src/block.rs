@@ -354,7 +354,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
             ..self.header
         };
         let hash = header.hash_slow();
-        let body = BlockBody { transactions: self.transactions };
+        let body = BlockBody::rollup(self.transactions);
         Ok(ExecutedBlock {
             block: Block { hash, header, body },
             receipts: self.receipts,
@@ -427,7 +427,7 @@ fn attributes_of(header: &Header) -> PayloadAttributes {
     }
 }
 
-fn compare(got: &Header, expected: &Header) -> Result<(), BlockError> {
+pub(crate) fn compare(got: &Header, expected: &Header) -> Result<(), BlockError> {
     macro_rules! same {
         ($($field:ident),* $(,)?) => {
             $(if got.$field != expected.$field {
@@ -465,7 +465,7 @@ fn compare(got: &Header, expected: &Header) -> Result<(), BlockError> {
     Ok(())
 }
 
-fn mismatch(field: &'static str, got: &B256, expected: &B256) -> BlockError {
+pub(crate) fn mismatch(field: &'static str, got: &B256, expected: &B256) -> BlockError {
     BlockError::Mismatch { field, got: got.to_string(), expected: expected.to_string() }
 }
 

@@ -33,6 +33,17 @@ pub struct AccountChange {
     pub after: Option<Account>,
     /// Slot to (before, after); zero is absence.
     pub storage: BTreeMap<U256, (U256, U256)>,
+    /// Whether everything that was in storage before is gone, also slots that are not named here:
+    /// the account ended and was made anew in the same block (before EIP-6780). Then `storage` holds
+    /// what the new account has, with zero before.
+    pub wiped: bool,
+}
+
+impl AccountChange {
+    /// Whether nothing of the storage before is left: the account ended, with or without a successor.
+    pub const fn clears_storage(&self) -> bool {
+        self.wiped || self.after.is_none()
+    }
 }
 
 /// Everything a block changes.
@@ -48,19 +59,24 @@ impl From<BundleState> for StateChanges {
         let mut accounts = BTreeMap::new();
         for (address, account) in bundle.state {
             // Since EIP-6780 only an account made in the same transaction can lose its storage, and
-            // that storage never reached a block; so slots are all there is to say.
+            // that storage never reached a block. Before, revm says what it does not know slot by slot.
+            let was_destroyed = account.was_destroyed();
             let storage: BTreeMap<_, _> = account
                 .storage
                 .iter()
-                .map(|(slot, value)| (*slot, (value.original_value(), value.present_value())))
+                .map(|(slot, value)| {
+                    let before = if was_destroyed { U256::ZERO } else { value.original_value() };
+                    (*slot, (before, value.present_value()))
+                })
                 .filter(|(_, (before, after))| before != after)
                 .collect();
             let change = AccountChange {
                 before: account.original_info.as_ref().map(Account::from),
                 after: account.info.as_ref().map(Account::from),
                 storage,
+                wiped: was_destroyed && account.original_info.is_some() && account.info.is_some(),
             };
-            if change.before != change.after || !change.storage.is_empty() {
+            if change.before != change.after || !change.storage.is_empty() || change.wiped {
                 accounts.insert(address, change);
             }
         }

@@ -20,6 +20,10 @@ pub enum TxRejection {
     UnsupportedType(u8),
     #[error("transaction is not replay-protected (EIP-155)")]
     NotReplayProtected,
+    #[error("transaction names a chain before the rules let it (EIP-155)")]
+    ReplayProtectedTooEarly,
+    #[error("transaction needs {blob_gas} blob gas, the block has {available} left")]
+    BlobGasExceedsBlock { blob_gas: u64, available: u64 },
     #[error("{0}")]
     Invalid(OpTransactionError),
     #[error("state cannot be read: {0}")]
@@ -39,6 +43,7 @@ impl TxRejection {
         match self {
             Self::GasExceedsBlock { .. }
             | Self::DaFootprintExceedsBlock { .. }
+            | Self::BlobGasExceedsBlock { .. }
             | Self::State(_) => true,
             Self::Invalid(OpTransactionError::Base(reason)) => matches!(
                 reason,
@@ -74,6 +79,24 @@ pub enum BlockError {
     Mismatch { field: &'static str, got: String, expected: String },
     #[error("the system call to {contract} cannot run: {reason}")]
     SystemCall { contract: Address, reason: String },
+    #[error("{0} is not supported")]
+    Unsupported(&'static str),
+    #[error("block {0} would be before the merge: only blocks after it can be built")]
+    BeforeMerge(u64),
+    #[error("extra data of {0} bytes, at most 32 are allowed")]
+    ExtraDataTooLong(usize),
+    #[error("gas limit {gas_limit} is too far from the parent's {parent}, or out of bounds")]
+    GasLimitOutOfBounds { gas_limit: u64, parent: u64 },
+    #[error("{count} ommers, at most {max} are allowed")]
+    TooManyOmmers { count: usize, max: usize },
+    #[error("ommer {index} (block {number}) is too old, too new or there twice")]
+    BadOmmer { index: usize, number: u64 },
+    #[error("withdrawals are {}", if *.present { "not allowed yet" } else { "missing" })]
+    Withdrawals { present: bool },
+    #[error("the block has {length} bytes, at most {max} are allowed (EIP-7934)")]
+    TooLong { length: usize, max: usize },
+    #[error("a deposit's log is malformed: {0}")]
+    DepositRequest(String),
     #[error("state cannot be read: {0}")]
     State(String),
     #[error(transparent)]

@@ -6,6 +6,7 @@
 //!   `new(spec, parent, attributes, state)`, `execute(transaction)` as often as wished (a rejected
 //!   transaction leaves the block as it was), `finish(roots)`.
 //! * [`execute_block`] re-executes a finished block and compares every header field.
+//! * [`execute_ethereum_block`] and [`EthereumBuilder`] do the same by plain Ethereum's rules of any fork.
 //! * [`StateRootProvider`] computes roots; [`trie`] does it incrementally over any [`trie::NodeReader`],
 //!   be it a database or a witness that serves nodes by hash.
 //! * [`cfg_env`] and [`block_env`] are the EVM's environment, for calls that are only simulated.
@@ -40,6 +41,7 @@ mod changes;
 mod delta;
 mod env;
 mod error;
+mod ethereum;
 mod evm;
 mod fees;
 mod roots;
@@ -51,6 +53,7 @@ pub use changes::{Account, AccountChange, StateChanges};
 pub use delta::StateDelta;
 pub use env::{block_env, cfg_env};
 pub use error::{BlockError, TxRejection};
+pub use ethereum::{EthereumBuilder, Proposal, execute_ethereum_block, execute_with_requests};
 pub use evm::{CallTx, ChainEvm, call_tx, recorded_tx};
 pub use fees::{Eip1559Parameters, next_base_fee};
 pub use roots::{

@@ -62,6 +62,9 @@ pub struct HashedChange {
     pub account: Option<Option<Account>>,
     /// Hashed slot to value afterwards; zero is absence.
     pub storage: BTreeMap<B256, U256>,
+    /// Whether the storage trie starts empty. Nodes of the one before are then not among the updates:
+    /// nothing refers to them.
+    pub wiped: bool,
 }
 
 /// Applies changes to the tries that a reader gives.
@@ -78,7 +81,8 @@ pub fn compute_roots<R: TrieReader>(
                 .iter()
                 .map(|(slot, (_, after))| (keccak256(slot.to_be_bytes::<32>()), *after))
                 .collect();
-            (keccak256(address), HashedChange { account: Some(change.after), storage })
+            let wiped = change.wiped;
+            (keccak256(address), HashedChange { account: Some(change.after), storage, wiped })
         })
         .collect();
     compute_hashed_roots(reader, &hashed)
@@ -109,8 +113,9 @@ pub fn apply_hashed_changes<R: TrieReader>(
 ) -> Result<TrieUpdates, TrieError> {
     let mut updates = TrieUpdates::default();
     for (hashed, change) in changes {
-        let mut storage_root = reader.storage_root(*hashed)?;
-        if !change.storage.is_empty() {
+        let mut storage_root =
+            if change.wiped { EMPTY_ROOT_HASH } else { reader.storage_root(*hashed)? };
+        if change.wiped || !change.storage.is_empty() {
             let mut storage = SparseTrie::new(reader, TrieId::Storage(*hashed), storage_root);
             for (slot, value) in &change.storage {
                 if value.is_zero() {

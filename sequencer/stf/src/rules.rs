@@ -3,7 +3,11 @@
 
 use alloc::sync::Arc;
 
-use alloy_eips::eip7840::BlobParams;
+use alloy_consensus::Header;
+use alloy_eips::{
+    eip1559::{BaseFeeParams, INITIAL_BASE_FEE},
+    eip7840::BlobParams,
+};
 use alloy_genesis::ChainConfig;
 use revm::primitives::hardfork::SpecId;
 
@@ -43,6 +47,26 @@ impl ChainSpec {
         }
     }
 
+    /// Wei per gas of the block after `parent`; zero before EIP-1559.
+    pub fn next_base_fee(&self, parent: &Header) -> u64 {
+        match &self.rules {
+            Rules::Rollup => crate::next_base_fee(parent),
+            Rules::Ethereum(rules) => rules.next_base_fee(parent).unwrap_or_default(),
+        }
+    }
+
+    /// Wei per blob gas in the block with this header; `None` where there are no blobs. A rollup has
+    /// none, but says the least possible price.
+    pub fn blob_fee(&self, header: &Header) -> Option<u128> {
+        match &self.rules {
+            Rules::Rollup => Some(1),
+            Rules::Ethereum(rules) => {
+                let params = rules.blob_params(header.timestamp)?;
+                Some(params.calc_blob_fee(header.excess_blob_gas?))
+            }
+        }
+    }
+
     /// Ethereum's rules, if they are this chain's.
     pub const fn as_ethereum(&self) -> Option<&EthereumRules> {
         match &self.rules {
@@ -74,6 +98,28 @@ impl EthereumRules {
         }
     }
 
+    pub(crate) fn is_london(&self, number: u64) -> bool {
+        self.config.london_block.is_some_and(|block| number >= block)
+    }
+
+    /// Wei per gas of the block after `parent` (EIP-1559); `None` before London.
+    pub fn next_base_fee(&self, parent: &Header) -> Option<u64> {
+        if !self.is_london(parent.number.saturating_add(1)) {
+            return None;
+        }
+        Some(parent.next_block_base_fee(BaseFeeParams::ethereum()).unwrap_or(INITIAL_BASE_FEE))
+    }
+
+    /// Excess blob gas of the block after `parent` (EIP-4844, EIP-7918); `None` before Cancun.
+    pub fn next_excess_blob_gas(&self, parent: &Header, timestamp: u64) -> Option<u64> {
+        let params = self.blob_params(timestamp)?;
+        Some(params.next_block_excess_blob_gas_osaka(
+            parent.excess_blob_gas.unwrap_or_default(),
+            parent.blob_gas_used.unwrap_or_default(),
+            parent.base_fee_per_gas.unwrap_or_default(),
+        ))
+    }
+
     /// The EVM's rules in a block.
     pub fn spec_id(&self, number: u64, timestamp: u64) -> SpecId {
         let config = &*self.config;
@@ -88,8 +134,8 @@ impl EthereumRules {
             (at(config.london_block), SpecId::LONDON),
             (at(config.berlin_block), SpecId::BERLIN),
             (at(config.istanbul_block), SpecId::ISTANBUL),
-            (at(config.petersburg_block), SpecId::PETERSBURG),
-            // Constantinople without Petersburg ran on test networks only, and never with EIP-1283.
+            // Constantinople alone ran on test networks only; EIP-1283's gas is not kept for it.
+            (at(config.constantinople_block) || at(config.petersburg_block), SpecId::PETERSBURG),
             (at(config.byzantium_block), SpecId::BYZANTIUM),
             (at(config.eip158_block), SpecId::SPURIOUS_DRAGON),
             (at(config.eip150_block), SpecId::TANGERINE),

@@ -2,7 +2,6 @@
 //! taken in turns. `cargo run -p sequencer-store --example durable -p deps -- [blocks] [changed accounts]`
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::Write,
     time::{Duration, Instant},
@@ -56,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let address = account((number * 7_919 + i * 104_729) % ACCOUNTS);
             let before = state.account(address)?;
             let after = before.map(|before| stf::Account { nonce: before.nonce + 1, ..before });
-            let change = AccountChange { before, after, storage: BTreeMap::new() };
+            let change = AccountChange { before, after, ..Default::default() };
             changes.accounts.insert(address, change);
         }
         let roots = store.head_roots()?.state_root(&changes)?;

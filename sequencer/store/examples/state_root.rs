@@ -165,7 +165,8 @@ fn round(
                     storage.insert(slot, (before, before + U256::from(parent.number + 1)));
                 }
             }
-            let change = AccountChange { before, after: Some(after), storage };
+            let change =
+                AccountChange { before, after: Some(after), storage, ..Default::default() };
             changes.accounts.insert(*address, change);
         }
         let before = store.trie_stats();

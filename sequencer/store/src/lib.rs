@@ -36,6 +36,7 @@ mod trie_cache;
 mod view;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -43,6 +44,7 @@ use std::{
 };
 
 use alloy_eips::BlockNumHash;
+use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use libmdbx::{RO, RW};
@@ -56,7 +58,7 @@ use stf::{
 
 pub use db::Entry;
 pub use error::StoreError;
-pub use genesis::genesis_header;
+pub use genesis::{ethereum_genesis_header, genesis_header};
 pub use log_index::{FoundReceipt, LogQuery};
 pub use overlay::StoredBlock;
 pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
@@ -70,7 +72,7 @@ use nodes::{Scan, trie_key};
 use overlay::{Overlay, Recent, TipRoots};
 use read_cache::ReadCache;
 use tables::{
-    ChangedKeys, List, StoredAccount, Table, Value, block_key, encode_list, key, node_key,
+    ChangedKeys, List, StoredAccount, Table, Value, block_key, decode, encode_list, key, node_key,
 };
 use trie_cache::{Loaded, TrieCache};
 
@@ -103,7 +105,7 @@ pub mod fuzzing {
 }
 
 /// Grows with each change of the layout.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -296,6 +298,24 @@ impl Store {
         let changes = genesis::changes(genesis);
         let roots = genesis::roots(&changes)?;
         let header = genesis::header(genesis, &roots);
+        self.init(genesis.chain_id, header, changes, roots)
+    }
+
+    /// As [`Store::init_genesis`], from geth's genesis file of an Ethereum chain.
+    pub fn init_ethereum_genesis(&self, genesis: &Genesis) -> Result<Header, StoreError> {
+        let changes = genesis::ethereum_changes(genesis);
+        let roots = genesis::roots(&changes)?;
+        let header = genesis::ethereum_header(genesis, &roots);
+        self.init(genesis.config.chain_id, header, changes, roots)
+    }
+
+    fn init(
+        &self,
+        chain_id: u64,
+        header: Header,
+        changes: StateChanges,
+        roots: StateRootOutcome,
+    ) -> Result<Header, StoreError> {
         let hash = header.hash_slow();
         let txn = self.db.write()?;
         if let Some((stored, _)) =
@@ -306,16 +326,15 @@ impl Store {
             }
             let chain = key(Table::Meta, &[b"chain"]);
             let stored = txn.get::<u64>(Table::Meta, &chain)?.ok_or(StoreError::Uninitialised)?;
-            if stored != genesis.chain_id {
-                let configured = genesis.chain_id;
-                return Err(StoreError::OtherChain { stored, configured });
+            if stored != chain_id {
+                return Err(StoreError::OtherChain { stored, configured: chain_id });
             }
             return Ok(header);
         }
         txn.put(&key(Table::Meta, &[b"schema"]), &u64::from(SCHEMA).encode())?;
-        txn.put(&key(Table::Meta, &[b"chain"]), &genesis.chain_id.encode())?;
+        txn.put(&key(Table::Meta, &[b"chain"]), &chain_id.encode())?;
         let executed = ExecutedBlock {
-            block: Block { hash, header: header.clone(), body: BlockBody::default() },
+            block: Block { hash, header: header.clone(), body: genesis::empty_body(&header) },
             receipts: Vec::new(),
             senders: Vec::new(),
             changes,
@@ -533,11 +552,8 @@ impl Store {
         let entry =
             txn.get::<(B256, Header)>(Table::Headers, &block_key(Table::Headers, number))?;
         let Some((hash, header)) = entry else { return Ok(None) };
-        let transactions = txn
-            .get::<List<TxEnvelope>>(Table::Bodies, &block_key(Table::Bodies, number))?
-            .map(|list| list.0)
-            .unwrap_or_default();
-        Ok(Some(Block { hash, header, body: BlockBody { transactions } }))
+        let body = txn.get::<BlockBody>(Table::Bodies, &block_key(Table::Bodies, number))?;
+        Ok(Some(Block { hash, header, body: body.unwrap_or_default() }))
     }
 
     /// A block with its receipts and senders.
@@ -733,7 +749,7 @@ pub(crate) struct HeadRoots<'t, 'db, K: libmdbx::TransactionKind> {
 impl<K: libmdbx::TransactionKind> HeadRoots<'_, '_, K> {
     fn reversed(
         &self,
-        changes: &std::collections::BTreeMap<B256, stf::HashedChange>,
+        changes: &BTreeMap<B256, stf::HashedChange>,
     ) -> Result<StateRootOutcome, TrieError> {
         stf::compute_hashed_roots(self, changes)
     }
@@ -806,7 +822,7 @@ fn write_blocks(txn: &Txn<'_, RW>, blocks: &[Arc<Recent>]) -> Result<(), StoreEr
         let header = (block.hash, block.header.clone());
         txn.put(&block_key(Table::Headers, number), &header.encode())?;
         txn.put(&key(Table::Numbers, &[block.hash.as_slice()]), &number.encode())?;
-        txn.put(&block_key(Table::Bodies, number), &encode_list(&block.body.transactions))?;
+        txn.put(&block_key(Table::Bodies, number), &block.body.encode())?;
         txn.put(&block_key(Table::Receipts, number), &encode_list(receipts))?;
         txn.put(&block_key(Table::Senders, number), &senders.encode())?;
         for (index, transaction) in (0_u32..).zip(&block.body.transactions) {
@@ -858,28 +874,58 @@ fn write_state(
         txn.put(&history, &before.encode())?;
         match change.after {
             Some(account) => {
-                let storage_root = roots
-                    .updates
-                    .storage_roots
-                    .get(&hashed)
-                    .copied()
-                    .unwrap_or(before.map_or(EMPTY_ROOT_HASH, |stored| stored.storage_root));
+                let storage_root = roots.updates.storage_roots.get(&hashed).copied().unwrap_or(
+                    before
+                        .filter(|_| !change.wiped)
+                        .map_or(EMPTY_ROOT_HASH, |stored| stored.storage_root),
+                );
                 txn.put(&at, &StoredAccount { account, storage_root }.encode())?;
             }
             None => txn.delete(&at)?,
         }
+        let mut gone = match change.clears_storage() {
+            true => all_slots(txn, hashed)?,
+            false => BTreeMap::new(),
+        };
         for (slot, (value_before, value)) in &change.storage {
             let slot = keccak256(slot.to_be_bytes::<32>());
+            let value_before = gone.remove(&slot).unwrap_or(*value_before);
             changed.slots.push((hashed, slot));
-            let history = key(
-                Table::StorageHistory,
-                &[hashed.as_slice(), slot.as_slice(), &number.to_be_bytes()],
-            );
-            txn.put(&history, &value_before.encode())?;
+            write_slot_history(txn, (hashed, slot), number, value_before)?;
             write_slot(txn, hashed, slot, *value)?;
+        }
+        for (slot, value_before) in gone {
+            changed.slots.push((hashed, slot));
+            write_slot_history(txn, (hashed, slot), number, value_before)?;
+            write_slot(txn, hashed, slot, U256::ZERO)?;
         }
     }
     txn.put(&block_key(Table::Changes, number), &changed.encode())
+}
+
+/// Everything in an account's storage.
+fn all_slots(txn: &Txn<'_, RW>, hashed: B256) -> Result<BTreeMap<B256, U256>, StoreError> {
+    let prefix = key(Table::Storage, &[hashed.as_slice()]);
+    let slots = txn.all(&prefix)?.into_iter().map(|(at, bytes)| {
+        let value = decode::<U256>(Table::Storage, &at, &bytes)?;
+        let slot = at.get(prefix.len()..).and_then(|slot| B256::try_from(slot).ok());
+        let slot = slot.ok_or_else(|| StoreError::Malformed {
+            table: Table::Storage.name(),
+            key: alloy_primitives::hex::encode(&at),
+        })?;
+        Ok((slot, value))
+    });
+    slots.collect()
+}
+
+fn write_slot_history(
+    txn: &Txn<'_, RW>,
+    (hashed, slot): (B256, B256),
+    number: u64,
+    before: U256,
+) -> Result<(), StoreError> {
+    let at = [hashed.as_slice(), slot.as_slice(), &number.to_be_bytes()];
+    txn.put(&key(Table::StorageHistory, &at), &before.encode())
 }
 
 fn write_slot(txn: &Txn<'_, RW>, hashed: B256, slot: B256, value: U256) -> Result<(), StoreError> {
@@ -904,8 +950,8 @@ fn write_trie(txn: &Txn<'_, RW>, updates: &stf::TrieUpdates) -> Result<(), Store
 fn remove_block(txn: &Txn<'_, RW>, number: u64) -> Result<(), StoreError> {
     let (hash, _) = header_entry(txn, number)?;
     let bodies = block_key(Table::Bodies, number);
-    if let Some(List(transactions)) = txn.get::<List<TxEnvelope>>(Table::Bodies, &bodies)? {
-        for transaction in transactions {
+    if let Some(body) = txn.get::<BlockBody>(Table::Bodies, &bodies)? {
+        for transaction in body.transactions {
             txn.delete(&key(Table::Transactions, &[transaction.hash().as_slice()]))?;
         }
     }
@@ -930,8 +976,8 @@ pub(crate) fn reverse_changes<K: libmdbx::TransactionKind>(
     txn: &Txn<'_, K>,
     number: u64,
     head: u64,
-) -> Result<std::collections::BTreeMap<B256, stf::HashedChange>, StoreError> {
-    let mut reversed = std::collections::BTreeMap::<B256, stf::HashedChange>::new();
+) -> Result<BTreeMap<B256, stf::HashedChange>, StoreError> {
+    let mut reversed = BTreeMap::<B256, stf::HashedChange>::new();
     for block in number.saturating_add(1)..=head {
         let at = block_key(Table::Changes, block);
         let changed = txn.get::<ChangedKeys>(Table::Changes, &at)?.unwrap_or_default();

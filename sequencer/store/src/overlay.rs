@@ -13,7 +13,7 @@ use std::{
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{
     Address, B256, Bytes, U256, keccak256,
-    map::{AddressMap, B256Map, B256Set},
+    map::{AddressMap, AddressSet, B256Map, B256Set},
 };
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use parking_lot::RwLock;
@@ -48,8 +48,10 @@ pub(crate) struct Recent {
     accounts: AddressMap<Option<Account>>,
     storage: HashMap<(Address, U256), U256>,
     transactions: B256Map<u32>,
-    /// Hashed addresses of accounts that ended.
+    /// Hashed addresses of accounts that ended and have no storage now.
     ended: B256Set,
+    /// Accounts of whose storage nothing is left but what is in `storage`.
+    cleared: AddressSet,
 }
 
 impl Recent {
@@ -72,8 +74,25 @@ impl Recent {
             .filter(|(_, change)| change.after.is_none())
             .map(|(address, _)| keccak256(address))
             .collect();
+        let cleared = changes
+            .accounts
+            .iter()
+            .filter(|(_, change)| change.clears_storage())
+            .map(|(address, _)| *address)
+            .collect();
         let shared = Arc::new(StoredBlock { block, receipts, senders });
-        Self { shared, changes, roots, sequence, bytes, accounts, storage, transactions, ended }
+        Self {
+            shared,
+            changes,
+            roots,
+            sequence,
+            bytes,
+            accounts,
+            storage,
+            transactions,
+            ended,
+            cleared,
+        }
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -224,7 +243,10 @@ impl Overlay {
 
     /// The slot's value after `number`, if a block here changed it up to there.
     pub(crate) fn storage(&self, address: &Address, slot: U256, number: u64) -> Option<U256> {
-        self.newest(number, |block| block.storage.get(&(*address, slot)).copied())
+        self.newest(number, |block| {
+            let changed = block.storage.get(&(*address, slot)).copied();
+            changed.or_else(|| block.cleared.contains(address).then_some(U256::ZERO))
+        })
     }
 
     pub(crate) fn code(&self, hash: &B256) -> Option<Bytes> {

@@ -61,6 +61,14 @@ impl<K: Copy + Eq + Hash, V: Clone> Generations<K, V> {
         }
     }
 
+    /// Forgets every entry whose key is not kept, each counted with `bytes`.
+    fn retain(&mut self, keep: impl Fn(&K) -> bool, bytes: usize) {
+        let before = self.young.len();
+        self.young.retain(|key, _| keep(key));
+        self.old.retain(|key, _| keep(key));
+        self.young_bytes -= (before - self.young.len()) * bytes;
+    }
+
     fn clear(&mut self) {
         *self = Self::new(self.bytes_max);
     }
@@ -190,6 +198,9 @@ impl ReadCache {
                 let mut shard = self.shard(address).lock();
                 let account = Since { value: change.after, block };
                 shard.accounts.put(*address, account, account_bytes());
+                if change.clears_storage() {
+                    shard.slots.retain(|(owner, _)| owner != address, slot_bytes());
+                }
                 for (slot, (_, value)) in &change.storage {
                     let key = (*address, *slot);
                     shard.slots.put(key, Since { value: *value, block }, slot_bytes());
@@ -253,7 +264,7 @@ mod tests {
     fn changes(address: Address, nonce: u64) -> StateChanges {
         let account = Some(Account { nonce, ..Default::default() });
         let storage = BTreeMap::from([(U256::ZERO, (U256::ZERO, U256::from(nonce)))]);
-        let change = AccountChange { before: None, after: account, storage };
+        let change = AccountChange { before: None, after: account, storage, ..Default::default() };
         StateChanges { accounts: BTreeMap::from([(address, change)]), ..Default::default() }
     }
 

@@ -8,15 +8,16 @@ use alloy_consensus::{Eip658Value, Header, Receipt};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256};
 use alloy_rlp::{Decodable, Encodable};
-use primitives::{Block, BlockBody, ReceiptEnvelope, TxEnvelope, TxType};
+use primitives::{Block, ReceiptEnvelope, TxType};
 use stf::{Account, AccountChange, StateChanges};
 
-use crate::tables::{List, Value, encode_list};
+use crate::tables::{Value, decode_body, encode_body};
 
 const BEFORE: u8 = 1;
 const AFTER: u8 = 2;
 const CODE_BEFORE: u8 = 4;
 const CODE_AFTER: u8 = 8;
+const WIPED: u8 = 16;
 
 /// The parts of a block that the log holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(crate) fn encode_block(
     let mut out = Vec::with_capacity(512 * (1 + block.body.transactions.len()));
     out.extend_from_slice(block.hash.as_slice());
     section(&mut out, |out| block.header.encode(out));
-    section(&mut out, |out| out.extend(encode_list(&block.body.transactions)));
+    section(&mut out, |out| encode_body(&block.body, out));
     section(&mut out, |out| {
         for receipt in receipts {
             encode_receipt(out, receipt);
@@ -62,8 +63,8 @@ pub(crate) fn decode_block(bytes: &[u8]) -> Option<BlockRecord> {
     let mut input = Input(bytes);
     let hash = input.word()?;
     let header = exact(input.section()?)?;
-    let List(transactions) = List::<TxEnvelope>::decode(input.section()?)?;
-    let mut receipts = Vec::with_capacity(transactions.len());
+    let body = decode_body(input.section()?)?;
+    let mut receipts = Vec::with_capacity(body.transactions.len());
     let mut rest = input.section()?;
     while !rest.is_empty() {
         receipts.push(decode_receipt(&mut rest)?);
@@ -80,7 +81,7 @@ pub(crate) fn decode_block(bytes: &[u8]) -> Option<BlockRecord> {
         let hash = rest.word()?;
         changes.codes.insert(hash, Bytes::copy_from_slice(rest.section()?));
     }
-    let block = Block { hash, header, body: BlockBody { transactions } };
+    let block = Block { hash, header, body };
     let same = receipts.len() == block.body.transactions.len() && senders.len() == receipts.len();
     (input.0.is_empty() && same).then_some(BlockRecord { block, receipts, senders, changes })
 }
@@ -137,7 +138,7 @@ fn encode_change(out: &mut Vec<u8>, address: &Address, change: &AccountChange) {
                     if account.code_hash == KECCAK256_EMPTY { exists } else { exists | code }
                 })
             })
-            .fold(0, |all, flag| all | flag);
+            .fold(if change.wiped { WIPED } else { 0 }, |all, flag| all | flag);
     out.push(flags);
     for account in [change.before, change.after].into_iter().flatten() {
         integer(out, U256::from(account.nonce));
@@ -174,7 +175,8 @@ fn decode_change(input: &mut Input<'_>) -> Option<(Address, AccountChange)> {
         let slot = input.integer()?;
         storage.insert(slot, (input.integer()?, input.integer()?));
     }
-    Some((address, AccountChange { before, after, storage }))
+    let wiped = flags & WIPED != 0;
+    Some((address, AccountChange { before, after, storage, wiped }))
 }
 
 /// Length u32, then what `fill` writes.
@@ -231,6 +233,7 @@ impl<'a> Input<'a> {
 
 #[cfg(test)]
 mod tests {
+    use primitives::BlockBody;
     use proptest::prelude::*;
 
     use super::*;
@@ -248,8 +251,9 @@ mod tests {
     fn changes() -> impl Strategy<Value = StateChanges> {
         let word = || any::<[u8; 32]>().prop_map(U256::from_be_bytes::<32>);
         let storage = proptest::collection::btree_map(word(), (word(), word()), 0..4);
-        let change = (account(), account(), storage)
-            .prop_map(|(before, after, storage)| AccountChange { before, after, storage });
+        let change = (account(), account(), storage, any::<bool>()).prop_map(
+            |(before, after, storage, wiped)| AccountChange { before, after, storage, wiped },
+        );
         let address = any::<[u8; 20]>().prop_map(Address::from);
         let code = proptest::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from);
         let codes =

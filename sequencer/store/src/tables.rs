@@ -10,6 +10,7 @@ use alloy_eips::{
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Decodable, Encodable};
 use alloy_trie::Nibbles;
+use primitives::{BlockBody, TxEnvelope};
 use stf::Account;
 
 use crate::StoreError;
@@ -24,7 +25,7 @@ pub(crate) enum Table {
     Headers = 2,
     /// hash → number
     Numbers = 3,
-    /// number → RLP list of encoded transactions
+    /// number → body
     Bodies = 4,
     /// number → RLP list of encoded receipts
     Receipts = 5,
@@ -260,6 +261,37 @@ impl<T: Encodable2718 + Decodable2718> Value for List<T> {
 pub(crate) fn encode_list<T: Encodable2718>(items: &[T]) -> Vec<u8> {
     let items: Vec<Bytes> = items.iter().map(|item| item.encoded_2718().into()).collect();
     alloy_rlp::encode(items)
+}
+
+/// A body: RLP lists of encoded transactions, of ommers and, where the fork has them, of withdrawals.
+pub(crate) fn encode_body(body: &BlockBody, out: &mut Vec<u8>) {
+    out.extend(encode_list(&body.transactions));
+    body.ommers.encode(out);
+    if let Some(withdrawals) = &body.withdrawals {
+        withdrawals.encode(out);
+    }
+}
+
+pub(crate) fn decode_body(mut bytes: &[u8]) -> Option<BlockBody> {
+    let items = Vec::<Bytes>::decode(&mut bytes).ok()?;
+    let transactions = items.iter().map(|item| TxEnvelope::decode_2718_exact(item).ok());
+    let transactions = transactions.collect::<Option<Vec<_>>>()?;
+    let ommers = Vec::<Header>::decode(&mut bytes).ok()?;
+    let withdrawals =
+        if bytes.is_empty() { None } else { Some(Decodable::decode(&mut bytes).ok()?) };
+    bytes.is_empty().then_some(BlockBody { transactions, ommers, withdrawals })
+}
+
+impl Value for BlockBody {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode_body(self, &mut out);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        decode_body(bytes)
+    }
 }
 
 /// Which keys a block changed: number of accounts u32, their hashed addresses, then pairs of hashed

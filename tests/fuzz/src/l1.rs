@@ -185,7 +185,7 @@ fn l2_blocks() -> Vec<Block> {
             };
             let hash = keccak256(number.to_be_bytes());
             parent = hash;
-            Block { hash, header, body: BlockBody { transactions } }
+            Block { hash, header, body: BlockBody::rollup(transactions) }
         })
         .collect()
 }

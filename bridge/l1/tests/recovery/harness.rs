@@ -356,7 +356,7 @@ impl L2 {
             transactions_root: transactions_root(&transactions),
             ..Default::default()
         };
-        Block { hash: header.hash_slow(), header, body: BlockBody { transactions } }
+        Block { hash: header.hash_slow(), header, body: BlockBody::rollup(transactions) }
     }
 }
 

@@ -67,7 +67,7 @@ fn commit(store: &Arc<Store>, receipts: Vec<ReceiptEnvelope>) {
         })
         .collect();
     let senders = vec![Address::ZERO; receipts.len()];
-    let block = Block { hash: header.hash_slow(), header, body: BlockBody { transactions } };
+    let block = Block { hash: header.hash_slow(), header, body: BlockBody::rollup(transactions) };
     store.commit(&ExecutedBlock { block, receipts, senders, changes, roots }).unwrap();
 }
 

@@ -44,6 +44,8 @@ struct HashedChange {
     account: Option<Account>,
     /// Sorted.
     slots: Vec<Item>,
+    /// Whether the storage trie starts empty.
+    wiped: bool,
 }
 
 /// What the tries in memory hold and have done.
@@ -255,7 +257,7 @@ fn hash_keys(changes: &StateChanges) -> Vec<HashedChange> {
         // The shorter one first: `zip` takes from the first before it asks the second.
         let slots = change.storage.values().zip(hashed_slots.by_ref());
         let slots = slots.map(|((_, after), slot)| slot_item(slot, *after)).collect();
-        hashed_change(address, change.after, slots)
+        hashed_change(address, change.after, slots, change.wiped)
     });
     let mut changed: Vec<_> = changed.collect();
     changed.sort_unstable_by_key(|change| change.address);
@@ -266,9 +268,14 @@ fn slot_item(slot: B256, value: U256) -> Item {
     (slot, if value.is_zero() { Change::Remove } else { Change::Slot(value) })
 }
 
-fn hashed_change(address: B256, account: Option<Account>, mut slots: Vec<Item>) -> HashedChange {
+fn hashed_change(
+    address: B256,
+    account: Option<Account>,
+    mut slots: Vec<Item>,
+    wiped: bool,
+) -> HashedChange {
     slots.sort_unstable_by_key(|(slot, _)| *slot);
-    HashedChange { address, account, slots }
+    HashedChange { address, account, slots, wiped }
 }
 
 impl State {
@@ -369,11 +376,11 @@ impl State {
         for change in changes {
             let hashed = &change.address;
             let is_removed = change.account.is_none();
-            if change.slots.is_empty() && !is_removed {
+            if change.slots.is_empty() && !is_removed && !change.wiped {
                 continue;
             }
             let mut storage = self.storage(reader, hashed)?;
-            if is_removed && storage.root.is_empty() {
+            if (is_removed || change.slots.is_empty()) && storage.root.is_empty() {
                 continue;
             }
             let mut walk = Walk::new(
@@ -386,6 +393,11 @@ impl State {
             );
             let changed = if is_removed {
                 walk.wipe(&mut storage.root, hashed, 0).map(|()| Some(Child::EMPTY))
+            } else if change.wiped {
+                walk.wipe(&mut storage.root, hashed, 0).and_then(|()| {
+                    let grown = walk.apply(&mut { Child::EMPTY }, &change.slots)?;
+                    Ok(Some(grown.unwrap_or(Child::EMPTY)))
+                })
             } else {
                 walk.apply(&mut storage.root, &change.slots)
             };

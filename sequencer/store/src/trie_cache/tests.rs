@@ -22,7 +22,7 @@ type HashedChanges = BTreeMap<B256, HashedChange>;
 fn sorted(changes: &HashedChanges) -> Vec<super::HashedChange> {
     let change = |(address, change): (&B256, &HashedChange)| {
         let slots = change.storage.iter().map(|(slot, value)| super::slot_item(*slot, *value));
-        super::hashed_change(*address, change.account.flatten(), slots.collect())
+        super::hashed_change(*address, change.account.flatten(), slots.collect(), change.wiped)
     };
     changes.iter().map(change).collect()
 }
@@ -118,6 +118,9 @@ fn apply(content: &mut Content, changes: &HashedChanges) {
             Some(account) => {
                 let (old, slots) = content.entry(*key).or_default();
                 *old = account;
+                if change.wiped {
+                    slots.clear();
+                }
                 for (slot, value) in &change.storage {
                     if value.is_zero() {
                         slots.remove(slot)
@@ -160,8 +163,10 @@ fn change() -> impl Strategy<Value = HashedChange> {
         2 => Just(BTreeMap::new()),
         1 => proptest::collection::btree_map(key(), value, 0..12)
     ];
-    (proptest::option::weighted(0.8, account), slots)
-        .prop_map(|(account, storage)| HashedChange { account: Some(account), storage })
+    let wiped = proptest::bool::weighted(0.1);
+    (proptest::option::weighted(0.8, account), slots, wiped).prop_map(
+        |(account, storage, wiped)| HashedChange { account: Some(account), storage, wiped },
+    )
 }
 
 #[derive(Clone, Debug)]
@@ -353,7 +358,12 @@ proptest! {
                 (U256::from_be_bytes(*slot), (U256::ZERO, U256::from(*value)))
             });
             let after = Some(Account { nonce: number, ..Default::default() });
-            let change = stf::AccountChange { before: None, after, storage: slots.collect() };
+            let change = stf::AccountChange {
+                before: None,
+                after,
+                storage: slots.collect(),
+                wiped: false,
+            };
             changes.accounts.insert(address.into(), change);
         }
         let expected = stf::compute_roots(&stf::EmptyState, &changes).unwrap();
@@ -377,7 +387,7 @@ fn everything_is_loaded_once() {
             let storage = if i % 100 == 0 { slots.clone() } else { BTreeMap::new() };
             (
                 keccak256([7, i as u8, (i >> 8) as u8]),
-                HashedChange { account: Some(Some(account(i))), storage },
+                HashedChange { account: Some(Some(account(i))), storage, wiped: false },
             )
         })
         .collect();
