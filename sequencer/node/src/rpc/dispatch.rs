@@ -41,7 +41,7 @@ pub(super) async fn dispatch(
         "net_peerCount" => to_raw(U64::ZERO),
         "rpc_modules" => to_raw(json!({
             "eth": "1.0", "net": "1.0", "web3": "1.0", "txpool": "1.0", "rpc": "1.0",
-            "debug": "1.0", "optimism": "1.0",
+            "debug": "1.0", "trace": "1.0", "optimism": "1.0",
         })),
         "eth_chainId" => to_raw(U64::from(api.chain().rollup().l2_chain_id)),
         "eth_blockNumber" => to_raw(U64::from(api.chain().heads().unsafe_head.number)),
@@ -230,6 +230,89 @@ pub(super) async fn dispatch(
         "debug_getRawHeader" => to_raw(api.raw_header(params.required(0)?)?),
         "debug_getRawBlock" => to_raw(api.raw_block(params.required(0)?)?),
         "debug_getRawReceipts" => to_raw(api.raw_receipts(params.required(0)?)?),
+
+        // Traces.
+        "debug_traceTransaction" => {
+            params.at_most(2)?;
+            let hash = params.required(0)?;
+            let options = params.optional(1)?.unwrap_or_default();
+            api.tracing(move |api| api.trace_transaction_geth(hash, options)).await
+        }
+        "debug_traceBlockByNumber" => {
+            params.at_most(2)?;
+            let tag = params.required::<BlockNumberOrTag>(0)?;
+            let options = params.optional(1)?.unwrap_or_default();
+            api.tracing(move |api| api.trace_block_geth(tag.into(), options)).await
+        }
+        "debug_traceBlockByHash" => {
+            params.at_most(2)?;
+            let hash = params.required::<B256>(0)?;
+            let options = params.optional(1)?.unwrap_or_default();
+            api.tracing(move |api| api.trace_block_geth(hash.into(), options)).await
+        }
+        "debug_traceBlock" => {
+            params.at_most(2)?;
+            let raw = params.required::<Bytes>(0)?;
+            let options = params.optional(1)?.unwrap_or_default();
+            api.tracing(move |api| api.trace_raw_block(&raw, options)).await
+        }
+        "debug_traceCall" => {
+            params.at_most(3)?;
+            let call = params.required(0)?;
+            let block = block_id(&params, 1)?;
+            let options = params.optional(2)?.unwrap_or_default();
+            api.tracing(move |api| api.trace_call_geth(call, block, options)).await
+        }
+        "debug_getBadBlocks" => to_raw(json!([])),
+        "trace_block" => {
+            params.at_most(1)?;
+            let block = params.required(0)?;
+            api.tracing(move |api| api.trace_block(block)).await
+        }
+        "trace_transaction" => {
+            params.at_most(1)?;
+            let hash = params.required(0)?;
+            api.tracing(move |api| api.trace_transaction(hash)).await
+        }
+        "trace_get" => {
+            params.at_most(2)?;
+            let hash = params.required(0)?;
+            let path: Vec<usize> =
+                params.required::<Vec<Index>>(1)?.into_iter().map(|index| index.0).collect();
+            api.tracing(move |api| api.trace_get(hash, &path)).await
+        }
+        "trace_filter" => {
+            params.at_most(1)?;
+            let filter = params.required(0)?;
+            api.tracing(move |api| api.trace_filter(&filter)).await
+        }
+        "trace_replayTransaction" => {
+            params.at_most(2)?;
+            let hash = params.required(0)?;
+            let types = params.required(1)?;
+            api.tracing(move |api| api.trace_replay_transaction(hash, &types)).await
+        }
+        "trace_replayBlockTransactions" => {
+            params.at_most(2)?;
+            let block = params.required(0)?;
+            let types = params.required(1)?;
+            api.tracing(move |api| api.trace_replay_block(block, &types)).await
+        }
+        "trace_call" => {
+            params.at_most(5)?;
+            let call = params.required(0)?;
+            let types = params.required(1)?;
+            let block = block_id(&params, 2)?;
+            let state = params.optional(3)?;
+            let overrides = params.optional(4)?;
+            api.tracing(move |api| api.trace_call(call, types, block, state, overrides)).await
+        }
+        "trace_callMany" => {
+            params.at_most(2)?;
+            let calls = params.required(0)?;
+            let block = block_id(&params, 1)?;
+            api.tracing(move |api| api.trace_calls(calls, block, None, None)).await
+        }
 
         // Logs and filters.
         "eth_getLogs" => {

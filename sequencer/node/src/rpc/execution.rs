@@ -12,12 +12,14 @@ use alloy_eips::{
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use op_revm::OpHaltReason;
+use primitives::Header;
 use revm::{
     DatabaseRef,
-    context::{TxEnv, either::Either, result::HaltReason},
+    context::{CfgEnv, TxEnv, either::Either, result::HaltReason},
     context_interface::result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState},
     database::CacheDB,
     inspector::NoOpInspector,
+    primitives::hardfork::SpecId,
 };
 use stf::{CallTx, ChainEvm};
 
@@ -39,13 +41,15 @@ type Outcome = ResultAndState<OpHaltReason>;
 
 /// A state and a block environment on which calls can run, one after the other, from the same
 /// start.
-struct Simulation<S>
+pub(super) struct Simulation<S>
 where
     S: DatabaseRef<Error: std::error::Error + Send + Sync + 'static> + std::fmt::Debug,
 {
-    evm: ChainEvm<CacheDB<S>, NoOpInspector>,
+    pub(super) evm: ChainEvm<CacheDB<S>, NoOpInspector>,
+    /// The rules the calls run by.
+    pub(super) config: CfgEnv<SpecId>,
     /// Most gas one run may use.
-    gas_max: u64,
+    pub(super) gas_max: u64,
     chain_id: u64,
     base_fee: u64,
 }
@@ -168,16 +172,26 @@ impl Api {
         }
     }
 
-    fn simulation(
+    pub(super) fn simulation(
         &self,
         block: BlockId,
         state: Option<StateOverride>,
         overrides: Option<BlockOverrides>,
     ) -> Result<Simulation<StateView>, RpcError> {
         let (header, view) = self.header_and_state(block)?;
-        let mut db = CacheDB::new(view);
+        self.simulation_on(&header, CacheDB::new(view), state, overrides)
+    }
+
+    /// The same, from a state in the middle of a block.
+    pub(super) fn simulation_on(
+        &self,
+        header: &Header,
+        mut db: CacheDB<StateView>,
+        state: Option<StateOverride>,
+        overrides: Option<BlockOverrides>,
+    ) -> Result<Simulation<StateView>, RpcError> {
         let spec = self.chain.spec();
-        let mut env = stf::block_env(spec, &header);
+        let mut env = stf::block_env(spec, header);
         if let Some(state) = state {
             overrides::apply_state(&mut db, state)?;
         }
@@ -188,9 +202,9 @@ impl Api {
         config.disable_nonce_check = true;
         config.disable_eip3607 = true;
         let (gas_max, base_fee) = (self.config.call_gas_max.min(env.gas_limit), env.basefee);
-        let mut evm = ChainEvm::new(spec, config, env, db, NoOpInspector);
+        let mut evm = ChainEvm::new(spec, config.clone(), env, db, NoOpInspector);
         evm.set_inspector_enabled(false);
-        Ok(Simulation { gas_max, base_fee, chain_id: spec.chain_id, evm })
+        Ok(Simulation { gas_max, base_fee, chain_id: spec.chain_id, config, evm })
     }
 }
 
@@ -199,7 +213,11 @@ where
     S: DatabaseRef<Error: std::error::Error + Send + Sync + 'static> + std::fmt::Debug,
 {
     /// The call as the EVM takes it.
-    fn transaction(&mut self, call: TransactionRequest, gas: u64) -> Result<CallTx, RpcError> {
+    pub(super) fn transaction(
+        &mut self,
+        call: TransactionRequest,
+        gas: u64,
+    ) -> Result<CallTx, RpcError> {
         if let Some(have) = call.chain_id
             && have != self.chain_id
         {
@@ -394,7 +412,7 @@ fn halted(reason: &OpHaltReason) -> RpcError {
 }
 
 /// geth's words for calls that cannot start.
-fn execution_error<E: std::error::Error + 'static>(
+pub(super) fn execution_error<E: std::error::Error + 'static>(
     error: EVMError<E, InvalidTransaction>,
 ) -> RpcError {
     let error = match error {

@@ -17,6 +17,7 @@ mod server;
 mod session;
 mod state;
 mod submit;
+mod trace;
 mod transactions;
 mod txpool;
 

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::harness::{CHAIN, Running, World, l1_block, quantity};
 
 /// Emits one log with this topic and the first word of the calldata, and stores the word.
-const TOPIC: B256 = b256!("00000000000000000000000000000000000000000000000000000000cafe0001");
+pub const TOPIC: B256 = b256!("00000000000000000000000000000000000000000000000000000000cafe0001");
 
-fn emitter() -> Bytes {
+pub fn emitter() -> Bytes {
     // PUSH0 CALLDATALOAD DUP1 PUSH0 SSTORE PUSH0 MSTORE PUSH32 topic PUSH1 32 PUSH0 LOG1 STOP
     with_init([hex!("5f35805f555f527f").as_slice(), TOPIC.as_slice(), &hex!("60205fa100")].concat())
 }
 
-fn reverter() -> Bytes {
+pub fn reverter() -> Bytes {
     // revert(Error("nope"))
     let mut text = [0_u8; 32];
     text[..4].copy_from_slice(b"nope");
@@ -37,7 +37,7 @@ pub fn with_init(runtime: Vec<u8>) -> Bytes {
     code.into()
 }
 
-async fn deploy(world: &World, node: &Running, nonce: u64, code: Bytes) -> Value {
+pub async fn deploy(world: &World, node: &Running, nonce: u64, code: Bytes) -> Value {
     let raw = world.sign(
         0,
         TxEip1559 {
@@ -56,7 +56,7 @@ async fn deploy(world: &World, node: &Running, nonce: u64, code: Bytes) -> Value
     receipt["contractAddress"].clone()
 }
 
-async fn start() -> (World, tempfile::TempDir, Running) {
+pub async fn start() -> (World, tempfile::TempDir, Running) {
     let world = World::new(2);
     let directory = tempfile::tempdir().unwrap();
     let node = Running::start(&world, world.open(directory.path())).await;

@@ -10,4 +10,5 @@ mod hostile;
 mod pool;
 mod preconfirmations;
 mod subscriptions;
+mod tracing;
 mod verification;
