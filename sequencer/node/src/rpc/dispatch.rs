@@ -1,7 +1,7 @@
 //! The table of methods. Each arm parses its parameters and calls the subject's module; quick
 //! reads answer in place, whatever executes or scans goes to the blocking threads.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
@@ -82,6 +82,12 @@ pub(super) async fn dispatch(
             params.at_most(3)?;
             let key = params.required::<StorageKey>(1)?.key;
             to_raw(api.storage(params.required(0)?, key, block_id(&params, 2)?)?)
+        }
+        "eth_getStorageValues" => {
+            params.at_most(2)?;
+            let requests = params.required::<BTreeMap<Address, Vec<StorageKey>>>(0)?;
+            let block = block_id(&params, 1)?;
+            api.blocking(move |api| api.storage_values(requests, block)).await
         }
         "eth_getProof" => {
             params.at_most(3)?;

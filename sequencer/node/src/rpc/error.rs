@@ -22,6 +22,8 @@ pub const RESOURCE_UNAVAILABLE: i64 = -32_002;
 pub const TRANSACTION_REJECTED: i64 = -32_003;
 /// A bound of this node, not of the protocol, was reached (EIP-1474).
 pub const LIMIT_EXCEEDED: i64 = -32_005;
+/// geth's code for a request for more than one answer may hold.
+pub const CLIENT_LIMIT_EXCEEDED: i64 = -38_026;
 /// geth's code for an answer over the size limit.
 pub const RESPONSE_TOO_LARGE: i64 = -32_003;
 /// A call reverted; `data` holds what it returned.

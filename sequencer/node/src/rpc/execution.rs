@@ -192,9 +192,10 @@ impl Api {
     ) -> Result<Simulation<StateView>, RpcError> {
         let spec = self.chain.spec();
         let mut env = stf::block_env(spec, header);
-        if let Some(state) = state {
-            overrides::apply_state(&mut db, state)?;
-        }
+        let precompiles = match state {
+            Some(state) => overrides::apply_state(&mut db, state)?,
+            None => overrides::PrecompileChanges::default(),
+        };
         if let Some(overrides) = overrides {
             overrides::apply_block(&mut env, &mut db, overrides)?;
         }
@@ -204,6 +205,15 @@ impl Api {
         let (gas_max, base_fee) = (self.config.call_gas_max.min(env.gas_limit), env.basefee);
         let mut evm = ChainEvm::new(spec, config.clone(), env, db, NoOpInspector);
         evm.set_inspector_enabled(false);
+        let (_, _, installed) = evm.components_mut();
+        installed
+            .move_precompiles(precompiles.moves)
+            .map_err(|error| RpcError::server(error.to_string()))?;
+        for address in precompiles.overridden {
+            if installed.get(&address).is_some() {
+                installed.apply_precompile(&address, |_| None);
+            }
+        }
         Ok(Simulation { gas_max, base_fee, chain_id: spec.chain_id, config, evm })
     }
 }

@@ -12,15 +12,47 @@ use revm::{
 
 use super::error::RpcError;
 
+/// What overrides do to precompiles. As in geth, an overridden account is no precompile any more.
+#[derive(Debug, Default)]
+pub(super) struct PrecompileChanges {
+    /// From where, to where.
+    pub(super) moves: Vec<(Address, Address)>,
+    pub(super) overridden: Vec<Address>,
+}
+
+impl PrecompileChanges {
+    fn collect(overrides: &StateOverride) -> Result<Self, RpcError> {
+        let mut changes = Self::default();
+        for (address, account) in overrides {
+            changes.overridden.push(*address);
+            let Some(target) = account.move_precompile_to else { continue };
+            if overrides.contains_key(&target) {
+                return Err(RpcError::server(format!("account {target} is already overridden")));
+            }
+            if changes.moves.iter().any(|(_, other)| *other == target) {
+                return Err(RpcError::server(format!(
+                    "account {target} has already been overridden by a precompile"
+                )));
+            }
+            changes.moves.push((*address, target));
+        }
+        Ok(changes)
+    }
+}
+
 /// Puts the overridden accounts in front of the state.
-pub(super) fn apply_state<S>(db: &mut CacheDB<S>, overrides: StateOverride) -> Result<(), RpcError>
+pub(super) fn apply_state<S>(
+    db: &mut CacheDB<S>,
+    overrides: StateOverride,
+) -> Result<PrecompileChanges, RpcError>
 where
     S: DatabaseRef<Error: std::error::Error>,
 {
+    let changes = PrecompileChanges::collect(&overrides)?;
     for (address, account) in overrides {
         apply_account(db, address, account)?;
     }
-    Ok(())
+    Ok(changes)
 }
 
 fn apply_account<S>(
@@ -31,9 +63,6 @@ fn apply_account<S>(
 where
     S: DatabaseRef<Error: std::error::Error>,
 {
-    if account.move_precompile_to.is_some() {
-        return Err(RpcError::server("moving precompiles is not supported"));
-    }
     if account.state.is_some() && account.state_diff.is_some() {
         return Err(RpcError::server(format!(
             "account {address} has both 'state' and 'stateDiff'"

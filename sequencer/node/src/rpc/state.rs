@@ -1,5 +1,7 @@
 //! Reads of account state at a block.
 
+use std::collections::BTreeMap;
+
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof};
@@ -7,7 +9,11 @@ use primitives::Header;
 use revm::DatabaseRef;
 use serde::Serialize;
 
-use super::{Api, error::RpcError, params::StorageKey};
+use super::{
+    Api,
+    error::{CLIENT_LIMIT_EXCEEDED, RpcError},
+    params::StorageKey,
+};
 use crate::chain::StateView;
 
 /// `eth_getAccount`.
@@ -22,6 +28,9 @@ pub(super) struct Account {
 
 /// Storage keys one `eth_getProof` may ask for (geth).
 const PROOF_KEYS_MAX: usize = 1_024;
+
+/// Slots one `eth_getStorageValues` may ask for (geth).
+const STORAGE_VALUES_MAX: usize = 1_024;
 
 impl Api {
     pub(super) fn balance(&self, address: Address, block: BlockId) -> Result<U256, RpcError> {
@@ -66,6 +75,36 @@ impl Api {
         let slot = U256::from_be_bytes(key.0);
         let value = self.view(block)?.storage_ref(address, slot).map_err(internal)?;
         Ok(B256::from(value))
+    }
+
+    /// `eth_getStorageValues`: many slots of many accounts, all at one block.
+    pub(super) fn storage_values(
+        &self,
+        requests: BTreeMap<Address, Vec<StorageKey>>,
+        block: BlockId,
+    ) -> Result<BTreeMap<Address, Vec<B256>>, RpcError> {
+        match requests.values().map(Vec::len).sum::<usize>() {
+            0 => return Err(RpcError::invalid_params("empty request")),
+            slots if slots > STORAGE_VALUES_MAX => {
+                return Err(RpcError::new(
+                    CLIENT_LIMIT_EXCEEDED,
+                    format!("too many slots (max {STORAGE_VALUES_MAX})"),
+                ));
+            }
+            _ => {}
+        }
+        let view = self.view(block)?;
+        let read = |address, key: StorageKey| {
+            let slot = U256::from_be_bytes(key.key.0);
+            view.storage_ref(address, slot).map(B256::from).map_err(internal)
+        };
+        requests
+            .into_iter()
+            .map(|(address, keys)| {
+                let values: Result<_, _> = keys.into_iter().map(|key| read(address, key)).collect();
+                Ok((address, values?))
+            })
+            .collect()
     }
 
     /// EIP-1186.

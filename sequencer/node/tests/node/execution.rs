@@ -132,6 +132,79 @@ async fn calls_estimates_and_reverts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn precompiles_are_moved_and_replaced() {
+    let (_world, _directory, node) = start().await;
+    let sha256 = Address::with_last_byte(2);
+    let elsewhere = Address::repeat_byte(0x77);
+    let empty_hash = b256!("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_eq!(node.call("eth_call", json!([{"to": sha256}])).await, json!(empty_hash));
+
+    let moved = json!({sha256.to_string(): {"movePrecompileToAddress": elsewhere}});
+    let call = |to| json!([{"to": to}, "latest", moved]);
+    assert_eq!(node.call("eth_call", call(elsewhere)).await, json!(empty_hash));
+    assert_eq!(node.call("eth_call", call(sha256)).await, "0x");
+    // Other calls are not affected.
+    assert_eq!(node.call("eth_call", json!([{"to": sha256}])).await, json!(empty_hash));
+
+    // PUSH1 7 PUSH0 MSTORE PUSH1 32 PUSH0 RETURN in the precompile's place.
+    let code = json!({sha256.to_string(): {"code": "0x60075f5260205ff3"}});
+    let answer = node.call("eth_call", json!([{"to": sha256}, "latest", code])).await;
+    assert_eq!(answer, json!(B256::with_last_byte(7)));
+
+    let ripemd = Address::with_last_byte(3);
+    for refused in [
+        json!({elsewhere.to_string(): {"movePrecompileToAddress": sha256}}),
+        json!({sha256.to_string(): {"movePrecompileToAddress": sha256}}),
+        json!({
+            sha256.to_string(): {"movePrecompileToAddress": elsewhere},
+            elsewhere.to_string(): {"balance": "0x1"},
+        }),
+        json!({
+            sha256.to_string(): {"movePrecompileToAddress": elsewhere},
+            ripemd.to_string(): {"movePrecompileToAddress": elsewhere},
+        }),
+    ] {
+        let (code, _) = node.error("eth_call", json!([{"to": sha256}, "latest", refused])).await;
+        assert_eq!(code, -32_000, "{refused}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_slots_in_one_request() {
+    let (world, _directory, node) = start().await;
+    let emitter = deploy(&world, &node, 0, emitter()).await;
+    let word = B256::repeat_byte(0x44);
+    let before = node.call("eth_blockNumber", json!([])).await;
+    let raw = world.sign(
+        0,
+        TxEip1559 {
+            chain_id: CHAIN,
+            nonce: 1,
+            gas_limit: 100_000,
+            max_fee_per_gas: 3_000_000_000,
+            max_priority_fee_per_gas: 1_000_000,
+            to: TxKind::Call(emitter.as_str().unwrap().parse().unwrap()),
+            input: word.to_vec().into(),
+            ..Default::default()
+        },
+    );
+    node.sealed(raw).await;
+    let (here, nowhere) = (emitter.as_str().unwrap(), Address::repeat_byte(9).to_string());
+    let slots = json!({here: ["0x0", B256::with_last_byte(1)], nowhere.to_lowercase(): ["0x5"]});
+    let values = node.call("eth_getStorageValues", json!([slots, "latest"])).await;
+    let expected = json!({here: [word, B256::ZERO], nowhere.to_lowercase(): [B256::ZERO]});
+    assert_eq!(values, expected);
+    let values = node.call("eth_getStorageValues", json!([{here: ["0x0"]}, before])).await;
+    assert_eq!(values, json!({here: [B256::ZERO]}));
+
+    assert_eq!(node.error("eth_getStorageValues", json!([{}])).await.0, -32_602);
+    let many = json!([{here: vec!["0x0"; 1_025]}]);
+    assert_eq!(node.error("eth_getStorageValues", many).await.0, -38_026);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_filters_storage_and_proofs() {
     let (world, _directory, node) = start().await;
     let emitter = deploy(&world, &node, 0, emitter()).await;
