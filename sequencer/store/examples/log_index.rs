@@ -83,7 +83,11 @@ fn fill(
             })
             .collect();
         let executed = ExecutedBlock {
-            block: Block { hash: header.hash_slow(), header, body: BlockBody::rollup(transactions) },
+            block: Block {
+                hash: header.hash_slow(),
+                header,
+                body: BlockBody::rollup(transactions),
+            },
             receipts,
             senders: vec![Address::ZERO; per_block as usize],
             changes: changes.clone(),

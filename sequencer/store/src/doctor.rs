@@ -3,12 +3,14 @@
 
 use std::path::Path;
 
-use alloy_consensus::proofs::calculate_receipt_root;
+use alloy_consensus::proofs::{
+    calculate_ommers_root, calculate_receipt_root, calculate_withdrawals_root,
+};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256};
 use alloy_rlp::Encodable;
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount};
 use libmdbx::TransactionKind;
-use primitives::{Header, Heads, ReceiptEnvelope, TxEnvelope, transactions_root};
+use primitives::{BlockBody, Header, Heads, ReceiptEnvelope, transactions_root};
 
 use crate::{
     Store, StoreError, StoreOptions,
@@ -104,10 +106,8 @@ fn examine_block<K: TransactionKind>(
     if back != Some(number) {
         result.find(format!("block {number} is not found by its hash {hash}"));
     }
-    let transactions = txn
-        .get::<List<TxEnvelope>>(Table::Bodies, &block_key(Table::Bodies, number))?
-        .map(|list| list.0)
-        .unwrap_or_default();
+    let BlockBody { transactions, ommers, withdrawals } =
+        txn.get(Table::Bodies, &block_key(Table::Bodies, number))?.unwrap_or_default();
     let receipts = txn
         .get::<List<ReceiptEnvelope>>(Table::Receipts, &block_key(Table::Receipts, number))?
         .map(|list| list.0)
@@ -116,6 +116,16 @@ fn examine_block<K: TransactionKind>(
         txn.get(Table::Senders, &block_key(Table::Senders, number))?.unwrap_or_default();
     if transactions_root(&transactions) != header.transactions_root {
         result.find(format!("the transactions of block {number} are not those of its header"));
+    }
+    // A rollup's withdrawals root is another thing, and its withdrawals are empty.
+    let withdrawn = withdrawals.filter(|all| !all.is_empty());
+    let withdrawn = withdrawn.map(|all| calculate_withdrawals_root(&all));
+    if calculate_ommers_root(&ommers) != header.ommers_hash
+        || withdrawn.is_some_and(|root| header.withdrawals_root != Some(root))
+    {
+        result.find(format!(
+            "the ommers or withdrawals of block {number} are not those of its header"
+        ));
     }
     if calculate_receipt_root(&receipts) != header.receipts_root {
         result.find(format!("the receipts of block {number} are not those of its header"));

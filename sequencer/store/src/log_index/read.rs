@@ -202,9 +202,11 @@ fn malformed(table: Table, number: u64) -> StoreError {
     StoreError::Malformed { table: table.name(), key: format!("{number}") }
 }
 
-/// An RLP list of byte strings, walked once.
+/// An RLP list of byte strings, walked once; a body has more after it.
 struct Items<'t> {
     bytes: Cow<'t, [u8]>,
+    /// Of the list.
+    end: usize,
     /// Where the item numbered `next` begins.
     at: usize,
     next: usize,
@@ -215,14 +217,15 @@ impl<'t> Items<'t> {
         let mut rest: &[u8] = &bytes;
         let header = alloy_rlp::Header::decode(&mut rest).ok()?;
         let at = bytes.len() - rest.len();
-        (header.list && header.payload_length == rest.len()).then_some(Self { bytes, at, next: 0 })
+        let end = at.checked_add(header.payload_length)?;
+        (header.list && end <= bytes.len()).then_some(Self { bytes, end, at, next: 0 })
     }
 
     /// The item at `index`, which must not lie before the last one asked for.
     fn get(&mut self, index: usize) -> Option<&[u8]> {
         let (mut at, mut next) = (self.at, self.next);
         loop {
-            let mut rest = self.bytes.get(at..)?;
+            let mut rest = self.bytes.get(at..self.end).filter(|rest| !rest.is_empty())?;
             let before = rest.len();
             let header = alloy_rlp::Header::decode(&mut rest).ok()?;
             let start = at + (before - rest.len());
