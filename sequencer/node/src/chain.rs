@@ -145,6 +145,23 @@ pub(crate) struct Unsettled {
     appended: store::Appended,
 }
 
+/// What happens to the chain.
+#[derive(Clone, Debug)]
+pub enum ChainEvent {
+    Added(Arc<SealedBlock>),
+    /// Taken away again; of several the newest first.
+    Removed(Arc<SealedBlock>),
+}
+
+/// Blocks that were taken away.
+#[derive(Debug, Default)]
+struct Removed {
+    /// All there ever were.
+    count: u64,
+    /// The last of them.
+    latest: VecDeque<Arc<SealedBlock>>,
+}
+
 /// The store, its heads and its newest blocks.
 #[derive(Debug)]
 pub struct Chain {
@@ -156,6 +173,8 @@ pub struct Chain {
     recent: RwLock<VecDeque<Arc<SealedBlock>>>,
     recent_max: usize,
     announcements: broadcast::Sender<Arc<SealedBlock>>,
+    events: broadcast::Sender<ChainEvent>,
+    removed: RwLock<Removed>,
     pending: Pending,
     /// Only one writer extends the chain at a time.
     writer: Mutex<()>,
@@ -171,6 +190,7 @@ impl Chain {
     ) -> Result<Self, StoreError> {
         let heads = store.heads()?;
         let (announcements, _) = broadcast::channel(ANNOUNCEMENTS_KEPT);
+        let (events, _) = broadcast::channel(ANNOUNCEMENTS_KEPT);
         let chain = Self {
             store,
             rollup: Arc::new(rollup),
@@ -179,6 +199,8 @@ impl Chain {
             recent: RwLock::default(),
             recent_max: recent_max.max(1),
             announcements,
+            events,
+            removed: RwLock::default(),
             pending: Pending::default(),
             writer: Mutex::new(()),
         };
@@ -208,6 +230,20 @@ impl Chain {
     /// Each block from now on, when it is durable.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<SealedBlock>> {
         self.announcements.subscribe()
+    }
+
+    /// Each block that comes or goes from now on.
+    pub fn subscribe_events(&self) -> broadcast::Receiver<ChainEvent> {
+        self.events.subscribe()
+    }
+
+    /// Blocks taken away after the first `seen` ones ever, as far as they are remembered, and how many
+    /// there are by now.
+    pub fn removed_since(&self, seen: u64) -> (Vec<Arc<SealedBlock>>, u64) {
+        let removed = self.removed.read();
+        let new = usize::try_from(removed.count.saturating_sub(seen)).unwrap_or(usize::MAX);
+        let known = removed.latest.len().saturating_sub(new);
+        (removed.latest.iter().skip(known).map(Arc::clone).collect(), removed.count)
     }
 
     /// The newest block.
@@ -377,7 +413,46 @@ impl Chain {
     /// of a block finds the pool without its transactions.
     pub fn announce(&self, block: Arc<SealedBlock>) {
         // An error only says that nobody listens.
+        let _ = self.events.send(ChainEvent::Added(Arc::clone(&block)));
         let _ = self.announcements.send(block);
+    }
+
+    /// Takes every block above `number` away, durably, and gives them, newest first. For whoever
+    /// extends the chain, when nothing is appended that is not settled.
+    pub fn unwind(&self, number: u64) -> Result<Vec<Arc<SealedBlock>>, StoreError> {
+        let _writer = self.writer.lock();
+        let head = self.heads().unsafe_head.number;
+        let block = |number| self.block(number)?.ok_or(StoreError::MissingBlock(number));
+        let target = block(number)?;
+        let dropped: Vec<_> =
+            (number.saturating_add(1)..=head).rev().map(block).collect::<Result<_, _>>()?;
+        self.pending.set_open(None);
+        self.pending.settle(u64::MAX);
+        self.store.unwind_to(number)?;
+        {
+            let mut recent = self.recent.write();
+            recent.retain(|block| block.number() <= number);
+            if recent.is_empty() {
+                recent.push_back(target);
+            }
+        }
+        *self.heads.write() = self.store.heads()?;
+        Ok(dropped)
+    }
+
+    /// Tells subscribers of blocks that are gone, newest first, after the pool knows of it.
+    pub fn announce_removed(&self, dropped: &[Arc<SealedBlock>]) {
+        {
+            let mut removed = self.removed.write();
+            removed.count += dropped.len() as u64;
+            removed.latest.extend(dropped.iter().map(Arc::clone));
+            let forgotten = removed.latest.len().saturating_sub(ANNOUNCEMENTS_KEPT);
+            removed.latest.drain(..forgotten);
+        }
+        for block in dropped {
+            // An error only says that nobody listens.
+            let _ = self.events.send(ChainEvent::Removed(Arc::clone(block)));
+        }
     }
 
     /// Moves the safe and the finalized head; both must be blocks of this chain.

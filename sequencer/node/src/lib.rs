@@ -15,13 +15,14 @@ mod open_block;
 pub mod pending;
 pub mod pool;
 mod queue;
+pub mod reorg;
 pub mod rpc;
 mod senders;
 pub mod sequencer;
 pub mod verification;
 pub mod verifier;
 
-pub use chain::{Chain, SealedBlock};
+pub use chain::{Chain, ChainEvent, SealedBlock};
 pub use config::{NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig, VerificationConfig};
 pub use error::{
     ConfigError, NodeError, PoolError, SequencerError, VerificationError, VerifierError,

@@ -15,6 +15,7 @@ use primitives::{BlockBody, Header, Heads, ReceiptEnvelope, transactions_root};
 use crate::{
     Store, StoreError, StoreOptions,
     db::Txn,
+    log_index,
     tables::{List, StoredAccount, Table, Value, block_key, decode, key},
 };
 
@@ -129,6 +130,12 @@ fn examine_block<K: TransactionKind>(
     }
     if calculate_receipt_root(&receipts) != header.receipts_root {
         result.find(format!("the receipts of block {number} are not those of its header"));
+    }
+    match log_index::holds(txn, number, &receipts) {
+        Ok(true) => {}
+        Ok(false) => result.find(format!("logs of block {number} are not found by the log index")),
+        Err(error @ StoreError::Malformed { .. }) => result.find(error.to_string()),
+        Err(error) => return Err(error),
     }
     if senders.len() != transactions.len() {
         result.find(format!(

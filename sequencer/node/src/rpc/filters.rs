@@ -29,6 +29,8 @@ pub struct Filters {
 struct Installed {
     kind: Kind,
     polled: Instant,
+    /// Blocks taken away that the poller knows of.
+    removed: u64,
 }
 
 enum Kind {
@@ -60,7 +62,7 @@ impl Filters {
         Self { installed: Mutex::default(), max, lifetime }
     }
 
-    fn install(&self, kind: Kind) -> U64 {
+    fn install(&self, kind: Kind, removed: u64) -> U64 {
         let id = U64::from(rand::rng().next_u64());
         let now = Instant::now();
         let mut installed = self.installed.lock();
@@ -71,7 +73,7 @@ impl Filters {
         {
             installed.remove(&oldest);
         }
-        installed.insert(id, Installed { kind, polled: now });
+        installed.insert(id, Installed { kind, polled: now, removed });
         id
     }
 }
@@ -87,16 +89,22 @@ impl Api {
             return Err(RpcError::invalid_params("invalid block range params"));
         }
         let next = self.chain.heads().unsafe_head.number + 1;
-        Ok(self.filters.install(Kind::Logs { filter: Arc::new(filter), next }))
+        Ok(self.filters.install(Kind::Logs { filter: Arc::new(filter), next }, self.removed()))
     }
 
     pub(super) fn new_block_filter(&self) -> U64 {
         let next = self.chain.heads().unsafe_head.number + 1;
-        self.filters.install(Kind::Blocks { next })
+        self.filters.install(Kind::Blocks { next }, self.removed())
     }
 
     pub(super) fn new_pending_filter(&self, full: bool) -> U64 {
-        self.filters.install(Kind::Pending { transactions: self.pool.subscribe(), full })
+        let kind = Kind::Pending { transactions: self.pool.subscribe(), full };
+        self.filters.install(kind, self.removed())
+    }
+
+    /// Blocks ever taken away.
+    fn removed(&self) -> u64 {
+        self.chain.removed_since(u64::MAX).1
     }
 
     pub(super) fn uninstall_filter(&self, id: U64) -> bool {
@@ -107,9 +115,21 @@ impl Api {
     pub(super) fn filter_changes(&self, id: U64) -> Result<Changes, RpcError> {
         let head = self.chain.heads().unsafe_head.number;
         // The lock is not held while blocks are read: take what the poll covers, mark it read.
+        let mut gone = Vec::new();
         let (range, filter) = {
             let mut installed = self.filters.installed.lock();
             let filter = live(&mut installed, id, self.filters.lifetime)?;
+            if let Kind::Blocks { next } | Kind::Logs { next, .. } = &mut filter.kind {
+                // What was reported and is gone is taken back, and what replaces it is new.
+                let (removed, count) = self.chain.removed_since(filter.removed);
+                filter.removed = count;
+                for block in removed {
+                    if block.number() < *next {
+                        *next = block.number();
+                        gone.push(block);
+                    }
+                }
+            }
             match &mut filter.kind {
                 Kind::Pending { transactions, full } => {
                     return Ok(drain(transactions, *full));
@@ -139,15 +159,24 @@ impl Api {
                 Ok(Changes::Hashes(hashes))
             }
             Some(filter) => {
-                let (mut first, mut last) = (*range.start(), *range.end());
-                if let FilterBlockOption::Range { from_block, to_block } = filter.block_option {
-                    first = first.max(from_block.and_then(|tag| tag.as_number()).unwrap_or(0));
-                    last = last.min(to_block.and_then(|tag| tag.as_number()).unwrap_or(u64::MAX));
+                let (from, to) = match filter.block_option {
+                    FilterBlockOption::Range { from_block, to_block } => (
+                        from_block.and_then(|tag| tag.as_number()).unwrap_or(0),
+                        to_block.and_then(|tag| tag.as_number()).unwrap_or(u64::MAX),
+                    ),
+                    FilterBlockOption::AtBlockHash(_) => (0, u64::MAX),
+                };
+                let (first, last) = (from.max(*range.start()), to.min(*range.end()));
+                let mut logs: Vec<Log> = gone
+                    .iter()
+                    .filter(|block| (from..=to).contains(&block.number()))
+                    .flat_map(|block| convert::matching_logs(block, &filter).into_iter().rev())
+                    .map(|log| Log { removed: true, ..log })
+                    .collect();
+                if first <= last {
+                    logs.append(&mut self.logs_between(&filter, first, last)?);
                 }
-                if first > last {
-                    return Ok(Changes::Logs(Vec::new()));
-                }
-                self.logs_between(&filter, first, last).map(Changes::Logs)
+                Ok(Changes::Logs(logs))
             }
         }
     }

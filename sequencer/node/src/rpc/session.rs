@@ -3,10 +3,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use alloy_consensus::BlockHeader;
 use alloy_primitives::{B256, U64};
 use alloy_rpc_types_eth::{
-    Filter,
+    Filter, Log,
     pubsub::{Params as SubscriptionParams, SubscriptionKind},
 };
 use axum::{
@@ -32,7 +31,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Api, convert, error::RpcError, logs};
-use crate::{chain::SealedBlock, pool::PoolTransaction};
+use crate::{chain::ChainEvent, pool::PoolTransaction};
 
 /// Calls of one connection in progress; further messages stay unread.
 const CALLS_IN_PROGRESS_MAX: usize = 32;
@@ -243,15 +242,17 @@ pub fn subscribe(
     let id = SubscriptionId::from(rand::rng().next_u64());
     let (start, started) = oneshot::channel();
     // Received from here on, so that no block is missed between the answer and the first event.
-    let blocks = connection.api.chain().subscribe();
+    let blocks = connection.api.chain().subscribe_events();
     let task = match (kind, params) {
         (SubscriptionKind::NewHeads, _) => tokio::spawn(forward_blocks(
             connection,
             id,
             started,
             blocks,
-            |connection, id, block| {
-                connection.notify(id, &convert::rpc_header(block));
+            |connection, id, event| {
+                if let ChainEvent::Added(block) = event {
+                    connection.notify(id, &convert::rpc_header(block));
+                }
             },
         )),
         (SubscriptionKind::Logs, params) => {
@@ -261,10 +262,18 @@ pub fn subscribe(
                 _ => return Err(RpcError::invalid_params("logs take a filter object")),
             };
             logs::check(&filter)?;
-            let logs = move |connection: &Connection, id, block: &SealedBlock| {
-                if filter.matches_bloom(block.header().logs_bloom()) {
-                    for log in convert::matching_logs(block, &filter) {
-                        connection.notify(id, &log);
+            let logs = move |connection: &Connection, id, event: &ChainEvent| {
+                let (block, removed) = match event {
+                    ChainEvent::Added(block) => (block, false),
+                    ChainEvent::Removed(block) => (block, true),
+                };
+                if convert::bloom_matches(block.header(), &filter) {
+                    let mut logs = convert::matching_logs(block, &filter);
+                    if removed {
+                        logs.reverse();
+                    }
+                    for log in logs {
+                        connection.notify(id, &Log { removed, ..log });
                     }
                 }
             };
@@ -307,8 +316,8 @@ async fn forward_blocks(
     connection: Arc<Connection>,
     id: SubscriptionId,
     started: oneshot::Receiver<()>,
-    mut blocks: broadcast::Receiver<Arc<SealedBlock>>,
-    mut each: impl FnMut(&Connection, SubscriptionId, &SealedBlock) + Send,
+    mut events: broadcast::Receiver<ChainEvent>,
+    mut each: impl FnMut(&Connection, SubscriptionId, &ChainEvent) + Send,
 ) {
     if started.await.is_err() {
         return;
@@ -316,10 +325,10 @@ async fn forward_blocks(
     loop {
         let received = tokio::select! {
             () = connection.closed.cancelled() => return,
-            received = blocks.recv() => received,
+            received = events.recv() => received,
         };
         match received {
-            Ok(block) => each(&connection, id, &block),
+            Ok(event) => each(&connection, id, &event),
             Err(RecvError::Lagged(_)) => {
                 // Events were lost: the client must know, and resubscribe.
                 connection.closed.cancel();

@@ -9,6 +9,7 @@ mod harness;
 mod hostile;
 mod pool;
 mod preconfirmations;
+mod reorg;
 mod subscriptions;
 mod tracing;
 mod verification;

@@ -10,14 +10,14 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 
 use crate::harness::{Running, World, l1_block};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn connect(node: &Running) -> Socket {
+pub async fn connect(node: &Running) -> Socket {
     let (socket, _) = connect_async(node.url.replace("http", "ws")).await.unwrap();
     socket
 }
 
-async fn next(socket: &mut Socket) -> Value {
+pub async fn next(socket: &mut Socket) -> Value {
     loop {
         let message = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.unwrap();
         match message.unwrap().unwrap() {
@@ -28,7 +28,7 @@ async fn next(socket: &mut Socket) -> Value {
     }
 }
 
-async fn send(socket: &mut Socket, id: u64, method: &str, params: Value) {
+pub async fn send(socket: &mut Socket, id: u64, method: &str, params: Value) {
     let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
     socket.send(Message::text(request.to_string())).await.unwrap();
 }

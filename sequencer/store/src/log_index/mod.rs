@@ -13,7 +13,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-use libmdbx::RW;
+use libmdbx::{RW, TransactionKind};
 use primitives::ReceiptEnvelope;
 
 use crate::{
@@ -98,6 +98,25 @@ pub(crate) fn unwind(txn: &Txn<'_, RW>, number: u64) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether the logs of a block are found.
+pub(crate) fn holds<K: TransactionKind>(
+    txn: &Txn<'_, K>,
+    number: u64,
+    receipts: &[ReceiptEnvelope],
+) -> Result<bool, StoreError> {
+    let Some(block) = segment::of_block(number, receipts)? else { return Ok(true) };
+    let at = block_key(Table::LogIndex, number);
+    let block = decode(&at, &block)?;
+    let mut holds = false;
+    txn.scan_from_before(&at, &[Table::LogIndex as u8], |key, value| {
+        let segment = decode(key, value)?;
+        holds |=
+            (segment.first_block..=segment.last_block).contains(&number) && segment.holds(&block);
+        Ok(!holds && segment.first_block <= number)
+    })?;
+    Ok(holds)
 }
 
 fn decode<'a>(key: &[u8], value: &'a [u8]) -> Result<Segment<'a>, StoreError> {

@@ -225,11 +225,7 @@ impl<'t> Items<'t> {
     fn get(&mut self, index: usize) -> Option<&[u8]> {
         let (mut at, mut next) = (self.at, self.next);
         loop {
-            let mut rest = self.bytes.get(at..self.end).filter(|rest| !rest.is_empty())?;
-            let before = rest.len();
-            let header = alloy_rlp::Header::decode(&mut rest).ok()?;
-            let start = at + (before - rest.len());
-            let end = start.checked_add(header.payload_length)?;
+            let (start, end) = item(self.bytes.get(..self.end)?, at)?;
             if next == index {
                 (self.at, self.next) = (at, next);
                 return self.bytes.get(start..end);
@@ -237,4 +233,21 @@ impl<'t> Items<'t> {
             (at, next) = (end, next + 1);
         }
     }
+}
+
+/// Where the content of the byte string at `at` begins and ends. The list was written by us: whether
+/// lengths are spelt in the shortest way is not looked at.
+fn item(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    let first = *bytes.get(at)?;
+    let (start, length) = match first {
+        0..0x80 => (at, 1),
+        0x80..0xb8 => (at + 1, usize::from(first - 0x80)),
+        0xb8..0xc0 => {
+            let digits = bytes.get(at + 1..)?.get(..usize::from(first - 0xb7))?;
+            let length = digits.iter().fold(0_u64, |length, digit| length << 8 | u64::from(*digit));
+            (at + 1 + digits.len(), usize::try_from(length).ok()?)
+        }
+        _ => return None,
+    };
+    Some((start, start.checked_add(length)?))
 }

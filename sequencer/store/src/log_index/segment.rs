@@ -237,6 +237,17 @@ impl<'a> Segment<'a> {
         Postings(run.0.get(start..end).unwrap_or_default())
     }
 
+    /// Whether every posting of a segment of one block is in this one, too.
+    pub(crate) fn holds(&self, block: &Self) -> bool {
+        let number = block.first_block;
+        let offset = number.saturating_sub(self.first_block);
+        (0..block.keys.len()).all(|index| {
+            let expected =
+                Postings(block.run(index)).iter().map(|posting| posting.later_by(offset));
+            expected.eq(self.find(block.key(index).0, number, number).iter())
+        })
+    }
+
     /// The part up to `last_block`; `None` when nothing is left.
     pub(crate) fn up_to(&self, last_block: u64) -> Option<Vec<u8>> {
         let mut writer = Writer::with_capacity(self.keys.len(), self.postings.len());

@@ -255,3 +255,30 @@ fn segments_are_merged_as_far_as_their_size_allows() {
         .unwrap();
     assert_eq!(numbers, (100..150).collect::<Vec<u64>>());
 }
+
+/// The doctor compares the index with the receipts.
+#[test]
+fn a_lost_segment_is_found_by_the_doctor() {
+    let dir = tempfile::tempdir().unwrap();
+    let lost = |findings: &[String]| {
+        findings.iter().filter(|finding| finding.contains("by the log index")).count()
+    };
+    {
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        store.init_genesis(&genesis()).unwrap();
+        for number in 1..20 {
+            commit(&store, vec![receipt(&[]), receipt(&[(1, vec![2, number])])]);
+        }
+    }
+    let examined = crate::doctor::examine(dir.path(), |_, _| {}).unwrap();
+    assert_eq!(lost(&examined.findings), 0);
+    {
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let txn = store.db.write().unwrap();
+        // Those of blocks 8 to 15 are merged.
+        txn.delete(&block_key(Table::LogIndex, 8)).unwrap();
+        txn.commit().unwrap();
+    }
+    let examined = crate::doctor::examine(dir.path(), |_, _| {}).unwrap();
+    assert_eq!(lost(&examined.findings), 8);
+}
