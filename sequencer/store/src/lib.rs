@@ -475,7 +475,9 @@ impl Store {
         }
         log_index::unwind(&txn, number)?;
         let target = BlockNumHash { number, hash: target.0 };
-        write_heads(&txn, &overlay::lowered(heads, target))?;
+        // Heads moved since the last checkpoint are in the log before this position, which is not
+        // read again.
+        write_heads(&txn, &overlay::lowered(self.overlay.heads()?, target))?;
         write_log_position(&txn, sequence)?;
         // Dropped, so that nothing read before is kept.
         let reads = self.reads.commit([]);

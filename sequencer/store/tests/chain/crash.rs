@@ -317,6 +317,23 @@ fn covered_segments_are_removed_and_the_lag_is_bounded() {
     assert_eq!(head(&chain), 21);
 }
 
+/// The safe head moved after the last checkpoint, and a block in the database was taken away.
+#[test]
+fn the_safe_head_survives_unwinding_and_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { durable: false, ..StoreOptions::default() };
+    let chain = open(dir.path(), options);
+    grow(&chain, 5);
+    chain.store.flush().unwrap();
+    let hash = chain.store.block_hash(3).unwrap().unwrap();
+    let safe = alloy_eips::BlockNumHash { number: 3, hash };
+    chain.store.set_safe(safe).unwrap();
+    chain.store.unwind_to(4).unwrap();
+    assert_eq!(chain.store.heads().unwrap().safe, safe);
+    drop(chain);
+    assert_eq!(open(dir.path(), options).store.heads().unwrap().safe, safe);
+}
+
 #[test]
 fn appended_blocks_are_built_on_and_become_the_head_when_synced() {
     let chain = Chain::new();
