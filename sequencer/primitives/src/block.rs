@@ -1,5 +1,7 @@
 //! Blocks and the attributes from which a block is built.
 
+use alloc::vec::Vec;
+
 use crate::TxEnvelope;
 use alloy_consensus::Header;
 use alloy_eips::{BlockNumHash, eip2718::Encodable2718, eip4895::Withdrawals};

@@ -3,7 +3,7 @@
 //! One fork set is active from block 0: everything through Jovian with Prague EVM rules, so no
 //! fork times appear here.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256};

@@ -1,11 +1,17 @@
 //! Types that every part of the node agrees on: chain configuration, heads, payload attributes and
 //! blocks. No I/O, no clocks. Transaction and receipt types come from `op-alloy-consensus` and are
-//! re-exported here so that the workspace names one source.
+//! re-exported here so that the workspace names one source. Without std, as whatever re-executes blocks
+//! inside a proof needs it.
+
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
 
 mod block;
 mod config;
 mod heads;
 mod transaction;
+mod witness;
 
 pub use alloy_consensus::{Header, Sealable, Sealed, transaction::Recovered};
 pub use alloy_eips::BlockNumHash;
@@ -17,6 +23,10 @@ pub use config::{
     RollupGenesis, SystemConfig,
 };
 pub use heads::{Heads, L1BlockRef, L2BlockRef};
+pub use witness::{
+    WITNESS_BYTES_MAX, WITNESS_CODE_BYTES_MAX, WITNESS_CODES_MAX, WITNESS_HEADERS_MAX,
+    WITNESS_NODE_BYTES_MAX, WITNESS_NODE_BYTES_MIN, WITNESS_VERSION, Witness, WitnessDecodeError,
+};
 pub use transaction::{ReceiptEnvelope, TxEnvelope, TxType, TypedTransaction};
 
 /// The L2 block's fee recipient: the `SequencerFeeVault` predeploy (OP Stack predeploy list).

@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use alloy_primitives::{Address, B256};
 use op_revm::OpTransactionError;
+use revm::database_interface::DBErrorMarker;
 
 use crate::trie::TrieError;
 
@@ -101,7 +102,30 @@ pub enum BlockError {
     State(String),
     #[error(transparent)]
     Trie(#[from] TrieError),
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
 }
+
+/// What is wrong with a witness, or with whatever else gives the parts of a state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WitnessError {
+    #[error("the witness has no header, not even of the parent {0}")]
+    NoParent(B256),
+    #[error("the witness holds the state after block {0}, which is not the parent")]
+    NotTheParent(u64),
+    #[error("header {number} of the witness is {hash}, the block after it follows {expected}")]
+    ForeignHeader { number: u64, hash: B256, expected: B256 },
+    #[error("the header of block {0} is missing")]
+    MissingHeader(u64),
+    #[error("code {0} is missing")]
+    MissingCode(B256),
+    #[error("code {0} is malformed (EIP-7702)")]
+    MalformedCode(B256),
+    #[error(transparent)]
+    Trie(#[from] TrieError),
+}
+
+impl DBErrorMarker for WitnessError {}
 
 impl BlockError {
     /// Whether the attributes are at fault, so that derivation replaces them by a deposit-only block

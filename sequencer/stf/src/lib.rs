@@ -7,6 +7,8 @@
 //!   transaction leaves the block as it was), `finish(roots)`.
 //! * [`execute_block`] re-executes a finished block and compares every header field.
 //! * [`execute_ethereum_block`] and [`EthereumBuilder`] do the same by plain Ethereum's rules of any fork.
+//! * [`record_block`] finds out what a block needs of its parent's state, [`execute_stateless`] executes
+//!   it from that alone.
 //! * [`StateRootProvider`] computes roots; [`trie`] does it incrementally over any [`trie::NodeReader`],
 //!   be it a database or a witness that serves nodes by hash.
 //! * [`cfg_env`] and [`block_env`] are the EVM's environment, for calls that are only simulated.
@@ -46,13 +48,15 @@ mod evm;
 mod fees;
 mod roots;
 mod rules;
+mod stateless;
 pub mod trie;
+mod trie_lookup;
 
 pub use block::{BlockBuilder, ExecutedBlock, TxOutcome, execute_block};
 pub use changes::{Account, AccountChange, StateChanges};
 pub use delta::StateDelta;
 pub use env::{block_env, cfg_env};
-pub use error::{BlockError, TxRejection};
+pub use error::{BlockError, TxRejection, WitnessError};
 pub use ethereum::{EthereumBuilder, Proposal, execute_ethereum_block, execute_with_requests};
 pub use evm::{CallTx, ChainEvm, call_tx, recorded_tx};
 pub use fees::{Eip1559Parameters, next_base_fee};
@@ -61,3 +65,7 @@ pub use roots::{
     apply_hashed_changes, compute_hashed_roots, compute_roots,
 };
 pub use rules::{ChainSpec, EthereumRules, Rules};
+pub use stateless::{
+    Recorder, Recording, StateSource, TrieState, WitnessState, execute_stateless, record_block,
+};
+pub use trie_lookup::lookup;

@@ -16,6 +16,8 @@ use alloy_trie::{
     nodes::{BranchNode, ExtensionNode, LeafNode, RlpNode, TrieNode},
 };
 
+use crate::trie_lookup::is_well_placed;
+
 /// Which trie a node belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TrieId {
@@ -461,7 +463,11 @@ impl<'r, R: NodeReader> SparseTrie<'r, R> {
                 rlp
             }
         };
-        let kind = match TrieNode::decode(&mut rlp.as_slice()).map_err(|_| malformed())? {
+        let node = TrieNode::decode(&mut rlp.as_slice()).map_err(|_| malformed())?;
+        if !is_well_placed(&node, position) {
+            return Err(malformed());
+        }
+        let kind = match node {
             TrieNode::EmptyRoot => Kind::Empty,
             TrieNode::Leaf(leaf) => Kind::Leaf { suffix: leaf.key, value: leaf.value },
             TrieNode::Extension(extension) => Kind::Extension {

@@ -80,6 +80,8 @@ pub enum StoreError {
     StaleChange { address: Address },
     #[error("state at block {number} is {distance} blocks back; proofs reach {max} back")]
     TooFarBack { number: u64, distance: u64, max: u64 },
+    #[error("block {number} cannot be executed again: {source}")]
+    Reexecution { number: u64, source: Box<stf::BlockError> },
     #[error(transparent)]
     Trie(#[from] TrieError),
 }

@@ -12,7 +12,7 @@
 //!   [`Store::unwind_to`] takes blocks away again.
 //! * The head's tries stay in memory between blocks, up to [`StoreOptions::trie_cache_bytes`].
 //! * [`Store::state_at`] and [`Store::proof`] serve readers of any block, [`Store::find_logs`] finds
-//!   receipts by what their logs hold.
+//!   receipts by what their logs hold, [`Store::record`] makes a block's witness.
 //! * `journal_*` keeps small durable records of other parts, such as what was sent to L1.
 //!
 //! Bytes on disk: `docs/formats/store.md`.
@@ -33,6 +33,7 @@ mod read_cache;
 mod record;
 mod tables;
 mod trie_cache;
+mod tries;
 mod view;
 
 use std::{
@@ -63,6 +64,7 @@ pub use log_index::{FoundReceipt, LogQuery};
 pub use overlay::StoredBlock;
 pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
 pub use trie_cache::TrieStats;
+pub use tries::TriesAt;
 pub use view::StateView;
 
 use checkpoint::Checkpoints;

@@ -23,6 +23,8 @@ use stf::{
     execute_block,
 };
 
+#[path = "chain/witness.rs"]
+mod witness;
 #[path = "chain/crash.rs"]
 mod crash;
 

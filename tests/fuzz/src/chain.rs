@@ -1,13 +1,17 @@
-//! Transactions, receipts and blocks.
+//! Transactions, receipts, blocks and witnesses.
 
 use alloy_consensus::{
     BlockBody, Eip658Value, Header, Receipt, SignableTransaction, TxEip1559, TxEip2930, TxEip4844,
     TxEip7702, TxLegacy, transaction::SignerRecoverable,
 };
 use alloy_eips::{Decodable2718, Encodable2718};
-use alloy_primitives::{Address, B256, Bytes, Log, Signature, U256};
+use alloy_primitives::{Address, B256, Bytes, Log, Signature, U256, keccak256};
 use alloy_rlp::Decodable;
-use primitives::{ReceiptEnvelope, TxDeposit, TxEnvelope, TxType};
+use primitives::{ReceiptEnvelope, TxDeposit, TxEnvelope, TxType, Witness};
+use stf::{
+    WitnessState, lookup,
+    trie::{SparseTrie, TrieId},
+};
 
 /// EIP-2718 bytes of a transaction.
 pub(crate) fn transaction(data: &[u8]) {
@@ -39,6 +43,46 @@ pub(crate) fn block(data: &[u8]) {
 /// A record of the block log.
 pub(crate) fn log_record(data: &[u8]) {
     store::fuzzing::block_record(data);
+}
+
+/// A witness, and its nodes as tries: the first node is taken for a root, keys lead into all of them.
+pub(crate) fn witness(data: &[u8]) {
+    let data = Bytes::copy_from_slice(data);
+    let Ok(decoded) = Witness::decode(&data) else { return };
+    assert_eq!(decoded.encode(), data, "two encodings of one witness");
+    let Some(last) = decoded.headers.last() else { return };
+    let Ok(state) = WitnessState::new(&decoded, last.hash_slow()) else { return };
+    for (index, node) in (0_u8..8).zip(&decoded.nodes) {
+        let root = keccak256(node);
+        let mut trie = SparseTrie::new(&state, TrieId::Accounts, root);
+        for key in [B256::ZERO, B256::repeat_byte(index << 4), keccak256([index])] {
+            let found = lookup(&state, TrieId::Accounts, root, key);
+            assert_eq!(found.is_ok(), trie.proof(key).is_ok(), "two ways to the same key differ");
+            if trie.insert(key, vec![1; 40]).is_err() || trie.remove(key).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// A trie of a few leaves of every depth, with code and headers that follow each other.
+pub(crate) fn witnesses() -> Vec<Vec<u8>> {
+    let nothing = Witness { headers: vec![Header::default()], ..Default::default() };
+    let empty = WitnessState::new(&nothing, Header::default().hash_slow())
+        .unwrap_or_else(|error| panic!("{error}"));
+    let mut trie = SparseTrie::new(&empty, TrieId::Accounts, alloy_consensus::EMPTY_ROOT_HASH);
+    for last in [1, 2, 0x10, 0x80] {
+        for key in [B256::with_last_byte(last), keccak256([last])] {
+            trie.insert(key, vec![last; usize::from(last)]).unwrap_or_else(|e| panic!("{e}"));
+        }
+    }
+    let (_, updates) = trie.seal();
+    let nodes = updates.iter().filter_map(|(_, node)| node.map(Bytes::copy_from_slice)).collect();
+    let parent = Header { number: 4, ..Default::default() };
+    let header = Header { number: 5, parent_hash: parent.hash_slow(), ..Default::default() };
+    let codes = vec![Bytes::from_static(&[0x60, 0]), Bytes::from_static(&[0xef, 1, 0])];
+    let whole = Witness::new(nodes, codes, vec![parent, header]);
+    vec![whole.encode(), nothing.encode(), Witness::default().encode()]
 }
 
 pub(crate) fn log_records() -> Vec<Vec<u8>> {

@@ -270,6 +270,16 @@ pub(super) async fn dispatch(
             api.tracing(move |api| api.trace_call_geth(call, block, options)).await
         }
         "debug_getBadBlocks" => to_raw(json!([])),
+        "debug_executionWitness" => {
+            params.at_most(1)?;
+            let block = params.required::<BlockId>(0)?;
+            api.tracing(move |api| api.execution_witness(block)).await
+        }
+        "debug_executionWitnessByBlockHash" => {
+            params.at_most(1)?;
+            let hash = params.required::<B256>(0)?;
+            api.tracing(move |api| api.execution_witness(hash.into())).await
+        }
         "trace_block" => {
             params.at_most(1)?;
             let block = params.required(0)?;
