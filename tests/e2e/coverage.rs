@@ -17,7 +17,6 @@ use crate::harness::{Dev, quantity, root, rpc, rpc_raw};
 const MISSING: &[&str] = &[
     "admin_nodeInfo",
     "admin_peers",
-    "debug_executionWitness",
     "debug_storageRangeAt",
     "debug_traceCallMany",
     "eth_callMany",
@@ -137,6 +136,7 @@ const METHODS: &[(&str, &str, Answer)] = &[
     ("debug_getRawReceipts", r#"["$number"]"#, Array),
     ("debug_getBadBlocks", "[]", Array),
     ("debug_executionWitness", r#"["$number"]"#, Object),
+    ("debug_executionWitnessByBlockHash", r#"["$block"]"#, Object),
     ("debug_storageRangeAt", r#"["$block", 0, "$contract", "0x00", 10]"#, Object),
     ("trace_block", r#"["$number"]"#, Array),
     ("trace_transaction", r#"["$transaction"]"#, Array),

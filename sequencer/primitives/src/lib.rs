@@ -23,11 +23,11 @@ pub use config::{
     RollupGenesis, SystemConfig,
 };
 pub use heads::{Heads, L1BlockRef, L2BlockRef};
+pub use transaction::{ReceiptEnvelope, TxEnvelope, TxType, TypedTransaction};
 pub use witness::{
     WITNESS_BYTES_MAX, WITNESS_CODE_BYTES_MAX, WITNESS_CODES_MAX, WITNESS_HEADERS_MAX,
     WITNESS_NODE_BYTES_MAX, WITNESS_NODE_BYTES_MIN, WITNESS_VERSION, Witness, WitnessDecodeError,
 };
-pub use transaction::{ReceiptEnvelope, TxEnvelope, TxType, TypedTransaction};
 
 /// The L2 block's fee recipient: the `SequencerFeeVault` predeploy (OP Stack predeploy list).
 pub const SEQUENCER_FEE_VAULT: alloy_primitives::Address =

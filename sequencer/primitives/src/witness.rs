@@ -220,9 +220,8 @@ mod tests {
             WitnessDecodeError::Length { list: "code", index: 0, length: 0, .. }
         ));
         assert_eq!(
-            refused(|w| w.headers = (0..257)
-                .map(|number| Header { number, ..Default::default() })
-                .collect()),
+            refused(|w| w.headers =
+                (0..257).map(|number| Header { number, ..Default::default() }).collect()),
             WitnessDecodeError::TooMany { list: "header", max: 256 }
         );
         let mut longer = sound.encode();
@@ -230,10 +229,7 @@ mod tests {
         assert!(matches!(Witness::decode(&longer.into()), Err(WitnessDecodeError::Rlp(_))));
         let mut newer = sound.encode();
         newer[0] = 2;
-        assert_eq!(
-            Witness::decode(&newer.into()),
-            Err(WitnessDecodeError::Version(Some(2)))
-        );
+        assert_eq!(Witness::decode(&newer.into()), Err(WitnessDecodeError::Version(Some(2))));
         assert_eq!(Witness::decode(&Bytes::new()), Err(WitnessDecodeError::Version(None)));
     }
 }

@@ -23,10 +23,10 @@ use stf::{
     execute_block,
 };
 
-#[path = "chain/witness.rs"]
-mod witness;
 #[path = "chain/crash.rs"]
 mod crash;
+#[path = "chain/witness.rs"]
+mod witness;
 
 const CHAIN_ID: u64 = 16_120;
 const SPEC: ChainSpec = ChainSpec::new(CHAIN_ID);

@@ -87,4 +87,7 @@ fn seeds_are_accepted() {
     let channel = seeds("channel").remove(0);
     let batches = derive::BatchReader::new(derive::decompress(&channel).unwrap().bytes);
     assert_eq!(batches.filter(Result::is_ok).count(), 3);
+    let witnesses = seeds("witness").into_iter().map(Bytes::from);
+    let nodes = witnesses.map(|data| primitives::Witness::decode(&data).unwrap().nodes.len());
+    assert!(nodes.max().unwrap() > 3);
 }

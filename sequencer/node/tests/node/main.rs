@@ -13,3 +13,4 @@ mod reorg;
 mod subscriptions;
 mod tracing;
 mod verification;
+mod witness;

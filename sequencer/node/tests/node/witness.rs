@@ -6,7 +6,10 @@ use primitives::{Block, Header, TxEnvelope, Witness};
 use serde_json::json;
 use stf::{ChainSpec, execute_stateless};
 
-use super::harness::{CHAIN, ETHER, Running, World, l1_block, quantity};
+use crate::{
+    execution::start,
+    harness::{CHAIN, ETHER, quantity},
+};
 
 fn bytes(value: &serde_json::Value) -> Bytes {
     serde_json::from_value(value.clone()).unwrap()
@@ -18,10 +21,7 @@ fn list(value: &serde_json::Value) -> Vec<Bytes> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_executes_blocks_from_their_witnesses() {
-    let world = World::new(30);
-    let directory = tempfile::tempdir().unwrap();
-    let node = Running::start(&world, world.open(directory.path())).await;
-    node.l1_block(l1_block(1, world.genesis.timestamp + 1, Vec::new())).await;
+    let (world, _directory, node) = start().await;
     let first = node.sealed(world.transfer(0, 0, world.address(1), ETHER)).await;
     let second = node.sealed(world.transfer(2, 0, world.address(9), U256::from(3))).await;
     let spec = ChainSpec::new(CHAIN);

@@ -10,14 +10,29 @@ use super::*;
 /// What happens in one transaction.
 #[derive(Clone, Debug)]
 enum Deed {
-    Transfer { to: u8, value: u64 },
-    Set { passer: bool, slot: u64, value: u64 },
+    Transfer {
+        to: u8,
+        value: u64,
+    },
+    Set {
+        passer: bool,
+        slot: u64,
+        value: u64,
+    },
     /// Init code of one of [`INIT_CODES`].
-    Create { kind: usize, value: u64 },
+    Create {
+        kind: usize,
+        value: u64,
+    },
     /// Calls what user `of` created at `nonce`, which may be nothing.
-    Call { of: u8, nonce: u64 },
+    Call {
+        of: u8,
+        nonce: u64,
+    },
     /// Stores the hash of the block so many back.
-    BlockHash { back: u8 },
+    BlockHash {
+        back: u8,
+    },
 }
 
 /// Code that stays, code that ends itself when called, code that ends while it is created, a revert, and
@@ -27,14 +42,19 @@ const INIT_CODES: [Bytes; 5] = [
     bytes!("6133ff6000526002601ef3"),
     bytes!("600160005533ff"),
     bytes!("60006000fd"),
-    bytes!("7300000000000000000000000000000000000c0de13b6000557300000000000000000000000000000000000c0de13f60015500"),
+    bytes!(
+        "7300000000000000000000000000000000000c0de13b6000557300000000000000000000000000000000000c0de13f60015500"
+    ),
 ];
 
 fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         (0_u8..20, 0_u64..3).prop_map(|(to, value)| Deed::Transfer { to, value }),
-        (any::<bool>(), 0_u64..12, 0_u64..2)
-            .prop_map(|(passer, slot, value)| Deed::Set { passer, slot, value }),
+        (any::<bool>(), 0_u64..12, 0_u64..2).prop_map(|(passer, slot, value)| Deed::Set {
+            passer,
+            slot,
+            value
+        }),
         (0..INIT_CODES.len(), 0_u64..2).prop_map(|(kind, value)| Deed::Create { kind, value }),
         (0_u8..4, 0_u64..6).prop_map(|(of, nonce)| Deed::Call { of, nonce }),
         (1_u8..9).prop_map(|back| Deed::BlockHash { back }),

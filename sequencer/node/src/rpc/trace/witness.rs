@@ -35,7 +35,11 @@ impl Api {
             state: witness.nodes,
             codes: witness.codes,
             keys: recording.keys,
-            headers: witness.headers.iter().map(|header| alloy_rlp::encode(header).into()).collect(),
+            headers: witness
+                .headers
+                .iter()
+                .map(|header| alloy_rlp::encode(header).into())
+                .collect(),
         })
     }
 }
