@@ -1,0 +1,172 @@
+//! A node under test, in a process of its own, and what it used.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{client::Connection, world::World};
+
+/// Longest wait for a node to answer; ten million accounts take minutes to load.
+const START_MAX: Duration = Duration::from_secs(1_800);
+
+pub struct Target {
+    pub name: &'static str,
+    pub address: SocketAddr,
+    child: Child,
+    directory: TempDir,
+    /// From its start until it answered.
+    pub started_in: Duration,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(5) {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Target {
+    /// A sequencer alone.
+    pub fn lone(world: &World, gas_limit: u64) -> Result<Self> {
+        Self::spawn_lone(world, gas_limit, tempfile::tempdir()?)
+    }
+
+    fn spawn_lone(world: &World, gas_limit: u64, directory: TempDir) -> Result<Self> {
+        let started = Instant::now();
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("lone")
+            .arg(directory.path())
+            .args(["--senders", &world.senders.len().to_string()])
+            .args(["--accounts", &world.accounts.to_string()])
+            .args(["--gas-limit", &gas_limit.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("no standard output")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let ready: Value = serde_json::from_str(&line).context("the sequencer did not start")?;
+        let address = ready["address"].as_str().context("address")?.parse()?;
+        let started_in = started.elapsed();
+        Self { name: "openledger", address, child, directory, started_in }.producing()
+    }
+
+    /// Kills the sequencer without warning and starts it again on what it left.
+    pub fn restart(mut self, world: &World, gas_limit: u64) -> Result<Self> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
+        Self::spawn_lone(world, gas_limit, directory)
+    }
+
+    /// anvil with a block each second.
+    pub fn anvil(world: &World, gas_limit: u64) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let genesis = directory.path().join("genesis.json");
+        world.write_genesis(&genesis, gas_limit)?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let started = Instant::now();
+        let child = Command::new(anvil_binary()?)
+            .args(["--port", &port.to_string(), "--block-time", "1", "--silent"])
+            .args(["--gas-limit", &gas_limit.to_string(), "--init"])
+            .arg(&genesis)
+            .stdout(Stdio::null())
+            .spawn()?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut target =
+            Self { name: "anvil", address, child, directory, started_in: Duration::ZERO };
+        loop {
+            if let Some(status) = target.child.try_wait()? {
+                bail!("anvil ended: {status}");
+            }
+            let answer = Connection::open(address)
+                .and_then(|mut connection| connection.call("eth_chainId", json!([])));
+            if answer.is_ok() {
+                break;
+            }
+            ensure!(started.elapsed() < START_MAX, "anvil does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        target.started_in = started.elapsed();
+        target.producing()
+    }
+
+    /// Waits until it makes blocks.
+    fn producing(self) -> Result<Self> {
+        let mut connection = self.connect()?;
+        let first = connection.quantity("eth_blockNumber", json!([]))?;
+        let started = Instant::now();
+        while connection.quantity("eth_blockNumber", json!([]))? < first + 2 {
+            ensure!(started.elapsed() < Duration::from_secs(60), "{} makes no blocks", self.name);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(self)
+    }
+
+    pub fn connect(&self) -> Result<Connection> {
+        Connection::open(self.address)
+    }
+
+    /// User and system time so far, seconds.
+    pub fn cpu(&self) -> Result<f64> {
+        cpu_seconds(self.child.id())
+    }
+
+    /// Seconds on a CPU by name of the thread; of threads that live.
+    pub fn cpu_by_thread(&self) -> Result<BTreeMap<String, f64>> {
+        let mut all = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let path = task?.path();
+            // A thread may end meanwhile.
+            let Ok(name) = fs::read_to_string(path.join("comm")) else { continue };
+            let Ok(times) = fs::read_to_string(path.join("schedstat")) else { continue };
+            let nanos: f64 = times.split(' ').next().context("schedstat")?.parse()?;
+            *all.entry(name.trim().to_owned()).or_insert(0.0) += nanos / 1e9;
+        }
+        Ok(all)
+    }
+
+    /// Resident memory, bytes.
+    pub fn rss(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
+        let kb: f64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
+        Ok(kb * 1_024.0)
+    }
+}
+
+/// User and system time of a process so far, children excluded.
+pub fn cpu_seconds(pid: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit_once(')').context("stat")?.1.split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    Ok(ticks / 100.0)
+}
+
+fn anvil_binary() -> Result<PathBuf> {
+    let base = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../node_modules/@foundry-rs");
+    for entry in fs::read_dir(&base).context("run ./scripts/setup first")? {
+        let path = entry?.path().join("bin/anvil");
+        if path.is_file() {
+            return Ok(path);
+        }
+    }
+    bail!("no anvil under {}", base.display())
+}
