@@ -51,8 +51,13 @@ const FAR_BEHIND_SLOTS: u64 = 10;
 const L1_WAIT: Duration = Duration::from_secs(3);
 /// Arrivals taken from the pool before some of them are executed.
 const ARRIVALS_AT_ONCE: usize = 1_024;
-/// Times that arrivals are looked for again before anything else is heard.
-const ROUNDS_AWAKE: usize = 32;
+/// Under load arrivals are collected for so long before they are executed together: being woken and
+/// telling of one transaction costs more than executing a transfer.
+const PACE: Duration = Duration::from_micros(400);
+/// Times in a row that a transaction must come within a pace of the one before for that.
+const STREAK: usize = 4;
+/// Times that arrivals are collected before anything else is heard.
+const ROUNDS_MAX: usize = 32;
 /// How far the clock may be behind where the chain expects it, beside the slot itself.
 const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(15);
 
@@ -73,6 +78,10 @@ pub struct Sequencer {
     origin_floor: u64,
     /// When L1 was last heard of.
     heard_l1: Instant,
+    /// When arrivals were last executed.
+    woken: Instant,
+    /// How often in a row that was within a pace of the time before.
+    streak: usize,
 }
 
 /// Number of the L1 block from which a sequencer with this head needs events.
@@ -121,6 +130,8 @@ impl Sequencer {
             status,
             window: L1Window::default(),
             heard_l1: Instant::now(),
+            woken: Instant::now(),
+            streak: 0,
         })
     }
 
@@ -259,7 +270,7 @@ impl Sequencer {
 
     /// Executes what arrived, one transaction or a burst.
     fn receive(
-        &self,
+        &mut self,
         open: &mut Open,
         arrival: Result<Arc<PoolTransaction>, RecvError>,
         arrivals: &mut broadcast::Receiver<Arc<PoolTransaction>>,
@@ -272,16 +283,28 @@ impl Sequencer {
         }
         self.receive_more(open, arrivals);
         self.execute_part(open)?;
-        // Under load the next ones are on their way: going to sleep and being woken costs more than
-        // executing a transfer.
-        for _ in 0..ROUNDS_AWAKE {
-            std::thread::yield_now();
-            if arrivals.is_empty() || Instant::now() >= open.deadline {
+        let now = Instant::now();
+        let close = now.duration_since(self.woken) < PACE;
+        self.woken = now;
+        self.streak = if close { self.streak + 1 } else { 0 };
+        if self.streak < STREAK {
+            return Ok(());
+        }
+        for _ in 0..ROUNDS_MAX {
+            if Instant::now() + PACE >= open.deadline {
                 break;
             }
+            std::thread::sleep(PACE);
+            let arrived = arrivals.len();
             self.receive_more(open, arrivals);
             self.execute_part(open)?;
+            if arrived < 2 {
+                // Nothing is gained any more.
+                self.streak = 0;
+                break;
+            }
         }
+        self.woken = Instant::now();
         Ok(())
     }
 
