@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use alloy_consensus::{BlockBody, Transaction as _};
+use alloy_consensus::Transaction as _;
 use alloy_eips::eip7702::constants::EIP7702_DELEGATION_DESIGNATOR;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use alloy_rlp::Encodable;
@@ -19,6 +19,7 @@ use store::{Store, StoreError, StoredBlock};
 use tokio::sync::broadcast;
 
 use crate::{
+    config::Mode,
     error::PoolError,
     fees::L1Fees,
     pending::{Pending, PendingBlock, PendingState},
@@ -74,20 +75,28 @@ pub type ChangedAccounts = Vec<(Address, AccountState)>;
 #[derive(Debug)]
 pub struct SealedBlock {
     stored: Arc<StoredBlock>,
-    fees: L1Fees,
+    /// Of a rollup's block.
+    fees: Option<L1Fees>,
+    /// Of an Ethereum block: wei per blob gas.
+    blob_fee: Option<u128>,
     rlp_length: OnceLock<usize>,
 }
 
 impl SealedBlock {
-    pub fn new(stored: Arc<StoredBlock>) -> Self {
-        let fees = stored
-            .block
-            .body
-            .transactions
-            .first()
-            .and_then(|attributes| L1Fees::from_attributes(attributes.input()))
-            .unwrap_or_default();
-        Self { stored, fees, rlp_length: OnceLock::new() }
+    /// A block of the chain with these rules.
+    pub fn new(stored: Arc<StoredBlock>, spec: &ChainSpec) -> Self {
+        if spec.as_ethereum().is_some() {
+            let blob_fee = spec.blob_fee(&stored.block.header);
+            return Self { stored, fees: None, blob_fee, rlp_length: OnceLock::new() };
+        }
+        let first = stored.block.body.transactions.first();
+        let fees = first.and_then(|attributes| L1Fees::from_attributes(attributes.input()));
+        Self::of_rollup(stored, fees.unwrap_or_default())
+    }
+
+    /// A rollup's block with the fee parameters it ran with.
+    pub(crate) const fn of_rollup(stored: Arc<StoredBlock>, fees: L1Fees) -> Self {
+        Self { stored, fees: Some(fees), blob_fee: None, rlp_length: OnceLock::new() }
     }
 
     pub fn block(&self) -> &Block {
@@ -120,21 +129,19 @@ impl SealedBlock {
         &self.stored.senders
     }
 
-    /// The fee parameters the block ran with.
-    pub const fn fees(&self) -> &L1Fees {
-        &self.fees
+    /// The L1 fee parameters that a rollup's block ran with; `None` for an Ethereum block.
+    pub const fn fees(&self) -> Option<&L1Fees> {
+        self.fees.as_ref()
+    }
+
+    /// Wei per blob gas that an Ethereum block's blobs paid; `None` before Cancun and on a rollup.
+    pub const fn blob_fee(&self) -> Option<u128> {
+        self.blob_fee
     }
 
     /// Bytes of the whole block in RLP.
     pub fn rlp_length(&self) -> usize {
-        *self.rlp_length.get_or_init(|| {
-            let body = BlockBody {
-                transactions: self.block().body.transactions.clone(),
-                ommers: Vec::new(),
-                withdrawals: Some(Default::default()),
-            };
-            body.into_block(self.header().clone()).length()
-        })
+        *self.rlp_length.get_or_init(|| self.block().to_rlp().length())
     }
 }
 
@@ -166,7 +173,8 @@ struct Removed {
 #[derive(Debug)]
 pub struct Chain {
     store: Arc<Store>,
-    rollup: Arc<RollupConfig>,
+    /// `None` for an Ethereum chain.
+    rollup: Option<Arc<RollupConfig>>,
     spec: ChainSpec,
     heads: RwLock<Heads>,
     /// INVARIANT: contiguous, ends at the unsafe head.
@@ -182,18 +190,19 @@ pub struct Chain {
 
 impl Chain {
     /// Opens the chain on an initialised store.
-    pub fn new(
-        store: Arc<Store>,
-        rollup: RollupConfig,
-        spec: ChainSpec,
-        recent_max: usize,
-    ) -> Result<Self, StoreError> {
+    pub fn new(store: Arc<Store>, mode: &Mode, recent_max: usize) -> Result<Self, StoreError> {
+        let (rollup, spec) = match mode {
+            Mode::Rollup { rollup, .. } => {
+                (Some(Arc::new(rollup.clone())), ChainSpec::new(rollup.l2_chain_id))
+            }
+            Mode::Ethereum { spec, .. } => (None, spec.clone()),
+        };
         let heads = store.heads()?;
         let (announcements, _) = broadcast::channel(ANNOUNCEMENTS_KEPT);
         let (events, _) = broadcast::channel(ANNOUNCEMENTS_KEPT);
         let chain = Self {
             store,
-            rollup: Arc::new(rollup),
+            rollup,
             spec,
             heads: RwLock::new(heads),
             recent: RwLock::default(),
@@ -215,8 +224,14 @@ impl Chain {
         &self.store
     }
 
-    pub fn rollup(&self) -> &RollupConfig {
-        &self.rollup
+    /// The rollup's configuration; `None` for an Ethereum chain.
+    pub const fn rollup(&self) -> Option<&Arc<RollupConfig>> {
+        self.rollup.as_ref()
+    }
+
+    /// Number of the first block.
+    pub fn genesis_number(&self) -> u64 {
+        self.rollup.as_ref().map_or(0, |rollup| rollup.genesis.l2.number)
     }
 
     pub const fn spec(&self) -> &ChainSpec {
@@ -270,7 +285,7 @@ impl Chain {
 
     fn load(&self, number: u64) -> Result<Option<Arc<SealedBlock>>, StoreError> {
         let stored = self.store.stored_block(number)?;
-        Ok(stored.map(|stored| Arc::new(SealedBlock::new(stored))))
+        Ok(stored.map(|stored| Arc::new(SealedBlock::new(stored, &self.spec))))
     }
 
     pub fn header(&self, number: u64) -> Result<Option<Header>, StoreError> {
@@ -305,10 +320,11 @@ impl Chain {
         Ok(self.store.transaction_location(*hash)?.filter(|(number, _)| *number <= head))
     }
 
-    /// A block with its L1 origin. The genesis block has no L1 attributes: its origin is where the
+    /// A rollup's block with its L1 origin. The genesis block has no L1 attributes: its origin is where the
     /// configuration says that L2 starts.
     pub fn l2_block_ref(&self, number: u64) -> Result<Option<L2BlockRef>, StoreError> {
-        let genesis = &self.rollup.genesis;
+        let Some(rollup) = &self.rollup else { return Ok(None) };
+        let genesis = &rollup.genesis;
         // Also of a block that is not on disk yet: the next one is built on it.
         let reference = self.store.l2_block_ref(number)?;
         Ok(reference.map(|reference| {
@@ -363,12 +379,22 @@ impl Chain {
     /// Base fee of the block after `number`, wei per gas.
     pub fn base_fee_after(&self, number: u64) -> Result<u64, StoreError> {
         let header = self.header(number)?.ok_or(StoreError::MissingBlock(number))?;
-        Ok(stf::next_base_fee(&header))
+        Ok(self.spec.next_base_fee(&header))
     }
 
     /// What the pool must know of the head.
     pub fn pool_head(&self) -> Result<Head, StoreError> {
-        Ok(pool_head(&*self.head()?))
+        Ok(self.pool_head_of(&*self.head()?))
+    }
+
+    /// What the pool must know of a block it follows.
+    pub(crate) fn pool_head_of(&self, block: &SealedBlock) -> Head {
+        Head {
+            number: block.number(),
+            base_fee: self.spec.next_base_fee(block.header()),
+            gas_limit: block.header().gas_limit,
+            fees: block.fees().copied().unwrap_or_default(),
+        }
     }
 
     /// Makes a block durable, moves the unsafe head to it. The changed accounts are returned for the
@@ -390,7 +416,7 @@ impl Chain {
         let _writer = self.writer.lock();
         let changed = changed_accounts(&executed.changes);
         let appended = self.store.append(executed)?;
-        let sealed = Arc::new(SealedBlock::new(Arc::clone(&appended.block)));
+        let sealed = Arc::new(SealedBlock::new(Arc::clone(&appended.block), &self.spec));
         Ok((Unsettled { sealed, appended }, changed))
     }
 
@@ -494,16 +520,6 @@ impl AccountReader for Chain {
             code_kind(code.original_byte_slice())
         };
         Ok(AccountState { nonce: info.nonce, balance: info.balance, code })
-    }
-}
-
-/// What the pool must know of a block it follows.
-pub(crate) fn pool_head(block: &SealedBlock) -> Head {
-    Head {
-        number: block.number(),
-        base_fee: stf::next_base_fee(block.header()),
-        gas_limit: block.header().gas_limit,
-        fees: *block.fees(),
     }
 }
 

@@ -4,24 +4,47 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use primitives::RollupConfig;
+use stf::ChainSpec;
 
 use crate::error::ConfigError;
 
 /// Everything [`crate::Node::start`] needs beside the store and the channels.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
-    pub rollup: RollupConfig,
+    pub mode: Mode,
     pub pool: PoolConfig,
     pub rpc: RpcConfig,
     pub verification: VerificationConfig,
-    pub role: Role,
     /// Full blocks kept decoded in memory for reads of the newest part of the chain.
     pub recent_blocks: usize,
     /// Whether the pool is kept across restarts, in a file beside the store.
     pub journal_pool: bool,
 }
 
-/// What drives the chain of this node.
+/// Which kind of chain a node runs.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    Rollup {
+        rollup: RollupConfig,
+        role: Role,
+    },
+    /// Plain Ethereum, by the rules of a genesis file. The chain is what the store has, and grows as a
+    /// consensus client says.
+    Ethereum {
+        spec: ChainSpec,
+    },
+}
+
+impl Mode {
+    pub const fn chain_id(&self) -> u64 {
+        match self {
+            Self::Rollup { rollup, .. } => rollup.l2_chain_id,
+            Self::Ethereum { spec, .. } => spec.chain_id,
+        }
+    }
+}
+
+/// What drives the chain of a rollup's node.
 #[derive(Clone, Debug)]
 pub enum Role {
     /// Builds blocks from the pool and L1.
@@ -291,14 +314,22 @@ impl VerificationConfig {
 }
 
 impl NodeConfig {
-    /// A node of the given role with default limits.
+    /// A rollup's node of the given role with default limits.
     pub fn new(rollup: RollupConfig, role: Role) -> Self {
+        Self::with_mode(Mode::Rollup { rollup, role })
+    }
+
+    /// A node of an Ethereum chain with default limits.
+    pub fn ethereum(spec: ChainSpec) -> Self {
+        Self::with_mode(Mode::Ethereum { spec })
+    }
+
+    fn with_mode(mode: Mode) -> Self {
         Self {
-            rollup,
+            mode,
             pool: PoolConfig::default(),
             rpc: RpcConfig::default(),
             verification: VerificationConfig::default(),
-            role,
             recent_blocks: 128,
             journal_pool: true,
         }
@@ -306,12 +337,14 @@ impl NodeConfig {
 
     /// Checks every part.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        self.rollup.validate()?;
         self.pool.validate()?;
         self.rpc.validate()?;
         self.verification.validate()?;
-        if let Role::Sequencer(sequencer) = &self.role {
-            sequencer.validate()?;
+        if let Mode::Rollup { rollup, role } = &self.mode {
+            rollup.validate()?;
+            if let Role::Sequencer(sequencer) = role {
+                sequencer.validate()?;
+            }
         }
         Ok(())
     }

@@ -196,6 +196,52 @@ pub enum NodeError {
     Panicked { task: &'static str },
 }
 
+/// Why an import stopped. The blocks before it are kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("the file cannot be read at byte {offset}")]
+    Read {
+        offset: u64,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the file ends within the block at byte {offset}{}", after(*.previous))]
+    Truncated { offset: u64, previous: Option<u64> },
+    #[error("what stands at byte {offset}{} is no block in RLP", after(*.previous))]
+    NotABlock { offset: u64, previous: Option<u64> },
+    #[error("the block at byte {offset}{} would have {length} bytes, at most {max} are read",
+        after(*.previous))]
+    TooLong { offset: u64, previous: Option<u64>, length: u64, max: u64 },
+    #[error("the block at byte {offset}{} is malformed: {error}", after(*.previous))]
+    Malformed { offset: u64, previous: Option<u64>, error: alloy_rlp::Error },
+    #[error("transaction {index} of block {number} has no valid signature")]
+    Signature { number: u64, index: usize },
+    #[error("block {found} comes where block {expected} should")]
+    Gap { expected: u64, found: u64 },
+    #[error("block {number} is {found} in the file, but {stored} in the chain")]
+    OtherBlock { number: u64, stored: B256, found: B256 },
+    #[error("block {number} is not valid")]
+    Block {
+        number: u64,
+        #[source]
+        source: stf::BlockError,
+    },
+    #[error("ommer {index} of block {number} {reason}")]
+    Ommer { number: u64, index: usize, reason: &'static str },
+    #[error("block {number} cannot be stored")]
+    Store {
+        number: u64,
+        #[source]
+        source: StoreError,
+    },
+    #[error("the thread that reads the file panicked")]
+    ReaderPanicked,
+}
+
+fn after(previous: Option<u64>) -> String {
+    previous.map_or_else(String::new, |number| format!(" (after block {number})"))
+}
+
 /// Why block building cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SequencerError {

@@ -8,6 +8,7 @@
 mod chain;
 pub mod config;
 pub mod error;
+pub mod ethereum;
 mod fees;
 mod l1;
 mod node;
@@ -23,9 +24,12 @@ pub mod verification;
 pub mod verifier;
 
 pub use chain::{Chain, ChainEvent, SealedBlock};
-pub use config::{NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig, VerificationConfig};
+pub use config::{
+    Mode, NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig, VerificationConfig,
+};
 pub use error::{
-    ConfigError, NodeError, PoolError, SequencerError, VerificationError, VerifierError,
+    ConfigError, ImportError, NodeError, PoolError, SequencerError, VerificationError,
+    VerifierError,
 };
 pub use fees::L1Fees;
 pub use l1::{L1Gap, L1Status};

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::{Chain, SealedBlock},
-    config::{NodeConfig, Role},
+    config::{Mode, NodeConfig, Role},
     error::NodeError,
     l1::L1Status,
     pool::{
@@ -42,6 +42,14 @@ pub struct NodeInputs {
     pub safe_heads: Option<watch::Receiver<SafeHeadUpdate>>,
 }
 
+impl NodeInputs {
+    /// For a node that listens to no L1, as one of an Ethereum chain.
+    pub fn without_l1(store: Arc<Store>) -> Self {
+        let (_, l1_events) = mpsc::channel(1);
+        Self { store, l1_events, safe_heads: None }
+    }
+}
+
 /// A running node.
 #[derive(Debug)]
 pub struct NodeHandle {
@@ -67,11 +75,9 @@ impl Node {
         let rpc_addr = server.address();
         let shutdown = shutdown.child_token();
 
-        let spec = stf::ChainSpec::new(config.rollup.l2_chain_id);
-        let chain =
-            Arc::new(Chain::new(inputs.store, config.rollup.clone(), spec, config.recent_blocks)?);
+        let chain = Arc::new(Chain::new(inputs.store, &config.mode, config.recent_blocks)?);
         check_genesis(&chain)?;
-        let pool = Arc::new(Pool::new(config.pool, config.rollup.l2_chain_id));
+        let pool = Arc::new(Pool::new(config.pool, config.mode.chain_id()));
         pool.on_block(chain.pool_head()?, []);
         let journal = Arc::new(Journal::new(chain.store().path()));
         if config.journal_pool {
@@ -87,10 +93,11 @@ impl Node {
         let mut tasks = JoinSet::new();
         let (verification, worker) = Verification::new(Arc::clone(&chain), &config.verification);
         spawn(&mut tasks, "verification", &shutdown, move |shutdown| worker.run(shutdown));
-        let safe_heads = match config.role {
-            Role::Sequencer(sequencer) => {
+        let safe_heads = match config.mode {
+            Mode::Rollup { rollup, role: Role::Sequencer(sequencer) } => {
                 let safe_heads = inputs.safe_heads.unwrap_or(own_safe_heads);
                 let task = Sequencer::new(
+                    Arc::new(rollup),
                     Arc::clone(&chain),
                     Arc::clone(&pool),
                     sequencer,
@@ -105,8 +112,9 @@ impl Node {
                 });
                 safe_heads
             }
-            Role::Verifier => {
+            Mode::Rollup { rollup, role: Role::Verifier } => {
                 let task = Verifier::new(
+                    &rollup,
                     Arc::clone(&chain),
                     Arc::clone(&pool),
                     inputs.l1_events,
@@ -118,6 +126,7 @@ impl Node {
                 });
                 own_safe_heads
             }
+            Mode::Ethereum { .. } => own_safe_heads,
         };
         spawn(&mut tasks, "rpc", &shutdown, move |shutdown| {
             server.run(api, Arc::new(verification), shutdown)
@@ -275,7 +284,9 @@ fn causes(error: &NodeError) -> String {
 }
 
 fn check_genesis(chain: &Chain) -> Result<(), NodeError> {
-    let expected = chain.rollup().genesis.l2;
+    // An Ethereum chain's genesis was compared when the store was initialised with it.
+    let Some(rollup) = chain.rollup() else { return Ok(()) };
+    let expected = rollup.genesis.l2;
     let found = chain
         .header(expected.number)?
         .map(|header| primitives::Sealable::hash_slow(&header))

@@ -203,7 +203,7 @@ impl PendingBlock {
             senders.push(entry.sender);
         }
         let block = Block { hash: B256::ZERO, header, body: BlockBody::rollup(transactions) };
-        SealedBlock::new(Arc::new(StoredBlock { block, receipts, senders }))
+        SealedBlock::of_rollup(Arc::new(StoredBlock { block, receipts, senders }), self.fees)
     }
 
     /// The state after what was told so far.

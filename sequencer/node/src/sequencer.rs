@@ -32,7 +32,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    chain::{Chain, SealedBlock, pool_head},
+    chain::{Chain, SealedBlock},
     config::SequencerConfig,
     error::SequencerError,
     l1::{L1Status, L1Window, Origin, choose_origin},
@@ -63,6 +63,7 @@ const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(15);
 
 /// The task that builds blocks.
 pub struct Sequencer {
+    rollup: Arc<RollupConfig>,
     chain: Arc<Chain>,
     pool: Arc<Pool>,
     config: SequencerConfig,
@@ -109,6 +110,7 @@ struct Open {
 
 impl Sequencer {
     pub fn new(
+        rollup: Arc<RollupConfig>,
         chain: Arc<Chain>,
         pool: Arc<Pool>,
         config: SequencerConfig,
@@ -122,6 +124,7 @@ impl Sequencer {
             origin_floor: l1_start(&reference),
             parent: chain.head()?,
             settling: None,
+            rollup,
             chain,
             pool,
             config,
@@ -217,7 +220,7 @@ impl Sequencer {
     fn open(&mut self) -> Result<Option<Open>, SequencerError> {
         let Some(slot) = self.next_slot()? else { return Ok(None) };
         let started = Instant::now();
-        let rollup = self.chain.rollup();
+        let rollup = &*self.rollup;
         // A stopped node seals its open block early: the next one may be two slots away.
         let allowed = Duration::from_secs(rollup.block_time.saturating_mul(2)) + CLOCK_BEHIND_MAX;
         if until(slot.timestamp) > allowed {
@@ -333,7 +336,7 @@ impl Sequencer {
 
     /// What to build next; `None` while L1 must be heard first.
     fn next_slot(&self) -> Result<Option<Slot>, SequencerError> {
-        let rollup = self.chain.rollup();
+        let rollup = &*self.rollup;
         let parent = self.parent_reference()?;
         let timestamp = parent.timestamp.saturating_add(rollup.block_time);
         let current = parent.l1_origin;
@@ -450,7 +453,7 @@ impl Sequencer {
         let (unsettled, changed) = self.chain.append(executed)?;
         self.chain.pending().seal();
         let sealed = Arc::clone(&unsettled.sealed);
-        self.pool.on_block(pool_head(&sealed), changed);
+        self.pool.on_block(self.chain.pool_head_of(&sealed), changed);
         if sealed.number() % 64 == 0 {
             self.pool.expire(Instant::now());
         }

@@ -55,6 +55,7 @@ pub fn l1_start(rollup: &RollupConfig, safe: &L2BlockRef) -> u64 {
 impl Verifier {
     /// Continues from the chain's head, all of which was derived before.
     pub fn new(
+        rollup: &RollupConfig,
         chain: Arc<Chain>,
         pool: Arc<Pool>,
         l1_events: mpsc::Receiver<L1Event>,
@@ -65,8 +66,8 @@ impl Verifier {
         let safe = chain
             .l2_block_ref(head.number())?
             .ok_or(VerifierError::MissingReference(head.number()))?;
-        let system_config = system_config_at(chain.rollup(), &head)?;
-        let pipeline = Pipeline::new(chain.rollup().clone(), safe, system_config);
+        let system_config = system_config_at(rollup, &head)?;
+        let pipeline = Pipeline::new(rollup.clone(), safe, system_config);
         Ok(Self {
             chain,
             pool,

@@ -6,6 +6,7 @@ mod customer;
 mod db;
 mod demo;
 mod dev;
+mod ethereum;
 mod genesis;
 mod keys;
 
@@ -27,7 +28,9 @@ use tracing_subscriber::EnvFilter;
         openledger demo                         drive the whole loop and print the proofs\n  \
         openledger attribution audit 1          recompute an epoch from public inputs\n  \
         openledger bridge deposit --amount 25   bridge OPEN from L1\n  \
-        openledger customer key                 an API key for the gateway\n\n\
+        openledger customer key                 an API key for the gateway\n  \
+        openledger import --genesis genesis.json chain.rlp   an Ethereum chain from a file\n  \
+        openledger node                         serve it\n\n\
         Logs: set RUST_LOG, e.g. RUST_LOG=info or RUST_LOG=sequencer_node=debug; --log-json for JSON lines."
 )]
 struct Cli {
@@ -53,6 +56,10 @@ enum Command {
     /// Examine the chain on disk.
     #[command(subcommand)]
     Db(db::Command),
+    /// Import an Ethereum chain from a file of blocks.
+    Import(ethereum::ImportArgs),
+    /// Run a node of an Ethereum chain.
+    Node(ethereum::NodeArgs),
     /// What an inference customer needs: escrow, authorisation, API keys.
     #[command(subcommand)]
     Customer(customer::Command),
@@ -75,6 +82,8 @@ fn main() -> ExitCode {
             Command::Attribution(command) => audit::run(command).await,
             Command::Bridge(command) => bridge::run(command).await,
             Command::Db(command) => db::run(command),
+            Command::Import(args) => tokio::task::block_in_place(|| ethereum::import(&args)),
+            Command::Node(args) => ethereum::run(args).await,
             Command::Customer(command) => customer::run(command).await,
         }
     });

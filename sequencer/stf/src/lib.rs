@@ -57,7 +57,9 @@ pub use changes::{Account, AccountChange, StateChanges};
 pub use delta::StateDelta;
 pub use env::{block_env, cfg_env};
 pub use error::{BlockError, TxRejection, WitnessError};
-pub use ethereum::{EthereumBuilder, Proposal, execute_ethereum_block, execute_with_requests};
+pub use ethereum::{
+    EthereumBuilder, Proposal, execute_ethereum_block, execute_with_requests, signer,
+};
 pub use evm::{CallTx, ChainEvm, call_tx, recorded_tx};
 pub use fees::{Eip1559Parameters, next_base_fee};
 pub use roots::{

@@ -1,7 +1,7 @@
 //! From chain types to the JSON shapes clients expect: op-geth's, through `alloy-rpc-types-eth`
 //! and `op-alloy-rpc-types`.
 
-use alloy_consensus::{BlockHeader, Sealed, Transaction as _, TxReceipt};
+use alloy_consensus::{BlockHeader, Sealable, Sealed, Transaction as _, TxReceipt, Typed2718};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::{
@@ -37,9 +37,9 @@ pub fn rpc_block(block: &SealedBlock, full: bool) -> RpcBlock<Transaction> {
     };
     RpcBlock {
         header: rpc_header(block),
-        uncles: Vec::new(),
+        uncles: block.block().body.ommers.iter().map(Sealable::hash_slow).collect(),
         transactions,
-        withdrawals: Some(Default::default()),
+        withdrawals: block.block().body.withdrawals.clone(),
     }
 }
 
@@ -59,7 +59,8 @@ pub fn rpc_transaction(block: &SealedBlock, index: usize) -> Option<Transaction>
         block_hash: Some(block.hash()),
         block_number: Some(block.number()),
         base_fee: block.header().base_fee_per_gas,
-        block_timestamp: Some(block.header().timestamp),
+        // geth's transactions have none.
+        block_timestamp: None,
     };
     let deposit_meta = match block.receipts().get(index)? {
         ReceiptEnvelope::Deposit(receipt) => OpDepositInfo {
@@ -103,7 +104,12 @@ pub fn rpc_receipt(block: &SealedBlock, index: usize) -> Option<RpcReceipt> {
 /// will be when the block is sealed, but for the block's hash, which is zero.
 pub fn preconfirmed_receipt(block: &PendingBlock, hash: &B256) -> Option<RpcReceipt> {
     let (index, entry) = block.transaction(hash)?;
-    let context = BlockContext { hash: B256::ZERO, header: block.header(), fees: block.fees() };
+    let context = BlockContext {
+        hash: B256::ZERO,
+        header: block.header(),
+        fees: Some(block.fees()),
+        blob_fee: None,
+    };
     let mut position = Position { gas_used: entry.gas_before, logs: entry.logs_before };
     Some(receipt_of(
         &context,
@@ -119,12 +125,18 @@ pub fn preconfirmed_receipt(block: &PendingBlock, hash: &B256) -> Option<RpcRece
 struct BlockContext<'a> {
     hash: B256,
     header: &'a Header,
-    fees: &'a L1Fees,
+    fees: Option<&'a L1Fees>,
+    blob_fee: Option<u128>,
 }
 
 impl<'a> BlockContext<'a> {
     fn of(block: &'a SealedBlock) -> Self {
-        Self { hash: block.hash(), header: block.header(), fees: block.fees() }
+        Self {
+            hash: block.hash(),
+            header: block.header(),
+            fees: block.fees(),
+            blob_fee: block.blob_fee(),
+        }
     }
 }
 
@@ -173,7 +185,13 @@ fn receipt_of(
         ReceiptEnvelope::Deposit(deposit) => deposit.receipt.deposit_nonce.unwrap_or_default(),
         _ => envelope.nonce(),
     };
-    let (l1_block_info, blob_gas_used) = l1_fields(envelope, block.fees);
+    let (l1_block_info, blob_gas_used) = match block.fees {
+        Some(fees) => {
+            let (info, da_footprint) = l1_fields(envelope, fees);
+            (Some(info), da_footprint)
+        }
+        None => (None, envelope.blob_gas_used()),
+    };
     RpcReceipt {
         inner: TransactionReceipt {
             inner,
@@ -184,12 +202,13 @@ fn receipt_of(
             gas_used,
             effective_gas_price: effective_gas_price(envelope, base_fee),
             blob_gas_used,
-            blob_gas_price: None,
+            // Of blobs, which no rollup's block has.
+            blob_gas_price: block.blob_fee.filter(|_| envelope.is_eip4844()),
             from,
             to: envelope.to(),
             contract_address: envelope.is_create().then(|| from.create(nonce)),
         },
-        l1_block_info: Some(l1_block_info),
+        l1_block_info,
     }
 }
 

@@ -17,7 +17,6 @@ use super::{
     Api, CLIENT_VERSION, convert,
     envelope::Request,
     error::{RpcError, RpcResult},
-    null,
     params::{Number, Params, StorageKey},
     session::{self, CallContext},
     submit::Prepared,
@@ -36,14 +35,14 @@ pub(super) async fn dispatch(
         // Chain.
         "web3_clientVersion" => to_raw(CLIENT_VERSION),
         "web3_sha3" => to_raw(keccak256(params.required::<Bytes>(0)?)),
-        "net_version" => to_raw(api.chain().rollup().l2_chain_id.to_string()),
+        "net_version" => to_raw(api.chain().spec().chain_id.to_string()),
         "net_listening" => to_raw(true),
         "net_peerCount" => to_raw(U64::ZERO),
         "rpc_modules" => to_raw(json!({
             "eth": "1.0", "net": "1.0", "web3": "1.0", "txpool": "1.0", "rpc": "1.0",
             "debug": "1.0", "trace": "1.0", "optimism": "1.0",
         })),
-        "eth_chainId" => to_raw(U64::from(api.chain().rollup().l2_chain_id)),
+        "eth_chainId" => to_raw(U64::from(api.chain().spec().chain_id)),
         "eth_blockNumber" => to_raw(U64::from(api.chain().heads().unsafe_head.number)),
         "eth_syncing" => to_raw(false),
         "eth_mining" => to_raw(false),
@@ -56,7 +55,7 @@ pub(super) async fn dispatch(
         "eth_gasPrice" => to_raw(api.gas_price()?),
         "eth_maxPriorityFeePerGas" => to_raw(api.suggested_tip()?),
         "eth_baseFee" => to_raw(U256::from(api.pool().head().base_fee)),
-        "eth_blobBaseFee" => to_raw(U256::from(1)),
+        "eth_blobBaseFee" => to_raw(api.blob_base_fee()?),
         "eth_feeHistory" => {
             params.at_most(3)?;
             let count = params.required::<Number>(0)?.0;
@@ -80,7 +79,7 @@ pub(super) async fn dispatch(
         }
         "eth_getStorageAt" => {
             params.at_most(3)?;
-            let key = params.required::<StorageKey>(1)?.key;
+            let key = params.storage_key(1)?.key;
             to_raw(api.storage(params.required(0)?, key, block_id(&params, 2)?)?)
         }
         "eth_getStorageValues" => {
@@ -189,13 +188,20 @@ pub(super) async fn dispatch(
         }
         "eth_getUncleCountByBlockNumber" => {
             let tag = params.required::<BlockNumberOrTag>(0)?;
-            to_raw(api.resolve(tag.into())?.map(|_| U64::ZERO))
+            to_raw(api.ommer_count(tag.into())?)
         }
         "eth_getUncleCountByBlockHash" => {
             let hash = params.required::<B256>(0)?;
-            to_raw(api.resolve(hash.into())?.map(|_| U64::ZERO))
+            to_raw(api.ommer_count(hash.into())?)
         }
-        "eth_getUncleByBlockNumberAndIndex" | "eth_getUncleByBlockHashAndIndex" => Ok(null()),
+        "eth_getUncleByBlockNumberAndIndex" => {
+            let tag = params.required::<BlockNumberOrTag>(0)?;
+            to_raw(api.ommer(tag.into(), params.required::<Index>(1)?.0)?)
+        }
+        "eth_getUncleByBlockHashAndIndex" => {
+            let hash = params.required::<B256>(0)?;
+            to_raw(api.ommer(hash.into(), params.required::<Index>(1)?.0)?)
+        }
 
         // Transactions.
         "eth_getTransactionByHash" => to_raw(api.transaction_by_hash(params.required(0)?)?),
@@ -380,6 +386,9 @@ pub(super) async fn dispatch(
         "txpool_inspect" => api.blocking(|api| Ok(api.txpool_inspect())).await,
 
         // Rollup.
+        method if method.starts_with("optimism_") && api.chain().rollup().is_none() => {
+            Err(RpcError::method_not_found(method))
+        }
         "optimism_version" => to_raw(CLIENT_VERSION),
         "optimism_rollupConfig" => to_raw(api.chain().rollup()),
         "optimism_syncStatus" => to_raw(api.sync_status()?),

@@ -62,6 +62,26 @@ impl Api {
         Ok(U256::from(tip))
     }
 
+    /// `eth_blobBaseFee`: wei per blob gas in the next block.
+    pub(super) fn blob_base_fee(&self) -> Result<U256, RpcError> {
+        Ok(U256::from(self.blob_fee_after(self.chain.heads().unsafe_head.number)?))
+    }
+
+    /// Of the block after `number`; zero where there are no blobs yet. A rollup says the least price.
+    fn blob_fee_after(&self, number: u64) -> Result<u128, RpcError> {
+        let Some(rules) = self.chain.spec().as_ethereum() else { return Ok(1) };
+        let header = self.chain.header(number).map_err(|error| RpcError::internal(&error))?;
+        let parent = header.ok_or_else(RpcError::header_not_found)?;
+        // No blob parameters change between a block and its child that this would miss for longer
+        // than one block.
+        let timestamp = parent.timestamp;
+        let excess = rules.next_excess_blob_gas(&parent, timestamp);
+        Ok(rules
+            .blob_params(timestamp)
+            .zip(excess)
+            .map_or(0, |(params, excess)| params.calc_blob_fee(excess)))
+    }
+
     pub(super) fn fee_history(
         &self,
         count: u64,
@@ -80,6 +100,7 @@ impl Api {
         }
         let oldest = newest + 1 - count;
 
+        let spec = self.chain.spec();
         let mut history = FeeHistory { oldest_block: oldest, ..Default::default() };
         let mut rewards = Vec::new();
         for number in oldest..=newest {
@@ -87,17 +108,25 @@ impl Api {
             let header = block.header();
             history.base_fee_per_gas.push(u128::from(header.base_fee_per_gas.unwrap_or_default()));
             history.gas_used_ratio.push(header.gas_used as f64 / header.gas_limit as f64);
-            history.base_fee_per_blob_gas.push(1);
+            history.base_fee_per_blob_gas.push(spec.blob_fee(header).unwrap_or_default());
+            // A rollup counts the footprint of its data there, against the gas limit (Jovian).
+            let blob_gas_max = match spec.as_ethereum() {
+                Some(rules) => {
+                    let params = rules.blob_params(header.timestamp);
+                    params.map_or(1, |params| params.max_blob_gas_per_block())
+                }
+                None => header.gas_limit,
+            };
             history
                 .blob_gas_used_ratio
-                .push(header.blob_gas_used.unwrap_or_default() as f64 / header.gas_limit as f64);
+                .push(header.blob_gas_used.unwrap_or_default() as f64 / blob_gas_max as f64);
             if !percentiles.is_empty() {
                 rewards.push(block_rewards(&block, &percentiles));
             }
         }
         let next = self.chain.base_fee_after(newest).map_err(|error| RpcError::internal(&error))?;
         history.base_fee_per_gas.push(u128::from(next));
-        history.base_fee_per_blob_gas.push(1);
+        history.base_fee_per_blob_gas.push(self.blob_fee_after(newest)?);
         history.reward = (!percentiles.is_empty()).then_some(rewards);
         Ok(history)
     }

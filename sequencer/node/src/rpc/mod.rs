@@ -203,7 +203,7 @@ impl Api {
             BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => Some(head),
             BlockNumberOrTag::Safe => Some(heads.safe.number),
             BlockNumberOrTag::Finalized => Some(heads.finalized.number),
-            BlockNumberOrTag::Earliest => Some(self.chain.rollup().genesis.l2.number),
+            BlockNumberOrTag::Earliest => Some(self.chain.genesis_number()),
             BlockNumberOrTag::Number(number) => (number <= head).then_some(number),
         }
     }
@@ -263,11 +263,6 @@ fn too_large() -> RpcError {
 
 fn to_raw(value: impl Serialize) -> RpcResult {
     serde_json::value::to_raw_value(&value).map_err(|error| RpcError::internal(&error))
-}
-
-/// JSON `null`.
-fn null() -> Box<RawValue> {
-    RawValue::NULL.to_owned()
 }
 
 /// The parser of bodies, for the fuzzer.

@@ -1,5 +1,7 @@
 //! Positional parameters, each parsed when its method asks for it.
 
+use std::str::FromStr;
+
 use alloy_primitives::{B256, U256};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -33,6 +35,13 @@ impl<'a> Params<'a> {
         Ok(())
     }
 
+    /// A storage key. What is none is not an error of the parameters' form to geth.
+    pub fn storage_key(&self, index: usize) -> Result<StorageKey, RpcError> {
+        let text = self.required::<String>(index)?;
+        text.parse()
+            .map_err(|reason| RpcError::server(format!("unable to decode storage key: {reason}")))
+    }
+
     pub fn required<T: DeserializeOwned>(&self, index: usize) -> Result<T, RpcError> {
         self.optional(index)?.ok_or_else(|| {
             RpcError::invalid_params(format!("missing value for required argument {index}"))
@@ -42,9 +51,23 @@ impl<'a> Params<'a> {
     /// `None` when absent or null.
     pub fn optional<T: DeserializeOwned>(&self, index: usize) -> Result<Option<T>, RpcError> {
         let Some(raw) = self.0.get(index) else { return Ok(None) };
+        if is_bare_hex(raw.get()) {
+            return Err(RpcError::invalid_params(format!(
+                "invalid argument {index}: hex string without 0x prefix"
+            )));
+        }
         serde_json::from_str(raw.get())
             .map_err(|error| RpcError::invalid_params(format!("invalid argument {index}: {error}")))
     }
+}
+
+/// Whether a value is a hash or an address without its `0x`, which our types would take and geth does
+/// not.
+fn is_bare_hex(json: &str) -> bool {
+    let text = json.trim_matches('"');
+    matches!(text.len(), 40 | 64)
+        && text.len() != json.len()
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A 32-byte key given as full data or as a short quantity such as `0x0` (web3.py sends those).
@@ -64,16 +87,25 @@ impl StorageKey {
 
 impl<'de> Deserialize<'de> for StorageKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let given = String::deserialize(deserializer)?;
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl FromStr for StorageKey {
+    type Err = &'static str;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
         let digits = given
             .strip_prefix("0x")
             .or_else(|| given.strip_prefix("0X"))
-            .ok_or_else(|| serde::de::Error::custom("hex string without 0x prefix"))?;
-        if digits.is_empty() || digits.len() > 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit())
-        {
-            return Err(serde::de::Error::custom("storage key must be 1 to 64 hex digits"));
+            .ok_or("hex string without 0x prefix")?;
+        if digits.len() > 64 {
+            return Err("hex string too long, want at most 32 bytes");
         }
-        let value = U256::from_str_radix(digits, 16).map_err(serde::de::Error::custom)?;
+        if digits.is_empty() {
+            return Err("hex string invalid");
+        }
+        let value = U256::from_str_radix(digits, 16).map_err(|_| "hex string invalid")?;
         Ok(Self { key: B256::from(value), full: digits.len() == 64 })
     }
 }
@@ -126,6 +158,11 @@ mod tests {
         assert!(params.at_most(2).is_ok());
         assert_eq!(params.at_most(1).unwrap_err().message, "too many arguments, want at most 1");
         assert!(params.required::<bool>(0).is_err());
+
+        let bare = raw(&format!("[\"{}\"]", "ab".repeat(32)));
+        assert!(Params::parse(Some(&bare)).unwrap().required::<B256>(0).is_err());
+        let prefixed = raw(&format!("[\"0x{}\"]", "ab".repeat(32)));
+        assert!(Params::parse(Some(&prefixed)).unwrap().required::<B256>(0).is_ok());
 
         assert!(Params::parse(Some(&raw("{\"a\":1}"))).is_err());
         assert!(Params::parse(Some(&raw("null"))).unwrap().at_most(0).is_ok());

@@ -1,8 +1,8 @@
 //! Transactions, receipts and their raw bytes.
 
-use alloy_consensus::BlockBody;
 use alloy_eips::{BlockId, eip2718::Encodable2718};
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U64};
+use alloy_rpc_types_eth::Block;
 use op_alloy_consensus::transaction::OpTransactionInfo;
 
 use primitives::Recovered;
@@ -12,6 +12,9 @@ use super::{
     convert::{RpcReceipt, Transaction},
     error::RpcError,
 };
+
+/// An uncle: nothing but its header is known.
+pub(super) type Ommer = Block<Transaction>;
 
 impl Api {
     /// From the chain, or from the pool while no block holds it.
@@ -93,12 +96,18 @@ impl Api {
     /// RLP of a whole block.
     pub(super) fn raw_block(&self, block: BlockId) -> Result<Bytes, RpcError> {
         let block = self.block(block)?.ok_or_else(RpcError::header_not_found)?;
-        let body = BlockBody {
-            transactions: block.transactions().to_vec(),
-            ommers: Vec::new(),
-            withdrawals: Some(Default::default()),
-        };
-        Ok(alloy_rlp::encode(body.into_block(block.header().clone())).into())
+        Ok(alloy_rlp::encode(block.block().to_rlp()).into())
+    }
+
+    /// Uncles of a block; `None` when there is no such block.
+    pub(super) fn ommer_count(&self, block: BlockId) -> Result<Option<U64>, RpcError> {
+        Ok(self.block(block)?.map(|block| U64::from(block.block().body.ommers.len())))
+    }
+
+    /// An uncle as a block without its body.
+    pub(super) fn ommer(&self, block: BlockId, index: usize) -> Result<Option<Ommer>, RpcError> {
+        let Some(block) = self.block(block)? else { return Ok(None) };
+        Ok(block.block().body.ommers.get(index).cloned().map(Ommer::uncle_from_header))
     }
 
     /// Each receipt's EIP-2718 bytes.

@@ -25,7 +25,7 @@ pub(super) struct Creation {
 pub(super) fn find(chain: &Chain, address: Address) -> Result<Option<Creation>, StoreError> {
     let has_code =
         |number| -> Result<bool, StoreError> { Ok(!code_at(chain, address, number)?.is_empty()) };
-    let mut without = chain.rollup().genesis.l2.number;
+    let mut without = chain.genesis_number();
     let mut with = chain.heads().unsafe_head.number;
     if has_code(without)? || !has_code(with)? {
         return Ok(None);

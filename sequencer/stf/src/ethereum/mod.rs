@@ -395,7 +395,7 @@ where
 }
 
 /// Who signed. Frontier took signatures with a high `s` (EIP-2).
-fn signer(transaction: &TxEnvelope, fork: SpecId) -> Option<Address> {
+pub fn signer(transaction: &TxEnvelope, fork: SpecId) -> Option<Address> {
     if fork.is_enabled_in(SpecId::HOMESTEAD) {
         transaction.recover_signer().ok()
     } else {

@@ -112,7 +112,7 @@ impl Api {
         I: Inspector<OpEvmContext<Db>> + Inspector<EthEvmContext<Db>>,
     {
         let header = block.header();
-        if header.number <= self.chain.rollup().genesis.l2.number {
+        if header.number <= self.chain.genesis_number() {
             return Err(RpcError::server("genesis is not traceable"));
         }
         let state =

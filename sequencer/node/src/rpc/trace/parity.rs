@@ -57,7 +57,7 @@ impl Api {
         let head = self.chain.heads().unsafe_head.number;
         let to = filter.to_block.unwrap_or(head).min(head);
         // Nothing happened in the genesis block.
-        let first = self.chain.rollup().genesis.l2.number + 1;
+        let first = self.chain.genesis_number() + 1;
         let from = filter.from_block.unwrap_or(first).max(first);
         if filter.from_block.zip(filter.to_block).is_some_and(|(from, to)| from > to) {
             return Err(RpcError::invalid_params("fromBlock is above toBlock"));

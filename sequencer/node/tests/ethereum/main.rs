@@ -1,0 +1,4 @@
+//! The node in Ethereum mode: chains from files and from a consensus client.
+
+mod harness;
+mod import;

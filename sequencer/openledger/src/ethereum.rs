@@ -1,0 +1,159 @@
+//! `openledger import` and `openledger node`: chains of plain Ethereum, by geth's genesis files.
+//!
+//! A data directory holds the genesis file it was begun with and the chain's store.
+
+use std::{
+    fs::File,
+    io::BufReader,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
+
+use alloy_genesis::Genesis;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use node::{
+    Node, NodeConfig, NodeInputs,
+    ethereum::import::{Imported, import as import_blocks},
+};
+use stf::ChainSpec;
+use store::{Store, StoreOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// The copy of the genesis file in a data directory.
+const GENESIS_FILE: &str = "genesis.json";
+/// The store in it.
+const STORE: &str = "ethereum";
+
+/// Where a chain lies and how it begins.
+#[derive(Clone, Debug, Args)]
+pub struct ChainArgs {
+    /// geth's genesis file. Needed once: the data directory keeps a copy.
+    #[arg(long, value_name = "FILE")]
+    genesis: Option<PathBuf>,
+    /// Where the chain lies; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = "chain")]
+    data_dir: PathBuf,
+}
+
+/// Import an Ethereum chain from a file of blocks in RLP, as `geth export` writes it.
+///
+/// Every block is executed and compared with its header in all fields; proof of work is not checked.
+/// Blocks the chain has already are passed over, so an import that was stopped is continued by the same
+/// command. A bad block ends the import; what comes before it is kept.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    chain: ChainArgs,
+    /// The file of blocks.
+    file: PathBuf,
+}
+
+/// Run a node of an Ethereum chain: its JSON-RPC over HTTP and WebSocket.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    openledger import --genesis genesis.json chain.rlp   a chain from a file, into ./chain\n  \
+    openledger node                                      serve it at http://127.0.0.1:8545")]
+pub struct NodeArgs {
+    #[command(flatten)]
+    chain: ChainArgs,
+    /// Address of the JSON-RPC.
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
+    rpc_address: Ipv4Addr,
+    /// Port of the JSON-RPC; 0 takes a free one.
+    #[arg(long, default_value_t = 8545)]
+    rpc_port: u16,
+}
+
+/// Reads the file to its end or to the first bad block.
+pub fn import(args: &ImportArgs) -> Result<()> {
+    let file =
+        File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
+    let (store, spec) = open(&args.chain)?;
+    let started = Instant::now();
+    let mut done = Imported { head: store.heads()?.unsafe_head, ..Default::default() };
+    let result = import_blocks(&store, &spec, BufReader::with_capacity(1 << 20, file), |now| {
+        done = *now;
+        eprint!("\r  block {}: {} new blocks ", now.head.number, now.blocks);
+    });
+    eprintln!();
+    // Also after a bad block: what came before it is to be found at the next start without the log.
+    store.flush()?;
+    let head = store.heads()?.unsafe_head;
+    match result {
+        Ok(done) => {
+            println!(
+                "imported {} blocks with {} transactions ({} Mgas) in {:.1} s; {} were there already",
+                done.blocks,
+                done.transactions,
+                done.gas_used / 1_000_000,
+                started.elapsed().as_secs_f64(),
+                done.known,
+            );
+            println!("head: block {} ({})", head.number, head.hash);
+            Ok(())
+        }
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "the import of {} stopped; the chain is kept up to block {} ({})",
+                args.file.display(),
+                head.number,
+                head.hash
+            )
+        }),
+    }
+}
+
+/// Serves until Ctrl-C or the first failure.
+pub async fn run(args: NodeArgs) -> Result<()> {
+    let (store, spec) = open(&args.chain)?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut config = NodeConfig::ethereum(spec);
+    config.rpc.listen = SocketAddr::from((args.rpc_address, args.rpc_port));
+    let handle =
+        Node::start(config, NodeInputs::without_l1(store), CancellationToken::new()).await?;
+    let head = handle.chain().heads().unsafe_head;
+    println!("JSON-RPC  http://{} and ws://{0}", handle.rpc_addr());
+    println!("head      block {} ({})", head.number, head.hash);
+    let stopping = handle.stopping();
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        () = stopping.cancelled() => {}
+    }
+    handle.shutdown();
+    handle.join().await?;
+    Ok(())
+}
+
+/// Opens the chain, or begins it with the genesis file.
+fn open(args: &ChainArgs) -> Result<(Arc<Store>, ChainSpec)> {
+    let directory = &args.data_dir;
+    let kept = directory.join(GENESIS_FILE);
+    let path = match &args.genesis {
+        Some(path) => path,
+        None if kept.is_file() => &kept,
+        None => bail!(
+            "there is no chain in {}: name its genesis file with --genesis",
+            directory.display()
+        ),
+    };
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let genesis: Genesis = serde_json::from_str(&text)
+        .with_context(|| format!("{} is no genesis file of geth's form", path.display()))?;
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    let store = Store::open(&directory.join(STORE), StoreOptions::default())?;
+    store.init_ethereum_genesis(&genesis).with_context(|| {
+        format!("{} is not the genesis of the chain in {}", path.display(), directory.display())
+    })?;
+    // Also of a kept chain: its file may name forks that were not planned yet.
+    if args.genesis.is_some() {
+        std::fs::write(&kept, text).with_context(|| format!("cannot write {}", kept.display()))?;
+    }
+    Ok((store, ChainSpec::ethereum(genesis.config)))
+}
