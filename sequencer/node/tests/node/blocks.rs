@@ -168,7 +168,7 @@ async fn safe_heads_move_the_tags_and_a_mismatch_ends_the_node() {
     node.reach(4).await;
 
     let built = node.handle.chain().block(3).unwrap().unwrap();
-    let genesis = node.handle.chain().rollup().genesis.l2;
+    let genesis = node.handle.chain().rollup().unwrap().genesis.l2;
     let safe = BlockNumHash { number: 3, hash: built.hash() };
     node.safe.send(SafeHeadUpdate { safe, finalized: genesis }).unwrap();
     for _ in 0..100 {

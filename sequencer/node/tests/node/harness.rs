@@ -16,7 +16,8 @@ use primitives::{
     AccountAllocation, GenesisL2, RollupConfig, RollupGenesis, SystemConfig, TxDeposit,
 };
 use sequencer_node::{
-    Node, NodeConfig, NodeError, NodeHandle, NodeInputs, Role, SafeHeadUpdate, SequencerConfig,
+    Mode, Node, NodeConfig, NodeError, NodeHandle, NodeInputs, Role, SafeHeadUpdate,
+    SequencerConfig,
 };
 use serde_json::{Value, json};
 use store::{Store, StoreOptions};
@@ -175,7 +176,11 @@ pub struct Running {
 impl Running {
     /// Starts a verifier on `store`.
     pub async fn verifier(world: &World, store: Arc<Store>) -> Self {
-        Self::try_start(world, store, |config| config.role = Role::Verifier).await.unwrap()
+        let rollup = world.rollup.clone();
+        let change = |config: &mut NodeConfig| {
+            config.mode = Mode::Rollup { rollup, role: Role::Verifier };
+        };
+        Self::try_start(world, store, change).await.unwrap()
     }
 
     /// Starts a sequencer on `store`.
