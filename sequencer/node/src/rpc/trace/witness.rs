@@ -22,7 +22,7 @@ impl Api {
         id: BlockId,
     ) -> Result<ExecutionWitness, RpcError> {
         let number = self.traced_block(id)?.number();
-        if number <= self.chain.rollup().genesis.l2.number {
+        if number <= self.chain.genesis_number() {
             return Err(RpcError::server("genesis has no witness: nothing is executed"));
         }
         let recording = self.chain.store().record(self.chain.spec(), number);
