@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IDatanetRegistry} from "./IDatanetRegistry.sol";
+
+/// @title IDatanetGovernance
+/// @notice Datanets that belong to those whose data pays. It owns the Datanets founded through it; who curates them is
+/// decided by their contributors. A vote weighs what its account has *claimed* from the Datanet's pool: money that customers
+/// paid for answers and that attribution gave to this account. It cannot be bought from others, borrowed or moved to
+/// another account, and splitting one dataset over many accounts adds nothing.
+/// @dev Rules by subject.
+/// Founder: names curators alone until a date set at the founding, at most a year away, so that a Datanet works before it
+/// has earned anything.
+/// Proposals: to make somebody a curator or no longer; by whoever has earned there. Seven days to vote, two days until it
+/// can be carried out, 14 days until it lapses.
+/// Votes: at most a tenth of what the pool had paid when the proposal was made counts for one account. Passed with more for
+/// than against, and a tenth of what the pool had paid taking part.
+/// Delegation: an account lets another vote for it in one Datanet. Each account votes once, itself or through its delegate.
+/// Nobody can move money here: the contract holds none, and a Datanet's owner cannot take a bond, a claim or a version.
+/// Self-dealing buys weight only at the price of the platform's share, the stakers' share and gas.
+interface IDatanetGovernance {
+    struct Founding {
+        address founder;
+        /// Unix seconds up to which the founder names curators alone.
+        uint64 founderUntil;
+    }
+
+    struct Proposal {
+        uint256 datanetId;
+        address curator;
+        bool allowed;
+        bool executed;
+        uint64 createdAt;
+        /// What the pool had paid when the proposal was made, wei.
+        uint128 paid;
+        uint128 inFavour;
+        uint128 against;
+    }
+
+    event Founded(uint256 indexed datanetId, address indexed founder, uint64 founderUntil);
+    event Delegated(uint256 indexed datanetId, address indexed account, address indexed delegate);
+    event Proposed(
+        uint256 indexed proposalId, uint256 indexed datanetId, address indexed curator, bool allowed, address proposer
+    );
+    event Voted(
+        uint256 indexed proposalId, address indexed account, address indexed voter, bool support, uint128 weight
+    );
+    event Executed(uint256 indexed proposalId);
+
+    /// @notice The founder's time is longer than the maximum, seconds.
+    error DatanetGovernance_FounderTimeTooLong(uint64 duration, uint64 max);
+    /// @notice Only the founder, and only in its time.
+    error DatanetGovernance_NotFounder(uint256 datanetId, address caller);
+    /// @notice The account has claimed nothing from the Datanet's pool.
+    error DatanetGovernance_NoWeight(uint256 datanetId, address account);
+    /// @notice No proposal has this id.
+    error DatanetGovernance_ProposalUnknown(uint256 proposalId);
+    /// @notice Voting ended at `deadline`, Unix seconds.
+    error DatanetGovernance_VotingClosed(uint256 proposalId, uint256 deadline);
+    /// @notice No accounts, or more than the maximum.
+    error DatanetGovernance_BatchSize(uint256 count, uint256 max);
+    /// @notice The caller is neither the account nor its delegate.
+    error DatanetGovernance_NotDelegate(uint256 datanetId, address account, address caller);
+    /// @notice The account has voted on this proposal.
+    error DatanetGovernance_VotedAlready(uint256 proposalId, address account);
+    /// @notice It can be carried out from `from` until `until`, Unix seconds, and once.
+    error DatanetGovernance_NotExecutable(uint256 proposalId, uint256 from, uint256 until);
+    /// @notice Not enough took part, or not more for than against, wei.
+    error DatanetGovernance_NotPassed(uint256 proposalId, uint256 inFavour, uint256 against, uint256 quorum);
+
+    /// @notice Creates a Datanet that this contract owns. The sender names curators alone for `founderSeconds`.
+    function found(IDatanetRegistry.DatanetParams calldata params, uint64 founderSeconds)
+        external
+        returns (uint256 datanetId);
+    /// @notice The founder names or dismisses a curator, in its time.
+    function setCurator(uint256 datanetId, address curator, bool allowed) external;
+    /// @notice Lets `delegate` vote for the sender in the Datanet; zero takes it back.
+    function delegate(uint256 datanetId, address delegate) external;
+    /// @notice Proposes to make `curator` a curator, or to end that.
+    function propose(uint256 datanetId, address curator, bool allowed) external returns (uint256 proposalId);
+    /// @notice Votes for each of the accounts: the sender itself, or accounts that delegated to it. At most 64.
+    function vote(uint256 proposalId, bool support, address[] calldata accounts) external returns (uint128 weight);
+    /// @notice Carries out a proposal that passed. Anyone may call it.
+    function execute(uint256 proposalId) external;
+
+    function foundingOf(uint256 datanetId) external view returns (Founding memory);
+    function proposalOf(uint256 proposalId) external view returns (Proposal memory);
+    function delegateOf(uint256 datanetId, address account) external view returns (address);
+    function hasVoted(uint256 proposalId, address account) external view returns (bool);
+    /// @notice What the account's vote on the proposal weighs now, wei.
+    function weightOf(uint256 proposalId, address account) external view returns (uint128);
+}

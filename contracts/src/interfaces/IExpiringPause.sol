@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title IExpiringPause
+/// @notice A brake for what is new, which lets go by itself. A guardian can stop a contract from taking in new money for at
+/// most seven days, and not again for 28 days after it began. What is already inside is never held: no exit, withdrawal,
+/// refund, slash or claim asks whether the contract is paused.
+/// @dev A pause without an end is custody under another name. One that ends needs no trust in whoever holds the key.
+interface IExpiringPause {
+    /// @notice New money is refused until `until`, Unix seconds.
+    event Paused(address indexed guardian, uint64 until);
+    /// @notice The pause was ended early.
+    event Unpaused(address indexed caller);
+    /// @notice Who may pause from now on; zero for nobody.
+    event GuardianSet(address indexed guardian);
+
+    /// @notice The contract is paused until `until`, Unix seconds.
+    error ExpiringPause_Paused(uint64 until);
+    /// @notice Only the guardian may do this.
+    error ExpiringPause_NotGuardian(address caller);
+    /// @notice The next pause can begin at `from`, Unix seconds.
+    error ExpiringPause_TooSoon(uint64 from);
+    /// @notice A pause lasts 1 second to seven days.
+    error ExpiringPause_DurationOutOfBounds(uint64 duration, uint64 max);
+    /// @notice There is no pause to end.
+    error ExpiringPause_NotPaused();
+
+    /// @notice Refuses new money for `duration` seconds. Only the guardian, once in 28 days.
+    function pause(uint64 duration) external;
+    /// @notice Ends a pause. The guardian or the owner.
+    function unpause() external;
+    /// @notice Replaces the guardian; only the owner.
+    function setGuardian(address guardian) external;
+
+    function guardian() external view returns (address);
+    /// @notice End of the last pause, Unix seconds; 0 if there was none.
+    function pausedUntil() external view returns (uint64);
+    function isPaused() external view returns (bool);
+}

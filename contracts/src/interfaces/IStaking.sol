@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title IStaking
+/// @notice OPEN staked by those who work for the network, and by those who trust them with theirs. What is staked can be
+/// lost to a proven fault, and earns a part of the fees that customers paid. It earns nothing else: there is no rate, and
+/// in a month without customers there is no reward.
+/// @dev Rules by subject.
+/// Operators: an account enrols in a role with at least `selfStakeMin` of its own; at most 64 are listed in a role, and a
+/// full list gives way to whoever has more stake than the operator it names. Only listed stake earns and counts.
+/// Delegation: anyone stakes behind an operator, up to nine times what the operator has of its own, and up to a fifth of
+/// the role's stake or `poolFloor`, whichever is more. Own and delegated stake share gains and losses alike, by pool shares.
+/// Commission: set at enrolment, at most 20 %, and can only be lowered: nobody's terms change after they staked.
+/// Fees: the stakers' share of every epoch arrives here as credit at the settlement; `harvest` moves it in and raises one
+/// index. No call's cost depends on how many stakers there are. Agents post their stake as a bond and earn no share.
+/// Leaving: stake asked back stops earning at once and is paid out after `unbondingSeconds`; until it is paid out, it can
+/// be slashed. INVARIANT: `unbondingSeconds` is more than twice the fault window of every slasher, so nobody outruns the
+/// evidence; a slasher with a longer window is refused.
+/// Slashing: only contracts listed as slashers, each for one role, which decide on evidence and not by vote. One fault is
+/// punished once. Half goes to who reported it, half is burned, so reporting oneself still costs half.
+/// Owner: governance. It lists slashers, which act only after `unbondingSeconds` (who does not trust one has left by
+/// then), and names the guardian. It cannot slash, move or hold anybody's stake.
+interface IStaking {
+    enum Role {
+        /// Signs epochs of attribution.
+        Attestor,
+        /// Reviews contributions.
+        Reviewer,
+        /// Re-executes and watches.
+        Validator,
+        /// Acts for somebody; earns no share of fees.
+        Agent
+    }
+
+    struct Operator {
+        /// Active stake of the pool, wei.
+        uint128 tokens;
+        /// Of which the operator's own, wei.
+        uint128 selfTokens;
+        /// Stake on its way out and still at risk, wei.
+        uint128 unbonding;
+        uint256 shares;
+        uint16 commissionBps;
+        /// In the role's list: earns and counts.
+        bool listed;
+        /// Slashed so far that it takes no new stake, ever.
+        bool retired;
+    }
+
+    struct Exit {
+        address account;
+        Role role;
+        address operator;
+        /// Shares in what the operator's pool has on its way out.
+        uint256 shares;
+        /// Unix seconds from which it is paid out.
+        uint64 maturesAt;
+    }
+
+    struct Slasher {
+        /// Unix seconds from and up to which it may slash; zero if it never could.
+        uint64 activeFrom;
+        uint64 activeUntil;
+        /// Longest time from a fault to its punishment, seconds.
+        uint32 faultWindow;
+    }
+
+    /// @custom:field unbondingSeconds Seconds from asking stake back to its payment.
+    /// @custom:field selfStakeMin Least own stake of a listed operator, wei.
+    /// @custom:field poolFloor Size up to which the share cap on pools does not apply, wei.
+    struct Init {
+        address owner;
+        address guardian;
+        address settlement;
+        uint32 unbondingSeconds;
+        uint128 selfStakeMin;
+        uint128 poolFloor;
+        SlasherInit[] slashers;
+    }
+
+    struct SlasherInit {
+        Role role;
+        address slasher;
+        uint32 faultWindow;
+    }
+
+    event Enrolled(Role indexed role, address indexed operator, uint16 commissionBps);
+    event CommissionLowered(Role indexed role, address indexed operator, uint16 commissionBps);
+    event Listed(Role indexed role, address indexed operator);
+    event Delisted(Role indexed role, address indexed operator);
+    event Staked(Role indexed role, address indexed operator, address indexed account, uint256 amount, uint256 shares);
+    event ExitRequested(
+        uint256 indexed exitId,
+        Role role,
+        address indexed operator,
+        address indexed account,
+        uint256 amount,
+        uint64 maturesAt
+    );
+    event ExitPaid(uint256 indexed exitId, address indexed to, uint256 amount);
+    event Harvested(uint256 amount);
+    event Collected(Role indexed role, address indexed operator, address indexed account, uint256 amount);
+    event Withdrawn(address indexed account, address indexed to, uint256 amount);
+    event Slashed(
+        Role indexed role,
+        address indexed operator,
+        address indexed reporter,
+        bytes32 fault,
+        uint256 reward,
+        uint256 burned
+    );
+    event SlasherScheduled(Role indexed role, address indexed slasher, uint32 faultWindow, uint64 activeFrom);
+    event SlasherRetired(Role indexed role, address indexed slasher, uint64 activeUntil);
+
+    /// @notice `unbonding` is not more than twice the fault window.
+    error Staking_UnbondingTooShort(uint256 unbonding, uint256 faultWindow);
+    /// @notice The account is enrolled in the role already.
+    error Staking_EnrolledAlready(Role role, address operator);
+    /// @notice The account is not enrolled in the role.
+    error Staking_NotEnrolled(Role role, address operator);
+    /// @notice The commission is over the maximum, or not below the present one.
+    error Staking_CommissionOutOfBounds(uint16 commissionBps, uint16 max);
+    /// @notice The operator's own stake is below the minimum.
+    error Staking_SelfStakeTooSmall(uint256 stake, uint256 min);
+    /// @notice The operator is listed already.
+    error Staking_ListedAlready(Role role, address operator);
+    /// @notice The list is full, and the operator named to give way is not in it or has as much stake.
+    error Staking_ListFull(Role role, address evict);
+    /// @notice The operator was slashed to nearly nothing and takes no stake.
+    error Staking_Retired(Role role, address operator);
+    /// @notice The amount is zero, or too small to be worth a share.
+    error Staking_AmountZero();
+    /// @notice The pool would hold more than its cap.
+    error Staking_PoolFull(Role role, address operator, uint256 tokens, uint256 cap);
+    /// @notice The account holds fewer shares.
+    error Staking_SharesInsufficient(uint256 held, uint256 asked);
+    /// @notice Only who asked for the exit may fetch it.
+    error Staking_NotExitOwner(uint256 exitId, address caller);
+    /// @notice The exit is paid out from `maturesAt`.
+    error Staking_ExitImmature(uint256 exitId, uint64 maturesAt);
+    /// @notice The caller may not slash this role now.
+    error Staking_NotSlasher(Role role, address caller);
+    /// @notice The slasher is listed for the role already.
+    error Staking_SlasherListed(Role role, address slasher);
+    /// @notice Only contracts decide on faults; this address has no code.
+    error Staking_SlasherNotContract(address slasher);
+    /// @notice The fault was punished already.
+    error Staking_FaultPunished(address slasher, bytes32 fault);
+    /// @notice The part to slash is not between 1 and 10,000 basis points.
+    error Staking_SlashOutOfBounds(uint256 bps);
+    /// @notice OPEN is accepted from the settlement only; others stake or donate.
+    error Staking_NotSettlement(address sender);
+
+    /// @notice Becomes an operator in the role with the value as own stake, and is listed. `evict` is an operator with less
+    /// stake that gives way when the list is full; it is not looked at otherwise.
+    function enroll(Role role, uint16 commissionBps, address evict) external payable;
+    /// @notice Lowers the sender's commission in the role.
+    function lowerCommission(Role role, uint16 commissionBps) external;
+    /// @notice Lists the sender again, once its own stake is at least the minimum.
+    function list(Role role, address evict) external;
+    /// @notice Stakes the value behind the operator, for the sender.
+    function stake(Role role, address operator) external payable returns (uint256 shares);
+    /// @notice Asks `shares` of the sender's back. They stop earning now and are paid out after `unbondingSeconds`.
+    function requestExit(Role role, address operator, uint256 shares) external returns (uint256 exitId);
+    /// @notice Pays a mature exit of the sender's to `to`: what slashing has left of it.
+    function finishExit(uint256 exitId, address payable to) external returns (uint256 amount);
+    /// @notice Moves the stakers' share that waits at the settlement into the index. Anyone may call it.
+    function harvest() external returns (uint256 amount);
+    /// @notice Adds the value to what stakers share.
+    function donate() external payable;
+    /// @notice Books what the account has earned with the operator as its credit. Anyone may call it.
+    function collect(Role role, address operator, address account) external returns (uint256 amount);
+    /// @notice Pays the sender's credit (rewards, commissions, rewards for reporting) to `to`.
+    function withdraw(address payable to) external returns (uint256 amount);
+    /// @notice Takes `bps` of all that the operator's pool holds in the role, also of what is on its way out. Only a slasher
+    /// of the role; `fault` names what was proven, and is punished once.
+    function slash(Role role, address operator, uint256 bps, bytes32 fault, address reporter)
+        external
+        returns (uint256 amount);
+    /// @notice Lists a slasher, which may act after `unbondingSeconds`; only the owner.
+    function scheduleSlasher(Role role, address slasher, uint32 faultWindow) external;
+    /// @notice Ends a slasher's power after its fault window, so that no fault of before goes free; only the owner.
+    function retireSlasher(Role role, address slasher) external;
+
+    function operatorOf(Role role, address operator) external view returns (Operator memory);
+    /// @notice Operators that earn and count, in no order; at most 64.
+    function listedOf(Role role) external view returns (address[] memory);
+    /// @notice Stake of all listed operators in the role, wei.
+    function totalOf(Role role) external view returns (uint256);
+    function sharesOf(Role role, address operator, address account) external view returns (uint256);
+    /// @notice What the account's shares are worth now, wei.
+    function stakeOf(Role role, address operator, address account) external view returns (uint256);
+    /// @notice What `collect` would book now, wei; without what still waits at the settlement.
+    function earnedOf(Role role, address operator, address account) external view returns (uint256);
+    function exitOf(uint256 exitId) external view returns (Exit memory);
+    function slasherOf(Role role, address slasher) external view returns (Slasher memory);
+    /// @notice True if the slasher has punished the fault.
+    function isPunished(address slasher, bytes32 fault) external view returns (bool);
+    /// @notice What `withdraw` would pay, wei.
+    function credit(address account) external view returns (uint256);
+    /// @notice True if the operator is listed in the role with at least `tokens` of stake.
+    function isActive(Role role, address operator, uint256 tokens) external view returns (bool);
+
+    /// @notice Stake with which the operator counts where stake is weight: its pool, but at most a tenth of the role's.
+    function weightOf(Role role, address operator) external view returns (uint256);
+    /// @notice Fewest operators that together hold more than `bps` of the role's stake: with 3,333 those who could halt,
+    /// with 5,000 those who could decide. 0 if the role has no stake.
+    function nakamoto(Role role, uint256 bps) external view returns (uint256);
+}

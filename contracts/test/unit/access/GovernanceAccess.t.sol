@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
+import {stdJson} from "forge-std/StdJson.sol";
+
+import {IDatanetGovernance} from "../../../src/interfaces/IDatanetGovernance.sol";
+import {IExpiringPause} from "../../../src/interfaces/IExpiringPause.sol";
+import {IStaking} from "../../../src/interfaces/IStaking.sol";
+import {DatanetGovernance} from "../../../src/l2/governance/DatanetGovernance.sol";
+import {GovernanceTest} from "../../utils/GovernanceTest.sol";
+
+/// @notice Who may write what in staking and governance. Every function that is not a view has a row; a contract that gains
+/// or loses one fails here. Rows with a role are also called as somebody else.
+contract GovernanceAccessTest is GovernanceTest {
+    using stdJson for string;
+
+    struct Row {
+        string signature;
+        bytes4 refusal;
+        bytes call;
+    }
+
+    bytes4 private constant NOT_OWNER = Ownable.OwnableUnauthorizedAccount.selector;
+    Row[] private rows;
+
+    function ownable(address target) private {
+        only("transferOwnership(address)", NOT_OWNER, abi.encodeCall(staking.transferOwnership, (target)));
+        only("acceptOwnership()", NOT_OWNER, abi.encodeCall(staking.acceptOwnership, ()));
+        only("renounceOwnership()", NOT_OWNER, abi.encodeCall(staking.renounceOwnership, ()));
+    }
+
+    function test_Staking() external {
+        IStaking.Role role = IStaking.Role.Attestor;
+        ownable(mallory);
+        // Own stake, own exit, own credit; or the same whoever calls.
+        anyone("collect(uint8,address,address)");
+        anyone("donate()");
+        anyone("enroll(uint8,uint16,address)");
+        anyone("finishExit(uint256,address)");
+        anyone("harvest()");
+        anyone("list(uint8,address)");
+        anyone("lowerCommission(uint8,uint16)");
+        anyone("requestExit(uint8,address,uint256)");
+        anyone("stake(uint8,address)");
+        anyone("withdraw(address)");
+        bytes4 refusal = IExpiringPause.ExpiringPause_NotGuardian.selector;
+        only("pause(uint64)", refusal, abi.encodeCall(staking.pause, (1)));
+        only("unpause()", refusal, abi.encodeCall(staking.unpause, ()));
+        only("setGuardian(address)", NOT_OWNER, abi.encodeCall(staking.setGuardian, (mallory)));
+        only(
+            "scheduleSlasher(uint8,address,uint32)",
+            NOT_OWNER,
+            abi.encodeCall(staking.scheduleSlasher, (role, mallory, 1))
+        );
+        only("retireSlasher(uint8,address)", NOT_OWNER, abi.encodeCall(staking.retireSlasher, (role, mallory)));
+        only(
+            "slash(uint8,address,uint256,bytes32,address)",
+            IStaking.Staking_NotSlasher.selector,
+            abi.encodeCall(staking.slash, (role, alice, 1, 0, mallory))
+        );
+        check("Staking", address(staking));
+    }
+
+    function test_AttestorFaults() external {
+        // The evidence decides, not the sender.
+        anyone(
+            "report((uint64,address,bytes32,bytes32,uint64,uint32,bytes32,uint128,(uint256,uint128,uint128)[],(uint256,uint128)[]),bytes[])"
+        );
+        check("AttestorFaults", address(faults));
+    }
+
+    function test_GOPEN() external {
+        anyone("delegate(address)");
+        anyone("delegateBySig(address,uint256,uint256,uint8,bytes32,bytes32)");
+        anyone("lock(uint128,uint32)");
+        anyone("lockNative(uint32)");
+        anyone("lockWithPermit(uint128,uint32,uint256,uint8,bytes32,bytes32)");
+        anyone("raiseNotice(uint32)");
+        anyone("requestUnlock(uint128)");
+        anyone("unlock(uint256,address)");
+        check("GOPEN", address(votes));
+    }
+
+    function test_OpenTimelock() external {
+        bytes4 refusal = IAccessControl.AccessControlUnauthorizedAccount.selector;
+        bytes32 role = timelock.PROPOSER_ROLE();
+        address[] memory a = new address[](1);
+        uint256[] memory n = new uint256[](1);
+        bytes[] memory b = new bytes[](1);
+        only("cancel(bytes32)", refusal, abi.encodeCall(timelock.cancel, (0)));
+        only(
+            "execute(address,uint256,bytes,bytes32,bytes32)",
+            refusal,
+            abi.encodeCall(timelock.execute, (mallory, 0, "", 0, 0))
+        );
+        only(
+            "executeBatch(address[],uint256[],bytes[],bytes32,bytes32)",
+            refusal,
+            abi.encodeCall(timelock.executeBatch, (a, n, b, 0, 0))
+        );
+        only("grantRole(bytes32,address)", refusal, abi.encodeCall(timelock.grantRole, (role, mallory)));
+        only("revokeRole(bytes32,address)", refusal, abi.encodeCall(timelock.revokeRole, (role, alice)));
+        only(
+            "renounceRole(bytes32,address)",
+            IAccessControl.AccessControlBadConfirmation.selector,
+            abi.encodeCall(timelock.renounceRole, (role, address(governor)))
+        );
+        only(
+            "schedule(address,uint256,bytes,bytes32,bytes32,uint256)",
+            refusal,
+            abi.encodeCall(timelock.schedule, (mallory, 0, "", 0, 0, 7 days))
+        );
+        only(
+            "scheduleBatch(address[],uint256[],bytes[],bytes32,bytes32,uint256)",
+            refusal,
+            abi.encodeCall(timelock.scheduleBatch, (a, n, b, 0, 0, 7 days))
+        );
+        only(
+            "updateDelay(uint256)",
+            TimelockController.TimelockUnauthorizedCaller.selector,
+            abi.encodeCall(timelock.updateDelay, (1 days))
+        );
+        receivers();
+        check("OpenTimelock", address(timelock));
+        assertFalse(timelock.hasRole(timelock.DEFAULT_ADMIN_ROLE(), address(this)));
+        assertTrue(timelock.hasRole(timelock.DEFAULT_ADMIN_ROLE(), address(timelock)));
+    }
+
+    function test_OpenGovernor() external {
+        bytes4 refusal = IGovernor.GovernorOnlyExecutor.selector;
+        anyone("cancel(address[],uint256[],bytes[],bytes32)");
+        anyone("castVote(uint256,uint8)");
+        anyone("castVoteBySig(uint256,uint8,address,bytes)");
+        anyone("castVoteWithReason(uint256,uint8,string)");
+        anyone("castVoteWithReasonAndParams(uint256,uint8,string,bytes)");
+        anyone("castVoteWithReasonAndParamsBySig(uint256,uint8,address,string,bytes,bytes)");
+        anyone("execute(address[],uint256[],bytes[],bytes32)");
+        anyone("propose(address[],uint256[],bytes[],string)");
+        anyone("queue(address[],uint256[],bytes[],bytes32)");
+        only("relay(address,uint256,bytes)", refusal, abi.encodeCall(governor.relay, (mallory, 0, "")));
+        only("setLateQuorumVoteExtension(uint48)", refusal, abi.encodeCall(governor.setLateQuorumVoteExtension, (0)));
+        only("setProposalThreshold(uint256)", refusal, abi.encodeCall(governor.setProposalThreshold, (100 ether)));
+        only("setVotingDelay(uint48)", refusal, abi.encodeCall(governor.setVotingDelay, (1 days)));
+        only("setVotingPeriod(uint32)", refusal, abi.encodeCall(governor.setVotingPeriod, (3 days)));
+        only("updateQuorumNumerator(uint256)", refusal, abi.encodeCall(governor.updateQuorumNumerator, (2)));
+        receivers();
+        check("OpenGovernor", address(governor));
+    }
+
+    function receivers() private {
+        // Answers to transfers of tokens; they change nothing.
+        anyone("onERC1155BatchReceived(address,address,uint256[],uint256[],bytes)");
+        anyone("onERC1155Received(address,address,uint256,uint256,bytes)");
+        anyone("onERC721Received(address,address,uint256,bytes)");
+    }
+
+    function test_EconomyParameters() external {
+        ownable(mallory);
+        anyone("acceptSettlement()");
+        only("handOver(address)", NOT_OWNER, abi.encodeCall(parameters.handOver, (mallory)));
+        only("setEngine(address,bool)", NOT_OWNER, abi.encodeCall(parameters.setEngine, (mallory, true)));
+        only(
+            "setParameters((uint16,uint8,uint32,uint128,address,address,address))",
+            NOT_OWNER,
+            abi.encodeCall(parameters.setParameters, (defaultParameters()))
+        );
+        check("EconomyParameters", address(parameters));
+    }
+
+    function test_DatanetGovernance() external {
+        DatanetGovernance council = new DatanetGovernance(datanets, settlement);
+        anyone("delegate(uint256,address)");
+        anyone("execute(uint256)");
+        anyone("found((string,string,bytes32,bytes32,uint96,uint32,address[]),uint64)");
+        only(
+            "propose(uint256,address,bool)",
+            IDatanetGovernance.DatanetGovernance_NoWeight.selector,
+            abi.encodeCall(council.propose, (1, mallory, true))
+        );
+        only(
+            "setCurator(uint256,address,bool)",
+            IDatanetGovernance.DatanetGovernance_NotFounder.selector,
+            abi.encodeCall(council.setCurator, (1, mallory, true))
+        );
+        anyone("vote(uint256,bool,address[])");
+        check("DatanetGovernance", address(council));
+    }
+
+    /// @dev Owner and guardian of staking use every power they have, and every wei stays whose it was.
+    function test_GovernanceMovesNoStake() external {
+        vm.deal(alice, 2_000 ether);
+        vm.startPrank(alice);
+        staking.enroll{value: 2_000 ether}(IStaking.Role.Attestor, 0, address(0));
+        uint256 exitId = staking.requestExit(IStaking.Role.Attestor, alice, 1_000 ether);
+        vm.startPrank(guardian);
+        staking.pause(7 days);
+        vm.startPrank(address(timelock));
+        staking.setGuardian(mallory);
+        staking.scheduleSlasher(IStaking.Role.Attestor, address(dispute), 1 days);
+        vm.expectRevert();
+        staking.slash(IStaking.Role.Attestor, alice, 1, 0, mallory);
+        vm.stopPrank();
+        vm.warp(vm.getBlockTimestamp() + staking.unbondingSeconds());
+        vm.prank(alice);
+        assertEq(staking.finishExit(exitId, payable(alice)), 1_000 ether);
+        assertEq(staking.stakeOf(IStaking.Role.Attestor, alice, alice), 1_000 ether);
+    }
+
+    function anyone(string memory signature) private {
+        rows.push(Row(signature, 0, ""));
+    }
+
+    function only(string memory signature, bytes4 refusal, bytes memory call) private {
+        rows.push(Row(signature, refusal, call));
+    }
+
+    function check(string memory name, address target) private {
+        string memory json = vm.readFile(string.concat("contracts/out/", name, ".sol/", name, ".json"));
+        string[] memory signatures = vm.parseJsonKeys(json, ".methodIdentifiers");
+        uint256 writers;
+        for (uint256 i; i < signatures.length; ++i) {
+            if (isView(json, signatures[i])) continue;
+            ++writers;
+            bool found;
+            for (uint256 j; j < rows.length && !found; ++j) {
+                found = keccak256(bytes(rows[j].signature)) == keccak256(bytes(signatures[i]));
+            }
+            assertTrue(found, string.concat(name, " has no row for ", signatures[i]));
+        }
+        assertEq(rows.length, writers, string.concat(name, " has a row too many"));
+        for (uint256 i; i < rows.length; ++i) {
+            if (rows[i].refusal == 0) continue;
+            assertEq(bytes4(rows[i].call), bytes4(keccak256(bytes(rows[i].signature))), rows[i].signature);
+            vm.prank(mallory);
+            (bool ok, bytes memory reason) = target.call(rows[i].call);
+            assertFalse(ok, rows[i].signature);
+            assertEq(bytes4(reason), rows[i].refusal, rows[i].signature);
+        }
+    }
+
+    function isView(string memory json, string memory signature) private pure returns (bool) {
+        string memory name = vm.split(signature, "(")[0];
+        // The one name with two signatures, which the query below cannot tell apart; both read.
+        if (keccak256(bytes(name)) == keccak256("quorumNumerator")) return true;
+        bytes32 kind = keccak256(bytes(json.readString(string.concat(".abi[?(@.name=='", name, "')].stateMutability"))));
+        return kind == keccak256("view") || kind == keccak256("pure");
+    }
+}
