@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use primitives::{Block, Header, Heads, L2BlockRef, ReceiptEnvelope, RollupConfig, TxEnvelope};
 use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 use stf::{ChainSpec, ExecutedBlock, StateChanges};
-use store::{Store, StoreError, StoredBlock};
+use store::{BlockLogs, LogQuery, Store, StoreError, StoredBlock};
 use tokio::sync::broadcast;
 
 use crate::{
@@ -80,6 +80,8 @@ pub struct SealedBlock {
     /// Of an Ethereum block: wei per blob gas.
     blob_fee: Option<u128>,
     rlp_length: OnceLock<usize>,
+    /// Made for the first search.
+    logs: OnceLock<Option<BlockLogs>>,
 }
 
 impl SealedBlock {
@@ -87,7 +89,13 @@ impl SealedBlock {
     pub fn new(stored: Arc<StoredBlock>, spec: &ChainSpec) -> Self {
         if spec.as_ethereum().is_some() {
             let blob_fee = spec.blob_fee(&stored.block.header);
-            return Self { stored, fees: None, blob_fee, rlp_length: OnceLock::new() };
+            return Self {
+                stored,
+                fees: None,
+                blob_fee,
+                rlp_length: OnceLock::new(),
+                logs: OnceLock::new(),
+            };
         }
         let first = stored.block.body.transactions.first();
         let fees = first.and_then(|attributes| L1Fees::from_attributes(attributes.input()));
@@ -96,7 +104,13 @@ impl SealedBlock {
 
     /// A rollup's block with the fee parameters it ran with.
     pub(crate) const fn of_rollup(stored: Arc<StoredBlock>, fees: L1Fees) -> Self {
-        Self { stored, fees: Some(fees), blob_fee: None, rlp_length: OnceLock::new() }
+        Self {
+            stored,
+            fees: Some(fees),
+            blob_fee: None,
+            rlp_length: OnceLock::new(),
+            logs: OnceLock::new(),
+        }
     }
 
     pub fn block(&self) -> &Block {
@@ -137,6 +151,16 @@ impl SealedBlock {
     /// Wei per blob gas that an Ethereum block's blobs paid; `None` before Cancun and on a rollup.
     pub const fn blob_fee(&self) -> Option<u128> {
         self.blob_fee
+    }
+
+    /// Receipts that may hold a log of the query, as [`BlockLogs::find`] gives them; `None` when all
+    /// must be looked at.
+    pub fn find_logs(&self, query: &LogQuery) -> Option<Vec<(usize, u64)>> {
+        if query.is_empty() {
+            return None;
+        }
+        let logs = self.logs.get_or_init(|| BlockLogs::new(self.number(), self.receipts()).ok());
+        logs.as_ref().map(|logs| logs.find(query))
     }
 
     /// Bytes of the whole block in RLP.

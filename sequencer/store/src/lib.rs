@@ -60,7 +60,7 @@ use stf::{
 pub use db::Entry;
 pub use error::StoreError;
 pub use genesis::{ethereum_genesis_header, genesis_header};
-pub use log_index::{FoundReceipt, LogQuery};
+pub use log_index::{BlockLogs, FoundReceipt, LogQuery};
 pub use overlay::StoredBlock;
 pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
 pub use trie_cache::TrieStats;

@@ -12,6 +12,7 @@ use op_alloy_consensus::transaction::{OpDepositInfo, OpTransactionInfo};
 use op_alloy_rpc_types::L1BlockInfo;
 use primitives::{Header, ReceiptEnvelope, Recovered, TxEnvelope};
 use serde::Serialize;
+use store::LogQuery;
 
 use crate::{chain::SealedBlock, fees::L1Fees, pending::PendingBlock, pool::PoolTransaction};
 
@@ -242,16 +243,27 @@ pub fn effective_gas_price(envelope: &TxEnvelope, base_fee: Option<u64>) -> u128
 /// The block's logs that the filter's addresses and topics match.
 pub fn matching_logs(block: &SealedBlock, filter: &Filter) -> Vec<Log> {
     let context = BlockContext::of(block);
+    let query = LogQuery::new(filter.address.iter(), filter.topics.each_ref().map(|t| t.iter()));
+    let found = block.find_logs(&query).unwrap_or_else(|| {
+        let mut first = 0;
+        let count = |(index, receipt): (usize, &ReceiptEnvelope)| {
+            let before = first;
+            first += receipt.logs().len() as u64;
+            (index, before)
+        };
+        block.receipts().iter().enumerate().map(count).collect()
+    });
     let mut logs = Vec::new();
-    let mut log_index = 0;
-    for (index, receipt) in block.receipts().iter().enumerate() {
-        for log in receipt.logs() {
-            if filter.matches(log)
-                && let Some(envelope) = block.transactions().get(index)
-            {
-                logs.push(rpc_log(&context, log.clone(), envelope.tx_hash(), index, log_index));
+    for (index, first) in found {
+        let (Some(receipt), Some(envelope)) =
+            (block.receipts().get(index), block.transactions().get(index))
+        else {
+            continue;
+        };
+        for (number, log) in (first..).zip(receipt.logs()) {
+            if filter.matches(log) {
+                logs.push(rpc_log(&context, log.clone(), envelope.tx_hash(), index, number));
             }
-            log_index += 1;
         }
     }
     logs

@@ -21,7 +21,7 @@ use crate::{
     db::Txn,
     tables::{Table, block_key},
 };
-pub use read::{FoundReceipt, LogQuery};
+pub use read::{BlockLogs, FoundReceipt, LogQuery};
 use segment::Segment;
 
 /// Lengths of aligned runs of blocks whose segments are merged when they are complete.

@@ -10,7 +10,7 @@ use primitives::ReceiptEnvelope;
 
 use super::{
     decode,
-    segment::{Posting, Postings, Segment, address_key, topic_key},
+    segment::{self, Posting, Postings, Segment, address_key, topic_key},
 };
 use crate::{
     Store, StoreError,
@@ -99,6 +99,30 @@ impl FoundReceipt<'_> {
     /// Hash of the transaction; costs one keccak.
     pub fn transaction_hash(&self) -> B256 {
         keccak256(self.transaction)
+    }
+}
+
+/// The index of one block, for blocks that are not in the database yet.
+#[derive(Debug)]
+pub struct BlockLogs {
+    number: u64,
+    segment: Option<Vec<u8>>,
+}
+
+impl BlockLogs {
+    pub fn new(number: u64, receipts: &[ReceiptEnvelope]) -> Result<Self, StoreError> {
+        Ok(Self { number, segment: segment::of_block(number, receipts)? })
+    }
+
+    /// Receipts that may hold a log of the query: index of the transaction, and number of its first
+    /// log within the block. All that do, ascending, and some that do not.
+    pub fn find(&self, query: &LogQuery) -> Vec<(usize, u64)> {
+        let segment =
+            self.segment.as_ref().and_then(|segment| Segment::decode(self.number, segment));
+        let candidates = segment
+            .map(|segment| query.candidates(&segment, self.number, self.number))
+            .unwrap_or_default();
+        candidates.iter().map(|posting| (posting.transaction(), posting.first_log())).collect()
     }
 }
 
