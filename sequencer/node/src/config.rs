@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use primitives::RollupConfig;
 use stf::ChainSpec;
 
-use crate::error::ConfigError;
+use crate::{error::ConfigError, ethereum::engine::jwt::JwtSecret};
 
 /// Everything [`crate::Node::start`] needs beside the store and the channels.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub enum Mode {
     /// consensus client says.
     Ethereum {
         spec: ChainSpec,
+        /// How a consensus client reaches the node; without it the chain does not grow.
+        engine: Option<EngineConfig>,
     },
 }
 
@@ -41,6 +43,23 @@ impl Mode {
             Self::Rollup { rollup, .. } => rollup.l2_chain_id,
             Self::Ethereum { spec, .. } => spec.chain_id,
         }
+    }
+}
+
+/// The Engine API's port.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    pub secret: JwtSecret,
+    /// Bytes of one HTTP body.
+    pub body_bytes_max: usize,
+}
+
+impl EngineConfig {
+    pub const fn new(listen: SocketAddr, secret: JwtSecret) -> Self {
+        // geth's limit; a block of 8 MiB is twice as long in JSON.
+        Self { listen, secret, body_bytes_max: 128 << 20 }
     }
 }
 
@@ -321,7 +340,7 @@ impl NodeConfig {
 
     /// A node of an Ethereum chain with default limits.
     pub fn ethereum(spec: ChainSpec) -> Self {
-        Self::with_mode(Mode::Ethereum { spec })
+        Self::with_mode(Mode::Ethereum { spec, engine: None })
     }
 
     fn with_mode(mode: Mode) -> Self {

@@ -22,6 +22,8 @@ pub enum ConfigError {
     CallGas(u64),
     #[error("the compiler {0} is no file")]
     NoCompiler(std::path::PathBuf),
+    #[error("the secret of the Engine API in {path} cannot be read: {reason}")]
+    JwtSecret { path: std::path::PathBuf, reason: String },
     #[error("fill_budget_permille must be between 1 and 1000, got {0}")]
     FillBudget(u32),
 }

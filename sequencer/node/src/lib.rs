@@ -25,7 +25,8 @@ pub mod verifier;
 
 pub use chain::{Chain, ChainEvent, SealedBlock};
 pub use config::{
-    Mode, NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig, VerificationConfig,
+    EngineConfig, Mode, NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig,
+    VerificationConfig,
 };
 pub use error::{
     ConfigError, ImportError, NodeError, PoolError, SequencerError, VerificationError,

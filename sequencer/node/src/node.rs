@@ -12,14 +12,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::{Chain, SealedBlock},
-    config::{Mode, NodeConfig, Role},
+    config::{EngineConfig, Mode, NodeConfig, Role},
     error::NodeError,
+    ethereum::engine::Engine,
     l1::L1Status,
     pool::{
         Pool,
         journal::{self, Journal, Loaded},
     },
-    rpc::{Api, RpcServer},
+    rpc::{Api, EngineServer, RpcServer},
     sequencer::Sequencer,
     verification::Verification,
     verifier::{SafeHeadUpdate, Verifier},
@@ -54,6 +55,7 @@ impl NodeInputs {
 #[derive(Debug)]
 pub struct NodeHandle {
     rpc_addr: SocketAddr,
+    engine_addr: Option<SocketAddr>,
     chain: Arc<Chain>,
     pool: Arc<Pool>,
     journal: Option<Arc<Journal>>,
@@ -85,12 +87,29 @@ impl Node {
         }
         let (status, l1_status) = watch::channel(L1Status::default());
         let status = Arc::new(status);
+        let mut tasks = JoinSet::new();
+        let mut engine_addr = None;
+        if let Mode::Ethereum { engine: Some(engine_config), .. } = &config.mode {
+            let server = EngineServer::bind(engine_config.listen).await?;
+            engine_addr = Some(server.address());
+            let engine = Engine::new(Arc::clone(&chain), Arc::clone(&pool));
+            let api = Api::new(
+                Arc::clone(&chain),
+                Arc::clone(&pool),
+                config.rpc.clone(),
+                l1_status.clone(),
+            );
+            let api = Arc::new(api.with_engine(engine));
+            let EngineConfig { secret, body_bytes_max, .. } = engine_config.clone();
+            spawn(&mut tasks, "engine API", &shutdown, move |shutdown| {
+                server.run(api, secret, body_bytes_max, shutdown)
+            });
+        }
         let api = Arc::new(Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status));
 
         let heads = chain.heads();
         let start = SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized };
         let (safe_sender, own_safe_heads) = watch::channel(start);
-        let mut tasks = JoinSet::new();
         let (verification, worker) = Verification::new(Arc::clone(&chain), &config.verification);
         spawn(&mut tasks, "verification", &shutdown, move |shutdown| worker.run(shutdown));
         let safe_heads = match config.mode {
@@ -139,11 +158,16 @@ impl Node {
                 Ok(())
             });
         }
-        Ok(NodeHandle { rpc_addr, chain, pool, journal, safe_heads, shutdown, tasks })
+        Ok(NodeHandle { rpc_addr, engine_addr, chain, pool, journal, safe_heads, shutdown, tasks })
     }
 }
 
 impl NodeHandle {
+    /// Where the Engine API listens, if it does.
+    pub const fn engine_addr(&self) -> Option<SocketAddr> {
+        self.engine_addr
+    }
+
     /// Where HTTP and WebSocket listen.
     pub const fn rpc_addr(&self) -> SocketAddr {
         self.rpc_addr

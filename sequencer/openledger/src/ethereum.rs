@@ -15,8 +15,11 @@ use alloy_genesis::Genesis;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use node::{
-    Node, NodeConfig, NodeInputs,
-    ethereum::import::{Imported, import as import_blocks},
+    EngineConfig, Mode, Node, NodeConfig, NodeInputs,
+    ethereum::{
+        engine::jwt::JwtSecret,
+        import::{Imported, import as import_blocks},
+    },
 };
 use stf::ChainSpec;
 use store::{Store, StoreOptions};
@@ -56,7 +59,8 @@ pub struct ImportArgs {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
     openledger import --genesis genesis.json chain.rlp   a chain from a file, into ./chain\n  \
-    openledger node                                      serve it at http://127.0.0.1:8545")]
+    openledger node                                      serve it at http://127.0.0.1:8545\n  \
+    openledger node --jwt-secret jwt.hex                 and follow a consensus client")]
 pub struct NodeArgs {
     #[command(flatten)]
     chain: ChainArgs,
@@ -66,6 +70,16 @@ pub struct NodeArgs {
     /// Port of the JSON-RPC; 0 takes a free one.
     #[arg(long, default_value_t = 8545)]
     rpc_port: u16,
+    /// Serve the Engine API for a consensus client that knows the secret in this file (64 hexadecimal
+    /// digits). Without it the chain stays as it is.
+    #[arg(long, value_name = "FILE")]
+    jwt_secret: Option<PathBuf>,
+    /// Address of the Engine API.
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
+    engine_address: Ipv4Addr,
+    /// Port of the Engine API; 0 takes a free one.
+    #[arg(long, default_value_t = 8551)]
+    engine_port: u16,
 }
 
 /// Reads the file to its end or to the first bad block.
@@ -113,10 +127,17 @@ pub async fn run(args: NodeArgs) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut config = NodeConfig::ethereum(spec);
     config.rpc.listen = SocketAddr::from((args.rpc_address, args.rpc_port));
+    if let (Some(path), Mode::Ethereum { engine, .. }) = (&args.jwt_secret, &mut config.mode) {
+        let listen = SocketAddr::from((args.engine_address, args.engine_port));
+        *engine = Some(EngineConfig::new(listen, JwtSecret::read(path)?));
+    }
     let handle =
         Node::start(config, NodeInputs::without_l1(store), CancellationToken::new()).await?;
     let head = handle.chain().heads().unsafe_head;
     println!("JSON-RPC  http://{} and ws://{0}", handle.rpc_addr());
+    if let Some(address) = handle.engine_addr() {
+        println!("Engine    http://{address}");
+    }
     println!("head      block {} ({})", head.number, head.hash);
     let stopping = handle.stopping();
     tokio::select! {

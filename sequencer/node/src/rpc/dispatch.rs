@@ -14,7 +14,7 @@ use alloy_rpc_types_eth::{
 use serde_json::json;
 
 use super::{
-    Api, CLIENT_VERSION, convert,
+    Api, CLIENT_VERSION, convert, engine,
     envelope::Request,
     error::{RpcError, RpcResult},
     params::{Number, Params, StorageKey},
@@ -397,6 +397,10 @@ pub(super) async fn dispatch(
             api.blocking(move |api| api.output_at_block(number)).await
         }
 
+        method if method.starts_with("engine_") => match &api.engine {
+            Some(engine) => engine::dispatch(engine, method, &params).await,
+            None => Err(RpcError::method_not_found(method)),
+        },
         method => Err(RpcError::method_not_found(method)),
     }
 }

@@ -4,6 +4,7 @@
 mod connection;
 mod convert;
 mod dispatch;
+mod engine;
 mod envelope;
 mod error;
 mod execution;
@@ -29,12 +30,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, watch};
 
+pub(crate) use engine::EngineServer;
 pub use error::RpcError;
 pub use server::RpcServer;
 
 use crate::{
     chain::{Chain, SealedBlock},
     config::RpcConfig,
+    ethereum::engine::Engine,
     l1::L1Status,
     pool::Pool,
 };
@@ -58,6 +61,8 @@ pub struct Api {
     blocking: Arc<Semaphore>,
     l1: watch::Receiver<L1Status>,
     tips: fees::TipCache,
+    /// On the Engine API's port only.
+    engine: Option<Arc<Engine>>,
 }
 
 impl Api {
@@ -71,11 +76,19 @@ impl Api {
             filters: Filters::new(config.filters_max, config.filter_lifetime),
             blocking: Arc::new(Semaphore::new(config.blocking_calls_max)),
             tips: fees::TipCache::default(),
+            engine: None,
             chain,
             pool,
             config,
             l1,
         }
+    }
+
+    /// Answers `engine_*`, too.
+    #[must_use]
+    pub fn with_engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(Arc::new(engine));
+        self
     }
 
     pub const fn config(&self) -> &RpcConfig {

@@ -63,6 +63,10 @@ impl RpcServer {
         Ok(Self { listener, address })
     }
 
+    pub(super) fn into_parts(self) -> (TcpListener, SocketAddr) {
+        (self.listener, self.address)
+    }
+
     pub const fn address(&self) -> SocketAddr {
         self.address
     }

@@ -142,6 +142,19 @@ impl Forge {
         executed.block
     }
 
+    /// Takes another forge's block.
+    pub fn adopt(&self, block: &Block) {
+        let executed = stf::execute_ethereum_block(
+            &self.world.spec(),
+            &self.head(),
+            block,
+            None,
+            self.store.latest_state().unwrap(),
+            &self.store.head_roots().unwrap(),
+        );
+        self.store.commit(&executed.unwrap()).unwrap();
+    }
+
     /// 12 seconds after the head.
     pub fn proposal(&self) -> Proposal {
         let head = self.head();

@@ -1,4 +1,5 @@
 //! The node in Ethereum mode: chains from files and from a consensus client.
 
+mod engine;
 mod harness;
 mod import;
