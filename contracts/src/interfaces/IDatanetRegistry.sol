@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IAdmission} from "./IAdmission.sol";
+
 /// @title IDatanetRegistry
 /// @notice Datanets and the contributions in them. A contribution is committed first and revealed later, so that
 /// neither a lone sequencer nor an observer of the pool can steal the priority of somebody's data: priority is the
 /// order of *commitments* (`sequence`), and only a valid reveal makes a commitment count.
 /// @dev Trust and liveness. The owner and the curators of a Datanet decide what is accepted and which cluster map a
 /// version carries; they can neither change a version, nor an accepted contribution, nor take a bond: every way out of
-/// review returns it to the contributor, and only a commitment that is never revealed loses it. Identical content may be
+/// review returns it to the contributor, and only a commitment that is never revealed loses it. A Datanet may hand
+/// admission to a module, once and for ever: then the module accepts and rejects, curators accept only as far as it lets
+/// them, and a contribution that the module finds at fault loses its bond too. Identical content may be
 /// revealed twice; the cluster map decides by `sequence` who is paid, so copying earns nothing and suppresses nobody.
 /// Arrays are bounded: curators 16, ids per acceptance 64, provenance edges 16.
 interface IDatanetRegistry {
@@ -134,6 +138,8 @@ interface IDatanetRegistry {
     /// @notice The bond left review. `to` received it, or, if it could not receive it cheaply, holds it as credit.
     event BondReturned(uint256 indexed contributionId, address indexed to, uint256 amount);
     event BondForfeited(uint256 indexed contributionId, address indexed sink, uint256 amount);
+    /// @notice The Datanet's contributions are admitted by `module` from now on.
+    event AdmissionSet(uint256 indexed datanetId, address indexed module);
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
 
     /// @notice Creates a Datanet owned by the sender. Ids start at 1.
@@ -153,12 +159,20 @@ interface IDatanetRegistry {
     /// @notice Takes revealed contributions into the Datanet's tree, in the order given, and returns their bonds. Each
     /// must belong to a Datanet that the sender owns or curates. At most 64 at a time.
     function accept(uint256[] calldata contributionIds) external;
-    /// @notice Declines a revealed contribution and returns its bond. The reason, at most 256 bytes, is public.
+    /// @notice Declines a revealed contribution and returns its bond: a curator, or the admission module where there is one.
+    /// The reason, at most 256 bytes, is public.
     function reject(uint256 contributionId, string calldata reason) external;
+    /// @notice Hands admission to a module (a panel of reviewers, for example); only the Datanet's owner, and only once, so
+    /// that contributors know who decides before they put up a bond.
+    function setAdmission(uint256 datanetId, IAdmission module) external;
+    /// @notice Declines a revealed contribution for a fault; only the admission module. Half of the bond is credited to
+    /// `beneficiary` (none when it is zero), the rest to the sink. The reason, at most 256 bytes, is public.
+    function rejectForFault(uint256 contributionId, address beneficiary, string calldata reason) external;
     /// @notice Anyone may expire a commitment whose reveal window closed; its bond goes to the protocol's sink.
     function expire(uint256 contributionId) external;
     /// @notice Consent withdrawn, only by the contributor: the contribution has weight zero from the next version; earned
-    /// claims stay. Before acceptance this leaves review and returns the bond, so nobody can hold a bond by not deciding.
+    /// claims stay. Before acceptance this leaves review and returns the bond, so nobody can hold a bond by not deciding; not
+    /// while the admission module has a case open about it, which it closes within its own bounds of time.
     function tombstone(uint256 contributionId) external;
     /// @notice Freezes the accepted contributions under the next version number (from 1). Owner or curator.
     function publishVersion(uint256 datanetId, bytes32 clusterMapRoot) external returns (uint32 version);
@@ -173,6 +187,8 @@ interface IDatanetRegistry {
     /// @notice What the licence of the Datanet allows, as read from its SPDX identifier at creation.
     function licenceTermsOf(uint256 datanetId) external view returns (bool derivatives, bool commercial);
     function datanet(uint256 datanetId) external view returns (Datanet memory);
+    /// @notice The module that admits contributions, zero when curators do.
+    function admissionOf(uint256 datanetId) external view returns (IAdmission);
     /// @notice True for curators and for the owner.
     function isCurator(uint256 datanetId, address account) external view returns (bool);
     function contribution(uint256 contributionId) external view returns (Contribution memory);

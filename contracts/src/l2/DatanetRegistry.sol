@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 
+import {IAdmission} from "../interfaces/IAdmission.sol";
 import {IDatanetRegistry} from "../interfaces/IDatanetRegistry.sol";
 import {Credit} from "../libraries/Credit.sol";
 import {Errors} from "../libraries/Errors.sol";
@@ -71,6 +72,7 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
     mapping(uint256 datanetId => mapping(uint32 number => Version)) private _versions;
     mapping(uint256 contributionId => StoredContribution) private _contributions;
     Credit.Book private _credit;
+    mapping(uint256 datanetId => IAdmission module) private _admissions;
 
     constructor(address sink_) {
         if (sink_ == address(0)) revert Errors.ZeroAddress();
@@ -125,6 +127,21 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
             revert Errors.DatanetRegistry_NotOwner(datanetId, msg.sender);
         }
         _setCurator(datanetId, curator, allowed);
+    }
+
+    /// @inheritdoc IDatanetRegistry
+    function setAdmission(uint256 datanetId, IAdmission module) external {
+        // Check
+        if (_existing(datanetId).owner != msg.sender) {
+            revert Errors.DatanetRegistry_NotOwner(datanetId, msg.sender);
+        }
+        if (address(module) == address(0)) revert Errors.ZeroAddress();
+        IAdmission current = _admissions[datanetId];
+        if (address(current) != address(0)) revert Errors.DatanetRegistry_AdmissionFixed(datanetId, address(current));
+
+        // Effect
+        _admissions[datanetId] = module;
+        emit AdmissionSet(datanetId, address(module));
     }
 
     function _setCurator(uint256 datanetId, address curator, bool allowed) private {
@@ -254,7 +271,7 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
             uint256 contributionId = contributionIds[i];
             StoredContribution storage c = _inStatus(contributionId, Status.Revealed);
             uint256 datanetId = c.datanetId;
-            _onlyCurator(datanetId);
+            _onlyAdmitting(datanetId, contributionId);
             c.status = Status.Accepted;
             uint256 index = _trees[datanetId].append(Merkle.hashLeaf(leafOf(contributionId)));
             // forge-lint: disable-next-line(unsafe-typecast)
@@ -272,10 +289,9 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
     function reject(uint256 contributionId, string calldata reason) external nonReentrant {
         // Check
         StoredContribution storage c = _inStatus(contributionId, Status.Revealed);
-        _onlyCurator(c.datanetId);
-        if (bytes(reason).length > TEXT_LENGTH_MAX) {
-            revert Errors.DatanetRegistry_TextTooLong(bytes(reason).length, TEXT_LENGTH_MAX);
-        }
+        if (address(_admissions[c.datanetId]) == address(0)) _onlyCurator(c.datanetId);
+        else _onlyAdmission(c.datanetId);
+        _checkReason(reason);
 
         // Effect
         c.status = Status.Rejected;
@@ -283,6 +299,31 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
 
         // Interaction
         _returnBond(contributionId);
+    }
+
+    /// @inheritdoc IDatanetRegistry
+    function rejectForFault(uint256 contributionId, address beneficiary, string calldata reason) external {
+        // Check
+        StoredContribution storage c = _inStatus(contributionId, Status.Revealed);
+        _onlyAdmission(c.datanetId);
+        _checkReason(reason);
+
+        // Effect
+        c.status = Status.Rejected;
+        uint256 bond = c.bond;
+        c.bond = 0;
+        uint256 reward = beneficiary == address(0) ? 0 : bond / 2;
+        _credit.add(beneficiary, reward);
+        _credit.add(sink, bond - reward);
+        emit ContributionRejected(c.datanetId, contributionId, reason);
+        if (reward != 0) emit BondForfeited(contributionId, beneficiary, reward);
+        emit BondForfeited(contributionId, sink, bond - reward);
+    }
+
+    function _checkReason(string calldata reason) private pure {
+        if (bytes(reason).length > TEXT_LENGTH_MAX) {
+            revert Errors.DatanetRegistry_TextTooLong(bytes(reason).length, TEXT_LENGTH_MAX);
+        }
     }
 
     /// @inheritdoc IDatanetRegistry
@@ -308,6 +349,10 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
         if (c.contributor != msg.sender) revert Errors.DatanetRegistry_NotContributor(contributionId, msg.sender);
         if (c.status != Status.Revealed && c.status != Status.Accepted) {
             revert Errors.DatanetRegistry_StatusInvalid(contributionId, c.status);
+        }
+        IAdmission module = _admissions[c.datanetId];
+        if (c.status == Status.Revealed && address(module) != address(0) && module.isContested(contributionId)) {
+            revert Errors.DatanetRegistry_Contested(contributionId);
         }
 
         // Effect
@@ -422,6 +467,12 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IDatanetRegistry
+    function admissionOf(uint256 datanetId) external view returns (IAdmission) {
+        _existing(datanetId);
+        return _admissions[datanetId];
+    }
+
+    /// @inheritdoc IDatanetRegistry
     function acceptedCount(uint256 datanetId) external view returns (uint32) {
         return _existing(datanetId).acceptedCount;
     }
@@ -471,5 +522,21 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
 
     function _onlyCurator(uint256 datanetId) private view {
         if (!isCurator(datanetId, msg.sender)) revert Errors.DatanetRegistry_NotCurator(datanetId, msg.sender);
+    }
+
+    /// @dev Without a module curators decide. With one the module does, and a curator only as far as it lets them.
+    function _onlyAdmitting(uint256 datanetId, uint256 contributionId) private view {
+        IAdmission module = _admissions[datanetId];
+        if (msg.sender == address(module)) return;
+        _onlyCurator(datanetId);
+        if (address(module) != address(0) && !module.curatorsMayAccept(datanetId, contributionId)) {
+            revert Errors.DatanetRegistry_NotAdmission(datanetId, msg.sender);
+        }
+    }
+
+    function _onlyAdmission(uint256 datanetId) private view {
+        if (msg.sender != address(_admissions[datanetId])) {
+            revert Errors.DatanetRegistry_NotAdmission(datanetId, msg.sender);
+        }
     }
 }

@@ -91,6 +91,15 @@ library Errors {
     /// @notice None, or more ids than the maximum.
     error DatanetRegistry_BatchSize(uint256 count, uint256 max);
 
+    /// @notice The Datanet has handed admission to a module already.
+    error DatanetRegistry_AdmissionFixed(uint256 datanetId, address module);
+
+    /// @notice Only the admission module of the Datanet may do this.
+    error DatanetRegistry_NotAdmission(uint256 datanetId, address caller);
+
+    /// @notice A case about the contribution is open at the admission module.
+    error DatanetRegistry_Contested(uint256 contributionId);
+
     /// @notice There is no accepted contribution to publish.
     error DatanetRegistry_NothingAccepted(uint256 datanetId);
 

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {stdJson} from "forge-std/StdJson.sol";
 
+import {IAdmission} from "../../../src/interfaces/IAdmission.sol";
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IInferenceEscrow} from "../../../src/interfaces/IInferenceEscrow.sol";
 import {DatanetRegistry} from "../../../src/l2/DatanetRegistry.sol";
@@ -28,6 +29,8 @@ contract EconomyAccessTest is EconomyTest {
         Curator,
         /// Who committed the contribution.
         Contributor,
+        /// The module that the Datanet handed admission to.
+        Admission,
         /// The gateway that the voucher names.
         Gateway,
         /// The owner of the contract: governance.
@@ -79,6 +82,7 @@ contract EconomyAccessTest is EconomyTest {
         reads("REVEAL_WINDOW_MIN()");
         reads("TEXT_LENGTH_MAX()");
         reads("acceptedCount(uint256)");
+        reads("admissionOf(uint256)");
         reads(string.concat("commitmentOf(uint256,address,", REVEAL, ")"));
         reads("contribution(uint256)");
         reads("contributionCount()");
@@ -112,6 +116,18 @@ contract EconomyAccessTest is EconomyTest {
             "setCurator(uint256,address,bool)",
             abi.encodeCall(datanets.setCurator, (datanetId, mallory, true)),
             Errors.DatanetRegistry_NotOwner.selector
+        );
+        only(
+            Who.RecordOwner,
+            "setAdmission(uint256,address)",
+            abi.encodeCall(datanets.setAdmission, (datanetId, IAdmission(mallory))),
+            Errors.DatanetRegistry_NotOwner.selector
+        );
+        only(
+            Who.Admission,
+            "rejectForFault(uint256,address,string)",
+            abi.encodeCall(datanets.rejectForFault, (revealed, mallory, "")),
+            Errors.DatanetRegistry_NotAdmission.selector
         );
         refusal = Errors.DatanetRegistry_NotContributor.selector;
         only(

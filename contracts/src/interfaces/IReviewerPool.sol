@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title IReviewerPool
+/// @notice Who reviews: accounts that hold *seats*, each bought with the same stake, so that a draw over seats weighs
+/// accounts by stake and splitting one account into many changes nothing.
+/// @dev Trust. Only the review contract, fixed at deployment, may slash, and it does so only for what the chain shows: a
+/// drawn reviewer who did not open a ballot. Nobody can take a seat from an account. A seat that is given up stays
+/// slashable for the unbonding time, which is more than twice the longest case.
+interface IReviewerPool {
+    event SeatsTaken(address indexed reviewer, uint256 seats);
+    event SeatsLeft(address indexed reviewer, uint256 seats, uint256 amount, uint256 payableAt);
+    event Slashed(address indexed reviewer, uint256 amount);
+    event StakePaid(address indexed reviewer, address indexed to, uint256 amount);
+
+    /// @notice Buys as many seats as the value pays for; it must be a positive multiple of `seatStake`.
+    function join() external payable;
+    /// @notice Gives up the sender's last `seats` seats. Their stake can be fetched after the unbonding time, which starts
+    /// anew for all that is unbonding with each call.
+    function giveUp(uint256 seats) external;
+    /// @notice Pays the unbonded stake.
+    function fetch(address payable to) external returns (uint256 amount);
+    /// @notice Takes up to `amount` of a reviewer's stake, the unbonding part first, and sends it to the sink. A seat whose
+    /// stake is gone is lost. Only the review contract.
+    function slash(address reviewer, uint256 amount) external returns (uint256 taken);
+
+    /// @notice Up to `count` distinct accounts drawn by seats from `seed`, none of them in `excluded`. Fewer when so many
+    /// different ones do not turn up in eight tries for each.
+    function draw(bytes32 seed, uint256 count, address[] calldata excluded) external view returns (address[] memory);
+    /// @notice Wei a seat costs.
+    function seatStake() external view returns (uint256);
+    /// @notice Seconds between leaving and being paid.
+    function unbonding() external view returns (uint256);
+    function seatCount() external view returns (uint256);
+    function seatsOf(address reviewer) external view returns (uint256);
+    /// @notice What the reviewer has at stake in seats, and what is unbonding until when.
+    function stakeOf(address reviewer) external view returns (uint256 seated, uint256 leaving, uint256 payableAt);
+}
