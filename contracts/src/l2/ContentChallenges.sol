@@ -123,6 +123,8 @@ contract ContentChallenges is IContentChallenges, EIP712, ReentrancyGuardTransie
         }
         Keeper storage k = _keepers[contributionId];
         if (k.releasableAt == 0) {
+            // Timestamps fit 40 bits for 34,000 years.
+            // forge-lint: disable-next-line(unsafe-typecast)
             k.releasableAt = uint40(block.timestamp + 2 * responseWindow);
             return 0;
         }
@@ -156,9 +158,7 @@ contract ContentChallenges is IContentChallenges, EIP712, ReentrancyGuardTransie
         k.chunk = chunk;
         k.chunkRoot = item.document.chunkRoot;
         k.other = bytes32(uint256(chunkCount));
-        emit Challenged(
-            caseId, item.contributionId, item.index, Kind.Availability, msg.sender, chunk, k.deadline
-        );
+        emit Challenged(caseId, item.contributionId, item.index, Kind.Availability, msg.sender, chunk, k.deadline);
     }
 
     function _openCase(Kind kind, Batches.Item calldata item) private returns (uint256 caseId) {
@@ -169,6 +169,8 @@ contract ContentChallenges is IContentChallenges, EIP712, ReentrancyGuardTransie
         k.challenger = msg.sender;
         k.kind = kind;
         k.open = true;
+        // Timestamps fit 40 bits for 34,000 years.
+        // forge-lint: disable-next-line(unsafe-typecast)
         k.deadline = uint40(block.timestamp + responseWindow);
         // forge-lint: disable-next-line(unsafe-typecast)
         k.bond = uint128(msg.value);
@@ -276,12 +278,10 @@ contract ContentChallenges is IContentChallenges, EIP712, ReentrancyGuardTransie
     }
 
     /// @inheritdoc IContentChallenges
-    function proveFalseSketch(
-        Batches.Item calldata item,
-        bytes calldata sketch,
-        bytes calldata text,
-        uint256 position
-    ) external nonReentrant {
+    function proveFalseSketch(Batches.Item calldata item, bytes calldata sketch, bytes calldata text, uint256 position)
+        external
+        nonReentrant
+    {
         // Check
         IDatanetRegistry.Contribution memory c = Batches.open(datanets, item);
         _live(c, item.contributionId);
@@ -340,9 +340,7 @@ contract ContentChallenges is IContentChallenges, EIP712, ReentrancyGuardTransie
         k.dated = evidence.publishedAt;
         k.chunkRoot = accused.document.sketchHash;
         k.other = Batches.keyOf(own.contributionId, own.index);
-        emit Challenged(
-            caseId, accused.contributionId, accused.index, Kind.Plagiarism, msg.sender, 0, k.deadline
-        );
+        emit Challenged(caseId, accused.contributionId, accused.index, Kind.Plagiarism, msg.sender, 0, k.deadline);
     }
 
     /// @inheritdoc IContentChallenges
@@ -468,9 +466,7 @@ contract ContentChallenges is IContentChallenges, EIP712, ReentrancyGuardTransie
         view
         returns (bytes32)
     {
-        return _hashTypedData(
-            keccak256(abi.encode(PUBLICATION_TYPEHASH, datanetId, author, sketchHash, publishedAt))
-        );
+        return _hashTypedData(keccak256(abi.encode(PUBLICATION_TYPEHASH, datanetId, author, sketchHash, publishedAt)));
     }
 
     /// @inheritdoc IContentChallenges

@@ -239,9 +239,9 @@ contract ContributionReview is IContributionReview, ReentrancyGuardTransient {
         }
         if (score > SCORE_MAX) revert AdmissionErrors.ContributionReview_ScoreInvalid(score);
         Ballot storage b = _ballots[_roundKey(contributionId, k.round)][msg.sender];
-        if (
-            b.state != BallotState.Committed || b.commitment != commitmentOf(contributionId, msg.sender, score, salt)
-        ) revert AdmissionErrors.ContributionReview_BallotInvalid(contributionId, msg.sender);
+        if (b.state != BallotState.Committed || b.commitment != commitmentOf(contributionId, msg.sender, score, salt)) {
+            revert AdmissionErrors.ContributionReview_BallotInvalid(contributionId, msg.sender);
+        }
 
         // Effect
         b.state = BallotState.Revealed;
@@ -267,9 +267,8 @@ contract ContributionReview is IContributionReview, ReentrancyGuardTransient {
         bool quorum = uint256(k.reveals) * 2 > panel.length;
         if (quorum) {
             k.median = _median(contributionId, k, panel);
-            k.outcome = k.median >= p.acceptMin
-                ? Outcome.Accept
-                : (k.median <= p.faultMax ? Outcome.Fault : Outcome.Reject);
+            k.outcome =
+                k.median >= p.acceptMin ? Outcome.Accept : (k.median <= p.faultMax ? Outcome.Fault : Outcome.Reject);
         }
         address[] memory silent = _payPanel(contributionId, k, panel, p.fee, quorum);
         if (quorum) {
@@ -404,10 +403,10 @@ contract ContributionReview is IContributionReview, ReentrancyGuardTransient {
         // Check
         if (msg.sender != address(challenges)) revert AdmissionErrors.ContributionReview_NotChallenges(msg.sender);
         IDatanetRegistry.Contribution memory c = datanets.contribution(contributionId);
-        if (
-            c.status != IDatanetRegistry.Status.Revealed
-                || address(datanets.admissionOf(c.datanetId)) != address(this)
-        ) return false;
+        if (c.status != IDatanetRegistry.Status.Revealed || address(datanets.admissionOf(c.datanetId)) != address(this))
+        {
+            return false;
+        }
 
         // Effect
         Case storage k = _cases[contributionId];
@@ -495,10 +494,10 @@ contract ContributionReview is IContributionReview, ReentrancyGuardTransient {
     function _reviewable(uint256 contributionId) private view returns (IDatanetRegistry.Contribution memory c) {
         c = datanets.contribution(contributionId);
         if (_policies[c.datanetId].panel == 0) revert AdmissionErrors.ContributionReview_PolicyMissing(c.datanetId);
-        if (
-            c.status != IDatanetRegistry.Status.Revealed
-                || address(datanets.admissionOf(c.datanetId)) != address(this)
-        ) revert AdmissionErrors.ContributionReview_NotReviewable(contributionId);
+        if (c.status != IDatanetRegistry.Status.Revealed || address(datanets.admissionOf(c.datanetId)) != address(this))
+        {
+            revert AdmissionErrors.ContributionReview_NotReviewable(contributionId);
+        }
     }
 
     function _documentBond(IDatanetRegistry.Contribution memory c, Policy storage p) private view returns (uint256) {

@@ -76,9 +76,7 @@ contract ContributionReviewTest is AdmissionTest {
         uint256 other = createDatanet();
         review.setPolicy(other, defaultPolicy());
         uint256 contribution = contribute(alice, other, 2);
-        vm.expectRevert(
-            abi.encodeWithSelector(AdmissionErrors.ContributionReview_NotReviewable.selector, contribution)
-        );
+        vm.expectRevert(abi.encodeWithSelector(AdmissionErrors.ContributionReview_NotReviewable.selector, contribution));
         review.openReview(contribution);
     }
 
@@ -120,9 +118,7 @@ contract ContributionReviewTest is AdmissionTest {
         openAs(alice, id);
         uint256 drawBlock = review.caseOf(id).drawBlock;
         vm.roll(drawBlock);
-        vm.expectRevert(
-            abi.encodeWithSelector(AdmissionErrors.ContributionReview_DrawTooEarly.selector, id, drawBlock)
-        );
+        vm.expectRevert(abi.encodeWithSelector(AdmissionErrors.ContributionReview_DrawTooEarly.selector, id, drawBlock));
         review.draw(id);
     }
 
@@ -173,9 +169,7 @@ contract ContributionReviewTest is AdmissionTest {
         openAs(alice, id);
         address[] memory panel = drawPanel(id);
         bytes4 invalid = AdmissionErrors.ContributionReview_BallotInvalid.selector;
-        vm.expectRevert(
-            abi.encodeWithSelector(AdmissionErrors.ContributionReview_NotOnPanel.selector, id, mallory)
-        );
+        vm.expectRevert(abi.encodeWithSelector(AdmissionErrors.ContributionReview_NotOnPanel.selector, id, mallory));
         vm.prank(mallory);
         review.commitScore(id, "x");
         vm.startPrank(panel[0]);
@@ -425,9 +419,7 @@ contract ContributionReviewTest is AdmissionTest {
 
     function test_WhenACaseIsOpen() external {
         openAs(alice, id);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.DatanetRegistry_NotAdmission.selector, reviewedDatanet, curator)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.DatanetRegistry_NotAdmission.selector, reviewedDatanet, curator));
         accept(id);
         vm.expectRevert(abi.encodeWithSelector(Errors.DatanetRegistry_Contested.selector, id));
         vm.prank(alice);
@@ -435,9 +427,7 @@ contract ContributionReviewTest is AdmissionTest {
     }
 
     function test_WhenNoCaseIsOpen() external {
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.DatanetRegistry_NotAdmission.selector, reviewedDatanet, curator)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.DatanetRegistry_NotAdmission.selector, reviewedDatanet, curator));
         vm.prank(curator);
         datanets.reject(id, "no");
         accept(id);
@@ -446,9 +436,7 @@ contract ContributionReviewTest is AdmissionTest {
 
     function test_RevertWhen_AdmissionSetTwiceOrByStranger() external {
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Errors.DatanetRegistry_AdmissionFixed.selector, reviewedDatanet, address(review)
-            )
+            abi.encodeWithSelector(Errors.DatanetRegistry_AdmissionFixed.selector, reviewedDatanet, address(review))
         );
         datanets.setAdmission(reviewedDatanet, ContributionReview(mallory));
         vm.expectRevert(abi.encodeWithSelector(Errors.DatanetRegistry_NotOwner.selector, reviewedDatanet, mallory));
@@ -462,9 +450,7 @@ contract ContributionReviewTest is AdmissionTest {
 
     function test_RevertWhen_FaultFoundByAnotherThanTheModule(address caller) external {
         vm.assume(caller != address(review));
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.DatanetRegistry_NotAdmission.selector, reviewedDatanet, caller)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.DatanetRegistry_NotAdmission.selector, reviewedDatanet, caller));
         vm.prank(caller);
         datanets.rejectForFault(id, caller, "mine");
     }

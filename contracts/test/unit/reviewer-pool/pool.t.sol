@@ -43,9 +43,7 @@ contract ReviewerPoolTest is AdmissionTest {
 
     function test_RevertWhen_FewerSeatsHeld() external {
         joinAs(alice, 2);
-        vm.expectRevert(
-            abi.encodeWithSelector(AdmissionErrors.ReviewerPool_SeatsInsufficient.selector, alice, 2, 3)
-        );
+        vm.expectRevert(abi.encodeWithSelector(AdmissionErrors.ReviewerPool_SeatsInsufficient.selector, alice, 2, 3));
         vm.prank(alice);
         pool.giveUp(3);
     }
