@@ -17,8 +17,6 @@ use crate::harness::{Dev, quantity, root, rpc, rpc_raw};
 const MISSING: &[&str] = &[
     "admin_nodeInfo",
     "admin_peers",
-    "debug_storageRangeAt",
-    "debug_traceCallMany",
     "eth_callMany",
     "eth_capabilities",
     "eth_config",
@@ -40,6 +38,8 @@ enum Answer {
     /// A string that is no hex.
     Text,
     Bool,
+    /// A JSON number.
+    Number,
     Object,
     Array,
     /// `null`, since what was asked for does not exist.
@@ -47,7 +47,7 @@ enum Answer {
     /// An error with this code, since what was asked for cannot be had.
     Error(i64),
 }
-use Answer::{Array, Bool, Data, Error, Null, Object, Quantity, Text, Word};
+use Answer::{Array, Bool, Data, Error, Null, Number, Object, Quantity, Text, Word};
 
 /// A method, its parameters, and what comes back. `$names` in the parameters are replaced by [`Names`].
 const METHODS: &[(&str, &str, Answer)] = &[
@@ -138,12 +138,29 @@ const METHODS: &[(&str, &str, Answer)] = &[
     ("debug_executionWitness", r#"["$number"]"#, Object),
     ("debug_executionWitnessByBlockHash", r#"["$block"]"#, Object),
     ("debug_storageRangeAt", r#"["$block", 0, "$contract", "0x00", 10]"#, Object),
+    ("debug_accountRange", r#"["$number", "0x", 10, true, true, true]"#, Object),
+    ("debug_getModifiedAccountsByNumber", r#"["$number"]"#, Array),
+    ("debug_getModifiedAccountsByHash", r#"["$block"]"#, Array),
     ("trace_block", r#"["$number"]"#, Array),
     ("trace_transaction", r#"["$transaction"]"#, Array),
     ("trace_filter", r#"[{"fromBlock": "$number", "toBlock": "$number"}]"#, Array),
     ("trace_call", r#"[{"to": "$contract"}, ["trace"], "latest"]"#, Object),
     ("trace_replayTransaction", r#"["$transaction", ["trace"]]"#, Object),
     ("trace_replayBlockTransactions", r#"["$number", ["trace"]]"#, Array),
+    // Otterscan.
+    ("ots_getApiLevel", "[]", Number),
+    ("ots_hasCode", r#"["$contract", "latest"]"#, Bool),
+    ("ots_getHeaderByNumber", r#"["$number"]"#, Object),
+    ("ots_getBlockDetails", r#"["$number"]"#, Object),
+    ("ots_getBlockDetailsByHash", r#"["$block"]"#, Object),
+    ("ots_getBlockTransactions", r#"["$number", 0, 25]"#, Object),
+    ("ots_getTransactionError", r#"["$transaction"]"#, Data),
+    ("ots_traceTransaction", r#"["$transaction"]"#, Array),
+    ("ots_getInternalOperations", r#"["$transaction"]"#, Array),
+    ("ots_getTransactionBySenderAndNonce", r#"["$account", 1000000]"#, Null),
+    ("ots_getContractCreator", r#"["$contract"]"#, Null),
+    ("ots_searchTransactionsBefore", r#"["$account", 0, 25]"#, Object),
+    ("ots_searchTransactionsAfter", r#"["$account", 0, 25]"#, Object),
     // Pool.
     ("txpool_status", "[]", Object),
     ("txpool_content", "[]", Object),
@@ -230,6 +247,7 @@ impl Answer {
             Word => digits && hex.is_some_and(|hex| hex.len() == 64),
             Text => hex.is_none() && result.as_str().is_some_and(|text| !text.is_empty()),
             Bool => result.is_boolean(),
+            Number => result.is_u64(),
             Object => result.is_object(),
             Array => result.is_array(),
             Null => result.is_null(),

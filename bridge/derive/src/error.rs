@@ -15,6 +15,25 @@ pub enum Severity {
     Critical,
 }
 
+/// A block that did not take from L1 what L1 forces on it.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InputsError {
+    #[error(transparent)]
+    Attributes(#[from] AttributesError),
+    #[error("transaction {index} of L2 block {number} is not what L1 block {origin} forces there")]
+    Forced { number: u64, index: usize, origin: u64 },
+    #[error(
+        "transaction {index} of L2 block {number} is a deposit that L1 block {origin} does not hold"
+    )]
+    NoSuchDeposit { number: u64, index: usize, origin: u64 },
+    #[error("{field} of L2 block {number} is not what L1 block {origin} makes it")]
+    Field { number: u64, field: &'static str, origin: u64 },
+    #[error(
+        "L2 block {number} runs ahead of its origin {origin} by more than the drift limit and is not empty"
+    )]
+    Drift { number: u64, origin: u64 },
+}
+
 /// A block or L1 block from which no attributes can be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AttributesError {

@@ -29,6 +29,7 @@ mod compression;
 mod encoder;
 mod error;
 mod frame;
+mod inputs;
 mod l1_data;
 mod pipeline;
 mod system_config;
@@ -41,10 +42,13 @@ pub use compression::{CompressionError, Decompressed, decompress};
 pub use encoder::{
     AddOutcome, ChannelEncoder, ClosedChannel, Compression, EncoderConfig, batcher_transactions,
 };
-pub use error::{AttributesError, BatchError, EncodeError, FrameError, PipelineError, Severity};
+pub use error::{
+    AttributesError, BatchError, EncodeError, FrameError, InputsError, PipelineError, Severity,
+};
 pub use frame::{
     ChannelId, FRAME_OVERHEAD, Frame, decode_batcher_transaction, encode_batcher_transaction,
 };
+pub use inputs::check_l1_inputs;
 pub use l1_data::{InboxTransaction, L1Block, L1Event};
 pub use pipeline::{Pipeline, Step};
 pub use system_config::apply_config_updates;

@@ -9,6 +9,7 @@ mod dev;
 mod ethereum;
 mod genesis;
 mod keys;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ use tracing_subscriber::EnvFilter;
         openledger dev --data-dir ./chain       the same, and keep the chain\n  \
         openledger demo                         drive the whole loop and print the proofs\n  \
         openledger attribution audit 1          recompute an epoch from public inputs\n  \
+        openledger verify --range 1..100        execute blocks again, from witnesses\n  \
         openledger bridge deposit --amount 25   bridge OPEN from L1\n  \
         openledger customer key                 an API key for the gateway\n  \
         openledger import --genesis genesis.json chain.rlp   an Ethereum chain from a file\n  \
@@ -53,6 +55,8 @@ enum Command {
     /// Move OPEN between the layers.
     #[command(subcommand)]
     Bridge(bridge::Command),
+    /// Execute blocks again without their state and compare everything that follows.
+    Verify(verify::Args),
     /// Examine the chain on disk.
     #[command(subcommand)]
     Db(db::Command),
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Attribution(command) => audit::run(command).await,
             Command::Bridge(command) => bridge::run(command).await,
+            Command::Verify(args) => verify::run(args).await,
             Command::Db(command) => db::run(command),
             Command::Import(args) => tokio::task::block_in_place(|| ethereum::import(&args)),
             Command::Node(args) => ethereum::run(args).await,

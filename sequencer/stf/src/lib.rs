@@ -68,6 +68,7 @@ pub use roots::{
 };
 pub use rules::{ChainSpec, EthereumRules, Rules};
 pub use stateless::{
-    Recorder, Recording, StateSource, TrieState, WitnessState, execute_stateless, record_block,
+    RangeVerifier, Recorder, Recording, StateSource, TrieState, VerifiedBlock, WitnessState,
+    execute_stateless, record_block,
 };
-pub use trie_lookup::lookup;
+pub use trie_lookup::{leaves, lookup};

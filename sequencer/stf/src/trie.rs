@@ -700,6 +700,16 @@ mod tests {
                 trie.seal()
             };
             memory.apply(updates);
+            prop_assert_eq!(
+                crate::lookup(&memory, TrieId::Accounts, root, asked).unwrap().as_ref(),
+                content.get(&asked),
+            );
+            for limit in [0, 3, 100] {
+                let expected: Vec<_> =
+                    content.range(asked..).take(limit).map(|(k, v)| (*k, v.clone())).collect();
+                let found = crate::leaves(&memory, TrieId::Accounts, root, asked, limit).unwrap();
+                prop_assert_eq!(found, expected);
+            }
             let mut trie = SparseTrie::new(&memory, TrieId::Accounts, root);
             let proof: Vec<alloy_primitives::Bytes> =
                 trie.proof(asked).unwrap().into_iter().map(Into::into).collect();

@@ -17,6 +17,7 @@
 //!
 //! Bytes on disk: `docs/formats/store.md`.
 
+mod account_history;
 mod checkpoint;
 mod db;
 pub mod doctor;
@@ -606,6 +607,12 @@ impl Store {
             return l2_block_ref(&recent.shared.block).map(Some);
         }
         self.block(number)?.map(|block| l2_block_ref(&block)).transpose()
+    }
+
+    /// Chain id of the chain in the store.
+    pub fn chain_id(&self) -> Result<u64, StoreError> {
+        let chain = key(Table::Meta, &[b"chain"]);
+        self.db.read()?.get(Table::Meta, &chain)?.ok_or(StoreError::Uninitialised)
     }
 
     /// The state after the newest block.

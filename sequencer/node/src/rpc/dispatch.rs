@@ -17,6 +17,7 @@ use super::{
     Api, CLIENT_VERSION, convert, engine,
     envelope::Request,
     error::{RpcError, RpcResult},
+    otterscan,
     params::{Number, Params, StorageKey},
     session::{self, CallContext},
     submit::Prepared,
@@ -40,7 +41,7 @@ pub(super) async fn dispatch(
         "net_peerCount" => to_raw(U64::ZERO),
         "rpc_modules" => to_raw(json!({
             "eth": "1.0", "net": "1.0", "web3": "1.0", "txpool": "1.0", "rpc": "1.0",
-            "debug": "1.0", "trace": "1.0", "optimism": "1.0",
+            "debug": "1.0", "trace": "1.0", "optimism": "1.0", "ots": "1.0",
         })),
         "eth_chainId" => to_raw(U64::from(api.chain().spec().chain_id)),
         "eth_blockNumber" => to_raw(U64::from(api.chain().heads().unsafe_head.number)),
@@ -275,6 +276,13 @@ pub(super) async fn dispatch(
             let options = params.optional(2)?.unwrap_or_default();
             api.tracing(move |api| api.trace_call_geth(call, block, options)).await
         }
+        "debug_traceCallMany" => {
+            params.at_most(3)?;
+            let bundles = params.required(0)?;
+            let context = params.optional(1)?.unwrap_or_default();
+            let options = params.optional(2)?.unwrap_or_default();
+            api.tracing(move |api| api.trace_call_many_geth(bundles, context, options)).await
+        }
         "debug_getBadBlocks" => to_raw(json!([])),
         "debug_executionWitness" => {
             params.at_most(1)?;
@@ -285,6 +293,41 @@ pub(super) async fn dispatch(
             params.at_most(1)?;
             let hash = params.required::<B256>(0)?;
             api.tracing(move |api| api.execution_witness(hash.into())).await
+        }
+        "debug_storageRangeAt" => {
+            params.at_most(5)?;
+            let block = params.required::<BlockId>(0)?;
+            let index = usize::try_from(params.required::<Number>(1)?.0).unwrap_or(usize::MAX);
+            let address = params.required(2)?;
+            let start = params.required::<Bytes>(3)?;
+            let count = params.required::<Number>(4)?.0;
+            api.tracing(move |api| api.storage_range_at(block, index, address, &start, count)).await
+        }
+        "debug_accountRange" => {
+            params.at_most(6)?;
+            let block = params.required::<BlockId>(0)?;
+            let start = params.optional::<Bytes>(1)?.unwrap_or_default();
+            let count = params.optional::<Number>(2)?.map_or(0, |count| count.0);
+            let without_code = params.optional(3)?.unwrap_or(false);
+            // Slots are known by their hashes only: `debug_storageRangeAt` gives those.
+            if !params.optional(4)?.unwrap_or(true) {
+                return Err(RpcError::invalid_params(
+                    "storage is not listed here: set nostorage, and ask debug_storageRangeAt",
+                ));
+            }
+            api.tracing(move |api| api.account_range(block, &start, count, without_code)).await
+        }
+        "debug_getModifiedAccountsByNumber" => {
+            params.at_most(2)?;
+            let start = params.required::<BlockNumberOrTag>(0)?.into();
+            let end = params.optional::<BlockNumberOrTag>(1)?.map(Into::into);
+            api.tracing(move |api| api.modified_accounts(start, end)).await
+        }
+        "debug_getModifiedAccountsByHash" => {
+            params.at_most(2)?;
+            let start = params.required::<B256>(0)?.into();
+            let end = params.optional::<B256>(1)?.map(Into::into);
+            api.tracing(move |api| api.modified_accounts(start, end)).await
         }
         "trace_block" => {
             params.at_most(1)?;
@@ -401,6 +444,7 @@ pub(super) async fn dispatch(
             Some(engine) => engine::dispatch(engine, method, &params).await,
             None => Err(RpcError::method_not_found(method)),
         },
+        method if method.starts_with("ots_") => otterscan::dispatch(api, method, &params).await,
         method => Err(RpcError::method_not_found(method)),
     }
 }

@@ -11,6 +11,7 @@ mod execution;
 mod fees;
 mod filters;
 mod logs;
+mod otterscan;
 mod overrides;
 mod params;
 mod rollup;

@@ -7,6 +7,7 @@ mod derivation;
 mod execution;
 mod harness;
 mod hostile;
+mod otterscan;
 mod pool;
 mod preconfirmations;
 mod reorg;

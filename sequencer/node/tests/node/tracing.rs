@@ -155,6 +155,18 @@ async fn calls_are_traced_and_bad_requests_refused() {
     assert_eq!(slot(0), json!({"from": word(7), "to": word(9)}));
     assert_eq!(slot(1), json!({"from": word(9), "to": word(7)}));
 
+    // The same two in geth's form; the second is cheap, since the slot then has what it gets back.
+    let bundles = json!([{"transactions": [other, other]}, {"transactions": [call]}]);
+    let many = json!([bundles, {"blockNumber": block, "transactionIndex": index}, options]);
+    let many = node.call("debug_traceCallMany", many).await;
+    let gas = |bundle: usize, at: usize| quantity(&many[bundle][at]["gasUsed"]);
+    assert_eq!(gas(0, 0), quantity(&before["gasUsed"]));
+    // SSTORE of the value that is there, and of another where the slot was not empty.
+    assert_eq!(gas(0, 0) - gas(0, 1), 22_100 - 2_200);
+    assert_eq!(gas(0, 0) - gas(1, 0), 22_100 - 5_000);
+    let outside = json!([[], {"blockNumber": block, "transactionIndex": 1_000}]);
+    assert_eq!(node.error("debug_traceCallMany", outside).await.0, -32_602);
+
     let script = json!({"tracer": "{step: function() {}, fault: function() {}}"});
     let hash = &receipt["transactionHash"];
     let (code, message) = node.error("debug_traceTransaction", json!([hash, script])).await;

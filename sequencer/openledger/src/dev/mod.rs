@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub use args::Args;
+pub use manifest::DataDir;
 pub use ready::Ready;
 
 use crate::{
@@ -43,7 +44,7 @@ use crate::{
 };
 use args::{CHAIN_IDS, ClaimedPorts};
 use l1_process::{Anvil, AnvilConfig};
-use manifest::{DataDir, L1Contracts, Manifest, SCHEMA};
+use manifest::{L1Contracts, Manifest, SCHEMA};
 
 /// L1 events that may wait for a task.
 const L1_EVENTS_WAITING: usize = 64;

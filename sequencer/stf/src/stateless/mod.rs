@@ -7,6 +7,7 @@
 //! must have that hash, trie nodes hang by their hashes on its state root, codes on the accounts, and
 //! ancestors on the parent. A witness can thus be too small, never wrong.
 
+mod range;
 mod record;
 mod source;
 mod witness;
@@ -14,6 +15,7 @@ mod witness;
 use primitives::{Block, Header, Witness};
 use revm::primitives::Address;
 
+pub use range::{RangeVerifier, VerifiedBlock};
 pub use record::{Recorder, Recording};
 pub use source::{StateSource, TrieState};
 pub use witness::WitnessState;

@@ -3,7 +3,7 @@
 
 use primitives::{Block, Witness};
 use sequencer_store::StoreError as Error;
-use stf::{WitnessError, execute_stateless};
+use stf::{RangeVerifier, WitnessError, execute_stateless};
 
 use super::*;
 
@@ -284,5 +284,36 @@ fn what_has_no_block_before_or_is_not_there_has_no_witness() {
     for number in [0, 2, u64::MAX] {
         let error = chain.store.record(&SPEC, number).unwrap_err();
         assert!(matches!(error, Error::MissingBlock(_)), "{number}: {error}");
+    }
+}
+
+/// Blocks in a row: none may be left out, come twice, or be of another chain.
+#[test]
+fn a_range_is_verified_block_by_block() {
+    let chain = Chain::new();
+    let trusted = chain.head().hash_slow();
+    let blocks: Vec<(Block, Witness)> = (1..=3)
+        .map(|number| {
+            let built = chain.live(&[(0, Deed::Transfer { to: 9, value: number })]);
+            (built.block, chain.witness(number))
+        })
+        .collect();
+    let mut range = RangeVerifier::new(SPEC, trusted);
+    for (at, (block, witness)) in blocks.iter().enumerate() {
+        for (_, (block, witness)) in blocks.iter().enumerate().filter(|(other, _)| *other != at) {
+            let error = range.verify(block, witness).map(|_| ()).unwrap_err();
+            assert!(matches!(error, BlockError::WrongParent { .. }), "{error}");
+        }
+        let verified = range.verify(block, witness).unwrap();
+        assert_eq!(range.last(), block.hash);
+        // Version 0, state root, message passer's storage root, block hash.
+        let passer = chain.store.state_at(block.header.number).unwrap();
+        let words = [
+            B256::ZERO,
+            block.header.state_root,
+            passer.storage_root(L2_TO_L1_MESSAGE_PASSER).unwrap(),
+            block.hash,
+        ];
+        assert_eq!(verified.output_root, keccak256(words.concat()));
     }
 }

@@ -31,6 +31,14 @@ impl<I> Bounded<I> {
         Self { inner, deadline, steps: 0, steps_max, exceeded: false }
     }
 
+    /// Takes the bounds of a longer work. Steps stay without bound where they were.
+    pub(super) fn bound(&mut self, deadline: Instant, steps_left: u64) {
+        self.deadline = deadline;
+        if self.steps_max != u64::MAX {
+            self.steps_max = steps_left;
+        }
+    }
+
     /// Steps that may still be recorded.
     pub(super) const fn steps_left(&self) -> u64 {
         self.steps_max.saturating_sub(self.steps)

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use alloy_eips::BlockId;
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::Decodable;
-use alloy_rpc_types_eth::TransactionRequest;
+use alloy_rpc_types_eth::{Bundle, StateContext, TransactionIndex, TransactionRequest};
 use alloy_rpc_types_trace::geth::{
     GethDebugTracerType, GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace,
 };
 use primitives::Header;
-use revm::inspector::NoOpInspector;
+use revm::{DatabaseCommit, inspector::NoOpInspector};
 use revm_inspectors::tracing::{DebugInspector, DebugInspectorError, TransactionContext};
 use serde::Serialize;
 use stf::ChainEvm;
@@ -20,6 +20,9 @@ use crate::{
     chain::SealedBlock,
     rpc::{Api, error::RpcError, execution},
 };
+
+/// Calls of one `debug_traceCallMany`.
+const CALLS_MAX: usize = 100;
 
 /// One transaction of a traced block.
 #[derive(Serialize)]
@@ -124,6 +127,74 @@ impl Api {
         let (db, inspector, _) = evm.components_mut();
         inspector.check()?;
         inspector.inner.get_result(None, &tx, &env, &outcome, db).map_err(tracer_error)
+    }
+
+    /// `debug_traceCallMany` (reth's): bundles of calls, each call on the state the one before left, from
+    /// the state after a block or before one of its transactions.
+    pub(in crate::rpc) fn trace_call_many_geth(
+        &self,
+        bundles: Vec<Bundle>,
+        context: StateContext,
+        options: GethDebugTracingCallOptions,
+    ) -> Result<Vec<Vec<GethTrace>>, RpcError> {
+        let GethDebugTracingCallOptions {
+            tracing_options, state_overrides, block_overrides, ..
+        } = options;
+        if bundles.iter().map(|bundle| bundle.transactions.len()).sum::<usize>() > CALLS_MAX {
+            return Err(RpcError::invalid_params(format!("too many calls, limit {CALLS_MAX}")));
+        }
+        let block = self.traced_block(context.block_number.unwrap_or_default())?;
+        let unwatched = Bounded::new(NoOpInspector, self.deadline(), u64::MAX);
+        let mut db = match context.transaction_index {
+            None | Some(TransactionIndex::All) => {
+                let state = self.chain.state(block.number());
+                Db::new(state.map_err(|error| RpcError::internal(&error))?)
+            }
+            Some(TransactionIndex::Index(index)) => {
+                if index >= block.transactions().len() {
+                    return Err(RpcError::invalid_params("transactionIndex is not in the block"));
+                }
+                let mut replay = self.replay(Arc::clone(&block), unwatched)?;
+                replay.skip_to(index)?;
+                replay.evm.into_db()
+            }
+        };
+        let mut state_overrides = state_overrides;
+        let deadline = self.deadline();
+        let mut steps_left = RECORDED_STEPS_MAX;
+        let mut traces = Vec::with_capacity(bundles.len());
+        for bundle in bundles {
+            let overrides = bundle.block_override.or_else(|| block_overrides.clone());
+            let mut simulation =
+                self.simulation_on(block.header(), db, state_overrides.take(), overrides)?;
+            let env = simulation.evm.block_env().clone();
+            let mut results = Vec::with_capacity(bundle.transactions.len());
+            for call in bundle.transactions {
+                let gas = call.gas.unwrap_or(simulation.gas_max);
+                let tx = simulation.transaction(call, gas)?;
+                let mut inspector = self.geth_inspector(tracing_options.clone())?;
+                inspector.bound(deadline, steps_left);
+                let config = simulation.config.clone();
+                let call_env = simulation.evm.block_env().clone();
+                let state = simulation.evm.db_mut().clone();
+                let mut evm = ChainEvm::new(self.chain.spec(), config, call_env, state, inspector);
+                let outcome = evm.transact(tx.clone()).map_err(execution::execution_error)?;
+                let call_env = evm.block_env().clone();
+                let (state, inspector, _) = evm.components_mut();
+                inspector.check()?;
+                if tracing_options.tracer.is_none() {
+                    steps_left = inspector.steps_left();
+                }
+                let result = inspector.inner.get_result(None, &tx, &call_env, &outcome, state);
+                results.push(result.map_err(tracer_error)?);
+                simulation.evm.db_mut().commit(outcome.state);
+                // A call without a price has switched the base fee off for itself alone.
+                *simulation.evm.block_env_mut() = env.clone();
+            }
+            traces.push(results);
+            db = simulation.evm.into_db();
+        }
+        Ok(traces)
     }
 
     /// Bounded by time, and by steps where the tracer keeps each.

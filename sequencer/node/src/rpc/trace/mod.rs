@@ -5,6 +5,7 @@
 mod bounded;
 mod geth;
 mod parity;
+mod ranges;
 mod witness;
 
 use std::{sync::Arc, time::Instant};
