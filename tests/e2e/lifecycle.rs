@@ -35,6 +35,15 @@ async fn the_loop_closes_twice_and_after_a_power_failure() -> Result<()> {
     let epoch = first["epoch"].as_u64().context("the demo names its epoch")?;
     audit(&dev, epoch)?;
 
+    // Every block follows from its witness, and takes from L1 what L1 forces on it.
+    let (l2, l1) = (dev.ready.l2_rpc.clone(), dev.ready.l1_rpc.clone());
+    let range = format!("1..{head}");
+    let report = verify(&dev, &["--range", &range, "--rpc", &l2, "--l1-rpc", &l1])?;
+    ensure!(
+        report["blocks"] == head && report["outputRoots"] == head && report["l1Inputs"] == head,
+        "not everything was verified: {report}"
+    );
+
     // A power failure, a restart over the same directory: the same chain goes on, the demo too.
     let data = dev.kill_hard()?;
     let dev = Dev::start(&data)?;
@@ -100,6 +109,17 @@ fn audit(dev: &Dev, epoch: u64) -> Result<()> {
         "the audit's root differs: {report}"
     );
     Ok(())
+}
+
+fn verify(dev: &Dev, arguments: &[&str]) -> Result<Value> {
+    let output = dev.openledger(&[&["verify", "--json"], arguments].concat())?;
+    ensure!(
+        output.status.success(),
+        "the verification failed: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 async fn block_hash(url: &str, number: u64) -> Result<Value> {

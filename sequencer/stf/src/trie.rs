@@ -700,10 +700,8 @@ mod tests {
                 trie.seal()
             };
             memory.apply(updates);
-            prop_assert_eq!(
-                crate::lookup(&memory, TrieId::Accounts, root, asked).unwrap().as_ref(),
-                content.get(&asked),
-            );
+            let found = crate::lookup(&memory, TrieId::Accounts, root, asked).unwrap();
+            prop_assert_eq!(found.as_ref(), content.get(&asked));
             for limit in [0, 3, 100] {
                 let expected: Vec<_> =
                     content.range(asked..).take(limit).map(|(k, v)| (*k, v.clone())).collect();

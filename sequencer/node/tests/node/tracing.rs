@@ -157,7 +157,8 @@ async fn calls_are_traced_and_bad_requests_refused() {
 
     // The same two in geth's form; the second is cheap, since the slot then has what it gets back.
     let bundles = json!([{"transactions": [other, other]}, {"transactions": [call]}]);
-    let many = json!([bundles, {"blockNumber": block, "transactionIndex": index}, options]);
+    let many =
+        json!([bundles, {"blockNumber": block, "transactionIndex": quantity(index)}, options]);
     let many = node.call("debug_traceCallMany", many).await;
     let gas = |bundle: usize, at: usize| quantity(&many[bundle][at]["gasUsed"]);
     assert_eq!(gas(0, 0), quantity(&before["gasUsed"]));
