@@ -26,6 +26,8 @@ use crate::{
     pool::{AccountCode, AccountReader, AccountState, Head},
 };
 
+/// Transactions of the newest blocks kept decoded, at most (beside those of the head): some 60 MB.
+const RECENT_TRANSACTIONS_MAX: usize = 65_536;
 /// Blocks that wait for slow subscribers; beyond it they are told that they missed some.
 const ANNOUNCEMENTS_KEPT: usize = 256;
 
@@ -451,8 +453,13 @@ impl Chain {
         {
             let mut recent = self.recent.write();
             recent.push_back(Arc::clone(&sealed));
-            if recent.len() > self.recent_max {
-                recent.pop_front();
+            let mut transactions: usize =
+                recent.iter().map(|block| block.transactions().len()).sum();
+            while recent.len() > self.recent_max
+                || (recent.len() > 1 && transactions > RECENT_TRANSACTIONS_MAX)
+            {
+                let Some(oldest) = recent.pop_front() else { break };
+                transactions -= oldest.transactions().len();
             }
         }
         self.heads.write().unsafe_head = sealed.block().id();
