@@ -38,6 +38,7 @@ abstract contract ExpiringPause is IExpiringPause, Ownable2Step {
 
         // Effect
         _pausedAt = uint48(block.timestamp);
+        // forge-lint: disable-next-line(unsafe-typecast)
         _pausedUntil = uint48(block.timestamp + duration);
         emit Paused(msg.sender, _pausedUntil);
     }
