@@ -105,6 +105,20 @@ interface IAttributionSettlement {
         bytes32 retrievalRoot;
     }
 
+    /// Where a claim goes instead of to its account, as the account has signed.
+    /// EIP-712: ClaimOrder(uint256 datanetId,address account,uint128 cumulative,address to,uint128 fee,uint64 deadline)
+    struct ClaimOrder {
+        uint256 datanetId;
+        address account;
+        /// The leaf's amount; it is paid once, so an order is good once.
+        uint128 cumulative;
+        address to;
+        /// Of what is paid, for who brings the order, wei.
+        uint128 fee;
+        /// Unix seconds after which the order is void.
+        uint64 deadline;
+    }
+
     struct Parameters {
         /// Platform share of fees, at most 1,500 basis points.
         uint16 platformBps;
@@ -170,6 +184,12 @@ interface IAttributionSettlement {
     function claim(uint256 datanetId, address account, uint128 cumulative, uint256 index, ProofNode[] calldata proof)
         external
         returns (uint128 paid);
+    /// @notice Claims for `order.account` and pays `order.to`, less `order.fee` for the sender. The account signs the order
+    /// (ERC-1271 for contracts), or sends it itself, with an empty signature. So an account needs no gas to claim, and can
+    /// have its claims paid to somebody else.
+    function claimFor(ClaimOrder calldata order, bytes calldata signature, uint256 index, ProofNode[] calldata proof)
+        external
+        returns (uint128 paid);
     /// @notice What `claim` would pay.
     function previewClaim(
         uint256 datanetId,
@@ -190,6 +210,8 @@ interface IAttributionSettlement {
     function epoch(uint64 epochId) external view returns (Epoch memory);
     /// @notice EIP-712 digest that engines sign.
     function hashPost(EpochPost calldata post) external view returns (bytes32 digest);
+    /// @notice EIP-712 digest that an account signs to have a claim paid elsewhere.
+    function hashOrder(ClaimOrder calldata order) external view returns (bytes32 digest);
     /// @notice EIP-712 struct hash (`receiptHash`) and the digest that the gateway signs.
     function hashReceipt(InferenceReceipt calldata receipt) external view returns (bytes32 receiptHash, bytes32 digest);
     /// @notice True if the receipt, with its attribution record, is receipt `number` of the epoch.

@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {EIP712} from "solady/utils/EIP712.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 
@@ -38,6 +39,10 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
     );
     bytes32 private constant RECEIPT_TYPEHASH = keccak256(
         "InferenceReceipt(uint64 number,uint256 modelId,address customer,address gateway,bytes32 requestHash,bytes32 responseHash,uint32 tokensIn,uint32 tokensOut,uint128 fee,uint64 timestamp,bytes32 engineSpecHash,bytes32 adapterSetHash,bytes32 retrievalRoot)"
+    );
+
+    bytes32 private constant ORDER_TYPEHASH = keccak256(
+        "ClaimOrder(uint256 datanetId,address account,uint128 cumulative,address to,uint128 fee,uint64 deadline)"
     );
 
     /*//////////////////////////////////////////////////////////////////////////
@@ -407,6 +412,42 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         nonReentrant
         returns (uint128 paid)
     {
+        paid = _claim(datanetId, account, cumulative, index, proof);
+        emit Claimed(datanetId, account, account, paid, cumulative);
+
+        // Interaction
+        SafeTransferLib.safeTransferETH(account, paid);
+    }
+
+    /// @inheritdoc IAttributionSettlement
+    function claimFor(ClaimOrder calldata order, bytes calldata signature, uint256 index, ProofNode[] calldata proof)
+        external
+        nonReentrant
+        returns (uint128 paid)
+    {
+        // Check
+        if (order.to == address(0)) revert Errors.ZeroAddress();
+        if (block.timestamp > order.deadline) revert Errors.AttributionSettlement_OrderExpired(order.deadline);
+        if (
+            msg.sender != order.account
+                && !SignatureChecker.isValidSignatureNowCalldata(order.account, hashOrder(order), signature)
+        ) revert Errors.AttributionSettlement_OrderInvalid(order.account);
+
+        // Check and Effect
+        paid = _claim(order.datanetId, order.account, order.cumulative, index, proof);
+        if (order.fee > paid) revert Errors.AttributionSettlement_FeeTooHigh(order.fee, paid);
+        emit Claimed(order.datanetId, order.account, order.to, paid, order.cumulative);
+
+        // Interaction
+        if (order.fee != 0) SafeTransferLib.safeTransferETH(msg.sender, order.fee);
+        SafeTransferLib.safeTransferETH(order.to, paid - order.fee);
+    }
+
+    /// @dev Books the claim; the caller pays.
+    function _claim(uint256 datanetId, address account, uint128 cumulative, uint256 index, ProofNode[] calldata proof)
+        private
+        returns (uint128 paid)
+    {
         // Check
         StoredEpoch storage e = _epochs[_lastActivated];
         uint128 promised = e.claimsTotal;
@@ -428,10 +469,6 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         _claimed[datanetId][account] = cumulative;
         pool.claimed += paid;
         _claimsPaid = paidInAll;
-        emit Claimed(datanetId, account, account, paid, cumulative);
-
-        // Interaction
-        SafeTransferLib.safeTransferETH(account, paid);
     }
 
     /// @inheritdoc IAttributionSettlement
@@ -515,6 +552,12 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         );
         bytes memory tail = abi.encode(post.receiptCount, post.claimsRoot, post.claimsTotal, modelsHash, poolsHash);
         return _hashTypedData(keccak256(bytes.concat(head, tail)));
+    }
+
+    /// @inheritdoc IAttributionSettlement
+    function hashOrder(ClaimOrder calldata order) public view returns (bytes32) {
+        // Every member is static, so the struct encodes to its members in order.
+        return _hashTypedData(keccak256(bytes.concat(ORDER_TYPEHASH, abi.encode(order))));
     }
 
     /// @inheritdoc IAttributionSettlement

@@ -274,6 +274,15 @@ library Errors {
     /// @notice The claim is not in the last activated tree.
     error AttributionSettlement_ProofInvalid(uint256 datanetId, address account, uint128 cumulative);
 
+    /// @notice The order was good until `deadline`, Unix seconds.
+    error AttributionSettlement_OrderExpired(uint64 deadline);
+
+    /// @notice The order is not signed by its account.
+    error AttributionSettlement_OrderInvalid(address account);
+
+    /// @notice The fee of the order is more than the claim pays.
+    error AttributionSettlement_FeeTooHigh(uint128 fee, uint128 paid);
+
     /// @notice Everything up to `cumulative` is paid.
     error AttributionSettlement_NothingToClaim(uint256 datanetId, address account, uint128 claimed);
 

@@ -223,6 +223,7 @@ contract EconomyAccessTest is EconomyTest {
         reads("engineCount()");
         reads("epoch(uint64)");
         reads("fundsOf(address)");
+        reads("hashOrder((uint256,address,uint128,address,uint128,uint64))");
         reads(string.concat("hashPost(", POST, ")"));
         reads(
             "hashReceipt((uint64,uint256,address,address,bytes32,bytes32,uint32,uint32,uint128,uint64,bytes32,bytes32,bytes32))"
@@ -238,6 +239,21 @@ contract EconomyAccessTest is EconomyTest {
         reads("poolFunded(uint256)");
         reads("previewClaim(uint256,address,uint128,uint256,(bytes32,uint128)[])");
         open("claim(uint256,address,uint128,uint256,(bytes32,uint128)[])");
+        // The account's signature decides, not the sender.
+        only(
+            Who.Anyone,
+            "claimFor((uint256,address,uint128,address,uint128,uint64),bytes,uint256,(bytes32,uint128)[])",
+            abi.encodeCall(
+                settlement.claimFor,
+                (
+                    IAttributionSettlement.ClaimOrder(1, alice, 1, mallory, 0, type(uint64).max),
+                    "",
+                    0,
+                    new IAttributionSettlement.ProofNode[](0)
+                )
+            ),
+            Errors.AttributionSettlement_OrderInvalid.selector
+        );
         open("fund(address)");
         open(string.concat("activate(", POST, ")"));
         // The signatures decide, not the sender.
