@@ -1,7 +1,7 @@
 //! The files that may fail, and nothing else may. Reasons: `docs/conformance.md`.
 
 /// Whole methods whose files may fail, each of them.
-pub const METHODS: &[&str] = &["eth_simulateV1"];
+pub const METHODS: &[&str] = &[];
 
 /// Single files, as `method/name`.
 pub const FILES: &[&str] = &["eth_sendRawTransaction/send-blob-tx"];

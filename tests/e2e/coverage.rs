@@ -14,17 +14,8 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::harness::{Dev, quantity, root, rpc, rpc_raw};
 
 /// Methods of [`METHODS`] that the node does not answer yet. Take a name off when its method arrives.
-const MISSING: &[&str] = &[
-    "admin_nodeInfo",
-    "admin_peers",
-    "eth_callMany",
-    "eth_capabilities",
-    "eth_config",
-    "eth_fillTransaction",
-    "eth_simulateV1",
-    "miner_setMaxDASize",
-    "optimism_safeHeadAtL1Block",
-];
+const MISSING: &[&str] =
+    &["admin_nodeInfo", "admin_peers", "miner_setMaxDASize", "optimism_safeHeadAtL1Block"];
 
 /// The shape of a good answer.
 #[derive(Clone, Copy, Debug)]

@@ -367,6 +367,11 @@ impl Chain {
         self.store.state_at(number).map(StateView::Sealed)
     }
 
+    /// Computes roots on the state after block `number`.
+    pub fn roots_at(&self, number: u64) -> Result<store::HistoricRoots, StoreError> {
+        self.store.roots_at(number)
+    }
+
     /// Where the sequencer publishes its open block.
     pub const fn pending(&self) -> &Pending {
         &self.pending

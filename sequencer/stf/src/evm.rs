@@ -15,7 +15,7 @@ use op_revm::{OpHaltReason, OpTransaction, OpTransactionError};
 use primitives::TxEnvelope;
 use revm::{
     Inspector,
-    context::{BlockEnv, CfgEnv, TxEnv},
+    context::{BlockEnv, CfgEnv, JournalTr, TxEnv},
     context_interface::result::{EVMError, InvalidTransaction, ResultAndState},
     primitives::hardfork::SpecId,
 };
@@ -88,6 +88,15 @@ where
                     evm.transact_system_call(caller, contract, data)?;
                 Ok(ResultAndState { result: result.map_haltreason(OpHaltReason::Base), state })
             }
+        }
+    }
+
+    /// Keeps the addresses that are precompiles now warm (EIP-2929), whatever becomes of them after.
+    pub fn warm_precompiles(&mut self) {
+        let addresses = self.components_mut().2.addresses().copied().collect();
+        match self {
+            Self::Rollup(evm) => evm.ctx_mut().journaled_state.warm_precompiles(addresses),
+            Self::Ethereum(evm) => evm.ctx_mut().journaled_state.warm_precompiles(addresses),
         }
     }
 

@@ -49,6 +49,7 @@ mod fees;
 mod roots;
 mod rules;
 mod stateless;
+mod system;
 pub mod trie;
 mod trie_lookup;
 
@@ -64,11 +65,12 @@ pub use evm::{CallTx, ChainEvm, call_tx, recorded_tx};
 pub use fees::{Eip1559Parameters, next_base_fee};
 pub use roots::{
     EmptyState, HashedChange, StateRootOutcome, StateRootProvider, TrieReader, TrieUpdates,
-    apply_hashed_changes, compute_hashed_roots, compute_roots,
+    apply_hashed_changes, compute_hashed_roots, compute_roots, hash_changes,
 };
 pub use rules::{ChainSpec, EthereumRules, Rules};
 pub use stateless::{
     RangeVerifier, Recorder, Recording, StateSource, TrieState, VerifiedBlock, WitnessState,
     execute_stateless, record_block,
 };
+pub use system::{begin_block, end_block};
 pub use trie_lookup::{leaves, lookup};

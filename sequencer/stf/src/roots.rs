@@ -72,7 +72,12 @@ pub fn compute_roots<R: TrieReader>(
     reader: &R,
     changes: &StateChanges,
 ) -> Result<StateRootOutcome, TrieError> {
-    let hashed = changes
+    compute_hashed_roots(reader, &hash_changes(changes))
+}
+
+/// The changes by hashed keys.
+pub fn hash_changes(changes: &StateChanges) -> BTreeMap<B256, HashedChange> {
+    changes
         .accounts
         .iter()
         .map(|(address, change)| {
@@ -84,8 +89,7 @@ pub fn compute_roots<R: TrieReader>(
             let wiped = change.wiped;
             (keccak256(address), HashedChange { account: Some(change.after), storage, wiped })
         })
-        .collect();
-    compute_hashed_roots(reader, &hashed)
+        .collect()
 }
 
 /// As [`compute_roots`], from hashed keys.

@@ -634,6 +634,20 @@ impl Store {
         Ok(StoreRoots { store: Arc::clone(self), parent, parent_root })
     }
 
+    /// Computes roots on the state after any block, up to [`PROOF_BLOCKS_BACK_MAX`] back; each block back
+    /// costs its changes. They stay computable while the chain grows.
+    pub fn roots_at(self: &Arc<Self>, number: u64) -> Result<HistoricRoots, StoreError> {
+        let tip = self.overlay.tip()?.0.number;
+        if number > tip {
+            return Err(StoreError::MissingBlock(number));
+        }
+        let distance = tip.saturating_sub(number);
+        if distance > PROOF_BLOCKS_BACK_MAX {
+            return Err(StoreError::TooFarBack { number, distance, max: PROOF_BLOCKS_BACK_MAX });
+        }
+        Ok(HistoricRoots { store: Arc::clone(self), number })
+    }
+
     /// Changes how many bytes of trie nodes are kept in memory.
     pub fn set_trie_cache_bytes(&self, bytes: usize) {
         self.trie.set_limit(bytes);
@@ -749,6 +763,39 @@ impl StateRootProvider for StoreRoots {
         let (blocks, txn) = self.reader()?;
         let reader = TipRoots { blocks, below: HeadRoots { txn: &txn } };
         self.store.trie.state_root(&reader, (self.parent, self.parent_root), changes)
+    }
+}
+
+/// Roots on the state after one block, whatever comes after it.
+#[derive(Debug)]
+pub struct HistoricRoots {
+    store: Arc<Store>,
+    number: u64,
+}
+
+impl StateRootProvider for HistoricRoots {
+    fn state_root(&self, changes: &StateChanges) -> Result<StateRootOutcome, TrieError> {
+        // The blocks before the transaction: what is checkpointed between is then in both.
+        let mut blocks = self.store.overlay.snapshot();
+        let txn = self.store.db.read()?;
+        let below = HeadRoots { txn: &txn };
+        let checkpoint = heads(&txn)?.unsafe_head.number;
+        if checkpoint > self.number {
+            let mut all = reverse_changes(&txn, self.number, checkpoint)?;
+            for (hashed, change) in stf::hash_changes(changes) {
+                let entry = all.entry(hashed).or_default();
+                entry.account = change.account;
+                if change.wiped {
+                    entry.wiped = true;
+                    entry.storage = change.storage;
+                } else {
+                    entry.storage.extend(change.storage);
+                }
+            }
+            return stf::compute_hashed_roots(&below, &all);
+        }
+        blocks.retain(|block| (checkpoint + 1..=self.number).contains(&block.number()));
+        stf::compute_roots(&TipRoots { blocks, below }, changes)
     }
 }
 

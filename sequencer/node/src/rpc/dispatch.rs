@@ -52,6 +52,9 @@ pub(super) async fn dispatch(
         "eth_accounts" => to_raw(Vec::<Address>::new()),
         "eth_coinbase" => to_raw(primitives::SEQUENCER_FEE_VAULT),
 
+        "eth_capabilities" => to_raw(api.capabilities()),
+        "eth_config" => to_raw(api.eth_config()?),
+
         // Fees.
         "eth_gasPrice" => to_raw(api.gas_price()?),
         "eth_maxPriorityFeePerGas" => to_raw(api.suggested_tip()?),
@@ -126,6 +129,25 @@ pub(super) async fn dispatch(
             let block = block_id(&params, 1)?;
             let state = params.optional::<StateOverride>(2)?;
             api.blocking(move |api| api.create_access_list(call, block, state)).await
+        }
+
+        "eth_callMany" => {
+            params.at_most(3)?;
+            let bundles = params.required(0)?;
+            let context = params.optional(1)?;
+            let state = params.optional(2)?;
+            api.blocking(move |api| api.call_many(bundles, context, state)).await
+        }
+        "eth_fillTransaction" => {
+            params.at_most(1)?;
+            let request = params.required(0)?;
+            api.blocking(move |api| api.fill_transaction(request)).await
+        }
+        "eth_simulateV1" => {
+            params.at_most(2)?;
+            let payload = params.required(0)?;
+            let block = block_id(&params, 1)?;
+            api.blocking(move |api| api.simulate(payload, block)).await
         }
 
         // Submission.

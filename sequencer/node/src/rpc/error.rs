@@ -24,6 +24,17 @@ pub const TRANSACTION_REJECTED: i64 = -32_003;
 pub const LIMIT_EXCEEDED: i64 = -32_005;
 /// geth's code for a request for more than one answer may hold.
 pub const CLIENT_LIMIT_EXCEEDED: i64 = -38_026;
+/// `eth_simulateV1`'s codes (execution-apis).
+pub const NONCE_TOO_LOW: i64 = -38_010;
+pub const NONCE_TOO_HIGH: i64 = -38_011;
+pub const INTRINSIC_GAS: i64 = -38_013;
+pub const INSUFFICIENT_FUNDS: i64 = -38_014;
+pub const BLOCK_GAS_LIMIT_REACHED: i64 = -38_015;
+pub const BLOCK_NUMBER_INVALID: i64 = -38_020;
+pub const BLOCK_TIME_INVALID: i64 = -38_021;
+pub const MAX_INIT_CODE_SIZE: i64 = -38_025;
+/// A simulated call that ended exceptionally.
+pub const VM_ERROR: i64 = -32_015;
 /// geth's code for an answer over the size limit.
 pub const RESPONSE_TOO_LARGE: i64 = -32_003;
 /// A call reverted; `data` holds what it returned.

@@ -172,14 +172,23 @@ impl Api {
         }
     }
 
+    /// The header and the state that a call after this block runs with.
+    pub(super) fn start_after(
+        &self,
+        block: BlockId,
+    ) -> Result<(Header, CacheDB<StateView>), RpcError> {
+        let (header, view) = self.header_and_state(block)?;
+        Ok((header, CacheDB::new(view)))
+    }
+
     pub(super) fn simulation(
         &self,
         block: BlockId,
         state: Option<StateOverride>,
         overrides: Option<BlockOverrides>,
     ) -> Result<Simulation<StateView>, RpcError> {
-        let (header, view) = self.header_and_state(block)?;
-        self.simulation_on(&header, CacheDB::new(view), state, overrides)
+        let (header, db) = self.start_after(block)?;
+        self.simulation_on(&header, db, state, overrides)
     }
 
     /// The same, from a state in the middle of a block.
@@ -202,18 +211,12 @@ impl Api {
         let mut config = stf::cfg_env(spec, header.number, header.timestamp);
         config.disable_nonce_check = true;
         config.disable_eip3607 = true;
+        // EIP-7825 bounds transactions, which calls are not (geth).
+        config.tx_gas_limit_cap = Some(u64::MAX);
         let (gas_max, base_fee) = (self.config.call_gas_max.min(env.gas_limit), env.basefee);
         let mut evm = ChainEvm::new(spec, config.clone(), env, db, NoOpInspector);
         evm.set_inspector_enabled(false);
-        let (_, _, installed) = evm.components_mut();
-        installed
-            .move_precompiles(precompiles.moves)
-            .map_err(|error| RpcError::server(error.to_string()))?;
-        for address in precompiles.overridden {
-            if installed.get(&address).is_some() {
-                installed.apply_precompile(&address, |_| None);
-            }
-        }
+        precompiles.install(&mut evm)?;
         Ok(Simulation { gas_max, base_fee, chain_id: spec.chain_id, config, evm })
     }
 }
@@ -222,6 +225,12 @@ impl<S> Simulation<S>
 where
     S: DatabaseRef<Error: std::error::Error + Send + Sync + 'static> + std::fmt::Debug,
 {
+    /// Puts the base fee back, wei per gas: a call without a price lowers it to zero.
+    pub(super) fn set_base_fee(&mut self, base_fee: u64) {
+        self.evm.block_env_mut().basefee = base_fee;
+        self.base_fee = base_fee;
+    }
+
     /// The call as the EVM takes it.
     pub(super) fn transaction(
         &mut self,
@@ -398,7 +407,7 @@ fn exceeds_allowance(gas: u64) -> RpcError {
 }
 
 /// geth's words for executions that end without a revert.
-fn halted(reason: &OpHaltReason) -> RpcError {
+pub(super) fn halted(reason: &OpHaltReason) -> RpcError {
     let OpHaltReason::Base(reason) = reason else {
         return RpcError::server("failed deposit");
     };

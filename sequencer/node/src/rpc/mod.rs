@@ -1,6 +1,8 @@
 //! Ethereum JSON-RPC with the OP Stack's additions. [`server`] bounds and transports,
 //! [`envelope`] parses, [`dispatch`] names the methods, one module per subject answers them.
 
+mod bundles;
+mod capabilities;
 mod connection;
 mod convert;
 mod dispatch;
@@ -9,6 +11,7 @@ mod envelope;
 mod error;
 mod execution;
 mod fees;
+mod fill;
 mod filters;
 mod logs;
 mod otterscan;
@@ -17,6 +20,7 @@ mod params;
 mod rollup;
 mod server;
 mod session;
+mod simulate;
 mod state;
 mod submit;
 mod trace;

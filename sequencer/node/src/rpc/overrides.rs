@@ -1,14 +1,20 @@
 //! What a simulated call may pretend: other account states, another block environment.
 
+use alloy_evm::eth::EthEvmContext;
+use alloy_op_evm::OpEvmContext;
 use alloy_primitives::{Address, U256};
 use alloy_rpc_types_eth::{
     BlockOverrides,
     state::{AccountOverride, StateOverride},
 };
 use revm::{
-    Database, DatabaseRef, bytecode::Bytecode, context::BlockEnv,
-    context_interface::block::BlobExcessGasAndPrice, database::CacheDB,
+    Database, DatabaseRef, Inspector,
+    bytecode::Bytecode,
+    context::BlockEnv,
+    context_interface::block::BlobExcessGasAndPrice,
+    database::{AccountState, CacheDB},
 };
+use stf::ChainEvm;
 
 use super::error::RpcError;
 
@@ -29,14 +35,32 @@ impl PrecompileChanges {
             if overrides.contains_key(&target) {
                 return Err(RpcError::server(format!("account {target} is already overridden")));
             }
-            if changes.moves.iter().any(|(_, other)| *other == target) {
-                return Err(RpcError::server(format!(
-                    "account {target} has already been overridden by a precompile"
-                )));
-            }
             changes.moves.push((*address, target));
         }
+        changes.moves.sort_unstable();
         Ok(changes)
+    }
+
+    /// Carries the changes out. Which addresses are warm does not change by them (geth).
+    pub(super) fn install<DB, I>(self, evm: &mut ChainEvm<DB, I>) -> Result<(), RpcError>
+    where
+        DB: alloy_evm::Database,
+        I: Inspector<OpEvmContext<DB>> + Inspector<EthEvmContext<DB>>,
+    {
+        if self.overridden.is_empty() {
+            return Ok(());
+        }
+        evm.warm_precompiles();
+        let (_, _, precompiles) = evm.components_mut();
+        precompiles
+            .move_precompiles(self.moves)
+            .map_err(|error| RpcError::server(error.to_string()))?;
+        for address in self.overridden {
+            if precompiles.get(&address).is_some() {
+                precompiles.apply_precompile(&address, |_| None);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -82,7 +106,16 @@ where
         info.code_hash = code.hash_slow();
         info.code = Some(code);
     }
+    let ended = db
+        .cache
+        .accounts
+        .get(&address)
+        .is_some_and(|cached| cached.account_state == AccountState::NotExisting);
     db.insert_account_info(address, info);
+    if ended {
+        // What it had in storage is not its successor's.
+        db.replace_account_storage(address, Default::default()).map_err(internal)?;
+    }
     if let Some(slots) = account.state {
         let slots = slots
             .into_iter()

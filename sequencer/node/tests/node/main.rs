@@ -11,6 +11,7 @@ mod otterscan;
 mod pool;
 mod preconfirmations;
 mod reorg;
+mod simulate;
 mod subscriptions;
 mod tracing;
 mod verification;

@@ -7,8 +7,7 @@
 //! irregular state change is refused.
 
 mod header;
-mod requests;
-mod rewards;
+pub(crate) mod rewards;
 
 use alloc::{string::ToString, vec::Vec};
 
@@ -17,19 +16,15 @@ use alloy_consensus::{
     proofs::{calculate_ommers_root, calculate_receipt_root, calculate_withdrawals_root},
     transaction::{Recovered, SignerRecoverable},
 };
-use alloy_eips::{
-    eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip4895::Withdrawals,
-    eip7685::Requests,
-};
+use alloy_eips::{eip4895::Withdrawals, eip7685::Requests};
 use alloy_primitives::{Address, B256, Bloom, Bytes};
 use alloy_rlp::Encodable;
 use op_revm::{OpHaltReason, OpTransactionError};
 use primitives::{Block, BlockBody, ReceiptEnvelope, TxEnvelope, transactions_root};
 use revm::{
     DatabaseCommit, DatabaseRef,
-    context_interface::result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState},
+    context_interface::result::{EVMError, ExecutionResult, ResultAndState},
     database::{State, WrapDatabaseRef, states::bundle_state::BundleRetention},
-    handler::SYSTEM_ADDRESS,
     inspector::NoOpInspector,
     primitives::hardfork::SpecId,
 };
@@ -40,6 +35,7 @@ use crate::{
     block_env, cfg_env,
     error::{BlockError, TxRejection},
     recorded_tx,
+    system::{self, describe},
 };
 
 /// EIP-7934: bytes of a block's RLP, at most (10 MiB less 2 MiB for the beacon block around it).
@@ -125,14 +121,7 @@ where
             gas_used: 0,
             blob_gas_used: 0,
         };
-        if builder.is(SpecId::CANCUN) {
-            let root = builder.header.parent_beacon_block_root.unwrap_or_default();
-            builder.system_call(BEACON_ROOTS_ADDRESS, root.into())?;
-        }
-        if builder.is(SpecId::PRAGUE) {
-            let parent = builder.header.parent_hash;
-            builder.system_call(HISTORY_STORAGE_ADDRESS, parent.into())?;
-        }
+        system::begin_block(spec, &builder.header, &mut builder.evm)?;
         Ok(builder)
     }
 
@@ -247,28 +236,6 @@ where
         Ok(TxOutcome { success, gas_used })
     }
 
-    /// A call by the system; nothing but the contract's own account changes. Gives what it returned;
-    /// `None` if there is no contract.
-    fn system_call(
-        &mut self,
-        contract: Address,
-        data: Bytes,
-    ) -> Result<Option<ExecutionResult<OpHaltReason>>, BlockError> {
-        let code = revm::Database::basic(self.evm.db_mut(), contract)
-            .map_err(|error| BlockError::State(error.to_string()))?
-            .is_some_and(|account| !account.is_empty_code_hash());
-        if !code {
-            return Ok(None);
-        }
-        let ResultAndState { result, mut state } = self
-            .evm
-            .transact_system_call(SYSTEM_ADDRESS, contract, data)
-            .map_err(|error| BlockError::SystemCall { contract, reason: describe(error) })?;
-        state.retain(|address, _| *address == contract);
-        self.evm.db_mut().commit(state);
-        Ok(Some(result))
-    }
-
     /// Closes a block after the merge. Gives the execution requests, too (EIP-7685).
     pub fn finish(
         self,
@@ -284,10 +251,15 @@ where
         withdrawals: Option<Withdrawals>,
         roots: &impl StateRootProvider,
     ) -> Result<(ExecutedBlock, Requests), BlockError> {
-        let requests = if self.is(SpecId::PRAGUE) { self.requests()? } else { Requests::default() };
-        let increments = rewards::balances(ethereum(&self.spec)?, &self.header, &ommers)?;
-        let withdrawn = rewards::withdrawn(withdrawals.as_ref());
-        self.increment(increments.into_iter().chain(withdrawn))?;
+        let requests = system::end_block(
+            &self.spec,
+            &self.header,
+            &self.receipts,
+            &ommers,
+            withdrawals.as_ref(),
+            &mut self.evm,
+        )?
+        .unwrap_or_default();
 
         let mut database = self.evm.into_db();
         database.merge_transitions(BundleRetention::PlainState);
@@ -315,23 +287,6 @@ where
         let executed =
             ExecutedBlock { block, receipts: self.receipts, senders: self.senders, changes, roots };
         Ok((executed, requests))
-    }
-
-    fn increment(
-        &mut self,
-        balances: impl IntoIterator<Item = (Address, u128)>,
-    ) -> Result<(), BlockError> {
-        for (address, amount) in balances {
-            if amount > 0 {
-                // One after the other: an account may be named twice.
-                revm::database_interface::DatabaseCommitExt::increment_balances(
-                    self.evm.db_mut(),
-                    [(address, amount)],
-                )
-                .map_err(|error| BlockError::State(error.to_string()))?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -429,16 +384,4 @@ fn ethereum(spec: &ChainSpec) -> Result<&EthereumRules, BlockError> {
         return Err(BlockError::Unsupported("the DAO's irregular state change"));
     }
     Ok(rules)
-}
-
-fn describe<E: core::fmt::Display>(
-    error: EVMError<E, InvalidTransaction>,
-) -> alloc::string::String {
-    match error {
-        EVMError::Database(error) => error.to_string(),
-        EVMError::Header(error) => error.to_string(),
-        EVMError::Transaction(error) => error.to_string(),
-        EVMError::Custom(error) => error,
-        _ => "the EVM failed".to_string(),
-    }
 }

@@ -9,7 +9,7 @@ use alloy_primitives::Address;
 use crate::{EthereumRules, error::BlockError};
 
 /// Rewards in wei (yellow paper, 11.3; EIP-649, EIP-1234); none after the merge.
-pub(super) fn balances(
+pub(crate) fn balances(
     rules: &EthereumRules,
     header: &Header,
     ommers: &[Header],
@@ -43,7 +43,7 @@ pub(super) fn balances(
 }
 
 /// Withdrawals in wei (EIP-4895).
-pub(super) fn withdrawn(
+pub(crate) fn withdrawn(
     withdrawals: Option<&Withdrawals>,
 ) -> impl Iterator<Item = (Address, u128)> + '_ {
     let amount = |gwei: u64| u128::from(gwei).saturating_mul(u128::from(GWEI_TO_WEI));

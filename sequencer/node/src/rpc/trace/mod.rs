@@ -21,7 +21,7 @@ use alloy_rpc_types_eth::TransactionInfo;
 use op_revm::OpHaltReason;
 use revm::{
     DatabaseCommit, Inspector, context_interface::result::ResultAndState, database::CacheDB,
-    primitives::hardfork::SpecId,
+    inspector::NoOpInspector, primitives::hardfork::SpecId,
 };
 use stf::{CallTx, ChainEvm};
 
@@ -140,6 +140,22 @@ impl Api {
             evm.db_mut().commit(state);
         }
         Ok(Replay { evm, block, next: 0 })
+    }
+
+    /// A block with the state before its transaction at `index`.
+    pub(super) fn state_before(
+        &self,
+        id: BlockId,
+        index: usize,
+    ) -> Result<(Arc<SealedBlock>, Db), RpcError> {
+        let block = self.traced_block(id)?;
+        if index >= block.transactions().len() {
+            return Err(RpcError::invalid_params("there is no such transaction in the block"));
+        }
+        let unwatched = Bounded::new(NoOpInspector, self.deadline(), u64::MAX);
+        let mut replay = self.replay(Arc::clone(&block), unwatched)?;
+        replay.skip_to(index)?;
+        Ok((block, replay.evm.into_db()))
     }
 
     fn deadline(&self) -> Instant {
