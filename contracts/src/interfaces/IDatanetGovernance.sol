@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IAdmission} from "./IAdmission.sol";
 import {IDatanetRegistry} from "./IDatanetRegistry.sol";
 
 /// @title IDatanetGovernance
@@ -74,6 +75,9 @@ interface IDatanetGovernance {
         returns (uint256 datanetId);
     /// @notice The founder names or dismisses a curator, in its time.
     function setCurator(uint256 datanetId, address curator, bool allowed) external;
+    /// @notice The founder hands admission to a module, for example panels of reviewers, in its time and once for ever. From
+    /// then on nobody's curators accept beyond what the module lets them.
+    function setAdmission(uint256 datanetId, IAdmission module) external;
     /// @notice Lets `delegate` vote for the sender in the Datanet; zero takes it back.
     function delegate(uint256 datanetId, address delegate) external;
     /// @notice Proposes to make `curator` a curator, or to end that.

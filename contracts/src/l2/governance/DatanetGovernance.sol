@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IAdmission} from "../../interfaces/IAdmission.sol";
 import {IAttributionSettlement} from "../../interfaces/IAttributionSettlement.sol";
 import {IDatanetGovernance} from "../../interfaces/IDatanetGovernance.sol";
 import {IDatanetRegistry} from "../../interfaces/IDatanetRegistry.sol";
@@ -56,11 +57,21 @@ contract DatanetGovernance is IDatanetGovernance {
 
     /// @inheritdoc IDatanetGovernance
     function setCurator(uint256 datanetId, address curator, bool allowed) external {
+        _onlyFounder(datanetId);
+        datanets.setCurator(datanetId, curator, allowed);
+    }
+
+    /// @inheritdoc IDatanetGovernance
+    function setAdmission(uint256 datanetId, IAdmission module) external {
+        _onlyFounder(datanetId);
+        datanets.setAdmission(datanetId, module);
+    }
+
+    function _onlyFounder(uint256 datanetId) private view {
         Founding storage f = _foundings[datanetId];
         if (msg.sender != f.founder || block.timestamp >= f.founderUntil) {
             revert DatanetGovernance_NotFounder(datanetId, msg.sender);
         }
-        datanets.setCurator(datanetId, curator, allowed);
     }
 
     /*//////////////////////////////////////////////////////////////////////////

@@ -8,6 +8,7 @@ import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {stdJson} from "forge-std/StdJson.sol";
 
+import {IAdmission} from "../../../src/interfaces/IAdmission.sol";
 import {IAgentAccount, IAgentIdentity, IAgentReputation, IAgentValidation} from "../../../src/interfaces/IAgents.sol";
 import {IDatanetGovernance} from "../../../src/interfaces/IDatanetGovernance.sol";
 import {IExpiringPause} from "../../../src/interfaces/IExpiringPause.sol";
@@ -196,6 +197,11 @@ contract GovernanceAccessTest is GovernanceTest {
             "setCurator(uint256,address,bool)",
             IDatanetGovernance.DatanetGovernance_NotFounder.selector,
             abi.encodeCall(council.setCurator, (1, mallory, true))
+        );
+        only(
+            "setAdmission(uint256,address)",
+            IDatanetGovernance.DatanetGovernance_NotFounder.selector,
+            abi.encodeCall(council.setAdmission, (1, IAdmission(mallory)))
         );
         anyone("vote(uint256,bool,address[])");
         check("DatanetGovernance", address(council));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IAdmission} from "../../../src/interfaces/IAdmission.sol";
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IDatanetGovernance} from "../../../src/interfaces/IDatanetGovernance.sol";
 import {IDatanetRegistry} from "../../../src/interfaces/IDatanetRegistry.sol";
@@ -69,6 +70,8 @@ contract DatanetGovernanceTest is EconomyTest {
         assertTrue(datanets.isCurator(datanetId, candidate));
         council.setCurator(datanetId, candidate, false);
         assertFalse(datanets.isCurator(datanetId, candidate));
+        council.setAdmission(datanetId, IAdmission(bob));
+        assertEq(address(datanets.admissionOf(datanetId)), bob);
         vm.warp(council.foundingOf(datanetId).founderUntil);
         vm.expectPartialRevert(IDatanetGovernance.DatanetGovernance_NotFounder.selector);
         council.setCurator(datanetId, candidate, true);
