@@ -2,6 +2,8 @@
 //! through it the fee rules, which L1 block this block comes from. Jovian form, packed and not
 //! ABI-encoded (OP Stack specification, Jovian L1 attributes).
 
+use alloc::vec::Vec;
+
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256};
 use op_alloy_consensus::TxDeposit;
 

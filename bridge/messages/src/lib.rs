@@ -2,6 +2,7 @@
 //! attributes transaction, `SystemConfig` updates, withdrawals and output roots. Pure functions over
 //! bytes; where the bytes come from and what is done with them is left to `bridge-derive` and
 //! `bridge-l1`. The layouts are written down in `docs/formats/rollup.md`.
+#![cfg_attr(not(test), no_std)]
 #![cfg_attr(
     not(test),
     deny(
@@ -13,6 +14,8 @@
         clippy::as_conversions
     )
 )]
+
+extern crate alloc;
 
 mod attributes;
 mod config_update;
