@@ -42,10 +42,12 @@ pub use types::{
 pub mod bindings {
     #![allow(missing_docs, clippy::too_many_arguments)]
 
+    // From the artifact: the interface imports another, which the macro does not follow.
     pub mod datanets {
         alloy_sol_types::sol!(
             #[sol(rpc, all_derives)]
-            "../../contracts/src/interfaces/IDatanetRegistry.sol"
+            IDatanetRegistry,
+            "../../contracts/artifacts/DatanetRegistry.json"
         );
     }
     pub mod models {
