@@ -113,7 +113,7 @@ pub(super) async fn dispatch(
             let block = block_id(&params, 1)?;
             let state = params.optional::<StateOverride>(2)?;
             let overrides = params.optional::<BlockOverrides>(3)?;
-            api.blocking(move |api| api.call_contract(call, block, state, overrides)).await
+            api.call_where_it_fits(call, block, state, overrides).await
         }
         "eth_estimateGas" => {
             params.at_most(4)?;

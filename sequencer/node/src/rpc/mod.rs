@@ -14,12 +14,14 @@ mod fees;
 mod fill;
 mod filters;
 mod logs;
+mod meters;
 mod otterscan;
 mod overrides;
 mod params;
 mod rollup;
 mod server;
 mod session;
+mod short_calls;
 mod simulate;
 mod state;
 mod submit;
@@ -49,12 +51,17 @@ use crate::{
 use envelope::{Body, Id, Request, write_response};
 use error::{RESPONSE_TOO_LARGE, RpcResult};
 use filters::Filters;
+use meters::Meters;
 use session::CallContext;
+use short_calls::ShortCalls;
 use submit::Prepared;
 
 /// Name and version as `web3_clientVersion` gives them.
 const CLIENT_VERSION: &str =
     concat!("openledger/v", env!("CARGO_PKG_VERSION"), "/", "linux", "/rust");
+
+/// How long a batch is answered before others have their turn.
+const BATCH_TURN: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// Everything calls are answered from.
 pub struct Api {
@@ -66,6 +73,8 @@ pub struct Api {
     blocking: Arc<Semaphore>,
     l1: watch::Receiver<L1Status>,
     tips: fees::TipCache,
+    short_calls: ShortCalls,
+    meters: Meters,
     /// On the Engine API's port only.
     engine: Option<Arc<Engine>>,
 }
@@ -81,6 +90,8 @@ impl Api {
             filters: Filters::new(config.filters_max, config.filter_lifetime),
             blocking: Arc::new(Semaphore::new(config.blocking_calls_max)),
             tips: fees::TipCache::default(),
+            short_calls: ShortCalls::default(),
+            meters: Meters::default(),
             engine: None,
             chain,
             pool,
@@ -139,7 +150,13 @@ impl Api {
     ) -> Option<String> {
         let mut prepared = submit::prepare_batch(self, requests).await.into_iter();
         let mut out = String::from("[");
+        let mut resumed = std::time::Instant::now();
         for request in requests {
+            // Calls that are answered in place keep others from this thread.
+            if resumed.elapsed() > BATCH_TURN {
+                tokio::task::yield_now().await;
+                resumed = std::time::Instant::now();
+            }
             let prepared = prepared.next().flatten();
             let (id, result) = match request {
                 Err(error) => (Id::Notification, Err(error.clone())),
@@ -176,17 +193,7 @@ impl Api {
         if result.as_ref().is_ok_and(|raw| raw.get().len() > self.config.response_bytes_max) {
             result = Err(too_large());
         }
-        // Unknown names must not become label values: clients choose them.
-        let method = match &result {
-            Err(error) if error.code == error::METHOD_NOT_FOUND => "unknown".to_owned(),
-            _ => request.method.to_string(),
-        };
-        metrics::counter!("rpc_calls_total", "method" => method.clone()).increment(1);
-        if result.is_err() {
-            metrics::counter!("rpc_errors_total", "method" => method.clone()).increment(1);
-        }
-        metrics::histogram!("rpc_call_seconds", "method" => method)
-            .record(started.elapsed().as_secs_f64());
+        self.meters.record(&request.method, &result, started.elapsed());
         result
     }
 

@@ -1,0 +1,108 @@
+//! Which calls are known to be short. Those run where they are read: handing one to another thread
+//! costs more than the call.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use alloy_primitives::{Address, TxKind};
+use alloy_rpc_types_eth::TransactionRequest;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// A call is short if it last took no longer.
+const SHORT_MAX: Duration = Duration::from_millis(1);
+/// Calls remembered, of which each displaces another.
+const REMEMBERED: usize = 4_096;
+
+/// What a call asks for: a contract and its function. Other arguments seldom make it longer, and
+/// when they do, it is short no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallKey(u64);
+
+#[derive(Debug)]
+pub(super) struct ShortCalls {
+    /// Hashes of keys. Nobody outside can choose two that meet.
+    hasher: RandomState,
+    known: Box<[AtomicU64]>,
+    /// One thread of the runtime stays free whatever a call turns out to take.
+    places: Semaphore,
+}
+
+impl Default for ShortCalls {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            hasher: RandomState::new(),
+            known: (0..REMEMBERED).map(|_| AtomicU64::new(0)).collect(),
+            places: Semaphore::new(threads.saturating_sub(1)),
+        }
+    }
+}
+
+impl ShortCalls {
+    /// `None` for what creates a contract.
+    pub(super) fn key(&self, call: &TransactionRequest) -> Option<CallKey> {
+        let Some(TxKind::Call(to)) = call.to else { return None };
+        let input = call.input.input().map(|input| input.get(..4).unwrap_or(input));
+        let key: (Address, Option<&[u8]>) = (to, input);
+        // Zero is no hash.
+        Some(CallKey(self.hasher.hash_one(key) | 1))
+    }
+
+    /// A place to run the call in, if it is known to be short and one is free.
+    pub(super) fn place(&self, key: CallKey) -> Option<SemaphorePermit<'_>> {
+        let is_short = self.slot(key).load(Ordering::Relaxed) == key.0;
+        is_short.then(|| self.places.try_acquire().ok()).flatten()
+    }
+
+    /// Remembers how long a call took.
+    pub(super) fn note(&self, key: CallKey, took: Duration) {
+        let slot = self.slot(key);
+        let known = slot.load(Ordering::Relaxed);
+        if took <= SHORT_MAX {
+            if known != key.0 {
+                slot.store(key.0, Ordering::Relaxed);
+            }
+        } else if known == key.0 {
+            slot.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn slot(&self, key: CallKey) -> &AtomicU64 {
+        let index = (key.0 >> 32) as usize % self.known.len();
+        &self.known[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(to: u8, input: &[u8]) -> TransactionRequest {
+        TransactionRequest::default()
+            .to(Address::repeat_byte(to))
+            .input(alloy_primitives::Bytes::copy_from_slice(input).into())
+    }
+
+    #[test]
+    fn only_what_was_short_is_run_in_place() {
+        let calls = ShortCalls { places: Semaphore::new(1), ..Default::default() };
+        let key = calls.key(&call(1, &[1, 2, 3, 4, 5])).unwrap();
+        assert!(calls.place(key).is_none(), "nothing is known of it");
+        calls.note(key, SHORT_MAX);
+        // Its arguments do not matter; the function and the contract do.
+        let other = calls.key(&call(1, &[1, 2, 3, 4, 9, 9])).unwrap();
+        let place = calls.place(other).expect("it was short");
+        assert!(calls.place(key).is_none(), "no place is left");
+        drop(place);
+        for different in [call(2, &[1, 2, 3, 4]), call(1, &[1, 2, 3, 5]), call(1, &[1, 2])] {
+            let different = calls.key(&different).unwrap();
+            assert!(calls.place(different).is_none());
+        }
+        calls.note(key, SHORT_MAX * 2);
+        assert!(calls.place(key).is_none(), "it was long the last time");
+        assert!(calls.key(&TransactionRequest::default()).is_none());
+    }
+}
