@@ -45,5 +45,10 @@ interface IAttributionDispute {
     /// of that Datanet, sums to more than the pool was funded with, including this epoch.
     function disputeOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
         external;
+    /// @notice Rejects an epoch on a fact about its records, which {IRecordDispute} has decided; only that contract, at the
+    /// address fixed in code. Where nothing is deployed there, nobody can.
+    function uphold(uint64 epochId, address challenger, string calldata reason) external;
+    /// @notice Where the contract of disputes about records is.
+    function RECORDS() external view returns (address);
     function settlement() external view returns (IAttributionSettlement);
 }

@@ -208,6 +208,8 @@ interface IAttributionSettlement {
     function nextEpochId() external view returns (uint64);
     function lastActivated() external view returns (uint64);
     function epoch(uint64 epochId) external view returns (Epoch memory);
+    /// @notice The platform share that the epoch was posted under, basis points.
+    function platformBpsOf(uint64 epochId) external view returns (uint16);
     /// @notice EIP-712 digest that engines sign.
     function hashPost(EpochPost calldata post) external view returns (bytes32 digest);
     /// @notice EIP-712 digest that an account signs to have a claim paid elsewhere.

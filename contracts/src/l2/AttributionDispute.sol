@@ -16,6 +16,9 @@ contract AttributionDispute is IAttributionDispute {
     }
 
     /// @inheritdoc IAttributionDispute
+    address public constant RECORDS = 0x4f50454e00000000000000000000000000000014;
+
+    /// @inheritdoc IAttributionDispute
     IAttributionSettlement public immutable settlement;
 
     constructor(IAttributionSettlement settlement_) {
@@ -101,6 +104,12 @@ contract AttributionDispute is IAttributionDispute {
 
         // Interaction
         settlement.rejectEpoch(post.epochId, msg.sender, "overpromise");
+    }
+
+    /// @inheritdoc IAttributionDispute
+    function uphold(uint64 epochId, address challenger, string calldata reason) external {
+        if (msg.sender != RECORDS) revert Errors.AttributionDispute_NotRecords(msg.sender);
+        settlement.rejectEpoch(epochId, challenger, reason);
     }
 
     /*//////////////////////////////////////////////////////////////////////////

@@ -543,6 +543,11 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
     }
 
     /// @inheritdoc IAttributionSettlement
+    function platformBpsOf(uint64 epochId) external view returns (uint16) {
+        return _epochs[epochId].platformBps;
+    }
+
+    /// @inheritdoc IAttributionSettlement
     function hashPost(EpochPost calldata post) public view returns (bytes32 digest) {
         bytes32 modelsHash = keccak256(abi.encode(post.models));
         bytes32 poolsHash = keccak256(abi.encode(post.pools));

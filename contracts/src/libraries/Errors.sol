@@ -325,4 +325,7 @@ library Errors {
 
     /// @notice The post is not the one that was posted.
     error AttributionDispute_PostMismatch(uint64 epochId);
+
+    /// @notice Only the contract of disputes about records may do this.
+    error AttributionDispute_NotRecords(address caller);
 }

@@ -36,7 +36,9 @@ contract EconomyAccessTest is EconomyTest {
         /// The owner of the contract: governance.
         Governance,
         /// The dispute contract.
-        Dispute
+        Dispute,
+        /// The contract of disputes about records.
+        Records
     }
 
     struct Row {
@@ -236,6 +238,7 @@ contract EconomyAccessTest is EconomyTest {
         reads("owner()");
         reads("parameters()");
         reads("pendingOwner()");
+        reads("platformBpsOf(uint64)");
         reads("poolFunded(uint256)");
         reads("previewClaim(uint256,address,uint128,uint256,(bytes32,uint128)[])");
         open("claim(uint256,address,uint128,uint256,(bytes32,uint128)[])");
@@ -291,6 +294,13 @@ contract EconomyAccessTest is EconomyTest {
         open(string.concat("disputeOmission(uint64,", LEAF, ",", SLOT, "[])"));
         open(string.concat("disputeOrder(uint64,", SLOT, ",", SLOT, ")"));
         open(string.concat("disputeOverpromise(", POST, ",", LEAF, ",", LEAF, ")"));
+        reads("RECORDS()");
+        only(
+            Who.Records,
+            "uphold(uint64,address,string)",
+            abi.encodeCall(dispute.uphold, (1, mallory, "")),
+            Errors.AttributionDispute_NotRecords.selector
+        );
         check("AttributionDispute", address(dispute));
     }
 

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IAttributionSettlement} from "./IAttributionSettlement.sol";
+
+/// @title IRecordTypes
+/// @notice What is exhibited in disputes about records and payments.
+interface IRecordTypes {
+    struct Span {
+        uint32 start;
+        uint32 end;
+        uint256 contributionId;
+        uint256 clusterId;
+        uint32 offset;
+        uint64 surpriseQ16;
+        uint64 creditQ16;
+    }
+
+    struct Weight {
+        uint256 clusterId;
+        uint256 datanetId;
+        address payee;
+        uint64 creditQ16;
+        uint32 weight;
+    }
+
+    /// docs/formats/attribution.md, Record.
+    struct Record {
+        uint16 version;
+        bytes32 receiptHash;
+        bytes32 engineSpecHash;
+        uint32 answerTokens;
+        uint32 promptTokens;
+        uint64 totalSurpriseQ16;
+        uint64 floorQ16;
+        Span[] spans;
+        Weight[] weights;
+        uint32 residual;
+    }
+
+    /// Record of the influence track (version 2): integer scores of training rows for one answer.
+    struct InfluenceRecord {
+        uint16 version;
+        bytes32 receiptHash;
+        bytes32 engineSpecHash;
+        /// keccak256 of the query's sketch: one signed byte for each dimension.
+        bytes32 queryHash;
+        /// Plain tree over keccak256(abi.encode(uint32 row, int64 score)), all rows in order.
+        bytes32 scoresRoot;
+        uint32 rows;
+    }
+
+    /// A row's score with what it is computed from: the sketches of query and row, one signed byte for each dimension.
+    struct Score {
+        uint32 row;
+        int64 score;
+        bytes32[] scoreProof;
+        bytes query;
+        bytes rowSketch;
+        bytes32[] rowProof;
+    }
+
+    /// A receipt and its place in the epoch.
+    struct Opened {
+        uint64 epochId;
+        IAttributionSettlement.InferenceReceipt receipt;
+        bytes32[] proof;
+    }
+
+    /// An accepted contribution, with its place in the version that the model stands over.
+    struct Member {
+        uint256 contributionId;
+        uint256 index;
+        bytes32[] proof;
+    }
+
+    /// docs/formats/attribution.md, Request and response.
+    struct Response {
+        uint16 version;
+        uint16[] tokens;
+        string text;
+        string finishReason;
+    }
+
+    /// A token's bytes and their path in the tokenizer's tree: the plain tree over keccak256 of each token's bytes.
+    struct Token {
+        bytes text;
+        bytes32[] proof;
+    }
+
+    /// A leaf of the payments tree. Padding has an amount of zero and an account of zero.
+    struct Payment {
+        uint256 datanetId;
+        address account;
+        uint64 receipt;
+        uint128 amount;
+        uint256 index;
+        IAttributionSettlement.ProofNode[] proof;
+    }
+
+    /// A leaf of a claims tree.
+    struct Claim {
+        uint256 datanetId;
+        address account;
+        uint128 cumulative;
+        uint256 index;
+        IAttributionSettlement.ProofNode[] proof;
+    }
+
+    /// What is disputed with, fixed at deployment.
+    struct Spec {
+        bytes32 engineSpecHash;
+        /// `credit.clusterWeightMax`, `credit.matchTokensMin` and `cluster.sketchMatchesMin` of that spec.
+        uint32 clusterWeightMax;
+        uint32 matchTokensMin;
+        uint32 sketchMatchesMin;
+        bytes32 vocabularyRoot;
+        uint32 vocabularySize;
+    }
+}

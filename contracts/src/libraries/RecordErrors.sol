@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title RecordErrors
+/// @notice Errors of disputes about records and payments.
+library RecordErrors {
+    /// @notice The epoch is neither pending nor rejected.
+    error RecordDispute_NotDisputable(uint64 epochId);
+
+    /// @notice The receipt and record are not in the epoch.
+    error RecordDispute_NotInEpoch(uint64 epochId, uint64 number);
+
+    /// @notice The record is of another engine spec, or of another version.
+    error RecordDispute_SpecMismatch(bytes32 given, bytes32 expected);
+
+    /// @notice The exhibits show nothing wrong.
+    error RecordDispute_NotFalse();
+
+    /// @notice An exhibit is not what the chain committed to.
+    error RecordDispute_ExhibitMismatch();
+
+    /// @notice The value is not the stake.
+    error RecordDispute_StakeMismatch(uint256 sent, uint256 required);
+
+    /// @notice There is a commitment already, none, or it was not made in an earlier block.
+    error RecordDispute_CommitmentInvalid(uint64 epochId, address challenger);
+
+    /// @notice The call is none of the facts.
+    error RecordDispute_NotFact(bytes4 selector);
+
+    /// @notice The step is not possible at this time.
+    error RecordDispute_Untimely(uint64 epochId);
+
+    /// @notice Only the poster of the epoch may do this.
+    error RecordDispute_NotPoster(address caller);
+
+    /// @notice There is no share for the caller.
+    error RecordDispute_NoShare(uint64 epochId, address caller);
+
+    /// @notice The drill is closed, unknown, or not the caller's.
+    error RecordDispute_DrillInvalid(uint256 drillId);
+}

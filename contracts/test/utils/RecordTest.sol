@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IAttributionSettlement} from "../../src/interfaces/IAttributionSettlement.sol";
+import {IDatanetRegistry} from "../../src/interfaces/IDatanetRegistry.sol";
+import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
+import {IRecordTypes} from "../../src/interfaces/IRecordTypes.sol";
+import {RecordDispute} from "../../src/l2/RecordDispute.sol";
+import {RecordFacts} from "../../src/l2/RecordFacts.sol";
+import {AdmissionTest} from "./AdmissionTest.sol";
+import {PlainTree} from "./PlainTree.sol";
+import {SumTree} from "./SumTree.sol";
+
+/// @title RecordTest
+/// @notice Epochs with real receipts, records and payments under their roots, and what disputes about them exhibit. Fees
+/// are 1 OPEN a receipt; every honest record pays the founder of one cluster an eighth of the receipt's pool.
+abstract contract RecordTest is AdmissionTest {
+    RecordDispute internal constant records = RecordDispute(payable(0x4f50454e00000000000000000000000000000014));
+    RecordFacts internal constant facts = RecordFacts(0x4f50454E00000000000000000000000000000015);
+
+    uint128 internal constant RECEIPT_FEE = 1 ether;
+    /// 95 % of the fee, of that half, of that an eighth.
+    uint128 internal constant PAYMENT = 0.059375 ether;
+    string internal constant ALICE_TEXT = "so it begins alpha beta gamma delta epsilon zeta eta theta and ends\n";
+    string internal constant BOB_TEXT = "another document of bob's: alpha beta gamma delta epsilon zeta eta theta\n";
+    string internal constant CAROL_TEXT = "nothing of the kind is in here, at all\n";
+
+    struct Call {
+        IAttributionSettlement.InferenceReceipt receipt;
+        IRecordTypes.Record record;
+    }
+
+    bytes[] internal vocabulary;
+    IRecordTypes.Response internal response;
+    uint256 internal net;
+    uint256 internal modelOf;
+    uint256 internal aliceId;
+    uint256 internal bobId;
+    uint256 internal carolId;
+    address internal immutable carol = makeAddr("carol");
+
+    /// The epoch in the making.
+    Call[] internal calls;
+    IRecordTypes.Payment[] internal payments;
+
+    function setUp() public virtual override {
+        super.setUp();
+        string[9] memory words =
+            [" alpha", " beta", " gamma", " delta", " epsilon", " zeta", " eta", " theta", " omega"];
+        bytes32[] memory items = new bytes32[](9);
+        for (uint256 i; i < 9; ++i) {
+            vocabulary.push(bytes(words[i]));
+            items[i] = keccak256(vocabulary[i]);
+        }
+        IRecordTypes.Spec memory spec = IRecordTypes.Spec(SPEC, 250_000_000, 6, 64, PlainTree.rootOf(items), 9);
+        deployCodeTo("RecordFacts.sol:RecordFacts", abi.encode(settlement, models, datanets, spec), address(facts));
+        deployCodeTo(
+            "RecordDispute.sol:RecordDispute",
+            abi.encode(dispute, facts, settlement, models, datanets, spec),
+            address(records)
+        );
+        response.version = 1;
+        for (uint16 i; i < 9; ++i) {
+            response.tokens.push(i);
+        }
+        response.text = "alpha beta gamma delta epsilon zeta eta theta omega";
+
+        net = createDatanet();
+        aliceId = contributeText(alice, ALICE_TEXT, 1);
+        bobId = contributeText(bob, BOB_TEXT, 2);
+        carolId = contributeText(carol, CAROL_TEXT, 3);
+        accept(aliceId);
+        accept(bobId);
+        accept(carolId);
+        vm.prank(curator);
+        datanets.publishVersion(net, "clusters");
+        IModelRegistry.ModelParams memory params = modelParams("m", net);
+        params.sketchRoot = influenceRoot();
+        modelOf = registerModel(params);
+        fund(gateway, 1_000 ether);
+    }
+
+    function contributeText(address who, string memory text, uint256 seed) internal returns (uint256) {
+        IDatanetRegistry.Reveal memory r = document(seed);
+        r.contentHash = keccak256(bytes(text));
+        r.sketchHash = keccak256(sketchOf(seed == 3 ? 3 : 1, seed, 100));
+        return contributeReveal(who, net, r);
+    }
+
+    /// @dev Four rows of 512 dimensions.
+    function influenceRow(uint256 row) internal pure returns (bytes memory sketch) {
+        for (uint256 i; i < 16; ++i) {
+            sketch = bytes.concat(sketch, keccak256(abi.encode("row", row, i)));
+        }
+    }
+
+    function influenceRoot() internal pure returns (bytes32) {
+        return PlainTree.rootOf(influenceItems());
+    }
+
+    function influenceItems() internal pure returns (bytes32[] memory items) {
+        items = new bytes32[](4);
+        for (uint256 i; i < 4; ++i) {
+            items[i] = keccak256(influenceRow(i));
+        }
+    }
+
+    /*//////////////////////////////////////////////////////////////////////////
+                                        EPOCHS
+    //////////////////////////////////////////////////////////////////////////*/
+
+    /// @dev Adds a receipt whose whole answer but its last token comes from `contributionId`.
+    function addCall(uint256 contributionId, uint256 clusterId, address payee_) internal {
+        Call storage c = calls.push();
+        c.receipt.number = settlement.nextReceiptOf(gateway) + uint64(calls.length - 1);
+        c.receipt.modelId = modelOf;
+        c.receipt.customer = customer;
+        c.receipt.gateway = gateway;
+        c.receipt.responseHash = keccak256(abi.encode(response));
+        c.receipt.fee = RECEIPT_FEE;
+        c.receipt.engineSpecHash = SPEC;
+        (bytes32 receiptHash,) = settlement.hashReceipt(c.receipt);
+        c.record.version = 1;
+        c.record.receiptHash = receiptHash;
+        c.record.engineSpecHash = SPEC;
+        c.record.answerTokens = 9;
+        c.record.totalSurpriseQ16 = 4_000_000;
+        c.record.floorQ16 = 100_000;
+        c.record.spans.push(IRecordTypes.Span(0, 8, contributionId, clusterId, 3, 600_000, 500_000));
+        c.record.weights.push(IRecordTypes.Weight(clusterId, net, payee_, 500_000, 125_000_000));
+        c.record.residual = 875_000_000;
+    }
+
+    function honest(uint256 count) internal {
+        for (uint256 i; i < count; ++i) {
+            addCall(aliceId, aliceId, alice);
+        }
+    }
+
+    function pay(address account, uint64 receipt, uint128 amount) internal {
+        uint256 i = payments.length;
+        payments.push();
+        for (; i != 0; --i) {
+            IRecordTypes.Payment storage b = payments[i - 1];
+            if (b.account < account || (b.account == account && b.receipt < receipt)) break;
+            (payments[i].datanetId, payments[i].account) = (b.datanetId, b.account);
+            (payments[i].receipt, payments[i].amount) = (b.receipt, b.amount);
+        }
+        (payments[i].datanetId, payments[i].account) = (net, account);
+        (payments[i].receipt, payments[i].amount) = (receipt, amount);
+    }
+
+    function payHonest() internal {
+        for (uint256 i; i < calls.length; ++i) {
+            pay(calls[i].record.weights[0].payee, calls[i].receipt.number, PAYMENT);
+        }
+    }
+
+    /// @dev Posts the calls as the next epoch, with `claims` as they are; the pool is what claims grew by.
+    function postCalls() internal returns (IAttributionSettlement.EpochPost memory post) {
+        (, uint128 total) = SumTree.rootOf(claims);
+        (uint128 promised,) = settlement.claims();
+        post = onePool(modelOf, uint128(calls.length) * RECEIPT_FEE, net, total - promised);
+        post.receiptCount = uint32(calls.length);
+        post.receiptsRoot = PlainTree.rootOf(receiptItems());
+        postEpoch(post);
+    }
+
+    function receiptItems() internal view returns (bytes32[] memory items) {
+        items = new bytes32[](calls.length);
+        for (uint256 i; i < calls.length; ++i) {
+            (bytes32 receiptHash,) = settlement.hashReceipt(calls[i].receipt);
+            items[i] = keccak256(abi.encode(receiptHash, keccak256(abi.encode(calls[i].record))));
+        }
+    }
+
+    function opened(uint256 i) internal view returns (IRecordTypes.Opened memory o) {
+        o.epochId = settlement.nextEpochId() - 1;
+        o.receipt = calls[i].receipt;
+        (, o.proof) = PlainTree.fold(receiptItems(), i);
+    }
+
+    function record(uint256 i) internal view returns (IRecordTypes.Record memory) {
+        return calls[i].record;
+    }
+
+    function member(uint256 id, uint256 index) internal view returns (IRecordTypes.Member memory m) {
+        bytes32[] memory leaves = new bytes32[](3);
+        (leaves[0], leaves[1], leaves[2]) = (datanets.leafOf(aliceId), datanets.leafOf(bobId), datanets.leafOf(carolId));
+        (m.contributionId, m.index) = (id, index);
+        (, m.proof) = PlainTree.fold(leaves, index);
+    }
+
+    function spelled(uint256 count) internal view returns (IRecordTypes.Token[] memory tokens) {
+        bytes32[] memory items = new bytes32[](9);
+        for (uint256 i; i < 9; ++i) {
+            items[i] = keccak256(vocabulary[i]);
+        }
+        tokens = new IRecordTypes.Token[](count);
+        for (uint256 i; i < count; ++i) {
+            tokens[i].text = vocabulary[i];
+            (, tokens[i].proof) = PlainTree.fold(items, i);
+        }
+    }
+
+    /*//////////////////////////////////////////////////////////////////////////
+                                       PAYMENTS
+    //////////////////////////////////////////////////////////////////////////*/
+
+    function paymentLeaves() private view returns (IAttributionSettlement.ProofNode[] memory leaves) {
+        uint256 width = 1;
+        while (width < payments.length) width <<= 1;
+        leaves = new IAttributionSettlement.ProofNode[](width);
+        for (uint256 i; i < payments.length; ++i) {
+            IRecordTypes.Payment storage p = payments[i];
+            leaves[i].hash = keccak256(bytes.concat(keccak256(abi.encode(p.datanetId, p.account, p.receipt, p.amount))));
+            leaves[i].sum = p.amount;
+        }
+    }
+
+    function commitPayments() internal {
+        (bytes32 root, uint128 total, IAttributionSettlement.ProofNode[] memory proof) =
+            SumTree.fold(paymentLeaves(), 0);
+        uint64 epochId = settlement.nextEpochId() - 1;
+        vm.prank(poster);
+        records.commitPayments(epochId, root, total, uint8(proof.length));
+    }
+
+    function payment(uint256 i) internal view returns (IRecordTypes.Payment memory p) {
+        if (i < payments.length) p = payments[i];
+        p.index = i;
+        (,, p.proof) = SumTree.fold(paymentLeaves(), i);
+    }
+
+    function claimLeaf(address account) internal view returns (IRecordTypes.Claim memory c) {
+        c.index = claimIndex(net, account);
+        (c.datanetId, c.account, c.cumulative) = (net, account, claims[c.index].cumulative);
+        c.proof = SumTree.proofOf(claims, c.index);
+    }
+
+    function list(IRecordTypes.Payment memory p) internal pure returns (IRecordTypes.Payment[] memory l) {
+        l = new IRecordTypes.Payment[](1);
+        l[0] = p;
+    }
+
+    /*//////////////////////////////////////////////////////////////////////////
+                                      CHALLENGES
+    //////////////////////////////////////////////////////////////////////////*/
+
+    function commitAsChallenger(address who, bytes memory call) internal {
+        uint64 epochId = settlement.nextEpochId() - 1;
+        bytes32 commitment = records.commitmentOf(epochId, who, call, "salt");
+        uint256 stake = records.STAKE();
+        vm.deal(who, who.balance + stake);
+        vm.prank(who);
+        records.commitChallenge{value: stake}(epochId, commitment);
+    }
+
+    function revealAsChallenger(address who, bytes memory call) internal returns (uint256 gas) {
+        uint64 epochId = settlement.nextEpochId() - 1;
+        vm.prank(who);
+        records.revealChallenge(epochId, call, "salt");
+        return vm.lastCallGas().gasTotalUsed;
+    }
+
+    /// @dev A whole challenge by one watcher; returns the gas of the transaction that rejects.
+    function prove(bytes memory call) internal returns (uint256 gas) {
+        commitAsChallenger(bob, call);
+        nextBlock();
+        gas = revealAsChallenger(bob, call);
+        IAttributionSettlement.Epoch memory e = settlement.epoch(settlement.nextEpochId() - 1);
+        assertEq(uint8(e.status), uint8(IAttributionSettlement.EpochStatus.Rejected));
+    }
+
+    function expectNotShown(bytes memory call) internal {
+        (bool ok,) = address(facts).staticcall(call);
+        (bool also,) = address(records).staticcall(call);
+        assertFalse(ok || also);
+    }
+}
