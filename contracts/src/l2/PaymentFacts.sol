@@ -95,7 +95,7 @@ abstract contract PaymentFacts is IRecordDispute, RecordBase {
         } else if (neighbours.length == 1) {
             Payment calldata n = neighbours[0];
             missing = (n.index == 0 && _isAbove(n, w.datanetId, w.payee, number))
-                || (n.index + 1 == 1 << _payments[opened.epochId].depth && _isBelow(n, w.datanetId, w.payee, number));
+                || (n.index + 1 == 2 ** _payments[opened.epochId].depth && _isBelow(n, w.datanetId, w.payee, number));
         }
         if (!missing || _due(opened, record, w.datanetId, w.payee) == 0) {
             revert RecordErrors.RecordDispute_NotFalse();
@@ -160,7 +160,7 @@ abstract contract PaymentFacts is IRecordDispute, RecordBase {
         if (before.length == 1) {
             if (b.datanetId == claim.datanetId && b.account == claim.account) return b.cumulative;
             bool first = b.index == 0 && _claimAbove(b, claim);
-            bool last = b.index + 1 == 1 << b.proof.length && _claimBelow(b, claim);
+            bool last = b.index + 1 == 2 ** b.proof.length && _claimBelow(b, claim);
             if (!first && !last) revert RecordErrors.RecordDispute_ExhibitMismatch();
             return 0;
         }

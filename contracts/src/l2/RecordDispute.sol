@@ -158,6 +158,8 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
 
     /// @dev Calls a fact. They are views, so nothing can happen but a verdict.
     function _check(uint64 epochId, bytes calldata call) private view returns (string memory reason) {
+        // The first four bytes are what is meant.
+        // forge-lint: disable-next-line(unsafe-typecast)
         bytes4 selector = bytes4(call);
         bool own = selector == this.factSilence.selector || selector == this.factPaymentOrder.selector
             || selector == this.factPaymentFalse.selector || selector == this.factPaymentMissing.selector

@@ -60,6 +60,26 @@ contract AdversarialTest is RecordTest {
         return 0;
     }
 
+    /// @dev The draws are normal as far as 20,000 of them tell: five standard deviations around what the tails should hold.
+    function test_DrawsAreNormal() external pure {
+        uint256 two;
+        uint256 three;
+        for (uint256 i; i < 20_000; ++i) {
+            uint256 free;
+            assembly ("memory-safe") {
+                free := mload(0x40)
+            }
+            uint256 z = FixedPointMathLib.abs(normal(uint256(keccak256(abi.encode("tail", i)))));
+            if (z > 2e18) ++two;
+            if (z > 3e18) ++three;
+            assembly ("memory-safe") {
+                mstore(0x40, free)
+            }
+        }
+        assertApproxEqAbs(two, 910, 148);
+        assertApproxEqAbs(three, 54, 37);
+    }
+
     /// @dev The threshold sqrt(2 ln N) for N = 11,000, in 1e18.
     int256 private constant THRESHOLD = 4.3144e18;
 
