@@ -135,6 +135,8 @@ pub enum PoolError {
     SenderSlots(usize),
     #[error("tx fee ({fee} wei) exceeds the configured cap ({cap} wei)")]
     FeeCap { fee: U256, cap: u128 },
+    #[error("{0}")]
+    Blobs(&'static str),
     #[error("state is unavailable: {0}")]
     State(String),
 }
@@ -160,6 +162,7 @@ impl PoolError {
             | Self::DelegatedInFlight
             | Self::AuthorityReserved(_) => "delegation",
             Self::SenderSlots(_) => "sender_slots",
+            Self::Blobs(_) => "blobs",
             Self::State(_) => "state",
         }
     }

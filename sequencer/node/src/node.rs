@@ -17,7 +17,7 @@ use crate::{
     ethereum::engine::Engine,
     l1::L1Status,
     pool::{
-        Pool,
+        BlobRules, Pool,
         journal::{self, Journal, Loaded},
     },
     rpc::{Api, EngineServer, RpcServer},
@@ -81,6 +81,7 @@ impl Node {
         check_genesis(&chain)?;
         let pool = Arc::new(Pool::new(config.pool, config.mode.chain_id()));
         pool.on_block(chain.pool_head()?, []);
+        pool.set_blob_rules(BlobRules::at(chain.spec(), chain.head()?.header().timestamp));
         let journal = Arc::new(Journal::new(chain.store().path()));
         if config.journal_pool {
             load_pool(&journal, &pool, &chain).await?;

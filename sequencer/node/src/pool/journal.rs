@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use alloy_eips::eip2718::Encodable2718;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
@@ -108,7 +107,7 @@ impl Journal {
             if transaction.conditions().is_some() {
                 continue;
             }
-            let bytes = transaction.recovered().inner().encoded_2718();
+            let bytes = transaction.encoded();
             let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
             out.write_all(&length.to_be_bytes())?;
             out.write_all(&bytes)?;

@@ -16,6 +16,7 @@
 //! restarts, [`Pool::reinject`] takes back what dropped blocks held.
 
 mod best;
+mod blobs;
 mod conditions;
 pub mod journal;
 mod sender;
@@ -39,6 +40,7 @@ use primitives::{Recovered, TxEnvelope};
 use tokio::sync::broadcast;
 
 pub use best::BestTransactions;
+pub use blobs::BlobRules;
 pub use conditions::{Conditions, Known, KnownStorage, Unmet};
 pub use transaction::PoolTransaction;
 
@@ -116,6 +118,7 @@ pub struct PoolContent {
 pub struct Pool {
     config: PoolConfig,
     chain_id: u64,
+    blob_rules: RwLock<Option<BlobRules>>,
     inner: RwLock<Inner>,
     events: broadcast::Sender<Arc<PoolTransaction>>,
 }
@@ -148,7 +151,8 @@ pub struct Reinjected {
 impl Pool {
     pub fn new(config: PoolConfig, chain_id: u64) -> Self {
         let (events, _) = broadcast::channel(EVENTS_KEPT);
-        Self { config, chain_id, inner: RwLock::default(), events }
+        let (inner, blob_rules) = (RwLock::default(), RwLock::default());
+        Self { config, chain_id, blob_rules, inner, events }
     }
 
     pub const fn config(&self) -> &PoolConfig {
@@ -157,7 +161,18 @@ impl Pool {
 
     /// Decodes and checks the bytes a client sent, without touching the pool.
     pub fn decode(&self, bytes: &[u8]) -> Result<PoolTransaction, PoolError> {
-        PoolTransaction::decode(bytes, self.chain_id, &self.config)
+        let rules = *self.blob_rules.read();
+        match rules {
+            Some(rules) if bytes.first() == Some(&blobs::KIND) => {
+                PoolTransaction::decode_blobs(bytes, self.chain_id, &self.config, &rules)
+            }
+            _ => PoolTransaction::decode(bytes, self.chain_id, &self.config),
+        }
+    }
+
+    /// Takes blob transactions by these rules from now on, or none.
+    pub fn set_blob_rules(&self, rules: Option<BlobRules>) {
+        *self.blob_rules.write() = rules;
     }
 
     /// Each transaction that becomes executable, once.

@@ -4,17 +4,22 @@
 use std::time::Instant;
 
 use alloy_consensus::{Transaction, Typed2718};
-use alloy_eips::eip2718::{Eip2718Error, Encodable2718};
+use alloy_eips::{
+    eip2718::{Eip2718Error, Encodable2718},
+    eip7594::BlobTransactionSidecarVariant,
+};
 use alloy_primitives::{Address, B256, U256};
 
 use primitives::{Recovered, TxEnvelope};
 use revm::{context_interface::cfg::gas::calculate_initial_tx_gas, primitives::hardfork::SpecId};
 
-use super::Conditions;
+use super::{BlobRules, Conditions, blobs};
 use crate::{config::PoolConfig, error::PoolError, fees::L1Fees, senders};
 
 /// EIP-3860: twice EIP-170's limit of contract code.
 const INIT_CODE_BYTES_MAX: usize = 2 * 24_576;
+/// Percent by which the fees of a blob transaction must exceed those of one it replaces (geth).
+const BLOB_BUMP_PERCENT: u32 = 100;
 /// Heap and map overhead counted for each transaction beside its encoded bytes.
 const OVERHEAD_BYTES: usize = 768;
 /// The same for each authority.
@@ -27,7 +32,7 @@ const CONDITION_BYTES: usize = 128;
 pub struct PoolTransaction {
     transaction: Recovered<TxEnvelope>,
     hash: B256,
-    /// Length of the EIP-2718 encoding.
+    /// Length of the EIP-2718 encoding, with the blobs.
     encoded_bytes: usize,
     /// Estimated compressed size, scaled by 10^6 (Fjord).
     size_scaled: u64,
@@ -36,6 +41,8 @@ pub struct PoolTransaction {
     /// Accounts whose code the transaction may set (EIP-7702), without repetitions.
     authorities: Box<[Address]>,
     conditions: Option<Box<Conditions>>,
+    /// The blobs of a blob transaction.
+    sidecar: Option<Box<BlobTransactionSidecarVariant>>,
     received: Instant,
 }
 
@@ -49,7 +56,32 @@ impl PoolTransaction {
                 limit: limits.transaction_bytes_max,
             });
         }
-        let envelope = decode_envelope(bytes)?;
+        Self::checked(decode_envelope(bytes)?, bytes, chain_id, limits)
+    }
+
+    /// The same of a blob transaction with its blobs.
+    pub fn decode_blobs(
+        bytes: &[u8],
+        chain_id: u64,
+        limits: &PoolConfig,
+        rules: &BlobRules,
+    ) -> Result<Self, PoolError> {
+        let limit = limits.transaction_bytes_max.saturating_add(rules.bytes_max());
+        if bytes.len() > limit {
+            return Err(PoolError::Oversized { size: bytes.len(), limit });
+        }
+        let (envelope, sidecar) = blobs::decode(bytes, rules)?;
+        let mut transaction = Self::checked(envelope, bytes, chain_id, limits)?;
+        transaction.sidecar = Some(Box::new(sidecar));
+        Ok(transaction)
+    }
+
+    fn checked(
+        envelope: TxEnvelope,
+        bytes: &[u8],
+        chain_id: u64,
+        limits: &PoolConfig,
+    ) -> Result<Self, PoolError> {
         check_shape(&envelope, chain_id)?;
         if envelope.priority_fee_or_price() < limits.tip_min {
             return Err(PoolError::TipTooLow {
@@ -58,7 +90,11 @@ impl PoolTransaction {
             });
         }
         let sender = senders::recover(&envelope).ok_or(PoolError::InvalidSender)?;
-        let size_scaled = op_revm::estimate_tx_compressed_size(bytes);
+        // Blobs exist where data costs nothing beside gas.
+        let size_scaled = match &envelope {
+            TxEnvelope::Eip4844(_) => 0,
+            _ => op_revm::estimate_tx_compressed_size(bytes),
+        };
         let authorities = authorities(&envelope, chain_id);
         let transaction = Recovered::new_unchecked(envelope, sender);
         Ok(Self::from_parts(transaction, bytes.len(), size_scaled, authorities))
@@ -85,13 +121,16 @@ impl PoolTransaction {
     ) -> Self {
         let gas_cost = U256::from(transaction.gas_limit())
             .saturating_mul(U256::from(transaction.max_fee_per_gas()));
+        let blob_cost = U256::from(transaction.blob_gas_used().unwrap_or_default())
+            .saturating_mul(U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default()));
         Self {
             hash: transaction.tx_hash(),
             encoded_bytes,
             size_scaled,
-            execution_cost: gas_cost.saturating_add(transaction.value()),
+            execution_cost: gas_cost.saturating_add(blob_cost).saturating_add(transaction.value()),
             authorities: authorities.into_boxed_slice(),
             conditions: None,
+            sidecar: None,
             received: Instant::now(),
             transaction,
         }
@@ -118,7 +157,22 @@ impl PoolTransaction {
         self.transaction.gas_limit()
     }
 
-    /// Length of the EIP-2718 encoding, bytes.
+    /// The blobs, if it has some.
+    pub fn sidecar(&self) -> Option<&BlobTransactionSidecarVariant> {
+        self.sidecar.as_deref()
+    }
+
+    /// The bytes a client sends: EIP-2718's, of a blob transaction with its blobs.
+    pub fn encoded(&self) -> Vec<u8> {
+        match (self.transaction.inner(), &self.sidecar) {
+            (TxEnvelope::Eip4844(signed), Some(sidecar)) => {
+                blobs::encode(signed, sidecar.as_ref().clone())
+            }
+            (other, _) => other.encoded_2718(),
+        }
+    }
+
+    /// Length of the encoding as it came, bytes.
     pub const fn encoded_bytes(&self) -> usize {
         self.encoded_bytes
     }
@@ -175,6 +229,12 @@ impl PoolTransaction {
     /// Whether this may take the place of `old`, both fees being `bump_percent` higher (geth's
     /// rule: each at least the bumped one, and strictly higher).
     pub fn outbids(&self, old: &Self, bump_percent: u32) -> bool {
+        // A blob transaction is dear to pass on: geth's pool wants twice the price for another.
+        let (blob, old_blob) =
+            (self.transaction.max_fee_per_blob_gas(), old.transaction.max_fee_per_blob_gas());
+        let has_blobs = blob.or(old_blob).is_some();
+        let bump_percent =
+            if has_blobs { bump_percent.max(BLOB_BUMP_PERCENT) } else { bump_percent };
         let bumped = |fee: u128| {
             fee.saturating_add(fee / 100 * u128::from(bump_percent))
                 .saturating_add((fee % 100 * u128::from(bump_percent)).div_ceil(100))
@@ -183,7 +243,12 @@ impl PoolTransaction {
             (self.transaction.max_fee_per_gas(), old.transaction.max_fee_per_gas());
         let (tip, old_tip) =
             (self.transaction.priority_fee_or_price(), old.transaction.priority_fee_or_price());
-        cap > old_cap && tip > old_tip && cap >= bumped(old_cap) && tip >= bumped(old_tip)
+        let blob_pays = old_blob.is_none_or(|old| blob.is_some_and(|new| new >= bumped(old)));
+        cap > old_cap
+            && tip > old_tip
+            && cap >= bumped(old_cap)
+            && tip >= bumped(old_tip)
+            && blob_pays
     }
 }
 
@@ -227,7 +292,7 @@ fn decode_envelope(bytes: &[u8]) -> Result<TxEnvelope, PoolError> {
 
 /// Everything that holds for all time on one chain, in geth's order.
 fn check_shape(envelope: &TxEnvelope, chain_id: u64) -> Result<(), PoolError> {
-    if !matches!(envelope.ty(), 0 | 1 | 2 | 4) {
+    if !matches!(envelope.ty(), 0..=4) {
         return Err(PoolError::TypeNotSupported);
     }
     if envelope.is_create() && envelope.input().len() > INIT_CODE_BYTES_MAX {

@@ -311,7 +311,7 @@ fn payload_answer(engine: &Engine, method: &str, built: &Built) -> RpcResult {
     let (payload, _) =
         ExecutionPayload::from_block_unchecked(built.block.hash, &built.block.to_rlp());
     let block_value = built.value;
-    // The pool has no blobs.
+    let sidecars = || built.sidecars.iter().cloned();
     match payload {
         ExecutionPayload::V1(payload) if method == "engine_getPayloadV1" => to_raw(payload),
         ExecutionPayload::V1(payload) => to_raw(ExecutionPayloadEnvelopeV2 {
@@ -326,7 +326,9 @@ fn payload_answer(engine: &Engine, method: &str, built: &Built) -> RpcResult {
             to_raw(ExecutionPayloadEnvelopeV5 {
                 execution_payload,
                 block_value,
-                blobs_bundle: BlobsBundleV2::empty(),
+                blobs_bundle: BlobsBundleV2::new(
+                    sidecars().filter_map(|blobs| blobs.into_eip7594()),
+                ),
                 should_override_builder: false,
                 execution_requests: built.requests.clone(),
             })
@@ -335,7 +337,9 @@ fn payload_answer(engine: &Engine, method: &str, built: &Built) -> RpcResult {
             let envelope_inner = ExecutionPayloadEnvelopeV3 {
                 execution_payload,
                 block_value,
-                blobs_bundle: BlobsBundleV1::empty(),
+                blobs_bundle: BlobsBundleV1::new(
+                    sidecars().filter_map(|blobs| blobs.into_eip4844()),
+                ),
                 should_override_builder: false,
             };
             if method == "engine_getPayloadV3" {

@@ -62,7 +62,7 @@ impl Api {
     pub(super) fn raw_transaction(&self, hash: B256) -> Result<Option<Bytes>, RpcError> {
         match self.locate(&hash)? {
             Some((number, index)) => self.raw_transaction_at(number.into(), index),
-            None => Ok(self.pool.get(&hash).map(|pooled| pooled.recovered().encoded_2718().into())),
+            None => Ok(self.pool.get(&hash).map(|pooled| pooled.encoded().into())),
         }
     }
 

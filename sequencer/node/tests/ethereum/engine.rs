@@ -325,6 +325,49 @@ async fn fork_choice_goes_over_to_another_branch_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn blobs_go_with_the_payload_that_names_them() {
+    let world = World::new();
+    let (proposer, follower) = (Driven::start(&world).await, Driven::start(&world).await);
+    let (raw, hash, blob) = world.blob(0, 0);
+    let raw = alloy_primitives::hex::encode_prefixed(raw);
+    let sent = proposer.eth("eth_sendRawTransaction", json!([raw])).await;
+    assert_eq!(sent, json!(hash));
+    let kept = proposer.eth("eth_getRawTransactionByHash", json!([hash])).await;
+    assert_eq!(kept, json!(raw));
+
+    let mut wish = choice(proposer.head().await, B256::ZERO);
+    wish[1] = json!({
+        "timestamp": format!("{:#x}", world.genesis.timestamp + 12),
+        "prevRandao": B256::ZERO,
+        "suggestedFeeRecipient": Address::repeat_byte(0xfe),
+        "withdrawals": [],
+        "parentBeaconBlockRoot": B256::ZERO,
+    });
+    let update = proposer.engine("engine_forkchoiceUpdatedV3", wish).await;
+    let built = proposer.engine("engine_getPayloadV5", json!([update["payloadId"]])).await;
+    let bundle = &built["blobsBundle"];
+    let count = |what: &str| bundle[what].as_array().unwrap().len();
+    assert_eq!((count("blobs"), count("commitments"), count("proofs")), (1, 1, 128));
+    let payload = &built["executionPayload"];
+    assert_eq!(payload["blobGasUsed"], "0x20000");
+
+    let given = |blobs: Value| json!([payload, blobs, B256::ZERO, []]);
+    for other in [json!([]), json!([B256::ZERO]), json!([blob, blob])] {
+        assert_invalid(&follower.engine("engine_newPayloadV4", given(other)).await, None);
+    }
+    let block: B256 = serde_json::from_value(payload["blockHash"].clone()).unwrap();
+    let answer = follower.engine("engine_newPayloadV4", given(json!([blob]))).await;
+    assert_eq!(answer, status("VALID", Some(block)));
+    assert_eq!(follower.choose(block, B256::ZERO).await, status("VALID", Some(block)));
+    let receipt = follower.eth("eth_getTransactionReceipt", json!([hash])).await;
+    assert_eq!(receipt["blobGasUsed"], "0x20000", "{receipt}");
+    assert_eq!((&receipt["blobGasPrice"], &receipt["type"]), (&json!("0x1"), &json!("0x3")));
+    assert!(receipt["l1Fee"].is_null());
+    proposer.stop().await;
+    follower.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payload_built_by_one_node_is_good_on_another() {
     let world = World::new();
     let (proposer, follower) = (Driven::start(&world).await, Driven::start(&world).await);

@@ -3,12 +3,17 @@
 
 use std::{path::Path, sync::Arc};
 
-use alloy_consensus::{Header, SignableTransaction, TxEip1559};
+use alloy_consensus::{
+    EthereumTxEnvelope, Header, SidecarBuilder, SignableTransaction, SimpleCoder, TxEip1559,
+    TxEip4844,
+};
 use alloy_eips::{
+    eip2718::Encodable2718,
     eip2935::{HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE},
     eip4788::{BEACON_ROOTS_ADDRESS, BEACON_ROOTS_CODE},
     eip7002::{WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, WITHDRAWAL_REQUEST_PREDEPLOY_CODE},
     eip7251::{CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, CONSOLIDATION_REQUEST_PREDEPLOY_CODE},
+    eip7594::BlobTransactionSidecarVariant,
 };
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, TxKind, U256};
@@ -99,6 +104,29 @@ impl World {
         };
         let signature = self.accounts[from].sign_hash_sync(&transaction.signature_hash()).unwrap();
         TxEnvelope::from(transaction.into_signed(signature))
+    }
+}
+
+impl World {
+    /// The bytes of a transaction with a blob, its hash and the blob's.
+    pub fn blob(&self, from: usize, nonce: u64) -> (Vec<u8>, B256, B256) {
+        let builder = SidecarBuilder::<SimpleCoder>::from_slice(b"a blob's data");
+        let sidecar = BlobTransactionSidecarVariant::Eip7594(builder.build_7594().unwrap());
+        let blob = sidecar.versioned_hashes().next().unwrap();
+        let transaction = TxEip4844 {
+            chain_id: CHAIN,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 3 * GWEI,
+            max_priority_fee_per_gas: GWEI,
+            max_fee_per_blob_gas: GWEI,
+            blob_versioned_hashes: vec![blob],
+            ..Default::default()
+        };
+        let signature = self.accounts[from].sign_hash_sync(&transaction.signature_hash()).unwrap();
+        let signed = transaction.with_sidecar(sidecar).into_signed(signature);
+        let hash = *signed.hash();
+        (EthereumTxEnvelope::Eip4844(signed).encoded_2718(), hash, blob)
     }
 }
 

@@ -6,7 +6,10 @@ use std::{
 };
 
 use alloy_consensus::Transaction as _;
-use alloy_eips::{eip4895::Withdrawals, eip7685::Requests};
+use alloy_eips::{
+    eip2718::Encodable2718, eip4895::Withdrawals, eip7594::BlobTransactionSidecarVariant,
+    eip7685::Requests,
+};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_rpc_types_engine::PayloadId;
 use primitives::Block;
@@ -14,7 +17,7 @@ use stf::{BlockError, EthereumBuilder, Proposal};
 
 use crate::{
     chain::{Chain, SealedBlock},
-    pool::Pool,
+    pool::{BlobRules, Pool},
 };
 
 /// How long transactions are put into a block.
@@ -53,6 +56,8 @@ pub(crate) struct Built {
     /// Wei that the fee recipient gets.
     pub value: U256,
     pub requests: Requests,
+    /// The transactions' blobs, in their order.
+    pub sidecars: Vec<BlobTransactionSidecarVariant>,
 }
 
 impl Job {
@@ -90,6 +95,8 @@ pub(super) fn build(
     let parent_state = chain.store().latest_state().map_err(state)?;
     let mut builder = EthereumBuilder::new(chain.spec(), head.header(), &proposal, parent_state)?;
     let base_fee = builder.header().base_fee_per_gas.unwrap_or_default();
+    let rules = BlobRules::at(chain.spec(), attributes.timestamp);
+    let mut sidecars = Vec::new();
     let (mut bytes, mut value) = (0_usize, U256::ZERO);
     let deadline = Instant::now() + FILL_MAX;
     let mut best = pool.best();
@@ -97,14 +104,19 @@ pub(super) fn build(
         if builder.gas_left() < GAS_MIN || Instant::now() > deadline {
             break;
         }
-        let larger = bytes + transaction.encoded_bytes();
-        if larger > BYTES_MAX {
+        let larger = bytes + transaction.recovered().inner().encode_2718_len();
+        // Proofs of the kind that was right before Osaka prove nothing after it.
+        let proofs_fit = transaction.sidecar().is_none_or(|sidecar| {
+            rules.is_some_and(|rules| rules.cell_proofs == sidecar.is_eip7594())
+        });
+        if larger > BYTES_MAX || !proofs_fit {
             best.skip_sender();
             continue;
         }
         match builder.execute(transaction.recovered(), &roots) {
             Ok(outcome) => {
                 bytes = larger;
+                sidecars.extend(transaction.sidecar().cloned());
                 let tip = transaction.recovered().effective_tip_per_gas(base_fee);
                 value += U256::from(tip.unwrap_or_default()) * U256::from(outcome.gas_used);
             }
@@ -114,5 +126,5 @@ pub(super) fn build(
         }
     }
     let (executed, requests) = builder.finish(attributes.withdrawals.clone(), &roots)?;
-    Ok(Built { block: executed.block, value, requests })
+    Ok(Built { block: executed.block, value, requests, sidecars })
 }

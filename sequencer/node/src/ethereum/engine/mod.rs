@@ -26,7 +26,7 @@ pub(crate) use build::{Attributes, Built};
 use crate::{
     chain::{Chain, SealedBlock},
     error::SequencerError,
-    pool::Pool,
+    pool::{BlobRules, Pool},
     reorg,
 };
 
@@ -299,6 +299,8 @@ impl Engine {
         };
         let (sealed, changed) = self.chain.commit(executed)?;
         self.pool.on_block(self.chain.pool_head_of(&sealed), changed);
+        let rules = BlobRules::at(self.chain.spec(), sealed.header().timestamp);
+        self.pool.set_blob_rules(rules);
         self.chain.announce(sealed);
         Ok(None)
     }
