@@ -219,20 +219,30 @@ contract ContributionReview is IContributionReview, ReentrancyGuardTransient {
         b.state = BallotState.Committed;
         b.commitment = commitment;
         emit ScoreCommitted(contributionId, msg.sender, commitment);
-        if (++k.commits == _panels[roundKey].length) _startReveal(contributionId, k);
+        if (++k.commits == _panels[roundKey].length) _startReveal(contributionId, k, block.timestamp);
     }
 
-    function _startReveal(uint256 contributionId, Case storage k) private {
+    function _startReveal(uint256 contributionId, Case storage k, uint256 from) private {
         k.stage = Stage.Revealing;
         uint256 datanetId = datanets.contribution(contributionId).datanetId;
-        k.deadline = uint40(block.timestamp + _policies[datanetId].revealWindow);
+        // Timestamps fit 40 bits for 34,000 years.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        k.deadline = uint40(from + _policies[datanetId].revealWindow);
+    }
+
+    /// @dev The time to open runs from the end of the time to commit, whether or not anybody opens: a panel that committed
+    /// and then fell silent cannot hold a case open.
+    function _endCommitting(uint256 contributionId, Case storage k) private {
+        if (k.stage != Stage.Committing || block.timestamp <= k.deadline) return;
+        if (k.commits == 0) k.stage = Stage.Revealing;
+        else _startReveal(contributionId, k, k.deadline);
     }
 
     /// @inheritdoc IContributionReview
     function revealScore(uint256 contributionId, uint8 score, bytes32 salt) external {
         // Check
         Case storage k = _cases[contributionId];
-        if (k.stage == Stage.Committing && block.timestamp > k.deadline) _startReveal(contributionId, k);
+        _endCommitting(contributionId, k);
         _inStage(contributionId, Stage.Revealing);
         if (block.timestamp > k.deadline) {
             revert AdmissionErrors.ContributionReview_TooLate(contributionId, k.deadline);
@@ -254,7 +264,7 @@ contract ContributionReview is IContributionReview, ReentrancyGuardTransient {
     function tally(uint256 contributionId) external nonReentrant {
         // Check
         Case storage k = _cases[contributionId];
-        if (k.stage == Stage.Committing && block.timestamp > k.deadline && k.commits == 0) k.stage = Stage.Revealing;
+        _endCommitting(contributionId, k);
         _inStage(contributionId, Stage.Revealing);
         if (k.reveals != k.commits && block.timestamp <= k.deadline) {
             revert AdmissionErrors.ContributionReview_TooEarly(contributionId, k.deadline);

@@ -6,7 +6,6 @@ import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.s
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
-import {stdJson} from "forge-std/StdJson.sol";
 
 import {IAdmission} from "../../../src/interfaces/IAdmission.sol";
 import {IAgentAccount, IAgentIdentity, IAgentReputation, IAgentValidation} from "../../../src/interfaces/IAgents.sol";
@@ -23,21 +22,12 @@ import {AgentValidation} from "../../../src/l2/agents/AgentValidation.sol";
 import {DatanetGovernance} from "../../../src/l2/governance/DatanetGovernance.sol";
 import {InferencePayments} from "../../../src/l2/payments/InferencePayments.sol";
 import {SponsorPool} from "../../../src/l2/payments/SponsorPool.sol";
+import {AccessTable} from "../../utils/AccessTable.sol";
 import {GovernanceTest} from "../../utils/GovernanceTest.sol";
 
-/// @notice Who may write what in staking, governance, payments and agents. Every function that is not a view has a row; a contract that gains
-/// or loses one fails here. Rows with a role are also called as somebody else.
-contract GovernanceAccessTest is GovernanceTest {
-    using stdJson for string;
-
-    struct Row {
-        string signature;
-        bytes4 refusal;
-        bytes call;
-    }
-
+/// @notice Who may write what in staking, governance, payments and agents.
+contract GovernanceAccessTest is GovernanceTest, AccessTable {
     bytes4 private constant NOT_OWNER = Ownable.OwnableUnauthorizedAccount.selector;
-    Row[] private rows;
 
     function ownable(address target) private {
         only("transferOwnership(address)", NOT_OWNER, abi.encodeCall(staking.transferOwnership, (target)));
@@ -74,7 +64,7 @@ contract GovernanceAccessTest is GovernanceTest {
             IStaking.Staking_NotSlasher.selector,
             abi.encodeCall(staking.slash, (role, alice, 1, 0, mallory))
         );
-        check("Staking", address(staking));
+        check("Staking", address(staking), mallory);
     }
 
     function test_AttestorFaults() external {
@@ -82,7 +72,7 @@ contract GovernanceAccessTest is GovernanceTest {
         anyone(
             "report((uint64,address,bytes32,bytes32,uint64,uint32,bytes32,uint128,(uint256,uint128,uint128)[],(uint256,uint128)[]),bytes[])"
         );
-        check("AttestorFaults", address(faults));
+        check("AttestorFaults", address(faults), mallory);
     }
 
     function test_GOPEN() external {
@@ -94,7 +84,7 @@ contract GovernanceAccessTest is GovernanceTest {
         anyone("raiseNotice(uint32)");
         anyone("requestUnlock(uint128)");
         anyone("unlock(uint256,address)");
-        check("GOPEN", address(votes));
+        check("GOPEN", address(votes), mallory);
     }
 
     function test_OpenTimelock() external {
@@ -137,7 +127,7 @@ contract GovernanceAccessTest is GovernanceTest {
             abi.encodeCall(timelock.updateDelay, (1 days))
         );
         receivers();
-        check("OpenTimelock", address(timelock));
+        check("OpenTimelock", address(timelock), mallory);
         assertFalse(timelock.hasRole(timelock.DEFAULT_ADMIN_ROLE(), address(this)));
         assertTrue(timelock.hasRole(timelock.DEFAULT_ADMIN_ROLE(), address(timelock)));
     }
@@ -160,7 +150,7 @@ contract GovernanceAccessTest is GovernanceTest {
         only("setVotingPeriod(uint32)", refusal, abi.encodeCall(governor.setVotingPeriod, (3 days)));
         only("updateQuorumNumerator(uint256)", refusal, abi.encodeCall(governor.updateQuorumNumerator, (2)));
         receivers();
-        check("OpenGovernor", address(governor));
+        check("OpenGovernor", address(governor), mallory);
     }
 
     function receivers() private {
@@ -180,7 +170,7 @@ contract GovernanceAccessTest is GovernanceTest {
             NOT_OWNER,
             abi.encodeCall(parameters.setParameters, (defaultParameters()))
         );
-        check("EconomyParameters", address(parameters));
+        check("EconomyParameters", address(parameters), mallory);
     }
 
     function test_DatanetGovernance() external {
@@ -204,7 +194,7 @@ contract GovernanceAccessTest is GovernanceTest {
             abi.encodeCall(council.setAdmission, (1, IAdmission(mallory)))
         );
         anyone("vote(uint256,bool,address[])");
-        check("DatanetGovernance", address(council));
+        check("DatanetGovernance", address(council), mallory);
     }
 
     function test_Payments() external {
@@ -224,7 +214,7 @@ contract GovernanceAccessTest is GovernanceTest {
             IInferencePayments.InferencePayments_Unknown.selector,
             abi.encodeCall(payments.refund, (bytes32(0)))
         );
-        check("InferencePayments", address(payments));
+        check("InferencePayments", address(payments), mallory);
     }
 
     function test_SponsorPool() external {
@@ -238,11 +228,11 @@ contract GovernanceAccessTest is GovernanceTest {
             ISponsorPool.SponsorPool_BudgetExceeded.selector,
             abi.encodeCall(pool.withdraw, (payable(mallory), 1))
         );
-        check("SponsorPool", address(pool));
+        check("SponsorPool", address(pool), mallory);
     }
 
     function test_SettlementLens() external {
-        check("SettlementLens", address(0));
+        check("SettlementLens", address(0), mallory);
     }
 
     function test_Agents() external {
@@ -270,8 +260,7 @@ contract GovernanceAccessTest is GovernanceTest {
         );
         only("setMetadata(uint256,string,bytes)", refusal, abi.encodeCall(identity.setMetadata, (1, "", "")));
         only("unsetAgentWallet(uint256)", refusal, abi.encodeCall(identity.unsetAgentWallet, (1)));
-        check("AgentIdentity", address(identity));
-        delete rows;
+        check("AgentIdentity", address(identity), mallory);
         AgentReputation reputation = new AgentReputation(identity);
         anyone("appendResponse(uint256,address,uint64,string,bytes32)");
         // Anyone but the agent's own.
@@ -281,8 +270,7 @@ contract GovernanceAccessTest is GovernanceTest {
             IAgentReputation.AgentReputation_FeedbackUnknown.selector,
             abi.encodeCall(reputation.revokeFeedback, (1, 1))
         );
-        check("AgentReputation", address(reputation));
-        delete rows;
+        check("AgentReputation", address(reputation), mallory);
         AgentValidation validation = new AgentValidation(identity);
         vm.prank(alice);
         validation.validationRequest(bob, 1, "", "r");
@@ -296,12 +284,10 @@ contract GovernanceAccessTest is GovernanceTest {
             IAgentValidation.AgentValidation_NotValidator.selector,
             abi.encodeCall(validation.validationResponse, ("r", 1, "", 0, ""))
         );
-        check("AgentValidation", address(validation));
-        delete rows;
+        check("AgentValidation", address(validation), mallory);
         AgentAccounts accounts = new AgentAccounts(identity, escrow);
         anyone("create(uint256)");
-        check("AgentAccounts", address(accounts));
-        delete rows;
+        check("AgentAccounts", address(accounts), mallory);
         AgentAccount account = AgentAccount(payable(accounts.create(1)));
         only(
             "authorize(address,uint128,uint64)",
@@ -316,7 +302,7 @@ contract GovernanceAccessTest is GovernanceTest {
             refusal,
             abi.encodeCall(account.setLimits, (IAgentAccount.Limits(mallory, 1, 1 days, 0)))
         );
-        check("AgentAccount", address(account));
+        check("AgentAccount", address(account), mallory);
     }
 
     /// @dev Owner and guardian of staking use every power they have, and every wei stays whose it was.
@@ -337,47 +323,5 @@ contract GovernanceAccessTest is GovernanceTest {
         vm.prank(alice);
         assertEq(staking.finishExit(exitId, payable(alice)), 1_000 ether);
         assertEq(staking.stakeOf(IStaking.Role.Attestor, alice, alice), 1_000 ether);
-    }
-
-    function anyone(string memory signature) private {
-        rows.push(Row(signature, 0, ""));
-    }
-
-    function only(string memory signature, bytes4 refusal, bytes memory call) private {
-        rows.push(Row(signature, refusal, call));
-    }
-
-    function check(string memory name, address target) private {
-        string memory json = vm.readFile(string.concat("contracts/out/", name, ".sol/", name, ".json"));
-        string[] memory signatures = vm.parseJsonKeys(json, ".methodIdentifiers");
-        uint256 writers;
-        for (uint256 i; i < signatures.length; ++i) {
-            if (isView(json, signatures[i])) continue;
-            ++writers;
-            bool found;
-            for (uint256 j; j < rows.length && !found; ++j) {
-                found = keccak256(bytes(rows[j].signature)) == keccak256(bytes(signatures[i]));
-            }
-            assertTrue(found, string.concat(name, " has no row for ", signatures[i]));
-        }
-        assertEq(rows.length, writers, string.concat(name, " has a row too many"));
-        for (uint256 i; i < rows.length; ++i) {
-            if (rows[i].refusal == 0) continue;
-            assertEq(bytes4(rows[i].call), bytes4(keccak256(bytes(rows[i].signature))), rows[i].signature);
-            vm.prank(mallory);
-            (bool ok, bytes memory reason) = target.call(rows[i].call);
-            assertFalse(ok, rows[i].signature);
-            assertEq(bytes4(reason), rows[i].refusal, rows[i].signature);
-        }
-    }
-
-    function isView(string memory json, string memory signature) private pure returns (bool) {
-        string memory name = vm.split(signature, "(")[0];
-        // Names with several signatures, which the query below cannot tell apart.
-        if (keccak256(bytes(name)) == keccak256("quorumNumerator")) return true;
-        if (keccak256(bytes(name)) == keccak256("register")) return false;
-        if (keccak256(bytes(name)) == keccak256("safeTransferFrom")) return false;
-        bytes32 kind = keccak256(bytes(json.readString(string.concat(".abi[?(@.name=='", name, "')].stateMutability"))));
-        return kind == keccak256("view") || kind == keccak256("pure");
     }
 }

@@ -249,6 +249,32 @@ contract ContributionReviewTest is AdmissionTest {
         assertFalse(review.isContested(id));
     }
 
+    /// @dev A panel that committed and never opened kept the case, and the contribution in it, open for ever: only an opening
+    /// moved the stage on.
+    function test_WhenNobodyOpensWhatWasCommitted(uint8 committed, uint32 late) external {
+        openAs(alice, id);
+        address[] memory panel = drawPanel(id);
+        committed = uint8(bound(committed, 1, 4));
+        for (uint256 i; i < committed; ++i) {
+            vm.prank(panel[i]);
+            review.commitScore(id, "sealed");
+        }
+        uint256 deadline = uint256(review.caseOf(id).deadline) + 1 hours;
+        vm.warp(deadline);
+        vm.expectRevert(abi.encodeWithSelector(AdmissionErrors.ContributionReview_TooEarly.selector, id, deadline));
+        review.tally(id);
+        vm.warp(deadline + 1 + late);
+        // Nor does it help to open after the time.
+        vm.expectRevert(abi.encodeWithSelector(AdmissionErrors.ContributionReview_TooLate.selector, id, deadline));
+        vm.prank(panel[0]);
+        review.revealScore(id, 80, "salt");
+        review.tally(id);
+        assertEq(uint8(review.caseOf(id).outcome), uint8(IContributionReview.Outcome.Lapsed));
+        assertEq(review.credit(alice), 5 * FEE);
+        assertEq(sink.balance, 5 * SEAT / 20);
+        assertFalse(review.isContested(id));
+    }
+
     function test_WhenLessThanHalfOpened() external {
         openAs(alice, id);
         address[] memory panel = drawPanel(id);
