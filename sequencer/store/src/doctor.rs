@@ -10,13 +10,14 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256};
 use alloy_rlp::Encodable;
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount};
 use libmdbx::TransactionKind;
-use primitives::{BlockBody, Header, Heads, ReceiptEnvelope, transactions_root};
+use primitives::{BlockBody, Header, Heads, transactions_root};
 
 use crate::{
     Store, StoreError, StoreOptions,
     db::Txn,
     log_index,
-    tables::{List, StoredAccount, Table, Value, block_key, decode, key},
+    receipts::Receipts,
+    tables::{StoredAccount, Table, Value, block_key, decode, key},
 };
 
 /// Blocks between two reports of progress.
@@ -110,7 +111,7 @@ fn examine_block<K: TransactionKind>(
     let BlockBody { transactions, ommers, withdrawals } =
         txn.get(Table::Bodies, &block_key(Table::Bodies, number))?.unwrap_or_default();
     let receipts = txn
-        .get::<List<ReceiptEnvelope>>(Table::Receipts, &block_key(Table::Receipts, number))?
+        .get::<Receipts>(Table::Receipts, &block_key(Table::Receipts, number))?
         .map(|list| list.0)
         .unwrap_or_default();
     let senders: Vec<Address> =

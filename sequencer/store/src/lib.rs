@@ -24,6 +24,7 @@ pub mod doctor;
 mod error;
 pub mod failpoint;
 mod genesis;
+mod input;
 pub mod keccak;
 mod log;
 mod log_index;
@@ -31,6 +32,7 @@ mod nodes;
 mod overlay;
 mod proof;
 mod read_cache;
+mod receipts;
 mod record;
 mod tables;
 mod trie_cache;
@@ -74,9 +76,8 @@ use log::{BlockLog, Kind, Opened, SyncPoint};
 use nodes::{Scan, trie_key};
 use overlay::{Overlay, Recent, TipRoots};
 use read_cache::ReadCache;
-use tables::{
-    ChangedKeys, List, StoredAccount, Table, Value, block_key, decode, encode_list, key, node_key,
-};
+use receipts::{Receipts, encode_receipts};
+use tables::{ChangedKeys, StoredAccount, Table, Value, block_key, decode, key, node_key};
 use trie_cache::{Loaded, TrieCache};
 
 /// Decoders of bytes on disk, for the fuzzer.
@@ -108,7 +109,7 @@ pub mod fuzzing {
 }
 
 /// Grows with each change of the layout.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -578,7 +579,7 @@ impl Store {
             return Ok(Some(recent.shared.receipts.clone()));
         }
         let at = block_key(Table::Receipts, number);
-        let list = self.db.read()?.get::<List<ReceiptEnvelope>>(Table::Receipts, &at)?;
+        let list = self.db.read()?.get::<Receipts>(Table::Receipts, &at)?;
         Ok(list.map(|list| list.0))
     }
 
@@ -881,7 +882,7 @@ fn write_blocks(txn: &Txn<'_, RW>, blocks: &[Arc<Recent>]) -> Result<(), StoreEr
         txn.put(&block_key(Table::Headers, number), &header.encode())?;
         txn.put(&key(Table::Numbers, &[block.hash.as_slice()]), &number.encode())?;
         txn.put(&block_key(Table::Bodies, number), &block.body.encode())?;
-        txn.put(&block_key(Table::Receipts, number), &encode_list(receipts))?;
+        txn.put(&block_key(Table::Receipts, number), &encode_receipts(receipts))?;
         txn.put(&block_key(Table::Senders, number), &senders.encode())?;
         for (index, transaction) in (0_u32..).zip(&block.body.transactions) {
             let at = key(Table::Transactions, &[transaction.hash().as_slice()]);

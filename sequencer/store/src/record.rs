@@ -4,14 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use alloy_consensus::{Eip658Value, Header, Receipt};
+use alloy_consensus::Header;
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256};
+use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
 use alloy_rlp::{Decodable, Encodable};
-use primitives::{Block, ReceiptEnvelope, TxType};
+use primitives::{Block, ReceiptEnvelope};
 use stf::{Account, AccountChange, StateChanges};
 
-use crate::tables::{Value, decode_body, encode_body};
+use crate::{
+    input::{Input, integer},
+    receipts::{decode_receipt, encode_receipt},
+    tables::{Value, decode_body, encode_body},
+};
 
 const BEFORE: u8 = 1;
 const AFTER: u8 = 2;
@@ -96,38 +100,6 @@ pub(crate) fn decode_heads(bytes: &[u8]) -> Option<(BlockNumHash, BlockNumHash)>
     Some((BlockNumHash::decode(safe)?, BlockNumHash::decode(finalized)?))
 }
 
-/// A receipt without its bloom.
-fn encode_receipt(out: &mut Vec<u8>, receipt: &ReceiptEnvelope) {
-    let inner = receipt.as_receipt();
-    let mut fields = Vec::with_capacity(64);
-    u8::from(receipt.tx_type()).encode(&mut fields);
-    inner.status.encode(&mut fields);
-    Encodable::encode(&inner.cumulative_gas_used, &mut fields);
-    inner.logs.encode(&mut fields);
-    for field in [receipt.deposit_nonce(), receipt.deposit_receipt_version()].into_iter().flatten()
-    {
-        Encodable::encode(&field, &mut fields);
-    }
-    alloy_rlp::Header { list: true, payload_length: fields.len() }.encode(out);
-    out.extend_from_slice(&fields);
-}
-
-fn decode_receipt(bytes: &mut &[u8]) -> Option<ReceiptEnvelope> {
-    let mut fields = alloy_rlp::Header::decode_bytes(bytes, true).ok()?;
-    let kind = TxType::try_from(u8::decode(&mut fields).ok()?).ok()?;
-    let receipt = Receipt {
-        status: Eip658Value::decode(&mut fields).ok()?,
-        cumulative_gas_used: Decodable::decode(&mut fields).ok()?,
-        logs: Vec::<Log>::decode(&mut fields).ok()?,
-    };
-    let mut optional = || match fields {
-        [] => Some(None),
-        _ => <u64 as Decodable>::decode(&mut fields).ok().map(Some),
-    };
-    let (nonce, version) = (optional()?, optional()?);
-    fields.is_empty().then(|| ReceiptEnvelope::new(kind, receipt, nonce, version))
-}
-
 fn encode_change(out: &mut Vec<u8>, address: &Address, change: &AccountChange) {
     out.extend_from_slice(address.as_slice());
     let flags =
@@ -191,48 +163,14 @@ fn section(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Number of bytes u8, then the bytes without leading zeros.
-fn integer(out: &mut Vec<u8>, value: U256) {
-    let bytes = value.to_be_bytes_trimmed_vec();
-    out.push(bytes.len() as u8);
-    out.extend_from_slice(&bytes);
-}
-
 fn exact(mut bytes: &[u8]) -> Option<Header> {
     let header = Header::decode(&mut bytes).ok()?;
     bytes.is_empty().then_some(header)
 }
 
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn word(&mut self) -> Option<B256> {
-        self.take::<32>().map(B256::from)
-    }
-
-    fn section(&mut self) -> Option<&'a [u8]> {
-        let length = u32::from_be_bytes(*self.take::<4>()?);
-        let (taken, rest) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn integer(&mut self) -> Option<U256> {
-        let [length] = *self.take::<1>()?;
-        let (taken, rest) = self.0.split_at_checked(usize::from(length))?;
-        self.0 = rest;
-        U256::try_from_be_slice(taken)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use alloy_primitives::B256;
     use primitives::BlockBody;
     use proptest::prelude::*;
 

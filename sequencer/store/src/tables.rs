@@ -7,13 +7,16 @@ use alloy_eips::{
     BlockNumHash,
     eip2718::{Decodable2718, Encodable2718},
 };
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_rlp::{Decodable, Encodable};
-use alloy_trie::Nibbles;
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use primitives::{BlockBody, TxEnvelope};
 use stf::Account;
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    input::{Input, integer},
+};
 
 /// The first byte of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(crate) enum Table {
     Numbers = 3,
     /// number → body
     Bodies = 4,
-    /// number → RLP list of encoded receipts
+    /// number → receipts
     Receipts = 5,
     /// number → 20 bytes each
     Senders = 6,
@@ -118,31 +121,40 @@ pub(crate) trait Value: Sized {
     fn decode(bytes: &[u8]) -> Option<Self>;
 }
 
+/// Flags of an account's encoding.
+const HAS_CODE: u8 = 1;
+const HAS_STORAGE: u8 = 2;
+
+/// Flags, nonce, balance, then what is not empty of code hash and storage root: a twelfth of the fixed form
+/// for most accounts, and history is made of these.
 impl Value for StoredAccount {
     fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(104);
-        out.extend_from_slice(&self.account.nonce.to_be_bytes());
-        out.extend_from_slice(&self.account.balance.to_be_bytes::<32>());
-        out.extend_from_slice(self.account.code_hash.as_slice());
-        out.extend_from_slice(self.storage_root.as_slice());
+        let code = self.account.code_hash != KECCAK256_EMPTY;
+        let storage = self.storage_root != EMPTY_ROOT_HASH;
+        let mut out = Vec::with_capacity(107);
+        out.push(if code { HAS_CODE } else { 0 } | if storage { HAS_STORAGE } else { 0 });
+        integer(&mut out, U256::from(self.account.nonce));
+        integer(&mut out, self.account.balance);
+        for (there, word) in [(code, self.account.code_hash), (storage, self.storage_root)] {
+            if there {
+                out.extend_from_slice(word.as_slice());
+            }
+        }
         out
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        if bytes.len() != 104 {
+        let mut input = Input(bytes);
+        let [flags] = *input.take::<1>()?;
+        if flags & !(HAS_CODE | HAS_STORAGE) != 0 {
             return None;
         }
-        let (nonce, rest) = bytes.split_first_chunk::<8>()?;
-        let (balance, rest) = rest.split_first_chunk::<32>()?;
-        let (code_hash, storage_root) = rest.split_first_chunk::<32>()?;
-        Some(Self {
-            account: Account {
-                nonce: u64::from_be_bytes(*nonce),
-                balance: U256::from_be_bytes(*balance),
-                code_hash: B256::from(*code_hash),
-            },
-            storage_root: B256::from_slice(storage_root),
-        })
+        let nonce = u64::try_from(input.integer()?).ok()?;
+        let balance = input.integer()?;
+        let code_hash = if flags & HAS_CODE == 0 { KECCAK256_EMPTY } else { input.word()? };
+        let storage_root = if flags & HAS_STORAGE == 0 { EMPTY_ROOT_HASH } else { input.word()? };
+        let account = Account { nonce, balance, code_hash };
+        input.0.is_empty().then_some(Self { account, storage_root })
     }
 }
 
@@ -239,33 +251,11 @@ impl Value for Vec<u8> {
     }
 }
 
-/// Transactions or receipts in their EIP-2718 form, as an RLP list of byte strings.
-pub(crate) struct List<T>(pub(crate) Vec<T>);
-
-impl<T: Encodable2718 + Decodable2718> Value for List<T> {
-    fn encode(&self) -> Vec<u8> {
-        encode_list(&self.0)
-    }
-
-    fn decode(mut bytes: &[u8]) -> Option<Self> {
-        let items = Vec::<Bytes>::decode(&mut bytes).ok()?;
-        if !bytes.is_empty() {
-            return None;
-        }
-        let decoded = items.iter().map(|item| T::decode_2718_exact(item).ok());
-        decoded.collect::<Option<Vec<T>>>().map(Self)
-    }
-}
-
-/// The bytes of a [`List`] without owning its items.
-pub(crate) fn encode_list<T: Encodable2718>(items: &[T]) -> Vec<u8> {
-    let items: Vec<Bytes> = items.iter().map(|item| item.encoded_2718().into()).collect();
-    alloy_rlp::encode(items)
-}
-
 /// A body: RLP lists of encoded transactions, of ommers and, where the fork has them, of withdrawals.
 pub(crate) fn encode_body(body: &BlockBody, out: &mut Vec<u8>) {
-    out.extend(encode_list(&body.transactions));
+    let transactions: Vec<Bytes> =
+        body.transactions.iter().map(|item| item.encoded_2718().into()).collect();
+    transactions.encode(out);
     body.ommers.encode(out);
     if let Some(withdrawals) = &body.withdrawals {
         withdrawals.encode(out);
@@ -381,8 +371,7 @@ mod tests {
             let _ = StoredAccount::decode(&bytes);
             let _ = ChangedKeys::decode(&bytes);
             let _ = <(B256, Header)>::decode(&bytes);
-            let _ = List::<primitives::TxEnvelope>::decode(&bytes);
-            let _ = List::<primitives::ReceiptEnvelope>::decode(&bytes);
+            let _ = BlockBody::decode(&bytes);
             let _ = <Vec<Address> as Value>::decode(&bytes);
         }
     }

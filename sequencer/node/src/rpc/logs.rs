@@ -136,7 +136,7 @@ impl Answer {
 fn found_logs(found: &FoundReceipt<'_>, filter: &Filter) -> Vec<Log> {
     let mut hash = None;
     (found.first_log..)
-        .zip(found.receipt.logs())
+        .zip(&found.logs)
         .filter(|(_, log)| filter.matches(log))
         .map(|(number, log)| Log {
             inner: log.clone(),

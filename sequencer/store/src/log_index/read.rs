@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use alloy_eips::eip2718::Decodable2718;
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, B256, Log, keccak256};
 use libmdbx::TransactionKind;
 use primitives::Header;
 use primitives::ReceiptEnvelope;
@@ -16,6 +15,7 @@ use crate::{
     Store, StoreError,
     db::Txn,
     heads,
+    receipts::logs_at,
     tables::{Table, block_key},
 };
 
@@ -91,7 +91,8 @@ pub struct FoundReceipt<'a> {
     pub transaction_index: usize,
     /// Number of the receipt's first log within its block.
     pub first_log: u64,
-    pub receipt: ReceiptEnvelope,
+    /// All of the receipt.
+    pub logs: Vec<Log>,
     transaction: &'a [u8],
 }
 
@@ -178,7 +179,7 @@ struct BlockReader<'t> {
     hash: B256,
     timestamp: u64,
     transactions: Items<'t>,
-    receipts: Items<'t>,
+    receipts: Cow<'t, [u8]>,
 }
 
 impl<'t> BlockReader<'t> {
@@ -186,25 +187,21 @@ impl<'t> BlockReader<'t> {
         let (hash, header) = txn
             .get::<(B256, Header)>(Table::Headers, &block_key(Table::Headers, number))?
             .ok_or(StoreError::MissingBlock(number))?;
-        let items = |table| {
-            let bytes = txn.bytes(&block_key(table, number))?;
-            bytes.and_then(Items::new).ok_or_else(|| malformed(table, number))
-        };
+        let bytes =
+            |table| txn.bytes(&block_key(table, number))?.ok_or_else(|| malformed(table, number));
         Ok(Self {
             number,
             hash,
             timestamp: header.timestamp,
-            transactions: items(Table::Bodies)?,
-            receipts: items(Table::Receipts)?,
+            transactions: Items::new(bytes(Table::Bodies)?)
+                .ok_or_else(|| malformed(Table::Bodies, number))?,
+            receipts: bytes(Table::Receipts)?,
         })
     }
 
     fn read(&mut self, posting: Posting) -> Result<FoundReceipt<'_>, StoreError> {
         let transaction_index = posting.transaction();
-        let receipt = self
-            .receipts
-            .get(transaction_index)
-            .and_then(|receipt| ReceiptEnvelope::decode_2718_exact(receipt).ok())
+        let logs = logs_at(&self.receipts, transaction_index)
             .ok_or_else(|| malformed(Table::Receipts, self.number))?;
         let transaction = self
             .transactions
@@ -216,7 +213,7 @@ impl<'t> BlockReader<'t> {
             block_timestamp: self.timestamp,
             transaction_index,
             first_log: posting.first_log(),
-            receipt,
+            logs,
             transaction,
         })
     }

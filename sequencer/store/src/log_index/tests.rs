@@ -125,9 +125,9 @@ fn found(store: &Store, query: &Query, from: u64, to: u64) -> (Vec<Place>, u64) 
                     topics[at - 1].clone_from(group);
                     (Vec::new(), topics)
                 };
-                assert!(found.receipt.logs().iter().any(|log| has(log, &one)));
+                assert!(found.logs.iter().any(|log| has(log, &one)));
             }
-            for (number, log) in (found.first_log..).zip(found.receipt.logs()) {
+            for (number, log) in (found.first_log..).zip(&found.logs) {
                 if has(log, query) {
                     places.push((found.block_number, found.transaction_hash(), number));
                 }
