@@ -14,9 +14,19 @@ use crate::harness::{Dev, Ready, block_number, quantity, rpc, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_loop_closes_twice_and_after_a_power_failure() -> Result<()> {
+    the_loop_closes("embedded").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loop_closes_on_anvil_too() -> Result<()> {
+    the_loop_closes("anvil").await
+}
+
+/// The main story on a kind of L1.
+async fn the_loop_closes(l1: &str) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("chain");
-    let dev = Dev::start(&data)?;
+    let dev = Dev::start_with(&data, &["--l1", l1])?;
 
     let watch = Conservation::start(&dev.ready)?;
     let first = dev.demo()?;
@@ -44,9 +54,16 @@ async fn the_loop_closes_twice_and_after_a_power_failure() -> Result<()> {
         "not everything was verified: {report}"
     );
 
-    // A power failure, a restart over the same directory: the same chain goes on, the demo too.
+    // A power failure, a restart over the same directory: the same chains go on, the demo too.
+    let final_l1 =
+        rpc(&dev.ready.l1_rpc, "eth_getBlockByNumber", json!(["finalized", false])).await?;
     let data = dev.kill_hard()?;
     let dev = Dev::start(&data)?;
+    let kept = quantity(&final_l1["number"])?;
+    ensure!(
+        block_hash(&dev.ready.l1_rpc, kept).await? == final_l1["hash"],
+        "L1 block {kept} changed by the restart"
+    );
     ensure!(block_hash(&dev.ready.l2_rpc, 0).await? == genesis, "another chain after the restart");
     ensure!(
         block_hash(&dev.ready.l2_rpc, head / 2).await? == middle,

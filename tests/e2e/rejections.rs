@@ -172,10 +172,10 @@ fn starting_badly_ends_with_one_message() -> Result<()> {
     expect(run(&["--data-dir", path(&data), "--l2-port", &port], &[])?, "is taken")?;
     // Missing tools.
     let data = dir.path().join("b");
-    expect(
-        run(&["--data-dir", path(&data), "--ports", "free"], &[("OPENLEDGER_ANVIL", "/no/anvil")])?,
-        "anvil",
-    )?;
+    let free = ["--data-dir", path(&data), "--ports", "free"];
+    let anvil = [&free[..], &["--l1", "anvil"]].concat();
+    expect(run(&anvil, &[("OPENLEDGER_ANVIL", "/no/anvil")])?, "anvil")?;
+    expect(run(&[&free[..], &["--l1-safe-lag", "3"]].concat(), &[])?, "finalized")?;
     expect(
         run(
             &["--data-dir", path(&data), "--ports", "free"],

@@ -3,10 +3,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use alloy_primitives::Address;
 use primitives::RollupConfig;
 use stf::ChainSpec;
 
-use crate::{error::ConfigError, ethereum::engine::jwt::JwtSecret};
+use crate::{
+    error::ConfigError,
+    ethereum::{engine::jwt::JwtSecret, miner::FEE_RECIPIENT},
+};
 
 /// Everything [`crate::Node::start`] needs beside the store and the channels.
 #[derive(Clone, Debug)]
@@ -29,11 +33,14 @@ pub enum Mode {
         role: Role,
     },
     /// Plain Ethereum, by the rules of a genesis file. The chain is what the store has, and grows as a
-    /// consensus client says.
+    /// consensus client says or by its own blocks.
     Ethereum {
         spec: ChainSpec,
-        /// How a consensus client reaches the node; without it the chain does not grow.
+        /// How a consensus client reaches the node.
         engine: Option<EngineConfig>,
+        /// How the node makes blocks itself. Without it and without a consensus client the chain does not
+        /// grow.
+        miner: Option<MinerConfig>,
     },
 }
 
@@ -60,6 +67,48 @@ impl EngineConfig {
     pub const fn new(listen: SocketAddr, secret: JwtSecret) -> Self {
         // geth's limit; a block of 8 MiB is twice as long in JSON.
         Self { listen, secret, body_bytes_max: 128 << 20 }
+    }
+}
+
+/// A chain that makes its own blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinerConfig {
+    /// Between two blocks; `None`: only when asked.
+    pub interval: Option<Duration>,
+    /// Blocks that `safe` trails the head by.
+    pub safe_lag: u64,
+    /// Blocks that `finalized` trails the head by; not less than `safe`.
+    pub finalized_lag: u64,
+    /// How long blobs are kept.
+    pub blob_retention: Duration,
+    /// Who gets the tips.
+    pub fee_recipient: Address,
+}
+
+impl Default for MinerConfig {
+    fn default() -> Self {
+        Self {
+            interval: Some(Duration::from_secs(2)),
+            safe_lag: 1,
+            finalized_lag: 2,
+            // 4,096 epochs of 32 slots (EIP-4844's MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS); a slot is a second.
+            blob_retention: Duration::from_secs(4_096 * 32),
+            fee_recipient: FEE_RECIPIENT,
+        }
+    }
+}
+
+impl MinerConfig {
+    /// Refuses what is final before it is safe, and blobs that are gone at once.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.finalized_lag < self.safe_lag {
+            let (safe, finalized) = (self.safe_lag, self.finalized_lag);
+            return Err(ConfigError::FinalBeforeSafe { safe, finalized });
+        }
+        if self.blob_retention.as_secs() == 0 {
+            return Err(ConfigError::Zero("blob_retention"));
+        }
+        Ok(())
     }
 }
 
@@ -340,7 +389,12 @@ impl NodeConfig {
 
     /// A node of an Ethereum chain with default limits.
     pub fn ethereum(spec: ChainSpec) -> Self {
-        Self::with_mode(Mode::Ethereum { spec, engine: None })
+        Self::with_mode(Mode::Ethereum { spec, engine: None, miner: None })
+    }
+
+    /// A node of an Ethereum chain that makes its own blocks, with default limits.
+    pub fn mining(spec: ChainSpec, miner: MinerConfig) -> Self {
+        Self::with_mode(Mode::Ethereum { spec, engine: None, miner: Some(miner) })
     }
 
     fn with_mode(mode: Mode) -> Self {
@@ -359,10 +413,20 @@ impl NodeConfig {
         self.pool.validate()?;
         self.rpc.validate()?;
         self.verification.validate()?;
-        if let Mode::Rollup { rollup, role } = &self.mode {
-            rollup.validate()?;
-            if let Role::Sequencer(sequencer) = role {
-                sequencer.validate()?;
+        match &self.mode {
+            Mode::Rollup { rollup, role } => {
+                rollup.validate()?;
+                if let Role::Sequencer(sequencer) = role {
+                    sequencer.validate()?;
+                }
+            }
+            Mode::Ethereum { engine: Some(_), miner: Some(_), .. } => {
+                return Err(ConfigError::TwoDrivers);
+            }
+            Mode::Ethereum { miner, .. } => {
+                if let Some(miner) = miner {
+                    miner.validate()?;
+                }
             }
         }
         Ok(())

@@ -24,6 +24,12 @@ pub enum ConfigError {
     NoCompiler(std::path::PathBuf),
     #[error("the secret of the Engine API in {path} cannot be read: {reason}")]
     JwtSecret { path: std::path::PathBuf, reason: String },
+    #[error(
+        "`finalized` trails the head by {finalized} blocks, `safe` by {safe}: nothing is final first"
+    )]
+    FinalBeforeSafe { safe: u64, finalized: u64 },
+    #[error("a chain that makes its own blocks cannot follow a consensus client, too")]
+    TwoDrivers,
     #[error("fill_budget_permille must be between 1 and 1000, got {0}")]
     FillBudget(u32),
 }
@@ -197,8 +203,40 @@ pub enum NodeError {
     Sequencer(#[from] SequencerError),
     #[error("the verifier stopped")]
     Verifier(#[from] VerifierError),
+    #[error("the chain's blocks could not be made")]
+    Miner(#[from] MinerError),
     #[error("the {task} task panicked")]
     Panicked { task: &'static str },
+}
+
+/// Why a block could not be made, or the chain not changed as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum MinerError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a block could not be built")]
+    Build(#[from] stf::BlockError),
+    #[error("the pool could not follow the chain")]
+    Pool(#[from] PoolError),
+    #[error("the blobs in {path} cannot be {action}")]
+    Blobs {
+        path: std::path::PathBuf,
+        action: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "a reorganisation of depth {depth} is not possible: the chain has {blocks} blocks above genesis"
+    )]
+    TooDeep { depth: u64, blocks: u64 },
+    #[error("at most {max} blocks are mined at once, got {count}")]
+    TooMany { count: u64, max: u64 },
+    #[error("a block's time must be above its parent's, {parent}; got {timestamp}")]
+    TimeBackwards { timestamp: u64, parent: u64 },
+    #[error("transaction {index} of the reorganisation is for block {block} of {depth}")]
+    NoSuchBlock { index: usize, block: u64, depth: u64 },
+    #[error("the thread that makes blocks panicked")]
+    Panicked,
 }
 
 /// Why an import stopped. The blocks before it are kept.

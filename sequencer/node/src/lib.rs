@@ -25,11 +25,11 @@ pub mod verifier;
 
 pub use chain::{Chain, ChainEvent, SealedBlock};
 pub use config::{
-    EngineConfig, Mode, NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig,
+    EngineConfig, MinerConfig, Mode, NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig,
     VerificationConfig,
 };
 pub use error::{
-    ConfigError, ImportError, NodeError, PoolError, SequencerError, VerificationError,
+    ConfigError, ImportError, MinerError, NodeError, PoolError, SequencerError, VerificationError,
     VerifierError,
 };
 pub use fees::L1Fees;

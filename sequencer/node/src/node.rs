@@ -14,7 +14,7 @@ use crate::{
     chain::{Chain, SealedBlock},
     config::{EngineConfig, Mode, NodeConfig, Role},
     error::NodeError,
-    ethereum::engine::Engine,
+    ethereum::{engine::Engine, miner::Miner},
     l1::L1Status,
     pool::{
         BlobRules, Pool,
@@ -58,6 +58,7 @@ pub struct NodeHandle {
     engine_addr: Option<SocketAddr>,
     chain: Arc<Chain>,
     pool: Arc<Pool>,
+    miner: Option<Arc<Miner>>,
     journal: Option<Arc<Journal>>,
     safe_heads: watch::Receiver<SafeHeadUpdate>,
     shutdown: CancellationToken,
@@ -106,7 +107,22 @@ impl Node {
                 server.run(api, secret, body_bytes_max, shutdown)
             });
         }
-        let api = Arc::new(Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status));
+        let mut api = Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status);
+        let miner = match &config.mode {
+            Mode::Ethereum { miner: Some(miner), .. } => {
+                let miner = Miner::new(Arc::clone(&chain), Arc::clone(&pool), *miner)?;
+                Some(Arc::new(miner))
+            }
+            _ => None,
+        };
+        if let Some(miner) = &miner {
+            api = api.with_miner(Arc::clone(miner));
+            let miner = Arc::clone(miner);
+            spawn(&mut tasks, "miner", &shutdown, move |shutdown| async move {
+                miner.run(shutdown).await.map_err(NodeError::from)
+            });
+        }
+        let api = Arc::new(api);
 
         let heads = chain.heads();
         let start = SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized };
@@ -159,7 +175,17 @@ impl Node {
                 Ok(())
             });
         }
-        Ok(NodeHandle { rpc_addr, engine_addr, chain, pool, journal, safe_heads, shutdown, tasks })
+        Ok(NodeHandle {
+            rpc_addr,
+            engine_addr,
+            chain,
+            pool,
+            miner,
+            journal,
+            safe_heads,
+            shutdown,
+            tasks,
+        })
     }
 }
 
@@ -184,6 +210,11 @@ impl NodeHandle {
 
     pub const fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    /// Of a chain that makes its own blocks.
+    pub const fn miner(&self) -> Option<&Arc<Miner>> {
+        self.miner.as_ref()
     }
 
     /// Each block from now on.

@@ -172,6 +172,17 @@ impl PoolTransaction {
         }
     }
 
+    /// The bytes of a block's blob transaction as a client sent them; `None` of another transaction.
+    pub(crate) fn encode_with_blobs(
+        transaction: &TxEnvelope,
+        sidecar: BlobTransactionSidecarVariant,
+    ) -> Option<Vec<u8>> {
+        match transaction {
+            TxEnvelope::Eip4844(signed) => Some(blobs::encode(signed, sidecar)),
+            _ => None,
+        }
+    }
+
     /// Length of the encoding as it came, bytes.
     pub const fn encoded_bytes(&self) -> usize {
         self.encoded_bytes

@@ -17,7 +17,7 @@ use super::{
     Api, CLIENT_VERSION, convert, engine,
     envelope::Request,
     error::{RpcError, RpcResult},
-    otterscan,
+    miner, otterscan,
     params::{Number, Params, StorageKey},
     session::{self, CallContext},
     submit::Prepared,
@@ -464,6 +464,10 @@ pub(super) async fn dispatch(
 
         method if method.starts_with("engine_") => match &api.engine {
             Some(engine) => engine::dispatch(engine, method, &params).await,
+            None => Err(RpcError::method_not_found(method)),
+        },
+        method if method.starts_with("evm_") || method.starts_with("anvil_") => match &api.miner {
+            Some(miner) => miner::dispatch(api, miner, method, &params).await,
             None => Err(RpcError::method_not_found(method)),
         },
         method if method.starts_with("ots_") => otterscan::dispatch(api, method, &params).await,

@@ -41,9 +41,10 @@ use super::{
 use crate::{
     error::NodeError,
     ethereum::engine::{
-        Attributes, Built, Engine, EngineError, invalid,
+        Engine, EngineError, invalid,
         jwt::{JwtError, JwtSecret},
     },
+    ethereum::payload::{Attributes, Built},
 };
 
 /// Codes of execution-apis' `src/engine/common.md`.
@@ -307,9 +308,9 @@ fn payload_answer(engine: &Engine, method: &str, built: &Built) -> RpcResult {
         "engine_getPayloadV4" => (Some(SpecId::PRAGUE), Some(SpecId::OSAKA)),
         _ => (Some(SpecId::OSAKA), None),
     };
-    check_fork(engine, built.block.header.timestamp, first, end)?;
-    let (payload, _) =
-        ExecutionPayload::from_block_unchecked(built.block.hash, &built.block.to_rlp());
+    let block = &built.executed.block;
+    check_fork(engine, block.header.timestamp, first, end)?;
+    let (payload, _) = ExecutionPayload::from_block_unchecked(block.hash, &block.to_rlp());
     let block_value = built.value;
     let sidecars = || built.sidecars.iter().cloned();
     match payload {

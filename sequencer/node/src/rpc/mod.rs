@@ -1,6 +1,7 @@
 //! Ethereum JSON-RPC with the OP Stack's additions. [`server`] bounds and transports,
 //! [`envelope`] parses, [`dispatch`] names the methods, one module per subject answers them.
 
+mod beacon;
 mod bundles;
 mod capabilities;
 mod connection;
@@ -15,6 +16,7 @@ mod fill;
 mod filters;
 mod logs;
 mod meters;
+mod miner;
 mod otterscan;
 mod overrides;
 mod params;
@@ -44,7 +46,7 @@ pub use server::RpcServer;
 use crate::{
     chain::{Chain, SealedBlock},
     config::RpcConfig,
-    ethereum::engine::Engine,
+    ethereum::{engine::Engine, miner::Miner},
     l1::L1Status,
     pool::Pool,
 };
@@ -77,6 +79,8 @@ pub struct Api {
     meters: Meters,
     /// On the Engine API's port only.
     engine: Option<Arc<Engine>>,
+    /// Of a chain that makes its own blocks.
+    miner: Option<Arc<Miner>>,
 }
 
 impl Api {
@@ -93,6 +97,7 @@ impl Api {
             short_calls: ShortCalls::default(),
             meters: Meters::default(),
             engine: None,
+            miner: None,
             chain,
             pool,
             config,
@@ -104,6 +109,13 @@ impl Api {
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = Some(Arc::new(engine));
+        self
+    }
+
+    /// Answers `evm_*` and `anvil_*`, too.
+    #[must_use]
+    pub fn with_miner(mut self, miner: Arc<Miner>) -> Self {
+        self.miner = Some(miner);
         self
     }
 

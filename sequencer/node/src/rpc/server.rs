@@ -23,7 +23,7 @@ use tower_http::{
 };
 
 use super::{
-    Api,
+    Api, beacon,
     connection::{LimitedListener, Limits},
     envelope::{Id, write_response},
     error::{INVALID_REQUEST, RESOURCE_UNAVAILABLE, RpcError},
@@ -88,9 +88,13 @@ impl RpcServer {
             .allow_origin(Any)
             .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
             .allow_headers(Any);
-        let router = Router::new()
+        let mut router = Router::new()
             .route("/", get(upgrade).post(http))
-            .merge(verification::routes(verification))
+            .merge(verification::routes(verification));
+        if let Some(miner) = &api.miner {
+            router = router.merge(beacon::routes(Arc::clone(miner)));
+        }
+        let router = router
             .layer(DefaultBodyLimit::max(config.body_bytes_max))
             .layer(cors)
             .layer(CatchPanicLayer::new())

@@ -38,7 +38,7 @@ impl Driven {
         let mut config = NodeConfig::ethereum(world.spec());
         let mut engine = EngineConfig::new(([127, 0, 0, 1], 0).into(), JwtSecret::new(SECRET));
         engine.body_bytes_max = bytes;
-        config.mode = Mode::Ethereum { spec: world.spec(), engine: Some(engine) };
+        config.mode = Mode::Ethereum { spec: world.spec(), engine: Some(engine), miner: None };
         let inputs = NodeInputs::without_l1(store);
         let handle = Node::start(config, inputs, CancellationToken::new()).await.unwrap();
         Self { handle, http: reqwest::Client::new(), _directory: directory }

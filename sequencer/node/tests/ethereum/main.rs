@@ -3,3 +3,4 @@
 mod engine;
 mod harness;
 mod import;
+mod miner;

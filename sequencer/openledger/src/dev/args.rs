@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
 use primitives::{L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV};
+use serde::{Deserialize, Serialize};
 
-use super::l1_process::claim_port;
+use super::l1::claim_port;
 
 /// Run the whole of OpenLedger on this machine.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     openledger dev                                  everything on the usual ports, nothing kept\n  \
     openledger dev --data-dir ./chain               keep the chain; start again to continue it\n  \
+    openledger dev --l1 anvil                       with Foundry's anvil as L1\n  \
     openledger dev --l1-url http://127.0.0.1:8545   over an L1 that runs already\n  \
     openledger dev --json --ports free              for scripts: one ready line, free ports")]
 pub struct Args {
@@ -23,8 +25,12 @@ pub struct Args {
     /// Print one machine-readable ready line instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Use an L1 that runs already instead of starting anvil. Its development accounts must be funded.
-    #[arg(long, value_name = "URL")]
+    /// The L1 to run: `embedded` in this process (the default), or Foundry's `anvil` beside it. A kept
+    /// chain stays on the one that it was begun on.
+    #[arg(long, value_enum)]
+    pub l1: Option<L1Kind>,
+    /// Use an L1 that runs already instead of starting one. Its development accounts must be funded.
+    #[arg(long, value_name = "URL", conflicts_with = "l1")]
     pub l1_url: Option<String>,
     /// `fixed` uses the ports below, `free` takes any free ones.
     #[arg(long, value_enum, default_value_t = Ports::Fixed)]
@@ -44,6 +50,12 @@ pub struct Args {
     /// Seconds between L1 blocks (a new chain only).
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub l1_block_time: u64,
+    /// L1 blocks that the embedded L1's `safe` tag trails its head by.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1_000))]
+    pub l1_safe_lag: u64,
+    /// L1 blocks that the embedded L1's `finalized` tag trails its head by.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=1_000))]
+    pub l1_finalized_lag: u64,
     /// Gas limit of an L2 block (a new chain only).
     #[arg(long, default_value_t = 60_000_000, value_parser = clap::value_parser!(u64).range(21_000_000..=500_000_000))]
     pub gas_limit: u64,
@@ -61,6 +73,23 @@ pub struct Args {
     /// commas, serve several versions. Without it verification is off.
     #[arg(long, value_name = "FILE", env = "OPENLEDGER_VERIFY_SOLC", value_delimiter = ',')]
     pub verify_solc: Vec<PathBuf>,
+}
+
+/// The L1 that `dev` runs itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum L1Kind {
+    Embedded,
+    Anvil,
+}
+
+impl std::fmt::Display for L1Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Embedded => "embedded",
+            Self::Anvil => "anvil",
+        })
+    }
 }
 
 /// How ports are chosen.

@@ -12,18 +12,28 @@ use anyhow::{Context, Result, bail};
 use primitives::{GenesisL2, RollupConfig};
 use serde::{Deserialize, Serialize};
 
+use super::args::L1Kind;
+
 /// Grows when the layout changes; an older directory is refused with a hint.
 pub const SCHEMA: u32 = 1;
 
 const FILE: &str = "dev.json";
 const LOCK: &str = "lock";
+/// The file in which anvil keeps its chain.
+pub const L1_STATE: &str = "l1-state.json";
+/// The directory of the embedded L1.
+pub const L1_CHAIN: &str = "l1";
 
 /// Everything that fixes a development chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Manifest {
     pub schema: u32,
-    /// Seconds between L1 blocks; anvil must be restarted with the same.
+    /// Seconds between L1 blocks; the L1 must be restarted with the same.
     pub l1_block_time: u64,
+    /// The L1 in this directory. Without `l1_url` only; directories of before there was a choice have
+    /// anvil's.
+    #[serde(default = "anvil")]
+    pub l1: L1Kind,
     /// Set when the L1 is not ours.
     pub l1_url: Option<String>,
     pub l1_contracts: L1Contracts,
@@ -31,6 +41,10 @@ pub struct Manifest {
     pub genesis: GenesisL2,
     pub l2_genesis_hash: B256,
     pub epoch_seconds: u64,
+}
+
+const fn anvil() -> L1Kind {
+    L1Kind::Anvil
 }
 
 /// Addresses on L1.
@@ -129,13 +143,17 @@ impl DataDir {
 
     /// Removes the L1 of an earlier start that died before it wrote a manifest.
     pub fn clear_unfinished(&self) -> Result<()> {
-        let path = self.join("l1-state.json");
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        let (state, chain) = (self.join(L1_STATE), self.join(L1_CHAIN));
+        let removed = [(fs::remove_file(&state), state), (fs::remove_dir_all(&chain), chain)];
+        for (result, path) in removed {
+            match result {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 

@@ -1,26 +1,26 @@
 //! `openledger dev`: L1, L2, batcher, verifier, attribution engine and gateway on one machine, in one
-//! process beside anvil.
+//! process.
 //!
 //! Start order: directory and ports are claimed, L1 is started, contracts are deployed (a new chain) or
 //! found (a kept one), then the L2 tasks, then the engine. The first task that fails stops everything.
 
 mod args;
-mod l1_process;
+mod l1;
 mod manifest;
 mod ready;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use ::l1::{
+    Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
+    deploy::{DeployParams, DisputeParams, deploy},
+};
 use alloy_network::{EthereumWallet, TransactionBuilder};
 use alloy_primitives::{Address, Bytes, U256, utils::parse_ether};
 use alloy_provider::{Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
 use anyhow::{Context, Result, bail, ensure};
 use derive::L1Event;
-use l1::{
-    Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
-    deploy::{DeployParams, DisputeParams, deploy},
-};
 use models::{ModelError, default_model_path};
 use node::{Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig};
 use primitives::{Block, BlockNumHash, RollupConfig, RollupGenesis, SystemConfig};
@@ -38,12 +38,12 @@ pub use args::Args;
 pub use manifest::DataDir;
 pub use ready::Ready;
 
+use self::l1::{Choice, L1};
 use crate::{
     genesis::{self, BridgeParams, EconomyParams, GenesisParams},
     keys::{self, Role as KeyRole},
 };
-use args::{CHAIN_IDS, ClaimedPorts};
-use l1_process::{Anvil, AnvilConfig};
+use args::{CHAIN_IDS, ClaimedPorts, L1Kind};
 use manifest::{L1Contracts, Manifest, SCHEMA};
 
 /// L1 events that may wait for a task.
@@ -67,17 +67,15 @@ pub async fn run(args: Args) -> Result<()> {
     };
     let data = DataDir::open(&path)?;
     let stored = data.manifest()?;
+    let l1_choice = Choice::new(&args, stored.as_ref())?;
     let ports = args.claim_ports()?;
-    if args.l1_url.is_none() {
-        l1_process::find_anvil()?;
-    }
     if !model_path.is_file() {
         return Err(ModelError::Missing { path: model_path }.into());
     }
 
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let shutdown = CancellationToken::new();
-    let mut dev = Dev::start(&args, data, stored, ports, model_path, &shutdown).await?;
+    let mut dev = Dev::start(&args, data, stored, l1_choice, ports, model_path, &shutdown).await?;
 
     let ready_paths = [Ready::default_path(), path.join("ready.json")];
     for ready_path in &ready_paths {
@@ -124,7 +122,7 @@ pub async fn run(args: Args) -> Result<()> {
 struct Dev {
     manifest: Manifest,
     ready: Ready,
-    anvil: Option<Anvil>,
+    l1: L1,
     sequencer: NodeHandle,
     tasks: JoinSet<(&'static str, Result<()>)>,
     _data: DataDir,
@@ -135,15 +133,18 @@ impl Dev {
         args: &Args,
         data: DataDir,
         stored: Option<Manifest>,
+        l1_choice: Choice,
         ports: ClaimedPorts,
         model_path: PathBuf,
         shutdown: &CancellationToken,
     ) -> Result<Self> {
-        let (anvil, l1_url) = start_l1(args, &data, stored.as_ref(), ports).await?;
+        let l1_kind = l1_choice.kind();
+        let l1_node = L1::start(l1_choice, args, &data, stored.as_ref(), ports).await?;
+        let l1_url = l1_node.url.clone();
         let manifest = match stored {
             Some(manifest) => manifest,
             None => {
-                let manifest = create_chain(args, &l1_url).await?;
+                let manifest = create_chain(args, l1_kind, &l1_url).await?;
                 data.write_manifest(&manifest)?;
                 manifest
             }
@@ -179,6 +180,7 @@ impl Dev {
         let l2 = sequencer.rpc_addr();
         let ready = Ready {
             l1_rpc: l1_url.to_string().trim_end_matches('/').to_owned(),
+            l1_beacon: l1_node.beacon(),
             l2_rpc: format!("http://{l2}"),
             l2_ws: format!("ws://{l2}"),
             gateway,
@@ -194,18 +196,12 @@ impl Dev {
                 })
                 .collect(),
         };
-        Ok(Self { manifest, ready, anvil, sequencer, tasks, _data: data })
+        Ok(Self { manifest, ready, l1: l1_node, sequencer, tasks, _data: data })
     }
 
     /// The first failure of anything that must not end.
     async fn failure(&mut self) -> anyhow::Error {
         let stopping = self.sequencer.stopping();
-        let l1_ended = async {
-            match &mut self.anvil {
-                Some(anvil) => anvil.wait().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             ended = self.tasks.join_next() => match ended {
                 Some(Ok((task, Ok(())))) => anyhow::anyhow!("the {task} ended unexpectedly"),
@@ -213,7 +209,7 @@ impl Dev {
                 Some(Err(error)) => anyhow::anyhow!("a task panicked: {error}"),
                 None => anyhow::anyhow!("no task is left"),
             },
-            result = l1_ended => match result {
+            result = self.l1.wait() => match result {
                 Ok(()) => anyhow::anyhow!("L1 ended"),
                 Err(error) => error,
             },
@@ -239,45 +235,12 @@ impl Dev {
         if tokio::time::timeout(Duration::from_secs(20), rest).await.is_err() {
             tracing::warn!("some tasks did not end within 20 s");
         }
-        if let Some(anvil) = self.anvil {
-            anvil.stop().await;
-        }
+        self.l1.stop().await;
     }
-}
-
-async fn start_l1(
-    args: &Args,
-    data: &DataDir,
-    stored: Option<&Manifest>,
-    ports: ClaimedPorts,
-) -> Result<(Option<Anvil>, Url)> {
-    if let Some(url) = &args.l1_url {
-        if stored.is_some_and(|manifest| manifest.l1_url.is_none()) {
-            bail!("this data directory has an L1 of its own; start without --l1-url");
-        }
-        let url = url.parse().with_context(|| format!("--l1-url {url} is not a URL"))?;
-        return Ok((None, url));
-    }
-    if let Some(url) = stored.and_then(|manifest| manifest.l1_url.as_ref()) {
-        bail!("the chain in this data directory lives on the L1 at {url}; start with --l1-url");
-    }
-    if stored.is_none() {
-        data.clear_unfinished()?;
-    }
-    let anvil = Anvil::start(&AnvilConfig {
-        port: ports.l1,
-        chain_id: CHAIN_IDS.0,
-        block_time: stored.map_or(args.l1_block_time, |manifest| manifest.l1_block_time),
-        state: data.join("l1-state.json"),
-        log: data.join("l1.log"),
-    })
-    .await?;
-    let url = anvil.url.parse().context("the L1 URL is not a URL")?;
-    Ok((Some(anvil), url))
 }
 
 /// Deploys the L1 contracts and makes the L2 genesis that they back.
-async fn create_chain(args: &Args, l1_url: &Url) -> Result<Manifest> {
+async fn create_chain(args: &Args, l1_kind: L1Kind, l1_url: &Url) -> Result<Manifest> {
     let governance = keys::role_key(KeyRole::Governance)?;
     let batcher = keys::role_key(KeyRole::Batcher)?;
     let system_config = SystemConfig {
@@ -342,6 +305,7 @@ async fn create_chain(args: &Args, l1_url: &Url) -> Result<Manifest> {
     Ok(Manifest {
         schema: SCHEMA,
         l1_block_time: args.l1_block_time,
+        l1: l1_kind,
         l1_url: args.l1_url.clone(),
         l1_contracts: L1Contracts {
             open: deployment.open,

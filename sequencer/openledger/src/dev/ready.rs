@@ -14,6 +14,9 @@ use crate::keys;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ready {
     pub l1_rpc: String,
+    /// Blobs of L1 in the beacon API's shape; `None` on an L1 that is not ours.
+    #[serde(default)]
+    pub l1_beacon: Option<String>,
     pub l2_rpc: String,
     pub l2_ws: String,
     pub gateway: String,
@@ -78,6 +81,9 @@ impl Ready {
         println!("  L2 JSON-RPC      {}", self.l2_rpc);
         println!("  L2 WebSocket     {}", self.l2_ws);
         println!("  L1 JSON-RPC      {}", self.l1_rpc);
+        if let Some(beacon) = &self.l1_beacon {
+            println!("  L1 beacon API    {beacon}");
+        }
         println!("  Gateway          {}/v1   (OpenAI API)", self.gateway);
         println!("  Verifier         {}   (derived from L1 alone)\n", self.verifier_rpc);
         println!("Chain ids");

@@ -8,7 +8,7 @@
 //!
 //! The HTTP side is `rpc::engine`.
 
-mod build;
+mod job;
 pub mod jwt;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -21,11 +21,10 @@ use primitives::Block;
 use stf::{BlockError, ExecutedBlock};
 use store::StoreError;
 
-pub(crate) use build::{Attributes, Built};
-
 use crate::{
     chain::{Chain, SealedBlock},
     error::SequencerError,
+    ethereum::payload::{self, Attributes, Built, Candidates},
     pool::{BlobRules, Pool},
     reorg,
 };
@@ -50,7 +49,7 @@ struct Inner {
     aside: Aside,
     /// Bad blocks with the last good one before each.
     bad: Bounded<B256>,
-    jobs: VecDeque<build::Job>,
+    jobs: VecDeque<job::Job>,
 }
 
 /// Blocks that are not part of the chain.
@@ -345,7 +344,7 @@ impl Engine {
         if attributes.timestamp <= head.header().timestamp {
             return Err(EngineError::Attributes("the timestamp is not above the head's"));
         }
-        let job = build::Job::new(head.hash(), attributes);
+        let job = job::Job::new(head.hash(), attributes);
         let id = job.id;
         let mut inner = self.inner.lock();
         if inner.jobs.iter().all(|known| known.id != id) {
@@ -369,7 +368,8 @@ impl Engine {
         if head.hash() != job.parent {
             return Err(EngineError::UnknownPayload);
         }
-        let built = build::build(&self.chain, &self.pool, &head, &job.attributes)
+        let candidates = Candidates::Best(self.pool.best());
+        let built = payload::build(&self.chain, candidates, &head, &job.attributes)
             .map_err(EngineError::Execution)?;
         Ok(Arc::clone(job.built.insert(Arc::new(built))))
     }

@@ -1,7 +1,6 @@
-//! The L1 of a development chain: an anvil process that dies with us and keeps its state in a file.
+//! Foundry's anvil as L1: a process that dies with us and keeps its state in a file.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -172,14 +171,6 @@ pub fn find_anvil() -> Result<PathBuf> {
     }
     bail!(
         "anvil is missing: run ./scripts/setup, put anvil on PATH, name it in OPENLEDGER_ANVIL, or \
-         give another L1 with --l1-url"
+         use another L1 (--l1 embedded, --l1-url)"
     )
-}
-
-/// Refuses a taken port before anything is started; port 0 asks for a free one.
-pub fn claim_port(port: u16, what: &str, flag: &str) -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).with_context(|| {
-        format!("port {port} for {what} is taken; stop what uses it or choose another with {flag}")
-    })?;
-    Ok(listener.local_addr().context("the listener has no address")?.port())
 }

@@ -1,4 +1,5 @@
-//! Payloads: blocks made of the pool's transactions for a consensus client that proposes.
+//! Blocks made of the pool's transactions: payloads for a consensus client that proposes, and what a chain
+//! that mines by itself grows by.
 
 use std::{
     sync::Arc,
@@ -10,14 +11,12 @@ use alloy_eips::{
     eip2718::Encodable2718, eip4895::Withdrawals, eip7594::BlobTransactionSidecarVariant,
     eip7685::Requests,
 };
-use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_rpc_types_engine::PayloadId;
-use primitives::Block;
-use stf::{BlockError, EthereumBuilder, Proposal};
+use alloy_primitives::{Address, B256, U256};
+use stf::{BlockError, EthereumBuilder, ExecutedBlock, Proposal};
 
 use crate::{
     chain::{Chain, SealedBlock},
-    pool::{BlobRules, Pool},
+    pool::{BestTransactions, BlobRules, PoolTransaction},
 };
 
 /// How long transactions are put into a block.
@@ -27,7 +26,7 @@ const BYTES_MAX: usize = (8 << 20) - (256 << 10);
 /// Gas of the least transaction.
 const GAS_MIN: u64 = 21_000;
 
-/// What a consensus client wants of a block.
+/// What whoever proposes wants of a block.
 #[derive(Clone, Debug)]
 pub(crate) struct Attributes {
     /// Seconds since the Unix epoch.
@@ -40,19 +39,35 @@ pub(crate) struct Attributes {
     pub parent_beacon_block_root: Option<B256>,
 }
 
-/// A payload that was asked for.
+/// Where a block's transactions come from.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub id: PayloadId,
-    pub parent: B256,
-    pub attributes: Attributes,
-    pub built: Option<Arc<Built>>,
+pub(crate) enum Candidates {
+    /// The pool, best-paying first.
+    Best(BestTransactions),
+    /// These, in their order.
+    Given(std::vec::IntoIter<Arc<PoolTransaction>>),
 }
 
-/// A finished payload.
+impl Candidates {
+    fn next(&mut self) -> Option<Arc<PoolTransaction>> {
+        match self {
+            Self::Best(best) => best.next(),
+            Self::Given(given) => given.next(),
+        }
+    }
+
+    /// After one that did not go into the block.
+    fn skip_sender(&mut self) {
+        if let Self::Best(best) = self {
+            best.skip_sender();
+        }
+    }
+}
+
+/// A finished block.
 #[derive(Debug)]
 pub(crate) struct Built {
-    pub block: Block,
+    pub executed: ExecutedBlock,
     /// Wei that the fee recipient gets.
     pub value: U256,
     pub requests: Requests,
@@ -60,25 +75,10 @@ pub(crate) struct Built {
     pub sidecars: Vec<BlobTransactionSidecarVariant>,
 }
 
-impl Job {
-    pub(super) fn new(parent: B256, attributes: Attributes) -> Self {
-        // The same wish on the same block has the same name.
-        let mut text = parent.to_vec();
-        text.extend(attributes.timestamp.to_be_bytes());
-        text.extend(attributes.prev_randao);
-        text.extend(attributes.fee_recipient);
-        text.extend(alloy_rlp::encode(attributes.withdrawals.clone().unwrap_or_default().0));
-        text.extend(attributes.parent_beacon_block_root.unwrap_or_default());
-        let mut id = [0; 8];
-        id.copy_from_slice(&keccak256(text)[..8]);
-        Self { id: PayloadId::new(id), parent, attributes, built: None }
-    }
-}
-
-/// Makes a block on the head, best-paying transactions first.
-pub(super) fn build(
+/// Makes a block on the head of those candidates that fit.
+pub(crate) fn build(
     chain: &Chain,
-    pool: &Pool,
+    mut candidates: Candidates,
     head: &SealedBlock,
     attributes: &Attributes,
 ) -> Result<Built, BlockError> {
@@ -99,8 +99,7 @@ pub(super) fn build(
     let mut sidecars = Vec::new();
     let (mut bytes, mut value) = (0_usize, U256::ZERO);
     let deadline = Instant::now() + FILL_MAX;
-    let mut best = pool.best();
-    while let Some(transaction) = best.next() {
+    while let Some(transaction) = candidates.next() {
         if builder.gas_left() < GAS_MIN || Instant::now() > deadline {
             break;
         }
@@ -110,7 +109,7 @@ pub(super) fn build(
             rules.is_some_and(|rules| rules.cell_proofs == sidecar.is_eip7594())
         });
         if larger > BYTES_MAX || !proofs_fit {
-            best.skip_sender();
+            candidates.skip_sender();
             continue;
         }
         match builder.execute(transaction.recovered(), &roots) {
@@ -122,9 +121,9 @@ pub(super) fn build(
             }
             Err(stf::TxRejection::State(error)) => return Err(BlockError::State(error)),
             // It may fit a later block; what never will leaves the pool when its account changes.
-            Err(_) => best.skip_sender(),
+            Err(_) => candidates.skip_sender(),
         }
     }
     let (executed, requests) = builder.finish(attributes.withdrawals.clone(), &roots)?;
-    Ok(Built { block: executed.block, value, requests, sidecars })
+    Ok(Built { executed, value, requests, sidecars })
 }
