@@ -21,6 +21,8 @@ pub struct Ready {
     pub l2_ws: String,
     pub gateway: String,
     pub verifier_rpc: String,
+    pub l2_admin: String,
+    pub jwt_secret: PathBuf,
     pub l2_chain_id: u64,
     pub contracts: BTreeMap<String, String>,
     pub accounts: Vec<Account>,
@@ -152,6 +154,15 @@ impl Drop for Dev {
 pub async fn rpc_raw(url: &str, method: &str, params: Value) -> Result<Value> {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     Ok(reqwest::Client::new().post(url).json(&body).send().await?.json().await?)
+}
+
+/// One JSON-RPC call of an operator; the whole answer.
+pub async fn rpc_admin(ready: &Ready, method: &str, params: Value) -> Result<Value> {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let token = node::jwt::JwtSecret::read(&ready.jwt_secret)?.token(now);
+    let request = reqwest::Client::new().post(&ready.l2_admin).bearer_auth(token).json(&body);
+    Ok(request.send().await?.json().await?)
 }
 
 /// One JSON-RPC call; the result, or the error as an error.

@@ -7,10 +7,7 @@ use alloy_primitives::Address;
 use primitives::RollupConfig;
 use stf::ChainSpec;
 
-use crate::{
-    error::ConfigError,
-    ethereum::{engine::jwt::JwtSecret, miner::FEE_RECIPIENT},
-};
+use crate::{error::ConfigError, ethereum::miner::FEE_RECIPIENT, jwt::JwtSecret};
 
 /// Everything [`crate::Node::start`] needs beside the store and the channels.
 #[derive(Clone, Debug)]
@@ -23,6 +20,8 @@ pub struct NodeConfig {
     pub recent_blocks: usize,
     /// Whether the pool is kept across restarts, in a file beside the store.
     pub journal_pool: bool,
+    /// Where operators of a rollup's node reach it; in Ethereum mode they use the Engine API's port.
+    pub admin: Option<AuthConfig>,
 }
 
 /// Which kind of chain a node runs.
@@ -37,7 +36,7 @@ pub enum Mode {
     Ethereum {
         spec: ChainSpec,
         /// How a consensus client reaches the node.
-        engine: Option<EngineConfig>,
+        engine: Option<AuthConfig>,
         /// How the node makes blocks itself. Without it and without a consensus client the chain does not
         /// grow.
         miner: Option<MinerConfig>,
@@ -53,9 +52,9 @@ impl Mode {
     }
 }
 
-/// The Engine API's port.
+/// A port whose callers show a token.
 #[derive(Clone, Debug)]
-pub struct EngineConfig {
+pub struct AuthConfig {
     /// Port 0 lets the system choose.
     pub listen: SocketAddr,
     pub secret: JwtSecret,
@@ -63,7 +62,7 @@ pub struct EngineConfig {
     pub body_bytes_max: usize,
 }
 
-impl EngineConfig {
+impl AuthConfig {
     pub const fn new(listen: SocketAddr, secret: JwtSecret) -> Self {
         // geth's limit; a block of 8 MiB is twice as long in JSON.
         Self { listen, secret, body_bytes_max: 128 << 20 }
@@ -405,6 +404,7 @@ impl NodeConfig {
             verification: VerificationConfig::default(),
             recent_blocks: 128,
             journal_pool: true,
+            admin: None,
         }
     }
 

@@ -5,11 +5,13 @@
 //! derivation are other crates; this one decides what goes into a block and when, and answers
 //! clients. Talking to L1 is left to `bridge/l1`, whose events come in by a channel.
 
+mod admin;
 mod chain;
 pub mod config;
 pub mod error;
 pub mod ethereum;
 mod fees;
+pub mod jwt;
 mod l1;
 mod node;
 mod open_block;
@@ -23,9 +25,10 @@ pub mod sequencer;
 pub mod verification;
 pub mod verifier;
 
+pub use admin::{Admin, DaLimits};
 pub use chain::{Chain, ChainEvent, SealedBlock};
 pub use config::{
-    EngineConfig, MinerConfig, Mode, NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig,
+    AuthConfig, MinerConfig, Mode, NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig,
     VerificationConfig,
 };
 pub use error::{

@@ -11,8 +11,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admin::Admin,
     chain::{Chain, SealedBlock},
-    config::{EngineConfig, Mode, NodeConfig, Role},
+    config::{AuthConfig, Mode, NodeConfig, Role},
     error::NodeError,
     ethereum::{engine::Engine, miner::Miner},
     l1::L1Status,
@@ -20,7 +21,7 @@ use crate::{
         BlobRules, Pool,
         journal::{self, Journal, Loaded},
     },
-    rpc::{Api, EngineServer, RpcServer},
+    rpc::{Api, AuthServer, RpcServer},
     sequencer::Sequencer,
     verification::Verification,
     verifier::{SafeHeadUpdate, Verifier},
@@ -56,6 +57,8 @@ impl NodeInputs {
 pub struct NodeHandle {
     rpc_addr: SocketAddr,
     engine_addr: Option<SocketAddr>,
+    admin_addr: Option<SocketAddr>,
+    admin: Arc<Admin>,
     chain: Arc<Chain>,
     pool: Arc<Pool>,
     miner: Option<Arc<Miner>>,
@@ -90,22 +93,28 @@ impl Node {
         let (status, l1_status) = watch::channel(L1Status::default());
         let status = Arc::new(status);
         let mut tasks = JoinSet::new();
-        let mut engine_addr = None;
+        let admin = Arc::new(Admin::default());
+        let own_api = || {
+            Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc.clone(), l1_status.clone())
+                .with_admin(Arc::clone(&admin))
+        };
+        let (mut engine_addr, mut admin_addr) = (None, None);
         if let Mode::Ethereum { engine: Some(engine_config), .. } = &config.mode {
-            let server = EngineServer::bind(engine_config.listen).await?;
-            engine_addr = Some(server.address());
             let engine = Engine::new(Arc::clone(&chain), Arc::clone(&pool));
-            let api = Api::new(
-                Arc::clone(&chain),
-                Arc::clone(&pool),
-                config.rpc.clone(),
-                l1_status.clone(),
+            let api = own_api().with_engine(engine);
+            let address =
+                serve_callers_with_token("engine API", engine_config, api, &mut tasks, &shutdown);
+            engine_addr = Some(address.await?);
+        }
+        if let Some(admin_config) = &config.admin {
+            let address = serve_callers_with_token(
+                "admin API",
+                admin_config,
+                own_api(),
+                &mut tasks,
+                &shutdown,
             );
-            let api = Arc::new(api.with_engine(engine));
-            let EngineConfig { secret, body_bytes_max, .. } = engine_config.clone();
-            spawn(&mut tasks, "engine API", &shutdown, move |shutdown| {
-                server.run(api, secret, body_bytes_max, shutdown)
-            });
+            admin_addr = Some(address.await?);
         }
         let mut api = Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status);
         let miner = match &config.mode {
@@ -140,7 +149,8 @@ impl Node {
                     inputs.l1_events,
                     safe_heads.clone(),
                     status,
-                )?;
+                )?
+                .with_da_limits(Arc::clone(&admin.da_limits));
                 spawn(&mut tasks, "sequencer", &shutdown, move |shutdown| async move {
                     // Held so that the channel stays open without a verifier.
                     let _safe_sender = safe_sender;
@@ -178,6 +188,8 @@ impl Node {
         Ok(NodeHandle {
             rpc_addr,
             engine_addr,
+            admin_addr,
+            admin,
             chain,
             pool,
             miner,
@@ -193,6 +205,16 @@ impl NodeHandle {
     /// Where the Engine API listens, if it does.
     pub const fn engine_addr(&self) -> Option<SocketAddr> {
         self.engine_addr
+    }
+
+    /// Where operators reach the node, if they do.
+    pub const fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin_addr
+    }
+
+    /// What may be changed while the node runs.
+    pub const fn admin(&self) -> &Arc<Admin> {
+        &self.admin
     }
 
     /// Where HTTP and WebSocket listen.
@@ -263,6 +285,23 @@ impl NodeHandle {
         }
         first
     }
+}
+
+/// Takes the port and answers on it until `shutdown`.
+async fn serve_callers_with_token(
+    name: &'static str,
+    config: &AuthConfig,
+    api: Api,
+    tasks: &mut JoinSet<(&'static str, Result<(), NodeError>)>,
+    shutdown: &CancellationToken,
+) -> Result<SocketAddr, NodeError> {
+    let server = AuthServer::bind(config.listen).await?;
+    let address = server.address();
+    let AuthConfig { secret, body_bytes_max, .. } = config.clone();
+    spawn(tasks, name, shutdown, move |shutdown| {
+        server.run(Arc::new(api), secret, body_bytes_max, shutdown)
+    });
+    Ok(address)
 }
 
 /// Takes back what waited in the pool when the node last stopped. A node without it still works.

@@ -31,6 +31,25 @@ const PART: Duration = Duration::from_millis(2);
 /// Transactions in one part, at most: what one publication holds the lock for.
 const PART_TRANSACTIONS: usize = 256;
 
+/// Bounds of the estimated compressed size, bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DaMax {
+    /// Of a block's transactions together.
+    pub(crate) block: u64,
+    /// Of each.
+    pub(crate) transaction: u64,
+}
+
+impl DaMax {
+    /// In millionths of a byte, as estimates come.
+    const fn scaled(self) -> Self {
+        Self {
+            block: self.block.saturating_mul(1_000_000),
+            transaction: self.transaction.saturating_mul(1_000_000),
+        }
+    }
+}
+
 /// A block that takes transactions.
 pub(crate) struct OpenBlock {
     builder: BlockBuilder<store::StateView>,
@@ -46,19 +65,18 @@ pub(crate) struct OpenBlock {
     /// Deposits, which no pool transaction is among.
     opening: usize,
     da_scaled: u64,
-    da_scaled_max: u64,
+    da_scaled_max: DaMax,
     /// Whether pool transactions may enter.
     takes: bool,
 }
 
 impl OpenBlock {
-    /// Opens the block after the head and publishes it. `block_da_bytes_max` bounds the estimated
-    /// compressed size of its transactions.
+    /// Opens the block after the head and publishes it.
     pub(crate) fn open(
         chain: &Chain,
         parent: &SealedBlock,
         attributes: &PayloadAttributes,
-        block_da_bytes_max: u64,
+        da_max: DaMax,
     ) -> Result<Self, SequencerError> {
         let view = chain.store().state_at(parent.number())?;
         let builder = BlockBuilder::new(chain.spec(), parent.header(), attributes, view.clone())?;
@@ -79,7 +97,7 @@ impl OpenBlock {
             waiting: AddressMap::default(),
             skipped: AddressSet::default(),
             da_scaled: 0,
-            da_scaled_max: block_da_bytes_max.saturating_mul(1_000_000),
+            da_scaled_max: da_max.scaled(),
             takes: !attributes.no_tx_pool,
         };
         open.publish(chain.pending());
@@ -164,7 +182,10 @@ impl OpenBlock {
             return Ok(());
         }
         let da_after = self.da_scaled.saturating_add(transaction.size_scaled());
-        if transaction.gas_limit() > self.builder.gas_left() || da_after > self.da_scaled_max {
+        if transaction.gas_limit() > self.builder.gas_left()
+            || transaction.size_scaled() > self.da_scaled_max.transaction
+            || da_after > self.da_scaled_max.block
+        {
             self.skip(sender);
             return Ok(());
         }

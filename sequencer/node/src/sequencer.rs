@@ -32,11 +32,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admin::DaLimits,
     chain::{Chain, SealedBlock},
     config::SequencerConfig,
     error::SequencerError,
     l1::{L1Status, L1Window, Origin, choose_origin},
-    open_block::OpenBlock,
+    open_block::{DaMax, OpenBlock},
     pool::{Pool, PoolTransaction},
     verifier::SafeHeadUpdate,
 };
@@ -67,6 +68,7 @@ pub struct Sequencer {
     chain: Arc<Chain>,
     pool: Arc<Pool>,
     config: SequencerConfig,
+    da_limits: Arc<DaLimits>,
     l1_events: mpsc::Receiver<L1Event>,
     safe_heads: watch::Receiver<SafeHeadUpdate>,
     status: Arc<watch::Sender<L1Status>>,
@@ -128,6 +130,7 @@ impl Sequencer {
             chain,
             pool,
             config,
+            da_limits: Arc::default(),
             l1_events,
             safe_heads,
             status,
@@ -136,6 +139,20 @@ impl Sequencer {
             woken: Instant::now(),
             streak: 0,
         })
+    }
+
+    /// Keeps blocks within limits that may change, beside the configured ones.
+    #[must_use]
+    pub fn with_da_limits(mut self, limits: Arc<DaLimits>) -> Self {
+        self.da_limits = limits;
+        self
+    }
+
+    /// Bytes of estimated compressed size of the next block, and of one transaction in it.
+    fn da_max(&self) -> DaMax {
+        let configured = self.config.block_da_bytes_max;
+        let block = self.da_limits.block().map_or(configured, |limit| limit.min(configured));
+        DaMax { block, transaction: self.da_limits.transaction().unwrap_or(block) }
     }
 
     /// Builds until `shutdown`. An error ends the node.
@@ -240,8 +257,7 @@ impl Sequencer {
             slot.timestamp,
         )?;
         attributes.no_tx_pool = slot.empty;
-        let mut block =
-            OpenBlock::open(&self.chain, parent, &attributes, self.config.block_da_bytes_max)?;
+        let mut block = OpenBlock::open(&self.chain, parent, &attributes, self.da_max())?;
         if !slot.empty {
             self.pool.best().for_each(|transaction| block.push(transaction));
         }

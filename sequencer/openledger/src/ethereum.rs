@@ -15,11 +15,9 @@ use alloy_genesis::Genesis;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use node::{
-    EngineConfig, Mode, Node, NodeConfig, NodeInputs,
-    ethereum::{
-        engine::jwt::JwtSecret,
-        import::{Imported, import as import_blocks},
-    },
+    AuthConfig, Mode, Node, NodeConfig, NodeInputs,
+    ethereum::import::{Imported, import as import_blocks},
+    jwt::JwtSecret,
 };
 use stf::ChainSpec;
 use store::{Store, StoreOptions};
@@ -129,7 +127,7 @@ pub async fn run(args: NodeArgs) -> Result<()> {
     config.rpc.listen = SocketAddr::from((args.rpc_address, args.rpc_port));
     if let (Some(path), Mode::Ethereum { engine, .. }) = (&args.jwt_secret, &mut config.mode) {
         let listen = SocketAddr::from((args.engine_address, args.engine_port));
-        *engine = Some(EngineConfig::new(listen, JwtSecret::read(path)?));
+        *engine = Some(AuthConfig::new(listen, JwtSecret::read(path)?));
     }
     let handle =
         Node::start(config, NodeInputs::without_l1(store), CancellationToken::new()).await?;

@@ -14,7 +14,7 @@ use alloy_rpc_types_eth::{
 use serde_json::json;
 
 use super::{
-    Api, CLIENT_VERSION, convert, engine,
+    Api, CLIENT_VERSION, admin, convert, engine,
     envelope::Request,
     error::{RpcError, RpcResult},
     miner, otterscan,
@@ -470,6 +470,12 @@ pub(super) async fn dispatch(
             Some(miner) => miner::dispatch(api, miner, method, &params).await,
             None => Err(RpcError::method_not_found(method)),
         },
+        method if method.starts_with("admin_") || method.starts_with("miner_") => {
+            match &api.admin {
+                Some(admin) => admin::dispatch(api, admin, method, &params),
+                None => Err(RpcError::method_not_found(method)),
+            }
+        }
         method if method.starts_with("ots_") => otterscan::dispatch(api, method, &params).await,
         method => Err(RpcError::method_not_found(method)),
     }

@@ -1,12 +1,6 @@
-//! The Engine API over HTTP, on a port of its own: who calls must show a token (`ethereum::engine::jwt`).
-//! `engine_*` up to Osaka are answered here, everything else as on the other port; the specification
-//! wants a few `eth_*` there, too.
+//! The Engine API: `engine_*` up to Osaka, on the authenticated port ([`super::authenticated`]).
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use alloy_eips::{eip4895::Withdrawals, eip7685::Requests};
 use alloy_primitives::{B256, Bytes};
@@ -17,34 +11,18 @@ use alloy_rpc_types_engine::{
     ExecutionPayloadSidecar, ExecutionPayloadV1, ExecutionPayloadV3, ForkchoiceState,
     ForkchoiceUpdated, PayloadAttributes, PayloadId, PayloadStatus, PraguePayloadFields,
 };
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{StatusCode, header},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-    routing::post,
-};
 use primitives::{Block, TxEnvelope};
 use revm::primitives::hardfork::SpecId;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    Api,
     error::{INVALID_PARAMS, RpcError, RpcResult},
     params::Params,
-    server::RpcServer,
     to_raw,
 };
-use crate::{
-    error::NodeError,
-    ethereum::engine::{
-        Engine, EngineError, invalid,
-        jwt::{JwtError, JwtSecret},
-    },
-    ethereum::payload::{Attributes, Built},
+use crate::ethereum::{
+    engine::{Engine, EngineError, invalid},
+    payload::{Attributes, Built},
 };
 
 /// Codes of execution-apis' `src/engine/common.md`.
@@ -69,60 +47,6 @@ const CAPABILITIES: &[&str] = &[
     "engine_getPayloadV5",
     "engine_getClientVersionV1",
 ];
-
-/// The Engine API's port.
-#[derive(Debug)]
-pub(crate) struct EngineServer {
-    listener: TcpListener,
-    address: SocketAddr,
-}
-
-impl EngineServer {
-    /// Takes the port.
-    pub(crate) async fn bind(listen: SocketAddr) -> Result<Self, NodeError> {
-        let (listener, address) = RpcServer::bind(listen).await?.into_parts();
-        Ok(Self { listener, address })
-    }
-
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Serves until `shutdown`.
-    pub(crate) async fn run(
-        self,
-        api: Arc<Api>,
-        secret: JwtSecret,
-        body_bytes_max: usize,
-        shutdown: CancellationToken,
-    ) -> Result<(), NodeError> {
-        let router = Router::new()
-            .route("/", post(answer))
-            .layer(DefaultBodyLimit::max(body_bytes_max))
-            // Outermost: a body is read only for those who may call.
-            .layer(middleware::from_fn_with_state(secret, authorise))
-            .with_state(api);
-        axum::serve(self.listener, router)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await
-            .map_err(|error| NodeError::Serve { address: self.address, error })
-    }
-}
-
-async fn authorise(State(secret): State<JwtSecret>, request: Request, next: Next) -> Response {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let token = request.headers().get(header::AUTHORIZATION);
-    let token = token.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    match token.ok_or(JwtError::Malformed).and_then(|token| secret.check(token.trim(), now)) {
-        Ok(()) => next.run(request).await,
-        Err(error) => (StatusCode::UNAUTHORIZED, error.to_string()).into_response(),
-    }
-}
-
-async fn answer(State(api): State<Arc<Api>>, body: axum::body::Bytes) -> Response {
-    let answer = api.answer(body, None).await.unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
-}
 
 /// Answers an `engine_*` call.
 pub(super) async fn dispatch(engine: &Arc<Engine>, method: &str, params: &Params<'_>) -> RpcResult {

@@ -1,6 +1,8 @@
 //! Ethereum JSON-RPC with the OP Stack's additions. [`server`] bounds and transports,
 //! [`envelope`] parses, [`dispatch`] names the methods, one module per subject answers them.
 
+mod admin;
+mod authenticated;
 mod beacon;
 mod bundles;
 mod capabilities;
@@ -39,11 +41,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, watch};
 
-pub(crate) use engine::EngineServer;
+pub(crate) use authenticated::AuthServer;
 pub use error::RpcError;
 pub use server::RpcServer;
 
 use crate::{
+    admin::Admin,
     chain::{Chain, SealedBlock},
     config::RpcConfig,
     ethereum::{engine::Engine, miner::Miner},
@@ -77,10 +80,12 @@ pub struct Api {
     tips: fees::TipCache,
     short_calls: ShortCalls,
     meters: Meters,
-    /// On the Engine API's port only.
+    /// On the authenticated port only.
     engine: Option<Arc<Engine>>,
     /// Of a chain that makes its own blocks.
     miner: Option<Arc<Miner>>,
+    /// On the authenticated port only.
+    admin: Option<Arc<Admin>>,
 }
 
 impl Api {
@@ -98,6 +103,7 @@ impl Api {
             meters: Meters::default(),
             engine: None,
             miner: None,
+            admin: None,
             chain,
             pool,
             config,
@@ -116,6 +122,13 @@ impl Api {
     #[must_use]
     pub fn with_miner(mut self, miner: Arc<Miner>) -> Self {
         self.miner = Some(miner);
+        self
+    }
+
+    /// Answers what only operators may ask, too.
+    #[must_use]
+    pub fn with_admin(mut self, admin: Arc<Admin>) -> Self {
+        self.admin = Some(admin);
         self
     }
 

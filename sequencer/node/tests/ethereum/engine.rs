@@ -6,9 +6,7 @@ use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256};
 use alloy_rpc_types_engine::ExecutionPayload;
 use primitives::Block;
-use sequencer_node::{
-    EngineConfig, Mode, Node, NodeConfig, NodeHandle, NodeInputs, ethereum::engine::jwt::JwtSecret,
-};
+use sequencer_node::{AuthConfig, Mode, Node, NodeConfig, NodeHandle, NodeInputs, jwt::JwtSecret};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +34,7 @@ impl Driven {
         let directory = tempfile::tempdir().unwrap();
         let store = world.open(directory.path());
         let mut config = NodeConfig::ethereum(world.spec());
-        let mut engine = EngineConfig::new(([127, 0, 0, 1], 0).into(), JwtSecret::new(SECRET));
+        let mut engine = AuthConfig::new(([127, 0, 0, 1], 0).into(), JwtSecret::new(SECRET));
         engine.body_bytes_max = bytes;
         config.mode = Mode::Ethereum { spec: world.spec(), engine: Some(engine), miner: None };
         let inputs = NodeInputs::without_l1(store);

@@ -1,5 +1,6 @@
 //! The node end to end in one process: everything real but L1.
 
+mod admin;
 mod bad_input;
 mod blocks;
 mod crash;

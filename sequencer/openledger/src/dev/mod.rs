@@ -22,7 +22,9 @@ use alloy_rpc_types_eth::TransactionRequest;
 use anyhow::{Context, Result, bail, ensure};
 use derive::L1Event;
 use models::{ModelError, default_model_path};
-use node::{Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig};
+use node::{
+    AuthConfig, Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig, jwt::JwtSecret,
+};
 use primitives::{Block, BlockNumHash, RollupConfig, RollupGenesis, SystemConfig};
 use service::{Service, ServiceConfig, ServiceHandle, epochs::PosterConfig};
 use store::{Store, StoreOptions};
@@ -157,7 +159,8 @@ impl Dev {
 
         let mut tasks = JoinSet::new();
         let verifier = start_verifier(&data, &manifest, &l1, ports, shutdown, &mut tasks).await?;
-        let config = sequencer_config(args, &manifest, ports);
+        let jwt_secret = data.join("jwt.hex");
+        let config = sequencer_config(args, &manifest, ports, &jwt_secret)?;
         let sequencer =
             start_sequencer(&data, &manifest, &l1, config, &verifier, shutdown, &mut tasks).await?;
         let verifier_rpc = format!("http://{}", verifier.rpc_addr());
@@ -185,6 +188,8 @@ impl Dev {
             l2_ws: format!("ws://{l2}"),
             gateway,
             verifier_rpc,
+            l2_admin: sequencer.admin_addr().map(|at| format!("http://{at}")).unwrap_or_default(),
+            jwt_secret,
             l1_chain_id: rollup.l1_chain_id,
             l2_chain_id: rollup.l2_chain_id,
             contracts: contract_names(&manifest.l1_contracts),
@@ -470,12 +475,18 @@ async fn start_verifier(
     Ok(Node::start(config, inputs, shutdown.clone()).await?)
 }
 
-fn sequencer_config(args: &Args, manifest: &Manifest, ports: ClaimedPorts) -> NodeConfig {
+fn sequencer_config(
+    args: &Args,
+    manifest: &Manifest,
+    ports: ClaimedPorts,
+    jwt_secret: &std::path::Path,
+) -> Result<NodeConfig> {
     let role = Role::Sequencer(SequencerConfig::default());
     let mut config = NodeConfig::new(manifest.rollup.clone(), role);
     config.rpc.listen = loopback(ports.l2);
     config.verification.compilers.clone_from(&args.verify_solc);
-    config
+    config.admin = Some(AuthConfig::new(loopback(0), JwtSecret::read_or_create(jwt_secret)?));
+    Ok(config)
 }
 
 async fn start_sequencer(

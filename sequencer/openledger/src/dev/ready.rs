@@ -21,6 +21,9 @@ pub struct Ready {
     pub l2_ws: String,
     pub gateway: String,
     pub verifier_rpc: String,
+    /// Operators' methods; callers show a token signed with the secret in `jwt_secret`.
+    pub l2_admin: String,
+    pub jwt_secret: PathBuf,
     pub l1_chain_id: u64,
     pub l2_chain_id: u64,
     pub contracts: BTreeMap<String, Address>,
@@ -85,7 +88,12 @@ impl Ready {
             println!("  L1 beacon API    {beacon}");
         }
         println!("  Gateway          {}/v1   (OpenAI API)", self.gateway);
-        println!("  Verifier         {}   (derived from L1 alone)\n", self.verifier_rpc);
+        println!("  Verifier         {}   (derived from L1 alone)", self.verifier_rpc);
+        println!(
+            "  L2 admin         {}   (tokens by {})\n",
+            self.l2_admin,
+            self.jwt_secret.display()
+        );
         println!("Chain ids");
         println!("  L2               {}", self.l2_chain_id);
         println!("  L1               {}\n", self.l1_chain_id);

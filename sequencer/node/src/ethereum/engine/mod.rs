@@ -9,7 +9,6 @@
 //! The HTTP side is `rpc::engine`.
 
 mod job;
-pub mod jwt;
 
 use std::{collections::VecDeque, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Who may call the Engine API: tokens of execution-apis' `authentication.md`, signed with a secret that
+//! Who may call the Engine API and the operators' methods: tokens of execution-apis' `authentication.md`, signed with a secret that
 //! both sides have (JWT with HS256, RFC 7519 and 7515).
 
 use std::{fmt, path::Path};
@@ -62,6 +62,27 @@ impl JwtSecret {
         let mut secret = [0; 32];
         alloy_primitives::hex::decode_to_slice(digits, &mut secret)
             .map_err(|error| failed(format!("it must hold 64 hexadecimal digits: {error}")))?;
+        Ok(Self(secret))
+    }
+
+    /// The secret in the file, which is made, readable by its owner only, if it is not there.
+    pub fn read_or_create(path: &Path) -> Result<Self, ConfigError> {
+        use std::{io::Write, os::unix::fs::OpenOptionsExt};
+        let failed = |error: std::io::Error| ConfigError::JwtSecret {
+            path: path.to_path_buf(),
+            reason: error.to_string(),
+        };
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let mut file = match file {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Self::read(path);
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let secret: [u8; 32] = rand::random();
+        let digits = alloy_primitives::hex::encode(secret);
+        file.write_all(digits.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         Ok(Self(secret))
     }
 
