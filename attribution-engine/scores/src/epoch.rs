@@ -4,7 +4,8 @@
 //! Per model, as the contract computes: platform = ⌊fees·platformBps/10⁴⌋; net = fees − platform;
 //! stakers = ⌊net·stakersBps/10⁴⌋; model = ⌊net·modelBps/10⁴⌋; contributors = net − stakers − model.
 //! Per receipt: pool = ⌊fee·(10⁴ − platformBps)·contributorsBps/10⁸⌋, rounded down so that a model's pools
-//! can never sum to more than its contributors' share; payment = ⌊pool·weight/10⁹⌋.
+//! can never sum to more than its contributors' share; payment = ⌊pool·weight/10⁹⌋. What of the model share
+//! goes up the lineage is in [`crate::royalty`].
 
 use std::collections::BTreeMap;
 
@@ -234,7 +235,7 @@ fn check_split(platform_bps: u16, split: Split) -> Result<()> {
     }
 }
 
-fn mul_div_down(value: u128, by: u128, over: u128) -> Result<u128> {
+pub(crate) fn mul_div_down(value: u128, by: u128, over: u128) -> Result<u128> {
     let wide = U256::from(value).saturating_mul(U256::from(by));
     wide.checked_div(U256::from(over))
         .and_then(|quotient| u128::try_from(quotient).ok())

@@ -52,6 +52,12 @@ pub enum ScoresError {
     WeightsAboveOne(u64),
     #[error("shares of {0} basis points are more than 10,000")]
     SharesAboveOne(u32),
+    #[error("weights of sources sum to {0} basis points, not 10,000")]
+    SourceWeights(u32),
+    #[error("a royalty of {0} basis points is above the most that a model may ask")]
+    RoyaltyTooHigh(u16),
+    #[error("a model owes royalties to more ancestors than an epoch pays")]
+    TooManyRoyalties,
     #[error("the engine spec is not canonical: {0}")]
     Spec(String),
 }

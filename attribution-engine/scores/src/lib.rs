@@ -17,7 +17,7 @@
 //!    matches → who is credited for which token → [`record::AttributionRecord`] with weights that
 //!    sum to at most [`record::WEIGHT_ONE`].
 //! 5. [`epoch`]: receipts and records → payments → model and pool totals → cumulative
-//!    [`claims`] → the epoch post.
+//!    [`claims`] → the epoch post; [`royalty`]: what of a model's share goes to the models it derives from.
 //!
 //! [`spec::EngineSpec`] holds every parameter of the above; its hash is in every receipt. Finding
 //! matches in a corpus is `attribution-index`'s work, tokenising is `attribution-models`'.
@@ -47,6 +47,7 @@ pub mod exchange;
 pub mod ids;
 pub mod merkle;
 pub mod record;
+pub mod royalty;
 pub mod sketch;
 pub mod spec;
 pub mod surprise;

@@ -15,12 +15,13 @@ use attribution_scores::{
         EpochPost, InferenceReceipt, ModelTotal, PoolTotal, Voucher, escrow_domain,
         settlement_domain,
     },
-    epoch::{EpochInput, SettledReceipt, Split, compute},
+    epoch::{EpochInput, SettledReceipt, Split, compute, shares},
     exchange::{
         CanonicalMessage, CanonicalRequest, CanonicalResponse, RetrievedChunk, retrieval_root,
     },
     merkle,
     record::{AttributionRecord, ClusterWeight, CreditedSpan},
+    royalty::{Royalty, Source, owed, pay},
     sketch::Sketch,
     spec::EngineSpec,
     surprise::log2_q16,
@@ -123,6 +124,57 @@ fn claims_trees_are_those_of_the_settlement() {
             assert_eq!(ours.index, index as u64);
             assert!(ours.verify(root));
         }
+    }
+}
+
+#[test]
+fn royalties_are_those_of_the_registry_and_the_settlement() {
+    let vectors = &economy()["royalties"];
+    let list = |value: &Value| value.as_array().unwrap().clone();
+    let models = list(&vectors["models"]);
+    let mut debts: Vec<Vec<Royalty>> = Vec::new();
+    for model in &models {
+        let sources: Vec<Source<'_>> = list(&model["sources"])
+            .iter()
+            .zip(list(&model["weights_bps"]))
+            .map(|(source, weight)| {
+                let id: usize = number(source);
+                Source {
+                    model: ModelId(id as u64),
+                    payee: address(&models[id - 1]["payee"]),
+                    weight_bps: number(&weight),
+                    royalty_bps: number(&models[id - 1]["royalty_bps"]),
+                    royalties: &debts[id - 1],
+                }
+            })
+            .collect();
+        let expected: Vec<Royalty> = list(&model["owed_to"])
+            .iter()
+            .zip(list(&model["owed_bps"]))
+            .map(|(to, bps)| {
+                let id: usize = number(to);
+                let payee = address(&models[id - 1]["payee"]);
+                Royalty { model: ModelId(id as u64), payee, bps: number(&bps) }
+            })
+            .collect();
+        let computed = owed(&sources).unwrap();
+        assert_eq!(computed, expected);
+        debts.push(computed);
+    }
+    let split = Split {
+        model_bps: number(&vectors["model_bps"]),
+        contributors_bps: 5_000,
+        stakers_bps: 1_000,
+    };
+    for payment in list(&vectors["payments"]) {
+        let shares =
+            shares(number(&payment["fees"]), number(&vectors["platform_bps"]), split).unwrap();
+        assert_eq!(shares.model, number::<u128>(&payment["share"]));
+        let model: usize = number(&payment["model"]);
+        let paid = pay(shares.model, &debts[model - 1]).unwrap();
+        assert_eq!(paid.own, number::<u128>(&payment["own"]));
+        let amounts: Vec<u128> = list(&payment["amounts"]).iter().map(number).collect();
+        assert_eq!(paid.royalties, amounts);
     }
 }
 

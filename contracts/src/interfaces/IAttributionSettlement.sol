@@ -151,7 +151,12 @@ interface IAttributionSettlement {
     );
     /// @notice Who received the shares that do not depend on a model, with the residual's sink.
     event SharesPaid(uint64 indexed epochId, address platform, address stakers, address sink);
+    /// @notice What a model's payee received of its model share, after royalties.
     event ModelPaid(uint64 indexed epochId, uint256 indexed modelId, address indexed payee, uint128 amount);
+    /// @notice What an ancestor's payee received of it.
+    event RoyaltyPaid(
+        uint64 indexed epochId, uint256 indexed modelId, uint256 indexed ancestorId, address payee, uint128 amount
+    );
     event PoolFunded(uint64 indexed epochId, uint256 indexed datanetId, uint128 amount);
     event Claimed(
         uint256 indexed datanetId, address indexed account, address indexed to, uint128 amount, uint128 cumulative

@@ -2,13 +2,36 @@
 pragma solidity ^0.8.28;
 
 /// @title IModelRegistry
-/// @notice ModelFactory: models and adapters with their lineage, prices and split. A record is immutable except for
-/// prices and retirement; a change is a new model whose `parent` is the old one.
-/// @dev A model stands over its own Datanet versions and over those of its ancestors (its *effective* Datanets). Their
-/// licences are checked along the whole lineage: none may forbid derived works, and if one forbids commercial use, the
-/// prices are zero. Where both a model and an ancestor name a Datanet, the model's version counts. Arrays are bounded:
-/// adapters 16, own Datanets 16, effective Datanets 32, ancestors 8.
+/// @notice ModelFactory: models, fine-tunes, adapters and merged sets with their lineage, prices, split and royalties. A
+/// record is immutable except for prices and retirement; a change is a new model whose source is the old one.
+/// @dev A model stands over its own Datanet versions and over those of its ancestors (its *effective* Datanets). Where both a
+/// model and an ancestor name a Datanet, the model's version counts; where two sources do, the first source's. Arrays are
+/// bounded: adapters 16, own Datanets 16, effective Datanets 32, sources 8, ancestors 32, generations 8, royalties 8.
+///
+/// Licences are checked along every edge. A Datanet of the lineage may not forbid derived works; if one forbids commercial
+/// use, the prices are zero. A model's own licence binds what derives from it in the same way, and if it is to be shared
+/// alike, what derives from it has the same one.
+///
+/// A model that derives from others owes each of them a part of its model share: the source's `royaltyBps` of the source's
+/// weight in the merge. What a source receives so is income of its own, of which it owes its sources. The registry works
+/// the whole lineage out once, at registration, so terms cannot change afterwards and paying them costs the same however
+/// deep the lineage is. At most 3,000 basis points of a model share leave, so a model keeps 70 % of it at least.
 interface IModelRegistry {
+    /// A model that another derives from.
+    struct Source {
+        uint256 modelId;
+        /// Weight in the merge in basis points; those of all sources sum to 10,000. A fine-tune has one source of 10,000.
+        uint16 weightBps;
+    }
+
+    /// What a model owes to one ancestor, in one slot.
+    struct Royalty {
+        address payee;
+        /// Of the model share.
+        uint16 bps;
+        uint64 modelId;
+    }
+
     struct DatanetRef {
         uint256 datanetId;
         uint32 version;
@@ -30,8 +53,8 @@ interface IModelRegistry {
     struct ModelParams {
         /// Unique; what an OpenAI client writes in `model`. 1 to 64 printable ASCII characters without space.
         string name;
-        /// Model it derives from, 0 for none.
-        uint256 parent;
+        /// What it derives from, strictly ascending; none for a model of its own.
+        Source[] sources;
         /// SHA-256 of the base weights file.
         bytes32 baseModelHash;
         Adapter[] adapters;
@@ -48,8 +71,12 @@ interface IModelRegistry {
         /// Wei per 1,000 completion tokens.
         uint96 pricePer1kOut;
         Split split;
-        /// Receives the model share.
+        /// Receives the model share, less royalties, and royalties of models that derive from it.
         address payee;
+        /// What models that derive from this one owe it of their model share, in basis points; at most 3,000.
+        uint16 royaltyBps;
+        /// SPDX identifier of the terms for models that derive from this one; empty for none. At most 64 printable characters.
+        string licence;
     }
 
     event ModelRegistered(uint256 indexed modelId, address indexed owner, string name, ModelParams params);
@@ -73,6 +100,8 @@ interface IModelRegistry {
     function firstUnused(uint256[] calldata modelIds, uint256[] calldata datanetIds) external view returns (uint256);
     /// @notice The effective Datanet versions: the model's own, then those its ancestors add.
     function datanetsOf(uint256 modelId) external view returns (DatanetRef[] memory);
-    /// @notice Ancestors of a model, nearest first; at most 8.
+    /// @notice Ancestors of a model, each once: its sources, then their ancestors; nearest first in a line of single sources.
     function lineage(uint256 modelId) external view returns (uint256[] memory);
+    /// @notice What a model owes of its model share, each ancestor once; the rest is its payee's. The sum is at most 3,000.
+    function royaltiesOf(uint256 modelId) external view returns (Royalty[] memory);
 }

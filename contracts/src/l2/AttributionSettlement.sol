@@ -376,9 +376,22 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         for (uint256 i; i < post.models.length; ++i) {
             ModelTotal calldata m = post.models[i];
             (Shares.Split memory shares, address payee) = _sharesOf(m, platformBps);
-            _credit.add(payee, shares.model);
-            emit ModelPaid(post.epochId, m.modelId, payee, shares.model);
+            uint128 own = shares.model - _payRoyalties(post.epochId, m.modelId, shares.model);
+            _credit.add(payee, own);
+            emit ModelPaid(post.epochId, m.modelId, payee, own);
             _addUp(totals, m, shares);
+        }
+    }
+
+    /// @dev Debts are fixed at registration and at most 3,000 basis points together, so the model keeps the rest.
+    function _payRoyalties(uint64 epochId, uint256 modelId, uint128 share) private returns (uint128 paid) {
+        IModelRegistry.Royalty[] memory owed = models.royaltiesOf(modelId);
+        for (uint256 i; i < owed.length; ++i) {
+            IModelRegistry.Royalty memory r = owed[i];
+            uint128 amount = Shares.bpsDown(share, r.bps);
+            paid += amount;
+            _credit.add(r.payee, amount);
+            emit RoyaltyPaid(epochId, modelId, r.modelId, r.payee, amount);
         }
     }
 

@@ -4,17 +4,28 @@ pragma solidity ^0.8.28;
 import {IDatanetRegistry} from "../interfaces/IDatanetRegistry.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {Errors} from "../libraries/Errors.sol";
+import {Licences} from "../libraries/Licences.sol";
+import {Royalties} from "../libraries/Royalties.sol";
 import {Text} from "../libraries/Text.sol";
 
 /// @title ModelRegistry
 /// @notice See {IModelRegistry}.
 contract ModelRegistry is IModelRegistry {
+    using Royalties for Royalties.List;
+
     /*//////////////////////////////////////////////////////////////////////////
                                      CONSTANTS
     //////////////////////////////////////////////////////////////////////////*/
 
     uint256 public constant NAME_LENGTH_MAX = 64;
+    /// Generations above a model.
     uint256 public constant LINEAGE_MAX = 8;
+    uint256 public constant ANCESTORS_MAX = 32;
+    uint256 public constant SOURCES_MAX = 8;
+    /// Each costs an epoch with the model one payment.
+    uint256 public constant ROYALTIES_MAX = 8;
+    uint16 public constant ROYALTY_BPS_MAX = 3_000;
+    uint256 public constant LICENCE_LENGTH_MAX = 64;
     uint256 public constant ADAPTERS_MAX = 16;
     uint256 public constant DATANETS_MAX = 16;
     uint256 public constant DATANETS_EFFECTIVE_MAX = 32;
@@ -30,9 +41,15 @@ contract ModelRegistry is IModelRegistry {
         // slot 0
         address owner;
         bool retired;
-        uint8 ancestors;
+        uint8 generation;
         /// One of the effective Datanets is under a licence that forbids sale: `notForSale` is its id.
         uint64 notForSale;
+        // slot 1: terms for what derives from this model
+        /// An ancestor whose own licence forbids sale, zero when there is none.
+        uint64 notForSaleSource;
+        bool derivatives;
+        bool commercial;
+        bool shareAlike;
         ModelParams params;
     }
 
@@ -46,6 +63,8 @@ contract ModelRegistry is IModelRegistry {
     /// Version of an effective Datanet; versions start at 1, so zero means that the model does not use it.
     mapping(uint256 modelId => mapping(uint256 datanetId => uint32 version)) private _uses;
     mapping(uint256 modelId => DatanetRef[]) private _effective;
+    mapping(uint256 modelId => uint256[]) private _ancestors;
+    mapping(uint256 modelId => Royalty[]) private _royalties;
 
     constructor(IDatanetRegistry datanets_) {
         if (address(datanets_) == address(0)) revert Errors.ZeroAddress();
@@ -62,18 +81,18 @@ contract ModelRegistry is IModelRegistry {
         _checkParams(params);
         bytes32 nameHash = keccak256(bytes(params.name));
         if (_byName[nameHash] != 0) revert Errors.ModelRegistry_NameTaken(params.name, _byName[nameHash]);
-        uint256 ancestors = _ancestorsUnder(params.parent);
+        uint8 generation = _checkSources(params);
 
         // Effect
         modelId = ++modelCount;
         _byName[nameHash] = modelId;
         Record storage record = _models[modelId];
         record.owner = msg.sender;
+        record.generation = generation;
+        (record.derivatives, record.commercial, record.shareAlike) = Licences.termsOfModel(bytes(params.licence));
         _store(record.params, params);
         _addOwn(modelId, params.datanets);
-        // forge-lint: disable-next-line(unsafe-typecast)
-        record.ancestors = uint8(ancestors);
-        if (params.parent != 0) _inherit(modelId, params.parent);
+        _derive(modelId, params.sources);
         record.notForSale = _checkLicences(modelId);
         _checkPrices(record, params.pricePer1kIn, params.pricePer1kOut);
         emit ModelRegistered(modelId, msg.sender, params.name, params);
@@ -88,6 +107,13 @@ contract ModelRegistry is IModelRegistry {
             revert Errors.ModelRegistry_HashMissing();
         }
         if (params.payee == address(0)) revert Errors.ZeroAddress();
+        if (params.royaltyBps > ROYALTY_BPS_MAX) {
+            revert Errors.ModelRegistry_RoyaltyTooHigh(params.royaltyBps, ROYALTY_BPS_MAX);
+        }
+        bytes calldata licence = bytes(params.licence);
+        if (licence.length > LICENCE_LENGTH_MAX || !Text.isPrintable(licence)) {
+            revert Errors.ModelRegistry_LicenceInvalid(params.licence, LICENCE_LENGTH_MAX);
+        }
         if (params.retrievalChunks > CHUNKS_MAX) {
             revert Errors.ModelRegistry_TooManyChunks(params.retrievalChunks, CHUNKS_MAX);
         }
@@ -108,18 +134,85 @@ contract ModelRegistry is IModelRegistry {
         }
     }
 
-    /// @dev How many ancestors a child of `parent` has. Asked before the child exists, so that it cannot be its own parent.
-    function _ancestorsUnder(uint256 parent) private view returns (uint256 ancestors) {
-        if (parent == 0) return 0;
-        ancestors = uint256(_known(parent).ancestors) + 1;
-        if (ancestors > LINEAGE_MAX) revert Errors.ModelRegistry_LineageTooDeep(ancestors, LINEAGE_MAX);
+    /// @dev Checks weights, depth and the licences of the sources; returns the model's generation. Asked before the model
+    /// exists, so that it cannot be its own source.
+    function _checkSources(ModelParams calldata params) private view returns (uint8 generation) {
+        uint256 count = params.sources.length;
+        if (count == 0) return 0;
+        if (count > SOURCES_MAX) revert Errors.ModelRegistry_TooManySources(count, SOURCES_MAX);
+        uint256 previous;
+        uint256 sum;
+        uint256 deepest;
+        for (uint256 i; i < count; ++i) {
+            Source calldata s = params.sources[i];
+            Record storage source = _known(s.modelId);
+            if (s.modelId <= previous || s.weightBps == 0) {
+                revert Errors.ModelRegistry_SourceInvalid(s.modelId, s.weightBps);
+            }
+            previous = s.modelId;
+            sum += s.weightBps;
+            if (uint256(source.generation) + 1 > deepest) deepest = uint256(source.generation) + 1;
+            if (!source.derivatives) revert Errors.ModelRegistry_SourceForbidsDerivatives(s.modelId);
+            if (source.shareAlike && keccak256(bytes(source.params.licence)) != keccak256(bytes(params.licence))) {
+                revert Errors.ModelRegistry_SourceSharesAlike(s.modelId);
+            }
+        }
+        if (sum != BPS_ONE) revert Errors.ModelRegistry_WeightsInvalid(sum);
+        if (deepest > LINEAGE_MAX) revert Errors.ModelRegistry_LineageTooDeep(deepest, LINEAGE_MAX);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        generation = uint8(deepest);
+    }
+
+    /// @dev What a model has from its sources: ancestors, Datanets, terms and debts.
+    function _derive(uint256 modelId, Source[] calldata sources) private {
+        Royalties.List memory owed = Royalties.empty(ROYALTIES_MAX);
+        uint256[] memory ancestors = new uint256[](ANCESTORS_MAX);
+        uint256 count;
+        for (uint256 i; i < sources.length; ++i) {
+            count = _addAncestor(ancestors, count, sources[i].modelId);
+        }
+        for (uint256 i; i < sources.length; ++i) {
+            uint256 id = sources[i].modelId;
+            Record storage source = _models[id];
+            uint256[] storage above = _ancestors[id];
+            for (uint256 j; j < above.length; ++j) {
+                count = _addAncestor(ancestors, count, above[j]);
+            }
+            if (_models[modelId].notForSaleSource == 0) {
+                // Ids are counted one by one.
+                // forge-lint: disable-next-line(unsafe-typecast)
+                _models[modelId].notForSaleSource = source.commercial ? source.notForSaleSource : uint64(id);
+            }
+            _inherit(modelId, id);
+            // forge-lint: disable-next-line(unsafe-typecast)
+            owed.addSource(
+                Royalty(source.params.payee, source.params.royaltyBps, uint64(id)), sources[i].weightBps, _royalties[id]
+            );
+        }
+        for (uint256 i; i < count; ++i) {
+            _ancestors[modelId].push(ancestors[i]);
+        }
+        for (uint256 i; i < owed.count; ++i) {
+            _royalties[modelId].push(owed.items[i]);
+        }
+    }
+
+    function _addAncestor(uint256[] memory ancestors, uint256 count, uint256 id) private pure returns (uint256) {
+        for (uint256 i; i < count; ++i) {
+            if (ancestors[i] == id) return count;
+        }
+        if (count == ANCESTORS_MAX) revert Errors.ModelRegistry_TooManyAncestors(count + 1, ANCESTORS_MAX);
+        ancestors[count] = id;
+        return count + 1;
     }
 
     /// @dev Element by element: a calldata array of structs cannot be assigned to storage.
     function _store(ModelParams storage to, ModelParams calldata from) private {
         to.name = from.name;
-        to.parent = from.parent;
         to.baseModelHash = from.baseModelHash;
+        for (uint256 i; i < from.sources.length; ++i) {
+            to.sources.push(from.sources[i]);
+        }
         for (uint256 i; i < from.adapters.length; ++i) {
             to.adapters.push(from.adapters[i]);
         }
@@ -134,6 +227,8 @@ contract ModelRegistry is IModelRegistry {
         to.pricePer1kOut = from.pricePer1kOut;
         to.split = from.split;
         to.payee = from.payee;
+        to.royaltyBps = from.royaltyBps;
+        to.licence = from.licence;
     }
 
     function _addOwn(uint256 modelId, DatanetRef[] calldata refs) private {
@@ -152,9 +247,9 @@ contract ModelRegistry is IModelRegistry {
         }
     }
 
-    /// @dev The parent's effective list holds what its own ancestors added, so one level is the whole lineage.
-    function _inherit(uint256 modelId, uint256 parent) private {
-        DatanetRef[] storage inherited = _effective[parent];
+    /// @dev A source's effective list holds what its own ancestors added, so one level is the whole lineage.
+    function _inherit(uint256 modelId, uint256 source) private {
+        DatanetRef[] storage inherited = _effective[source];
         uint256 count = inherited.length;
         for (uint256 i; i < count; ++i) {
             DatanetRef memory ref = inherited[i];
@@ -185,9 +280,9 @@ contract ModelRegistry is IModelRegistry {
     }
 
     function _checkPrices(Record storage record, uint96 pricePer1kIn, uint96 pricePer1kOut) private view {
-        if (record.notForSale != 0 && (pricePer1kIn != 0 || pricePer1kOut != 0)) {
-            revert Errors.ModelRegistry_LicenceForbidsSale(record.notForSale);
-        }
+        if (pricePer1kIn == 0 && pricePer1kOut == 0) return;
+        if (record.notForSale != 0) revert Errors.ModelRegistry_LicenceForbidsSale(record.notForSale);
+        if (record.notForSaleSource != 0) revert Errors.ModelRegistry_SourceForbidsSale(record.notForSaleSource);
     }
 
     /// @inheritdoc IModelRegistry
@@ -251,12 +346,15 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function lineage(uint256 modelId) external view returns (uint256[] memory ancestors) {
-        ancestors = new uint256[](_known(modelId).ancestors);
-        for (uint256 i; i < ancestors.length; ++i) {
-            modelId = _models[modelId].params.parent;
-            ancestors[i] = modelId;
-        }
+    function lineage(uint256 modelId) external view returns (uint256[] memory) {
+        _known(modelId);
+        return _ancestors[modelId];
+    }
+
+    /// @inheritdoc IModelRegistry
+    function royaltiesOf(uint256 modelId) external view returns (Royalty[] memory) {
+        _known(modelId);
+        return _royalties[modelId];
     }
 
     /*//////////////////////////////////////////////////////////////////////////

@@ -125,8 +125,38 @@ library Errors {
     /// @notice The base model hash or the engine-spec hash is missing.
     error ModelRegistry_HashMissing();
 
-    /// @notice The lineage would have more ancestors than the maximum.
+    /// @notice The lineage would have more generations than the maximum.
     error ModelRegistry_LineageTooDeep(uint256 depth, uint256 max);
+
+    /// @notice The lineage would have more ancestors than the maximum.
+    error ModelRegistry_TooManyAncestors(uint256 count, uint256 max);
+
+    /// @notice More sources than the maximum.
+    error ModelRegistry_TooManySources(uint256 count, uint256 max);
+
+    /// @notice Sources must be strictly ascending and weigh something.
+    error ModelRegistry_SourceInvalid(uint256 modelId, uint16 weightBps);
+
+    /// @notice The weights of the sources do not sum to 10,000 basis points.
+    error ModelRegistry_WeightsInvalid(uint256 sum);
+
+    /// @notice The royalty is above the maximum.
+    error ModelRegistry_RoyaltyTooHigh(uint16 royaltyBps, uint16 max);
+
+    /// @notice The model would owe royalties to more ancestors than the maximum.
+    error ModelRegistry_TooManyRoyalties(uint256 count, uint256 max);
+
+    /// @notice The licence is longer than `max`, or holds other than printable characters without space.
+    error ModelRegistry_LicenceInvalid(string licence, uint256 max);
+
+    /// @notice The source's own licence forbids derived works.
+    error ModelRegistry_SourceForbidsDerivatives(uint256 modelId);
+
+    /// @notice An ancestor's own licence forbids selling what derives from it.
+    error ModelRegistry_SourceForbidsSale(uint256 modelId);
+
+    /// @notice The source's licence has to be that of what derives from it.
+    error ModelRegistry_SourceSharesAlike(uint256 modelId);
 
     /// @notice More adapters than the maximum.
     error ModelRegistry_TooManyAdapters(uint256 count, uint256 max);

@@ -19,4 +19,20 @@ library Licences {
             start = i + 1;
         }
     }
+
+    /// @notice The terms of a model's licence for what derives from it; also true for `shareAlike` if a segment is `SA`. Of an
+    /// empty identifier: everything is allowed.
+    function termsOfModel(bytes memory spdx)
+        internal
+        pure
+        returns (bool derivatives, bool commercial, bool shareAlike)
+    {
+        (derivatives, commercial) = termsOf(spdx);
+        uint256 start;
+        for (uint256 i; i <= spdx.length; ++i) {
+            if (i != spdx.length && spdx[i] != "-") continue;
+            if (i - start == 2 && spdx[start] == "S" && spdx[start + 1] == "A") shareAlike = true;
+            start = i + 1;
+        }
+    }
 }

@@ -205,6 +205,12 @@ abstract contract EconomyTest is Test {
         params.datanets[0] = IModelRegistry.DatanetRef({datanetId: datanetId, version: 1});
     }
 
+    /// @dev The sources of a fine-tune of one model; none of model zero.
+    function derived(uint256 source) internal pure returns (IModelRegistry.Source[] memory sources) {
+        sources = new IModelRegistry.Source[](source == 0 ? 0 : 1);
+        if (source != 0) sources[0] = IModelRegistry.Source(source, 10_000);
+    }
+
     function registerModel(IModelRegistry.ModelParams memory params) internal returns (uint256) {
         vm.prank(builder);
         return models.registerModel(params);

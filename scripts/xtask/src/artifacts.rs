@@ -44,6 +44,23 @@ const CONTRACTS: &[&str] = &[
     "InferenceEscrow",
     "AttributionSettlement",
     "AttributionDispute",
+    "SettlementLens",
+    "Staking",
+    "AttestorFaults",
+    "GOPEN",
+    "OpenTimelock",
+    "OpenGovernor",
+    "EconomyParameters",
+    "DatanetGovernance",
+    "InferencePayments",
+    "SponsorPool",
+    "ReviewerPool",
+    "ContributionReview",
+    "ContentChallenges",
+    "AgentIdentity",
+    "AgentReputation",
+    "AgentValidation",
+    "AgentAccounts",
 ];
 
 /// Builds, then writes or compares `contracts/artifacts/<Name>.json`.

@@ -7,11 +7,14 @@
 //! The result depends on the parameters and the committed artifacts only: the same input gives the same
 //! genesis hash on every machine.
 
+mod economy;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
-use alloy_sol_types::{SolValue, sol};
+use alloy_sol_types::SolValue;
 use anyhow::{Context as _, Result, bail, ensure};
+pub use economy::NAMES as ECONOMY_NAMES;
 use primitives::{
     AccountAllocation, BASE_FEE_VAULT, GenesisL2, L1_BLOCK, L1_FEE_VAULT, L2_TO_L1_MESSAGE_PASSER,
     OPERATOR_FEE_VAULT, SEQUENCER_FEE_VAULT, SystemConfig,
@@ -38,11 +41,6 @@ pub const OPTIMISM_MINTABLE_ERC20_FACTORY: Address =
     address!("4200000000000000000000000000000000000012");
 /// Tells what transactions pay besides gas.
 pub const GAS_PRICE_ORACLE: Address = address!("420000000000000000000000000000000000000F");
-pub const DATANET_REGISTRY: Address = address!("4f50454E00000000000000000000000000000001");
-pub const MODEL_REGISTRY: Address = address!("4f50454E00000000000000000000000000000002");
-pub const INFERENCE_ESCROW: Address = address!("4f50454E00000000000000000000000000000003");
-pub const ATTRIBUTION_SETTLEMENT: Address = address!("4f50454E00000000000000000000000000000004");
-pub const ATTRIBUTION_DISPUTE: Address = address!("4f50454E00000000000000000000000000000005");
 const PERMIT2: Address = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
 
 /// Version byte of Jovian's header `extraData`.
@@ -63,7 +61,8 @@ pub struct GenesisParams {
     /// Base fee of block 0, wei.
     pub base_fee: u64,
     pub system_config: SystemConfig,
-    /// Owns what is governed.
+    /// Guardian of staking: can pause new stake for a while, and nothing else. What is governed belongs to
+    /// the timelock and its governor from block 0.
     pub governance: Address,
     pub economy: EconomyParams,
     pub bridge: BridgeParams,
@@ -95,23 +94,8 @@ pub struct EconomyParams {
     pub bond_min: u128,
     /// Receives the platform share, and what the fee vaults collect.
     pub platform: Address,
-    /// Receives the stakers' share.
-    pub stakers: Address,
     /// Receives what is attributed to nobody.
     pub sink: Address,
-}
-
-sol! {
-    /// Constructor argument of `AttributionSettlement`.
-    struct Parameters {
-        uint16 platformBps;
-        uint8 threshold;
-        uint32 challengeWindow;
-        uint128 bondMin;
-        address platform;
-        address stakers;
-        address sink;
-    }
 }
 
 /// Builds the genesis; the same parameters always give the same bytes. Fails if a constructor refuses
@@ -128,6 +112,7 @@ pub fn build(params: &GenesisParams) -> Result<GenesisL2> {
     for (address, artifact, arguments) in constructions(params) {
         state.construct(address, artifact, &arguments)?;
     }
+    state.members.extend(economy::created());
     for (address, balance) in &params.balances {
         state.fund(*address, *balance)?;
     }
@@ -163,25 +148,7 @@ fn constructions(params: &GenesisParams) -> Vec<(Address, &'static str, Vec<u8>)
             include_str!(concat!("../../../contracts/artifacts/", $name, ".json"))
         };
     }
-    let economy = &params.economy;
-    let vault = (economy.platform, U256::from(VAULT_WITHDRAWAL_MIN)).abi_encode_params();
-    let settlement_arguments = (
-        params.governance,
-        MODEL_REGISTRY,
-        ATTRIBUTION_DISPUTE,
-        economy.challenge_window_min,
-        Parameters {
-            platformBps: economy.platform_bps,
-            threshold: economy.threshold,
-            challengeWindow: economy.challenge_window,
-            bondMin: economy.bond_min,
-            platform: economy.platform,
-            stakers: economy.stakers,
-            sink: economy.sink,
-        },
-        economy.engines.clone(),
-    )
-        .abi_encode_params();
+    let vault = (params.economy.platform, U256::from(VAULT_WITHDRAWAL_MIN)).abi_encode_params();
     vec![
         (L1_BLOCK, artifact!("L1Block"), vec![]),
         (GAS_PRICE_ORACLE, artifact!("GasPriceOracle"), vec![]),
@@ -206,20 +173,10 @@ fn constructions(params: &GenesisParams) -> Vec<(Address, &'static str, Vec<u8>)
             artifact!("OptimismMintableERC20Factory"),
             L2_STANDARD_BRIDGE.abi_encode(),
         ),
-        (DATANET_REGISTRY, artifact!("DatanetRegistry"), (economy.sink,).abi_encode_params()),
-        (MODEL_REGISTRY, artifact!("ModelRegistry"), (DATANET_REGISTRY,).abi_encode_params()),
-        (
-            INFERENCE_ESCROW,
-            artifact!("InferenceEscrow"),
-            (ATTRIBUTION_SETTLEMENT,).abi_encode_params(),
-        ),
-        (ATTRIBUTION_SETTLEMENT, artifact!("AttributionSettlement"), settlement_arguments),
-        (
-            ATTRIBUTION_DISPUTE,
-            artifact!("AttributionDispute"),
-            (ATTRIBUTION_SETTLEMENT,).abi_encode_params(),
-        ),
     ]
+    .into_iter()
+    .chain(economy::constructions(params))
+    .collect()
 }
 
 /// A contract that tools expect at the same address and with the same code on every chain.
@@ -369,11 +326,11 @@ struct Artifact {
 
 #[cfg(test)]
 mod tests {
-    use alloy_sol_types::SolCall;
+    use alloy_sol_types::{SolCall, sol};
     use op_revm::{L1BlockInfo, OpSpecId};
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{economy::*, *};
 
     sol! {
         function DOMAIN_SEPARATOR() external view returns (bytes32);
@@ -387,6 +344,18 @@ mod tests {
             uint256[] extensions
         );
         function owner() external view returns (address);
+        function guardian() external view returns (address);
+        function timelock() external view returns (address);
+        function implementation() external view returns (address);
+        struct Parameter {
+            string name;
+            uint256 value;
+            uint256 min;
+            uint256 max;
+            string unit;
+        }
+        function all() external view returns (Parameter[] memory);
+        function hasRole(bytes32 role, address account) external view returns (bool);
         function name() external view returns (string);
         function recipient() external view returns (address);
         function messageNonce() external view returns (uint256);
@@ -416,7 +385,6 @@ mod tests {
                 challenge_window_min: 1,
                 bond_min: 1_000_000_000_000_000_000,
                 platform: Address::repeat_byte(0x17),
-                stakers: Address::repeat_byte(0x18),
                 sink: Address::repeat_byte(0x19),
             },
             bridge: BridgeParams {
@@ -502,12 +470,15 @@ mod tests {
         let addresses = constructions(&params())
             .into_iter()
             .map(|(address, ..)| address)
+            .chain(created())
             .chain(preinstalls().unwrap().into_iter().map(|preinstall| preinstall.address));
         for address in addresses {
             let account = &genesis.alloc[&address];
             assert!(account.code.len() > 60, "{address} has {} bytes of code", account.code.len());
             assert!(account.code.len() <= 24_576, "{address} could not have been deployed");
-            assert_eq!(account.nonce, 1, "{address}");
+            // Of those that created another, as of any account, one more.
+            let nonce = 1 + u64::from(created().contains(&address.create(1)));
+            assert_eq!(account.nonce, nonce, "{address}");
             assert!(account.balance.is_zero(), "{address}");
         }
     }
@@ -578,7 +549,12 @@ mod tests {
         let genesis = build(&params).unwrap();
         assert_eq!(call(&genesis, WOPEN, nameCall {}), "Wrapped OPEN");
         assert_eq!(call(&genesis, BASE_FEE_VAULT, recipientCall {}), params.economy.platform);
-        assert_eq!(call(&genesis, ATTRIBUTION_SETTLEMENT, ownerCall {}), params.governance);
+        assert_eq!(call(&genesis, ATTRIBUTION_SETTLEMENT, ownerCall {}), ECONOMY_PARAMETERS);
+        assert_eq!(call(&genesis, ECONOMY_PARAMETERS, ownerCall {}), OPEN_TIMELOCK);
+        assert_eq!(call(&genesis, STAKING, ownerCall {}), OPEN_TIMELOCK);
+        assert_eq!(call(&genesis, STAKING, guardianCall {}), params.governance);
+        assert_eq!(call(&genesis, OPEN_GOVERNOR, timelockCall {}), OPEN_TIMELOCK);
+        assert_eq!(call(&genesis, AGENT_ACCOUNTS, implementationCall {}), created()[0]);
         assert_eq!(call(&genesis, ATTRIBUTION_DISPUTE, settlementCall {}), ATTRIBUTION_SETTLEMENT);
         assert_eq!(
             call(&genesis, L2_TO_L1_MESSAGE_PASSER, messageNonceCall {}),
@@ -598,6 +574,52 @@ mod tests {
             call(&genesis, OPTIMISM_MINTABLE_ERC20_FACTORY, bridgeCall {}),
             L2_STANDARD_BRIDGE
         );
+    }
+
+    /// The table in docs/economy.md is compared with the Solidity deployment by a Foundry test; what a
+    /// development chain sets otherwise (windows of seconds, a bond of its own) are the settlement's.
+    #[test]
+    fn the_published_parameters_are_in_the_genesis() {
+        let genesis = build(&params()).unwrap();
+        let docs = include_str!("../../../docs/economy.md");
+        let deployed = call(&genesis, ECONOMY_PARAMETERS, allCall {});
+        assert_eq!(deployed.len(), 16);
+        for p in deployed.iter().filter(|p| !p.name.starts_with("settlement.")) {
+            let row =
+                format!("| `{}` | {} | {} | {} | {} |", p.name, p.value, p.min, p.max, p.unit);
+            assert!(docs.contains(&row), "docs/economy.md has no row {row}");
+        }
+    }
+
+    /// Nobody but the governor proposes, executes or cancels, and the timelock alone gives roles.
+    #[test]
+    fn no_key_governs() {
+        let params = params();
+        let genesis = build(&params).unwrap();
+        for role in ["PROPOSER_ROLE", "EXECUTOR_ROLE", "CANCELLER_ROLE"] {
+            for (account, has) in [(OPEN_GOVERNOR, true), (params.governance, false)] {
+                let role = hasRoleCall { role: keccak256(role), account };
+                assert_eq!(call(&genesis, OPEN_TIMELOCK, role), has);
+            }
+        }
+        for (account, has) in [(OPEN_TIMELOCK, true), (params.governance, false)] {
+            let admin = hasRoleCall { role: B256::ZERO, account };
+            assert_eq!(call(&genesis, OPEN_TIMELOCK, admin), has);
+        }
+        assert!(!genesis.alloc.contains_key(&RECORD_DISPUTE));
+    }
+
+    #[test]
+    fn names_are_those_of_what_is_constructed() {
+        let constructed: BTreeMap<Address, String> = economy::constructions(&params())
+            .into_iter()
+            .map(|(address, artifact, _)| {
+                let artifact: Artifact = serde_json::from_str(artifact).unwrap();
+                (address, artifact.contract_name)
+            })
+            .collect();
+        let named = ECONOMY_NAMES.map(|(name, address)| (address, name.to_owned()));
+        assert_eq!(constructed, BTreeMap::from(named));
     }
 
     #[test]

@@ -20,7 +20,6 @@ pub enum Role {
     Gateway = 13,
     EngineFirst = 14,
     Platform = 17,
-    Stakers = 18,
     Sink = 19,
 }
 

@@ -6,6 +6,7 @@ mod customer;
 mod db;
 mod demo;
 mod dev;
+mod economy;
 mod ethereum;
 mod genesis;
 mod keys;
@@ -27,6 +28,8 @@ use tracing_subscriber::EnvFilter;
         openledger dev                          run everything on this machine\n  \
         openledger dev --data-dir ./chain       the same, and keep the chain\n  \
         openledger demo                         drive the whole loop and print the proofs\n  \
+        openledger economy simulate             what a Datanet would pay under given traffic
+  \
         openledger attribution audit 1          recompute an epoch from public inputs\n  \
         openledger verify --range 1..100        execute blocks again, from witnesses\n  \
         openledger bridge deposit --amount 25   bridge OPEN from L1\n  \
@@ -52,6 +55,9 @@ enum Command {
     /// The attribution engine's public side.
     #[command(subcommand)]
     Attribution(audit::Command),
+    /// What the rules of the economy pay, before anybody commits to them.
+    #[command(subcommand)]
+    Economy(economy::Command),
     /// Move OPEN between the layers.
     #[command(subcommand)]
     Bridge(bridge::Command),
@@ -84,6 +90,7 @@ fn main() -> ExitCode {
             Command::Dev(args) => dev::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Attribution(command) => audit::run(command).await,
+            Command::Economy(command) => economy::run(command).await,
             Command::Bridge(command) => bridge::run(command).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Db(command) => db::run(command),

@@ -159,6 +159,48 @@ const post = {
   poolsHash: hashOf(['tuple(uint256,uint128)[]'], [tuples(pools)]),
 };
 
+// A lineage: a line of nine, a merge of three, a merge that meets the same ancestor on two ways, one that passes all on.
+const lineage = [
+  ...Array.from({ length: 9 }, (_, i) => ({ royalty_bps: 3000, sources: i === 0 ? [] : [[i, 10000]] })),
+  { royalty_bps: 1234, sources: [] },
+  { royalty_bps: 0, sources: [[10, 10000]] },
+  { royalty_bps: 2999, sources: [[2, 5000], [10, 3333], [11, 1667]] },
+  { royalty_bps: 777, sources: [[3, 9999], [12, 1]] },
+  { royalty_bps: 100, sources: [[10, 1111], [12, 4444], [13, 4445]] },
+];
+const bps = (amount, part) => (BigInt(amount) * BigInt(part)) / 10000n;
+lineage.forEach((model, i) => {
+  model.payee = account(`payee ${i + 1}`);
+  const owed = new Map();
+  const add = (id, part) => part !== 0n && owed.set(id, (owed.get(id) ?? 0n) + part);
+  for (const [id, weight] of model.sources) {
+    const part = bps(lineage[id - 1].royalty_bps, weight);
+    let own = part;
+    for (const above of lineage[id - 1].royalties) {
+      const passed = bps(part, above.bps);
+      own -= passed;
+      add(above.model, passed);
+    }
+    add(id, own);
+  }
+  model.weights_bps = model.sources.map(([, weight]) => weight);
+  model.sources = model.sources.map(([source]) => source);
+  model.royalties = [...owed].map(([id, part]) => ({ model: id, bps: Number(part) }));
+  model.owed_to = model.royalties.map((royalty) => royalty.model);
+  model.owed_bps = model.royalties.map((royalty) => royalty.bps);
+});
+// What fees of the last generation, and of the merges, come apart into: 5 % platform, of the rest 40 % to the model.
+const royaltyPayments = [[9, '1000000000000000001'], [12, '999999'], [13, '77'], [14, '123456789012345678901']].map(
+  ([model, fees]) => {
+    const share = bps(BigInt(fees) - bps(fees, 500), 4000);
+    const amounts = lineage[model - 1].royalties.map((r) => bps(share, r.bps));
+    return {
+      model, fees, share: share.toString(), amounts: amounts.map(String),
+      own: (share - amounts.reduce((sum, amount) => sum + amount, 0n)).toString(),
+    };
+  },
+);
+
 const signed = (name, types, primary, message) => ({
   struct_hash: TypedDataEncoder.hashStruct(primary, types, message),
   digest: TypedDataEncoder.hash(domain(name), types, message),
@@ -186,6 +228,7 @@ const vectors = {
     epoch_leaf: hashOf(['bytes32', 'bytes32'], [receiptHash, word('attribution record')]),
   },
   epoch: { message: post, models, pools, ...signed('AttributionSettlement', postTypes, 'EpochPost', post) },
+  royalties: { models: lineage.map(({ royalties, ...model }) => model), platform_bps: 500, model_bps: 4000, payments: royaltyPayments },
 };
 
 const path = fileURLToPath(new URL('../economy.json', import.meta.url));

@@ -460,7 +460,7 @@ async fn register_model(
     let models = IModelRegistry::new(chain.contracts().models, provider.clone());
     let params = IModelRegistry::ModelParams {
         name: "sqlite-guide".into(),
-        parent: U256::ZERO,
+        sources: vec![],
         baseModelHash: spec.model_hash,
         adapters: vec![],
         datanets: vec![IModelRegistry::DatanetRef { datanetId: U256::from(1), version: 1 }],
@@ -472,6 +472,8 @@ async fn register_model(
         pricePer1kOut: U256::from(PRICE).to(),
         split: IModelRegistry::Split { modelBps: 4_000, contributorsBps: 5_000, stakersBps: 1_000 },
         payee: owner,
+        royaltyBps: 0,
+        licence: String::new(),
     };
     send!(models.registerModel(params), owner);
     ModelId(1)

@@ -59,9 +59,11 @@ contract EconomyHandler is EconomyTest {
             acceptOne(i + 1, id);
             publishOne(id);
         }
-        modelIds.push(registerModel(modelParams("one", datanetIds[0])));
-        IModelRegistry.ModelParams memory params = modelParams("both", datanetIds[1]);
-        params.parent = modelIds[0];
+        IModelRegistry.ModelParams memory params = modelParams("one", datanetIds[0]);
+        params.royaltyBps = 2_777;
+        modelIds.push(registerModel(params));
+        params = modelParams("both", datanetIds[1]);
+        params.sources = derived(modelIds[0]);
         params.split = IModelRegistry.Split({modelBps: 3_333, contributorsBps: 6_000, stakersBps: 667});
         params.payee = makeAddr("payee 2");
         modelIds.push(registerModel(params));

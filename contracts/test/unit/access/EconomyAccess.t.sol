@@ -160,13 +160,19 @@ contract EconomyAccessTest is EconomyTest {
         reads("datanetsOf(uint256)");
         reads("firstUnused(uint256[],uint256[])");
         reads("lineage(uint256)");
+        reads("ANCESTORS_MAX()");
+        reads("LICENCE_LENGTH_MAX()");
+        reads("ROYALTIES_MAX()");
+        reads("ROYALTY_BPS_MAX()");
+        reads("SOURCES_MAX()");
+        reads("royaltiesOf(uint256)");
         reads("model(uint256)");
         reads("modelCount()");
         reads("modelIdByName(string)");
         reads("splitOf(uint256)");
         reads("usesDatanet(uint256,uint256)");
         open(
-            "registerModel((string,uint256,bytes32,(bytes32,uint16)[],(uint256,uint32)[],bytes32,bytes32,bytes32,uint8,uint96,uint96,(uint16,uint16,uint16),address))"
+            "registerModel((string,(uint256,uint16)[],bytes32,(bytes32,uint16)[],(uint256,uint32)[],bytes32,bytes32,bytes32,uint8,uint96,uint96,(uint16,uint16,uint16),address,uint16,string))"
         );
         bytes4 refusal = Errors.ModelRegistry_NotOwner.selector;
         only(Who.RecordOwner, "retire(uint256)", abi.encodeCall(models.retire, (modelId)), refusal);

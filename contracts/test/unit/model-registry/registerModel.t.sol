@@ -130,7 +130,7 @@ contract RegisterModelTest is EconomyTest {
     function test_RevertWhen_ParentUnknown(uint256 parent) external {
         vm.assume(parent != 0);
         IModelRegistry.ModelParams memory params = modelParams("m");
-        params.parent = parent;
+        params.sources = derived(parent);
         vm.assume(parent != 1);
         vm.expectRevert(abi.encodeWithSelector(Errors.ModelRegistry_ModelUnknown.selector, parent));
         models.registerModel(params);
@@ -139,7 +139,7 @@ contract RegisterModelTest is EconomyTest {
     /// @dev While it is being registered the model exists already; it must not become its own parent.
     function test_RevertWhen_ParentIsItself() external {
         IModelRegistry.ModelParams memory params = modelParams("m");
-        params.parent = 1;
+        params.sources = derived(1);
         vm.expectRevert(abi.encodeWithSelector(Errors.ModelRegistry_ModelUnknown.selector, 1));
         models.registerModel(params);
     }
@@ -148,7 +148,7 @@ contract RegisterModelTest is EconomyTest {
         uint256 parent;
         for (uint256 i; i <= 8; ++i) {
             IModelRegistry.ModelParams memory params = modelParams(vm.toString(i));
-            params.parent = parent;
+            params.sources = derived(parent);
             parent = registerModel(params);
         }
         uint256[] memory ancestors = models.lineage(parent);
@@ -157,7 +157,7 @@ contract RegisterModelTest is EconomyTest {
             assertEq(ancestors[i], 8 - i);
         }
         IModelRegistry.ModelParams memory tooDeep = modelParams("deep");
-        tooDeep.parent = parent;
+        tooDeep.sources = derived(parent);
         vm.expectRevert(abi.encodeWithSelector(Errors.ModelRegistry_LineageTooDeep.selector, 9, 8));
         models.registerModel(tooDeep);
     }
@@ -166,7 +166,7 @@ contract RegisterModelTest is EconomyTest {
         uint256 parent;
         for (uint256 i; i < 2; ++i) {
             IModelRegistry.ModelParams memory params = modelParams(vm.toString(i));
-            params.parent = parent;
+            params.sources = derived(parent);
             params.datanets = new IModelRegistry.DatanetRef[](16);
             for (uint256 j; j < 16; ++j) {
                 params.datanets[j] = IModelRegistry.DatanetRef(publishedDatanet(), 1);
@@ -175,7 +175,7 @@ contract RegisterModelTest is EconomyTest {
         }
         assertEq(models.datanetsOf(parent).length, 32);
         IModelRegistry.ModelParams memory more = modelParams("more", datanetId);
-        more.parent = parent;
+        more.sources = derived(parent);
         vm.expectRevert(abi.encodeWithSelector(Errors.ModelRegistry_TooManyDatanets.selector, 33, 32));
         models.registerModel(more);
     }
@@ -200,7 +200,7 @@ contract RegisterModelTest is EconomyTest {
 
         // A child cannot wash the licence off by leaving the Datanet out.
         IModelRegistry.ModelParams memory child = modelParams("child", datanetId);
-        child.parent = parent;
+        child.sources = derived(parent);
         vm.expectRevert(abi.encodeWithSelector(Errors.ModelRegistry_LicenceForbidsSale.selector, free));
         models.registerModel(child);
     }
@@ -241,10 +241,10 @@ contract RegisterModelTest is EconomyTest {
         datanets.publishVersion(datanetId, "clusters 2");
         uint256 grandparent = registerModel(modelParams("grandparent", datanetId));
         IModelRegistry.ModelParams memory params = modelParams("parent", second);
-        params.parent = grandparent;
+        params.sources = derived(grandparent);
         uint256 parent = registerModel(params);
         params = modelParams("child");
-        params.parent = parent;
+        params.sources = derived(parent);
         params.datanets = new IModelRegistry.DatanetRef[](2);
         params.datanets[0] = IModelRegistry.DatanetRef(datanetId, 2);
         params.datanets[1] = IModelRegistry.DatanetRef(third, 1);

@@ -6,6 +6,7 @@ import {stdJson} from "forge-std/StdJson.sol";
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IDatanetRegistry} from "../../../src/interfaces/IDatanetRegistry.sol";
 import {IInferenceEscrow} from "../../../src/interfaces/IInferenceEscrow.sol";
+import {IModelRegistry} from "../../../src/interfaces/IModelRegistry.sol";
 import {Merkle} from "../../../src/libraries/Merkle.sol";
 import {MerkleFrontier} from "../../../src/libraries/MerkleFrontier.sol";
 import {MerkleSum} from "../../../src/libraries/MerkleSum.sol";
@@ -90,6 +91,56 @@ contract EconomyVectorsTest is EconomyTest {
                 bytes32[] memory proof = json.readBytes32Array(string.concat(path, ".proofs[", vm.toString(i), "]"));
                 assertTrue(this.verifyPlain(root, Merkle.hashLeaf(items[i]), i, count, proof));
             }
+        }
+    }
+
+    /// @dev The registry works the debts out, the settlement pays them: every wei as in the vectors.
+    function test_Royalties() public {
+        uint256 count = 14;
+        for (uint256 i = 1; i <= count; ++i) {
+            string memory path = string.concat(".royalties.models[", vm.toString(i - 1), "]");
+            IModelRegistry.ModelParams memory params = modelParams(string.concat("model-", vm.toString(i)));
+            params.payee = json.readAddress(string.concat(path, ".payee"));
+            // forge-lint: disable-next-line(unsafe-typecast)
+            params.royaltyBps = uint16(json.readUint(string.concat(path, ".royalty_bps")));
+            uint256[] memory sources = json.readUintArray(string.concat(path, ".sources"));
+            uint256[] memory weights = json.readUintArray(string.concat(path, ".weights_bps"));
+            params.sources = new IModelRegistry.Source[](sources.length);
+            for (uint256 j; j < sources.length; ++j) {
+                // forge-lint: disable-next-line(unsafe-typecast)
+                params.sources[j] = IModelRegistry.Source(sources[j], uint16(weights[j]));
+            }
+            assertEq(registerModel(params), i);
+            IModelRegistry.Royalty[] memory owed = models.royaltiesOf(i);
+            uint256[] memory expected = json.readUintArray(string.concat(path, ".owed_bps"));
+            assertEq(owed.length, expected.length);
+            uint256[] memory to = json.readUintArray(string.concat(path, ".owed_to"));
+            for (uint256 j; j < owed.length; ++j) {
+                assertEq(owed[j].bps, expected[j]);
+                assertEq(owed[j].modelId, to[j]);
+                (, address ancestor) = models.splitOf(to[j]);
+                assertEq(owed[j].payee, ancestor);
+            }
+        }
+        for (uint256 i; i < 4; ++i) {
+            string memory path = string.concat(".royalties.payments[", vm.toString(i), "]");
+            uint256 modelId = json.readUint(string.concat(path, ".model"));
+            // forge-lint: disable-next-line(unsafe-typecast)
+            uint128 fees = uint128(json.readUint(string.concat(path, ".fees")));
+            IModelRegistry.Royalty[] memory owed = models.royaltiesOf(modelId);
+            (, address own) = models.splitOf(modelId);
+            uint256[] memory before = new uint256[](owed.length);
+            for (uint256 j; j < owed.length; ++j) {
+                before[j] = settlement.credit(owed[j].payee);
+            }
+            uint256 ownBefore = settlement.credit(own);
+            fund(gateway, fees);
+            settle(onePool(modelId, fees, 0, 0));
+            uint256[] memory amounts = json.readUintArray(string.concat(path, ".amounts"));
+            for (uint256 j; j < owed.length; ++j) {
+                assertEq(settlement.credit(owed[j].payee) - before[j], amounts[j]);
+            }
+            assertEq(settlement.credit(own) - ownBefore, json.readUint(string.concat(path, ".own")));
         }
     }
 

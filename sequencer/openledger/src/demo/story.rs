@@ -460,7 +460,7 @@ async fn step_model(
     let name = format!("sqlite-helper-{datanet}");
     let params = ModelParams {
         name: name.clone(),
-        parent: U256::ZERO,
+        sources: Vec::new(),
         baseModelHash: spec.model_hash,
         adapters: Vec::new(),
         datanets: vec![DatanetRef { datanetId: U256::from(datanet), version }],
@@ -472,6 +472,8 @@ async fn step_model(
         pricePer1kOut: PRICE_OUT.try_into().context("the price fits 96 bits")?,
         split: Split { modelBps: 4_000, contributorsBps: 5_000, stakersBps: 1_000 },
         payee: cast.builder.address(),
+        royaltyBps: 1_000,
+        licence: String::new(),
     };
     let receipt =
         sent(cast.builder.l2.models().registerModel(params), "register the model").await?;

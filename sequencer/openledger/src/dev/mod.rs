@@ -377,7 +377,6 @@ fn genesis_params(args: &Args, system_config: SystemConfig) -> Result<GenesisPar
             challenge_window_min: 1,
             bond_min: parse_ether("1")?.to(),
             platform: address(KeyRole::Platform)?,
-            stakers: address(KeyRole::Stakers)?,
             sink: address(KeyRole::Sink)?,
         },
         // Known when L1's contracts are deployed.
@@ -598,17 +597,13 @@ fn contract_names(l1: &L1Contracts) -> BTreeMap<String, Address> {
         ("OptimismPortal", l1.optimism_portal),
         ("SystemConfig", l1.system_config),
         ("BatchInbox", l1.batch_inbox),
-        ("DatanetRegistry", genesis::DATANET_REGISTRY),
-        ("ModelRegistry", genesis::MODEL_REGISTRY),
-        ("InferenceEscrow", genesis::INFERENCE_ESCROW),
-        ("AttributionSettlement", genesis::ATTRIBUTION_SETTLEMENT),
-        ("AttributionDispute", genesis::ATTRIBUTION_DISPUTE),
         ("WOPEN", genesis::WOPEN),
         ("GasPriceOracle", genesis::GAS_PRICE_ORACLE),
         ("L1Block", primitives::L1_BLOCK),
         ("L2ToL1MessagePasser", primitives::L2_TO_L1_MESSAGE_PASSER),
     ]
     .into_iter()
+    .chain(genesis::ECONOMY_NAMES)
     .map(|(name, address)| (name.to_owned(), address))
     .collect()
 }
