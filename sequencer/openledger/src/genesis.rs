@@ -330,7 +330,7 @@ mod tests {
     use op_revm::{L1BlockInfo, OpSpecId};
     use proptest::prelude::*;
 
-    use super::{economy::*, *};
+    use super::{constructions, economy::*, *};
 
     sol! {
         function DOMAIN_SEPARATOR() external view returns (bytes32);
