@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use alloy_primitives::{Address, U256};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::harness::{Dev, Ready, block_number, quantity, rpc, wait_for};
@@ -76,8 +76,18 @@ async fn the_loop_closes(l1: &str) -> Result<()> {
     same_hashes(&dev.ready, block_number(&dev.ready.l2_rpc).await?).await?;
 
     // Ctrl-C ends it cleanly.
-    let (_, status) = dev.interrupt()?;
+    let (data, status) = dev.interrupt()?;
     ensure!(status.success(), "dev ended with {status} on Ctrl-C");
+
+    // The chain cannot move to another L1.
+    let other = if l1 == "anvil" { "embedded" } else { "anvil" };
+    let Err(error) = Dev::start_with(&data, &["--l1", other]) else {
+        bail!("a chain on {l1} was started on {other}");
+    };
+    ensure!(
+        error.to_string().contains(&format!("lives on its {l1} L1")),
+        "no clear message: {error:#}"
+    );
     Ok(())
 }
 

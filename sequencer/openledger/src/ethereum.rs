@@ -8,14 +8,14 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use alloy_genesis::Genesis;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use node::{
-    AuthConfig, Mode, Node, NodeConfig, NodeInputs,
+    AuthConfig, MinerConfig, Mode, Node, NodeConfig, NodeInputs,
     ethereum::import::{Imported, import as import_blocks},
     jwt::JwtSecret,
 };
@@ -58,7 +58,8 @@ pub struct ImportArgs {
 #[command(after_help = "Examples:\n  \
     openledger import --genesis genesis.json chain.rlp   a chain from a file, into ./chain\n  \
     openledger node                                      serve it at http://127.0.0.1:8545\n  \
-    openledger node --jwt-secret jwt.hex                 and follow a consensus client")]
+    openledger node --jwt-secret jwt.hex                 and follow a consensus client\n  \
+    openledger node --genesis g.json --block-time 2      or make a block every two seconds")]
 pub struct NodeArgs {
     #[command(flatten)]
     chain: ChainArgs,
@@ -72,6 +73,10 @@ pub struct NodeArgs {
     /// digits). Without it the chain stays as it is.
     #[arg(long, value_name = "FILE")]
     jwt_secret: Option<PathBuf>,
+    /// Make a block each so many seconds, as the L1 of `openledger dev` does, with its methods and its
+    /// beacon API beside the JSON-RPC.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "jwt_secret", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    block_time: Option<u64>,
     /// Address of the Engine API.
     #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
     engine_address: Ipv4Addr,
@@ -123,7 +128,13 @@ pub fn import(args: &ImportArgs) -> Result<()> {
 pub async fn run(args: NodeArgs) -> Result<()> {
     let (store, spec) = open(&args.chain)?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut config = NodeConfig::ethereum(spec);
+    let mut config = match args.block_time {
+        Some(seconds) => {
+            let interval = Some(Duration::from_secs(seconds));
+            NodeConfig::mining(spec, MinerConfig { interval, ..Default::default() })
+        }
+        None => NodeConfig::ethereum(spec),
+    };
     config.rpc.listen = SocketAddr::from((args.rpc_address, args.rpc_port));
     if let (Some(path), Mode::Ethereum { engine, .. }) = (&args.jwt_secret, &mut config.mode) {
         let listen = SocketAddr::from((args.engine_address, args.engine_port));

@@ -1,5 +1,7 @@
 //! The Engine API: `engine_*` up to Osaka, on the authenticated port ([`super::authenticated`]).
 
+mod reads;
+
 use std::sync::Arc;
 
 use alloy_eips::{eip4895::Withdrawals, eip7685::Requests};
@@ -45,6 +47,10 @@ const CAPABILITIES: &[&str] = &[
     "engine_getPayloadV3",
     "engine_getPayloadV4",
     "engine_getPayloadV5",
+    "engine_getPayloadBodiesByHashV1",
+    "engine_getPayloadBodiesByRangeV1",
+    "engine_getBlobsV1",
+    "engine_getBlobsV2",
     "engine_getClientVersionV1",
 ];
 
@@ -101,7 +107,7 @@ pub(super) async fn dispatch(engine: &Arc<Engine>, method: &str, params: &Params
             let built = blocking(engine, move |engine| engine.payload(id)).await?;
             payload_answer(engine, method, &built)
         }
-        _ => Err(RpcError::method_not_found(method)),
+        method => reads::dispatch(engine, method, params).await,
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn dispatch(
             })
             .await
         }
-        "anvil_mine" | "hardhat_mine" => {
+        "anvil_mine" => {
             params.at_most(2)?;
             let count = params.optional::<Number>(0)?.map_or(1, |count| count.0);
             let spacing = params.optional::<Number>(1)?.map(|seconds| seconds.0);

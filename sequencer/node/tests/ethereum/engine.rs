@@ -349,6 +349,16 @@ async fn blobs_go_with_the_payload_that_names_them() {
     let payload = &built["executionPayload"];
     assert_eq!(payload["blobGasUsed"], "0x20000");
 
+    // Whoever waits for the block can take the blob from the pool: all that are asked for, or nothing.
+    let pooled = proposer.engine("engine_getBlobsV2", json!([[blob]])).await;
+    assert_eq!(pooled[0]["blob"], bundle["blobs"][0]);
+    assert_eq!(pooled[0]["proofs"], bundle["proofs"]);
+    let missing = proposer.engine("engine_getBlobsV2", json!([[blob, B256::ZERO]])).await;
+    assert!(missing.is_null());
+    assert_eq!(proposer.engine_error("engine_getBlobsV1", json!([[blob]])).await, -38005);
+    let many = json!([vec![blob; 129]]);
+    assert_eq!(proposer.engine_error("engine_getBlobsV2", many).await, -38004);
+
     let given = |blobs: Value| json!([payload, blobs, B256::ZERO, []]);
     for other in [json!([]), json!([B256::ZERO]), json!([blob, blob])] {
         assert_invalid(&follower.engine("engine_newPayloadV4", given(other)).await, None);
@@ -361,6 +371,16 @@ async fn blobs_go_with_the_payload_that_names_them() {
     assert_eq!(receipt["blobGasUsed"], "0x20000", "{receipt}");
     assert_eq!((&receipt["blobGasPrice"], &receipt["type"]), (&json!("0x1"), &json!("0x3")));
     assert!(receipt["l1Fee"].is_null());
+    // The body has the transaction as the payload had it, without its blobs.
+    let bodies = "engine_getPayloadBodiesByHashV1";
+    let bodies = follower.engine(bodies, json!([[block, B256::ZERO]])).await;
+    let body = json!({"transactions": payload["transactions"], "withdrawals": []});
+    assert_eq!(bodies, json!([body, null]));
+    let range = "engine_getPayloadBodiesByRangeV1";
+    assert_eq!(follower.engine(range, json!(["0x1", "0x20"])).await, json!([body]));
+    assert_eq!(follower.engine(range, json!(["0x2", "0x1"])).await, json!([]));
+    assert_eq!(follower.engine_error(range, json!(["0x0", "0x1"])).await, -32602);
+    assert_eq!(follower.engine_error(range, json!(["0x1", "0x401"])).await, -38004);
     proposer.stop().await;
     follower.stop().await;
 }

@@ -9,6 +9,7 @@
 //! The HTTP side is `rpc::engine`.
 
 mod job;
+mod reads;
 
 use std::{collections::VecDeque, sync::Arc};
 

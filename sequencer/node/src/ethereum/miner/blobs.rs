@@ -18,6 +18,8 @@ use crate::error::MinerError;
 
 /// The end of the files' names.
 const SUFFIX: &str = ".blobs";
+/// The same of one that is being written.
+const UNFINISHED: &str = ".part";
 
 /// A directory of blobs.
 #[derive(Debug)]
@@ -35,9 +37,13 @@ impl BlobStore {
         let entries = fs::read_dir(directory).map_err(|source| store.failed("listed", source))?;
         for entry in entries {
             let entry = entry.map_err(|source| store.failed("listed", source))?;
-            // What a crash left half written has another suffix.
-            if let Some(key) = entry.file_name().to_str().and_then(key_of) {
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            if let Some(key) = key_of(name) {
                 store.known.lock().insert(key);
+            } else if name.ends_with(UNFINISHED) {
+                // A crash left it.
+                fs::remove_file(entry.path()).map_err(|source| store.failed("dropped", source))?;
             }
         }
         Ok(store)

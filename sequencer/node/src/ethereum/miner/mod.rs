@@ -16,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, TxHash};
 use parking_lot::Mutex;
+use revm::primitives::hardfork::SpecId;
 use store::StoreError;
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::sync::CancellationToken;
@@ -165,12 +166,13 @@ impl Miner {
         timestamp: u64,
         candidates: Candidates,
     ) -> Result<Arc<SealedBlock>, MinerError> {
+        let fork = self.chain.spec().spec_id(head.number().saturating_add(1), timestamp);
         let attributes = Attributes {
             timestamp,
             // Nobody can foresee it, and two blocks on one parent differ.
             prev_randao: B256::from(rand::random::<[u8; 32]>()),
             fee_recipient: self.config.fee_recipient,
-            withdrawals: Some(Default::default()),
+            withdrawals: fork.is_enabled_in(SpecId::SHANGHAI).then(Default::default),
             parent_beacon_block_root: Some(beacon::block_root(self, head)?),
         };
         let built = payload::build(&self.chain, candidates, head, &attributes)?;
