@@ -8,6 +8,7 @@
 //! ```
 
 mod client;
+mod import;
 mod load;
 mod lone;
 mod suites;
@@ -51,6 +52,8 @@ enum Suite {
     Mixed(Load),
     /// Resident memory per transaction kept in history.
     History(Load),
+    /// Blocks imported against revm alone on the same blocks.
+    Import(Load),
     /// CPU per transfer, memory and start from disk at 10^4 accounts and ten times more each time, up
     /// to `--accounts`.
     Growth(Load),
@@ -105,6 +108,7 @@ fn main() -> Result<()> {
         Suite::Logs(load) => suites::logs(&load).map(suites::print),
         Suite::Mixed(load) => suites::mixed(&load).map(suites::print),
         Suite::History(load) => suites::history(&load).map(suites::print),
+        Suite::Import(load) => import::import(&load).map(suites::print),
         Suite::Growth(load) => suites::growth(&load).map(suites::print),
         Suite::Lone { directory, load } => {
             let world = world::World::new(load.senders, load.accounts)?;

@@ -25,7 +25,12 @@ pub struct Row {
     figure: String,
 }
 
-fn row(what: impl Into<String>, floor: &'static str, goal: &'static str, figure: String) -> Row {
+pub fn row(
+    what: impl Into<String>,
+    floor: &'static str,
+    goal: &'static str,
+    figure: String,
+) -> Row {
     Row { what: what.into(), floor, goal, figure }
 }
 
@@ -39,7 +44,8 @@ pub fn print(rows: Vec<Row>) {
 
 pub fn all(load: &Load) -> Result<()> {
     let mut rows = transfers(load)?;
-    let suites: [fn(&Load) -> Result<Vec<Row>>; 6] = [erc20, latency, reads, logs, mixed, history];
+    let suites: [fn(&Load) -> Result<Vec<Row>>; 7] =
+        [erc20, latency, reads, logs, mixed, history, crate::import::import];
     for suite in suites {
         rows.extend(suite(load)?);
     }
