@@ -61,14 +61,15 @@ pub async fn run(directory: &Path, world: &World, gas_limit: u64) -> Result<()> 
     let start = rollup.genesis.l2_time;
     let (l1, l1_events) = mpsc::channel(64);
     let heads = store.heads()?;
-    let update = node::SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized };
+    let update =
+        node::SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized, ..Default::default() };
     let (_safe, safe_heads) = watch::channel(update);
     let head =
         store.l2_block_ref(heads.unsafe_head.number)?.context("the newest block is missing")?;
     // The genesis names no origin.
     let first = if head.number == 0 { 0 } else { node::sequencer::l1_start(&head) };
     let config = NodeConfig::new(rollup, Role::Sequencer(SequencerConfig::default()));
-    let inputs = NodeInputs { store, l1_events, safe_heads: Some(safe_heads) };
+    let inputs = NodeInputs { store, l1: l1_events.into(), safe_heads: Some(safe_heads.into()) };
     let handle = Node::start(config, inputs, CancellationToken::new()).await?;
     println!("{}", json!({"address": handle.rpc_addr().to_string()}));
     tokio::spawn(async move {

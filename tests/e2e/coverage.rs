@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::harness::{Dev, quantity, root, rpc, rpc_admin, rpc_raw};
 
 /// Methods of [`METHODS`] that the node does not answer yet. Take a name off when its method arrives.
-const MISSING: &[&str] = &["optimism_safeHeadAtL1Block"];
+const MISSING: &[&str] = &[];
 
 /// The shape of a good answer.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use primitives::{Block, L2BlockRef, RollupConfig, SystemConfig};
 use crate::{InputsError, L1Block, attributes, l2_block_ref, system_config_of};
 
 /// EIP-1559 parameters that zero stands for (OP Stack, Holocene).
-const EIP1559_DEFAULT: (u32, u32) = (250, 6);
+pub(crate) const EIP1559_DEFAULT: (u32, u32) = (250, 6);
 
 /// Checks a block against the L1 block that it names as its origin, which the caller takes from the
 /// canonical L1: the L1 attributes, the deposits of a first block of an epoch and no others, and the

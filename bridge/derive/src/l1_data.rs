@@ -55,8 +55,11 @@ impl L1Block {
 pub enum L1Event {
     /// The next canonical block; its parent is the block of the previous event.
     Block(Arc<L1Block>),
-    /// Everything above `common` is no longer canonical.
+    /// Everything above `common` is no longer canonical. Whether what lies below it is what the
+    /// receiver knows, the receiver sees by its hash.
     Reorg { common: L1BlockRef },
+    /// As was asked for: the next block reported is `from`, whatever was reported before.
+    Restart { from: u64 },
     /// L1's own finalized block moved.
     Finalized(L1BlockRef),
 }

@@ -26,6 +26,7 @@ mod attributes;
 mod batch;
 mod channel;
 mod compression;
+mod consolidation;
 mod encoder;
 mod error;
 mod frame;
@@ -39,6 +40,7 @@ pub use attributes::{attributes, l2_block_ref, system_config_of};
 pub use batch::{BatchReader, SingleBatch};
 pub use channel::ChannelAssembler;
 pub use compression::{CompressionError, Decompressed, decompress};
+pub use consolidation::{Difference, attributes_of, check_block};
 pub use encoder::{
     AddOutcome, ChannelEncoder, ClosedChannel, Compression, EncoderConfig, batcher_transactions,
 };

@@ -1,5 +1,6 @@
 //! Follows L1 block by block and reports what derivation needs, in order. Reorganisations are found
-//! by parent hashes; what to do about one is left to the receiver.
+//! by parent hashes; what to do about one is left to the receiver, who can ask for blocks again from
+//! any number on: that is how one of any depth is followed.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -16,6 +17,8 @@ use crate::{L1Addresses, L1Client, L1Error, WatcherError};
 const PREFETCH: usize = 8;
 /// References kept to find the common block after a reorganisation; L1 finalizes in fewer.
 const REMEMBERED_MAX: usize = 1_024;
+/// Requests to begin again that wait; only the last counts.
+const REWINDS_WAITING: usize = 4;
 /// Longest wait between two tries while L1 does not answer.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
@@ -29,11 +32,15 @@ pub struct Watcher {
     /// The last blocks reported, contiguous.
     reported: VecDeque<L1BlockRef>,
     finalized: u64,
+    /// Where the receiver wants to begin again.
+    rewinds: Option<mpsc::Receiver<u64>>,
 }
 
 enum Interrupt {
     Failed(WatcherError),
     Cancelled,
+    /// The receiver wants blocks from this number on.
+    Rewind(u64),
 }
 
 impl<E: Into<WatcherError>> From<E> for Interrupt {
@@ -45,7 +52,23 @@ impl<E: Into<WatcherError>> From<E> for Interrupt {
 impl Watcher {
     /// `start` is the first block reported, `poll` the time between two looks at L1's head.
     pub const fn new(client: L1Client, addresses: L1Addresses, start: u64, poll: Duration) -> Self {
-        Self { client, addresses, next: start, poll, reported: VecDeque::new(), finalized: 0 }
+        Self {
+            client,
+            addresses,
+            next: start,
+            poll,
+            reported: VecDeque::new(),
+            finalized: 0,
+            rewinds: None,
+        }
+    }
+
+    /// Where the receiver asks for blocks from a number on. [`L1Event::Restart`] says from when on the
+    /// events are the answer.
+    pub fn rewinds(&mut self) -> mpsc::Sender<u64> {
+        let (sender, receiver) = mpsc::channel(REWINDS_WAITING);
+        self.rewinds = Some(receiver);
+        sender
     }
 
     /// Reports until `shutdown`, which is no error. While L1 does not answer it keeps trying.
@@ -59,6 +82,13 @@ impl Watcher {
             match self.catch_up(&events, &shutdown).await {
                 Ok(()) => wait = self.poll,
                 Err(Interrupt::Cancelled) => return Ok(()),
+                Err(Interrupt::Rewind(from)) => {
+                    match self.restart(from, &events, &shutdown).await {
+                        Ok(()) => continue,
+                        Err(Interrupt::Failed(error)) => return Err(error),
+                        Err(Interrupt::Cancelled | Interrupt::Rewind(_)) => return Ok(()),
+                    }
+                }
                 Err(Interrupt::Failed(WatcherError::L1(error))) if error.is_temporary() => {
                     metrics::counter!("l1_watcher_failures_total").increment(1);
                     wait = wait.saturating_mul(2).min(RETRY_MAX);
@@ -69,8 +99,39 @@ impl Watcher {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
+                from = asked(&mut self.rewinds) => {
+                    let restarted = self.restart(from, &events, &shutdown).await;
+                    if let Err(Interrupt::Failed(error)) = restarted {
+                        return Err(error);
+                    }
+                }
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+    }
+
+    /// Forgets what was reported and begins again at the last block asked for.
+    async fn restart(
+        &mut self,
+        mut from: u64,
+        events: &mpsc::Sender<L1Event>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Interrupt> {
+        while let Some(Ok(later)) = self.rewinds.as_mut().map(mpsc::Receiver::try_recv) {
+            from = later;
+        }
+        tracing::info!(from, "L1 is read again");
+        self.next = from;
+        self.reported.clear();
+        self.finalized = 0;
+        send(events, L1Event::Restart { from }, shutdown).await
+    }
+
+    /// Ends what is being done if the receiver wants to begin again.
+    fn check_rewinds(&mut self) -> Result<(), Interrupt> {
+        match self.rewinds.as_mut().map(mpsc::Receiver::try_recv) {
+            Some(Ok(from)) => Err(Interrupt::Rewind(from)),
+            _ => Ok(()),
         }
     }
 
@@ -91,6 +152,7 @@ impl Watcher {
                 .map(|number| fetch(&client, &addresses, number))
                 .buffered(PREFETCH);
             while let Some(block) = blocks.next().await {
+                self.check_rewinds()?;
                 // Gone again: the next look at the head tells why.
                 let Some(block) = block? else { break 'behind };
                 if self.reported.back().is_some_and(|last| last.hash != block.parent_hash) {
@@ -125,24 +187,47 @@ impl Watcher {
         events: &mpsc::Sender<L1Event>,
         shutdown: &CancellationToken,
     ) -> Result<(), Interrupt> {
-        let mut oldest = BlockNumHash::default();
+        let mut oldest = L1BlockRef::default();
         while let Some(block) = self.reported.back().copied() {
             let canonical = self.client.block_ref(block.number).await?;
             if canonical.is_some_and(|canonical| canonical.hash == block.hash) {
-                tracing::warn!(
-                    common = block.number,
-                    dropped = self.next.saturating_sub(block.number).saturating_sub(1),
-                    "L1 was reorganised"
-                );
-                metrics::counter!("l1_reorgs_total").increment(1);
-                self.next = block.number.saturating_add(1);
-                self.finalized = self.finalized.min(block.number);
-                return send(events, L1Event::Reorg { common: block }, shutdown).await;
+                return self.report_reorg(block, events, shutdown).await;
             }
-            oldest = BlockNumHash { number: block.number, hash: block.hash };
+            oldest = block;
+            // The last one stays until it is known what takes its place.
+            if self.reported.len() <= 1 {
+                break;
+            }
             self.reported.pop_back();
         }
-        Err(WatcherError::ReorgTooDeep { oldest }.into())
+        // Deeper than is remembered. A receiver that can ask again compares with what it knows.
+        if self.rewinds.is_none() || oldest.number == 0 {
+            let oldest = BlockNumHash { number: oldest.number, hash: oldest.hash };
+            return Err(WatcherError::ReorgTooDeep { oldest }.into());
+        }
+        let head = self.client.head().await?.block;
+        let below = oldest.number.saturating_sub(1).min(head.number);
+        let common =
+            self.client.block_ref(below).await?.ok_or(L1Error::MissingBlock("below the oldest"))?;
+        self.reported.clear();
+        self.report_reorg(common, events, shutdown).await
+    }
+
+    async fn report_reorg(
+        &mut self,
+        common: L1BlockRef,
+        events: &mpsc::Sender<L1Event>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Interrupt> {
+        tracing::warn!(
+            common = common.number,
+            dropped = self.next.saturating_sub(common.number).saturating_sub(1),
+            "L1 was reorganised"
+        );
+        metrics::counter!("l1_reorgs_total").increment(1);
+        self.next = common.number.saturating_add(1);
+        self.finalized = self.finalized.min(common.number);
+        send(events, L1Event::Reorg { common }, shutdown).await
     }
 
     async fn report_block(
@@ -179,6 +264,17 @@ impl Watcher {
         self.finalized = block.number;
         Ok(())
     }
+}
+
+/// The next request to begin again; never, if nobody can ask.
+async fn asked(rewinds: &mut Option<mpsc::Receiver<u64>>) -> u64 {
+    if let Some(receiver) = rewinds
+        && let Some(from) = receiver.recv().await
+    {
+        return from;
+    }
+    *rewinds = None;
+    std::future::pending().await
 }
 
 async fn fetch(

@@ -7,7 +7,7 @@ use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256};
 use store::StoreError;
 
-use crate::l1::L1Gap;
+use crate::l1::{L1Gap, NoRewind};
 
 /// A configuration no node can run with.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +179,8 @@ impl PoolError {
 pub enum NodeError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error("the record of safe heads cannot be opened")]
+    SafeHeads(#[source] io::Error),
     #[error("port {} on {} is taken: stop what uses it or choose another port", .0.port(), .0.ip())]
     PortTaken(SocketAddr),
     #[error("cannot listen on {address}")]
@@ -298,8 +300,14 @@ pub enum SequencerError {
     L1Closed,
     #[error("the head's L1 origin {expected:?} is not canonical on L1: block {found} is")]
     OriginReplaced { expected: BlockNumHash, found: B256 },
-    #[error("L1 reorganised above block {common}, below the head's origin {origin:?}")]
-    L1Reorganised { origin: BlockNumHash, common: u64 },
+    #[error("L1 block {0:?}, with which this chain begins, is not on this L1")]
+    GenesisReplaced(BlockNumHash),
+    #[error(transparent)]
+    NoRewind(#[from] NoRewind),
+    #[error("blocks could not be taken away: {0}")]
+    Unwind(#[from] UnwindError),
+    #[error("a derived block could not be taken over: {0}")]
+    Adopt(#[source] Box<VerifierError>),
     #[error(
         "the chain derived from L1 differs from the built one: derived {derived:?}, built {built:?}"
     )]
@@ -328,6 +336,15 @@ pub enum SequencerError {
     BuilderPanicked,
 }
 
+/// Why blocks could not be taken away.
+#[derive(Debug, thiserror::Error)]
+pub enum UnwindError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("state cannot be read: {0}")]
+    State(String),
+}
+
 /// Why derivation cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifierError {
@@ -339,8 +356,14 @@ pub enum VerifierError {
     L1Gap(#[from] L1Gap),
     #[error("L1 events ended")]
     L1Closed,
-    #[error("L1 reorganised above block {common}, below the safe head's origin {origin:?}")]
-    L1Reorganised { origin: BlockNumHash, common: u64 },
+    #[error("L1 block {0:?}, with which this chain begins, is not on this L1")]
+    GenesisReplaced(BlockNumHash),
+    #[error(transparent)]
+    NoRewind(#[from] NoRewind),
+    #[error("blocks could not be taken away: {0}")]
+    Unwind(#[from] UnwindError),
+    #[error("the record of safe heads: {0}")]
+    SafeHeads(#[from] io::Error),
     #[error("the system configuration could not be read from the head block")]
     SystemConfig(#[from] derive::AttributesError),
     #[error("derivation failed")]

@@ -1,11 +1,15 @@
-//! What the node knows of L1: the window of blocks from which origins are chosen, and the status
-//! that `optimism_syncStatus` shows.
+//! What the node knows of L1: the events it hears, the window of blocks from which origins are chosen,
+//! and the status that `optimism_syncStatus` shows.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use alloy_primitives::B256;
-use derive::L1Block;
-use primitives::L1BlockRef;
+use derive::{L1Block, L1Event};
+use primitives::{BlockNumHash, L1BlockRef};
+use tokio::sync::mpsc;
+
+/// References of heard blocks that are remembered, to tell of what fork others speak.
+const HEARD_MAX: usize = 8_192;
 
 /// L1 as last seen by the tasks that follow it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +19,110 @@ pub struct L1Status {
     pub finalized: L1BlockRef,
     /// The block up to which derivation or origin selection has read.
     pub current: L1BlockRef,
+}
+
+/// L1 as one task hears it. Whoever watches L1 is asked here for blocks again.
+#[derive(Debug)]
+pub struct L1Feed {
+    events: mpsc::Receiver<L1Event>,
+    rewinds: Option<mpsc::Sender<u64>>,
+    /// Asked for, not answered: what comes before the answer is out of date.
+    awaited: Option<u64>,
+}
+
+/// Nobody can be asked for L1 blocks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("L1 must be read again from block {0} on, and nobody can be asked for that")]
+pub struct NoRewind(pub u64);
+
+impl L1Feed {
+    /// `rewinds` takes the number of the block from which events shall come again; the answer begins
+    /// with [`L1Event::Restart`].
+    pub const fn new(events: mpsc::Receiver<L1Event>, rewinds: mpsc::Sender<u64>) -> Self {
+        Self { events, rewinds: Some(rewinds), awaited: None }
+    }
+
+    /// The next event; `None` when there will be no more.
+    pub(crate) async fn next(&mut self) -> Option<L1Event> {
+        loop {
+            let event = self.events.recv().await?;
+            match (self.awaited, &event) {
+                (None, _) => return Some(event),
+                (Some(awaited), L1Event::Restart { from }) if *from == awaited => {
+                    self.awaited = None;
+                }
+                (Some(_), _) => {}
+            }
+        }
+    }
+
+    /// Asks for the blocks from `from` on. Nothing heard before counts any more.
+    pub(crate) fn restart(&mut self, from: u64) -> Result<(), NoRewind> {
+        let rewinds = self.rewinds.as_ref().ok_or(NoRewind(from))?;
+        // One request at a time is under way, so there is room; when the watcher has ended, so do its
+        // events.
+        let _ = rewinds.try_send(from);
+        self.awaited = Some(from);
+        Ok(())
+    }
+}
+
+impl From<mpsc::Receiver<L1Event>> for L1Feed {
+    /// A feed that cannot be asked for anything again.
+    fn from(events: mpsc::Receiver<L1Event>) -> Self {
+        Self { events, rewinds: None, awaited: None }
+    }
+}
+
+/// What is known of an L1 block that somebody else speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Canonical,
+    /// Another block has its number.
+    Foreign,
+    /// Above the newest block heard.
+    Ahead,
+    /// Below the oldest one remembered.
+    Unknown,
+}
+
+/// The newest canonical L1 blocks by number.
+#[derive(Debug, Default)]
+pub(crate) struct Heard(VecDeque<BlockNumHash>);
+
+impl Heard {
+    pub(crate) fn push(&mut self, block: BlockNumHash) {
+        self.truncate_above(block.number.saturating_sub(1));
+        if self.0.back().is_some_and(|last| last.number.saturating_add(1) != block.number) {
+            self.0.clear();
+        }
+        if self.0.len() >= HEARD_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(block);
+    }
+
+    pub(crate) fn truncate_above(&mut self, number: u64) {
+        while self.0.back().is_some_and(|block| block.number > number) {
+            self.0.pop_back();
+        }
+    }
+
+    pub(crate) fn standing(&self, block: BlockNumHash) -> Standing {
+        let (Some(first), Some(last)) = (self.0.front(), self.0.back()) else {
+            return Standing::Ahead;
+        };
+        if block.number > last.number {
+            return Standing::Ahead;
+        }
+        if block.number < first.number {
+            return Standing::Unknown;
+        }
+        match self.0.contains(&block) {
+            true => Standing::Canonical,
+            false => Standing::Foreign,
+        }
+    }
 }
 
 /// Contiguous L1 blocks, the current origin first.
@@ -49,6 +157,10 @@ impl L1Window {
         }
         self.blocks.push_back(block);
         Ok(())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.blocks.clear();
     }
 
     /// Forgets everything above `number`.
@@ -161,6 +273,42 @@ mod tests {
         window.prune_below(11);
         assert!(window.get(10).is_none());
         assert_eq!((window.len(), window.head().unwrap().number), (2, 12));
+    }
+
+    #[test]
+    fn what_others_speak_of_is_told_apart() {
+        let id = |number: u64, byte: u8| BlockNumHash { number, hash: B256::repeat_byte(byte) };
+        let mut heard = Heard::default();
+        assert_eq!(heard.standing(id(1, 1)), Standing::Ahead);
+        for number in 5..8 {
+            heard.push(id(number, 1));
+        }
+        assert_eq!(heard.standing(id(6, 1)), Standing::Canonical);
+        assert_eq!(heard.standing(id(6, 2)), Standing::Foreign);
+        assert_eq!(heard.standing(id(8, 1)), Standing::Ahead);
+        assert_eq!(heard.standing(id(4, 1)), Standing::Unknown);
+        heard.truncate_above(6);
+        assert_eq!(heard.standing(id(7, 1)), Standing::Ahead);
+        // Read again from an earlier block on.
+        heard.push(id(3, 2));
+        assert_eq!(heard.standing(id(3, 2)), Standing::Canonical);
+        assert_eq!(heard.standing(id(5, 1)), Standing::Ahead);
+    }
+
+    #[tokio::test]
+    async fn what_came_before_the_answer_is_out_of_date() {
+        let (sender, events) = mpsc::channel(8);
+        let (rewinds, mut asked) = mpsc::channel(1);
+        let mut feed = L1Feed::new(events, rewinds);
+        sender.send(L1Event::Block(block(10, 100))).await.unwrap();
+        feed.restart(7).unwrap();
+        assert_eq!(asked.recv().await, Some(7));
+        sender.send(L1Event::Restart { from: 7 }).await.unwrap();
+        sender.send(L1Event::Block(block(7, 94))).await.unwrap();
+        let Some(L1Event::Block(first)) = feed.next().await else { panic!("a block was sent") };
+        assert_eq!(first.number, 7);
+        let (_, events) = mpsc::channel(1);
+        assert_eq!(L1Feed::from(events).restart(3), Err(NoRewind(3)));
     }
 
     #[test]

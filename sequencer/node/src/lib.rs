@@ -20,6 +20,7 @@ pub mod pool;
 mod queue;
 pub mod reorg;
 pub mod rpc;
+mod safe_heads;
 mod senders;
 pub mod sequencer;
 pub mod verification;
@@ -32,12 +33,13 @@ pub use config::{
     VerificationConfig,
 };
 pub use error::{
-    ConfigError, ImportError, MinerError, NodeError, PoolError, SequencerError, VerificationError,
-    VerifierError,
+    ConfigError, ImportError, MinerError, NodeError, PoolError, SequencerError, UnwindError,
+    VerificationError, VerifierError,
 };
 pub use fees::L1Fees;
-pub use l1::{L1Gap, L1Status};
+pub use l1::{L1Feed, L1Gap, L1Status, NoRewind};
 pub use node::{Node, NodeHandle, NodeInputs};
 pub use pool::Pool;
+pub use safe_heads::{SafeHead, SafeHeads};
 pub use sequencer::Sequencer;
-pub use verifier::{SafeHeadUpdate, Verifier};
+pub use verifier::{DerivedHeads, SafeHeadUpdate, Verifier};

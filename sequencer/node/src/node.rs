@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use derive::L1Event;
 use store::Store;
 use tokio::{
     sync::{broadcast, mpsc, watch},
@@ -16,15 +15,16 @@ use crate::{
     config::{AuthConfig, Mode, NodeConfig, Role},
     error::NodeError,
     ethereum::{engine::Engine, miner::Miner},
-    l1::L1Status,
+    l1::{L1Feed, L1Status},
     pool::{
         BlobRules, Pool,
         journal::{self, Journal, Loaded},
     },
     rpc::{Api, AuthServer, RpcServer},
+    safe_heads::SafeHeads,
     sequencer::Sequencer,
     verification::Verification,
-    verifier::{SafeHeadUpdate, Verifier},
+    verifier::{DerivedHeads, SafeHeadUpdate, Verifier},
 };
 
 /// Starts nodes.
@@ -37,18 +37,19 @@ pub struct NodeInputs {
     /// Holds the chain; its genesis must be initialised.
     pub store: Arc<Store>,
     /// From the L1 block that [`crate::sequencer::l1_start`] or [`crate::verifier::l1_start`]
-    /// names.
-    pub l1_events: mpsc::Receiver<L1Event>,
+    /// names. Without somebody to ask for blocks again, a reorganisation of L1 below the head's origin
+    /// ends the node.
+    pub l1: L1Feed,
     /// Safe heads of a verifier beside a sequencer; a verifier ignores them. Without one the safe
     /// head stays where the store has it.
-    pub safe_heads: Option<watch::Receiver<SafeHeadUpdate>>,
+    pub safe_heads: Option<DerivedHeads>,
 }
 
 impl NodeInputs {
     /// For a node that listens to no L1, as one of an Ethereum chain.
     pub fn without_l1(store: Arc<Store>) -> Self {
         let (_, l1_events) = mpsc::channel(1);
-        Self { store, l1_events, safe_heads: None }
+        Self { store, l1: l1_events.into(), safe_heads: None }
     }
 }
 
@@ -64,6 +65,7 @@ pub struct NodeHandle {
     miner: Option<Arc<Miner>>,
     journal: Option<Arc<Journal>>,
     safe_heads: watch::Receiver<SafeHeadUpdate>,
+    history: Arc<SafeHeads>,
     shutdown: CancellationToken,
     tasks: JoinSet<(&'static str, Result<(), NodeError>)>,
 }
@@ -116,7 +118,15 @@ impl Node {
             );
             admin_addr = Some(address.await?);
         }
-        let mut api = Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status);
+        let history = match inputs.safe_heads.as_ref().and_then(|heads| heads.derived.as_ref()) {
+            Some((_, history)) => Arc::clone(history),
+            None => {
+                let path = chain.store().path();
+                Arc::new(SafeHeads::open(path).map_err(NodeError::SafeHeads)?)
+            }
+        };
+        let api = Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status);
+        let mut api = api.with_safe_heads(Arc::clone(&history));
         let miner = match &config.mode {
             Mode::Ethereum { miner: Some(miner), .. } => {
                 let miner = Miner::new(Arc::clone(&chain), Arc::clone(&pool), *miner)?;
@@ -134,20 +144,25 @@ impl Node {
         let api = Arc::new(api);
 
         let heads = chain.heads();
-        let start = SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized };
+        let start = SafeHeadUpdate {
+            safe: heads.safe,
+            finalized: heads.finalized,
+            ..SafeHeadUpdate::default()
+        };
         let (safe_sender, own_safe_heads) = watch::channel(start);
         let (verification, worker) = Verification::new(Arc::clone(&chain), &config.verification);
         spawn(&mut tasks, "verification", &shutdown, move |shutdown| worker.run(shutdown));
         let safe_heads = match config.mode {
             Mode::Rollup { rollup, role: Role::Sequencer(sequencer) } => {
-                let safe_heads = inputs.safe_heads.unwrap_or(own_safe_heads);
+                let derived = inputs.safe_heads.unwrap_or_else(|| own_safe_heads.into());
+                let safe_heads = derived.updates.clone();
                 let task = Sequencer::new(
                     Arc::new(rollup),
                     Arc::clone(&chain),
                     Arc::clone(&pool),
                     sequencer,
-                    inputs.l1_events,
-                    safe_heads.clone(),
+                    inputs.l1,
+                    derived,
                     status,
                 )?
                 .with_da_limits(Arc::clone(&admin.da_limits));
@@ -163,9 +178,10 @@ impl Node {
                     &rollup,
                     Arc::clone(&chain),
                     Arc::clone(&pool),
-                    inputs.l1_events,
+                    inputs.l1,
                     safe_sender,
                     status,
+                    Arc::clone(&history),
                 )?;
                 spawn(&mut tasks, "verifier", &shutdown, move |shutdown| async move {
                     task.run(shutdown).await.map_err(NodeError::from)
@@ -195,6 +211,7 @@ impl Node {
             miner,
             journal,
             safe_heads,
+            history,
             shutdown,
             tasks,
         })
@@ -247,6 +264,15 @@ impl NodeHandle {
     /// The safe and finalized heads: of a verifier, what it derived.
     pub fn safe_heads(&self) -> watch::Receiver<SafeHeadUpdate> {
         self.safe_heads.clone()
+    }
+
+    /// What a sequencer beside this verifier follows.
+    pub fn derived_heads(&self) -> DerivedHeads {
+        DerivedHeads::new(
+            self.safe_heads.clone(),
+            Arc::clone(&self.chain),
+            Arc::clone(&self.history),
+        )
     }
 
     /// Asks every task to stop.

@@ -1,15 +1,17 @@
 //! Taking blocks away: what they held goes back to the pool, and whoever was told of them is told that
 //! they are gone.
 
+use primitives::{L2BlockRef, Recovered};
+use store::StoreError;
+
 use crate::{
     chain::Chain,
-    error::SequencerError,
+    error::UnwindError,
     pool::{Pool, Reinjected},
 };
-use primitives::Recovered;
 
 /// Removes every block above `number`. For whoever extends the chain, between two blocks.
-pub fn unwind(chain: &Chain, pool: &Pool, number: u64) -> Result<Reinjected, SequencerError> {
+pub fn unwind(chain: &Chain, pool: &Pool, number: u64) -> Result<Reinjected, UnwindError> {
     let dropped = chain.unwind(number)?;
     let transactions = dropped.iter().rev().flat_map(|block| {
         let transactions = block.transactions().iter().zip(block.senders());
@@ -18,7 +20,7 @@ pub fn unwind(chain: &Chain, pool: &Pool, number: u64) -> Result<Reinjected, Seq
     });
     let reinjected = pool
         .reinject(chain.pool_head()?, transactions, chain)
-        .map_err(|error| SequencerError::State(error.to_string()))?;
+        .map_err(|error| UnwindError::State(error.to_string()))?;
     chain.announce_removed(&dropped);
     metrics::counter!("chain_blocks_removed_total").increment(dropped.len() as u64);
     tracing::warn!(
@@ -29,4 +31,30 @@ pub fn unwind(chain: &Chain, pool: &Pool, number: u64) -> Result<Reinjected, Seq
         "blocks were taken away"
     );
     Ok(reinjected)
+}
+
+/// The last block whose L1 origin is block `l1` or an earlier one: the origins of a chain never
+/// decrease. `None` if already genesis has a later one.
+pub(crate) fn last_with_origin(
+    chain: &Chain,
+    head: u64,
+    l1: u64,
+) -> Result<Option<L2BlockRef>, StoreError> {
+    let reference = |number| chain.l2_block_ref(number)?.ok_or(StoreError::MissingBlock(number));
+    let (mut low, mut high) = (chain.genesis_number(), head);
+    let mut found = reference(low)?;
+    if found.l1_origin.number > l1 {
+        return Ok(None);
+    }
+    while low < high {
+        let middle = high - (high - low) / 2;
+        let candidate = reference(middle)?;
+        if candidate.l1_origin.number <= l1 {
+            low = middle;
+            found = candidate;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(Some(found))
 }

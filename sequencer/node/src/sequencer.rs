@@ -8,6 +8,10 @@
 //! sealed before it is durable. A restart continues from the store's head and needs L1 from the head's
 //! origin on (see [`l1_start`]).
 //!
+//! When L1 leaves the origin of built blocks, those are taken away, their users' transactions wait in
+//! the pool again, and building goes on from the last block whose origin stands. When what is derived
+//! from L1 is another chain, that one is taken over.
+//!
 //! All of it runs on one thread of its own: execution is never moved between threads and never keeps
 //! the threads that serve clients.
 
@@ -25,7 +29,7 @@ use tokio::{
             self,
             error::{RecvError, TryRecvError},
         },
-        mpsc, oneshot, watch,
+        oneshot, watch,
     },
     task::JoinHandle,
 };
@@ -36,10 +40,11 @@ use crate::{
     chain::{Chain, SealedBlock},
     config::SequencerConfig,
     error::SequencerError,
-    l1::{L1Status, L1Window, Origin, choose_origin},
+    l1::{Heard, L1Feed, L1Status, L1Window, Origin, Standing, choose_origin},
     open_block::{DaMax, OpenBlock},
     pool::{Pool, PoolTransaction},
-    verifier::SafeHeadUpdate,
+    reorg,
+    verifier::{self, DerivedHeads, SafeHeadUpdate},
 };
 
 /// L1 blocks held in memory; the watcher waits beyond it.
@@ -69,16 +74,22 @@ pub struct Sequencer {
     pool: Arc<Pool>,
     config: SequencerConfig,
     da_limits: Arc<DaLimits>,
-    l1_events: mpsc::Receiver<L1Event>,
-    safe_heads: watch::Receiver<SafeHeadUpdate>,
+    l1: L1Feed,
+    safe_heads: DerivedHeads,
+    /// The reset count of the last report followed.
+    resets: u64,
+    /// A report speaks of L1 blocks that were not heard yet.
+    report_waits: bool,
     status: Arc<watch::Sender<L1Status>>,
     /// The newest sealed block; it may not be on disk yet.
     parent: Arc<SealedBlock>,
     /// Waits until it is.
     settling: Option<JoinHandle<Result<(), StoreError>>>,
     window: L1Window,
-    /// Number of the head's origin at the start: earlier L1 blocks are of no use.
-    origin_floor: u64,
+    /// The newest L1 blocks, also those before the window.
+    heard: Heard,
+    /// How far below the head's origin L1 is read again to find where it still is the same; doubles.
+    depth: u64,
     /// When L1 was last heard of.
     heard_l1: Instant,
     /// When arrivals were last executed.
@@ -116,14 +127,12 @@ impl Sequencer {
         chain: Arc<Chain>,
         pool: Arc<Pool>,
         config: SequencerConfig,
-        l1_events: mpsc::Receiver<L1Event>,
-        safe_heads: watch::Receiver<SafeHeadUpdate>,
+        l1: L1Feed,
+        safe_heads: DerivedHeads,
         status: Arc<watch::Sender<L1Status>>,
     ) -> Result<Self, SequencerError> {
-        let head = chain.heads().unsafe_head.number;
-        let reference = chain.l2_block_ref(head)?.ok_or(SequencerError::MissingReference(head))?;
+        let resets = safe_heads.updates.borrow().resets;
         Ok(Self {
-            origin_floor: l1_start(&reference),
             parent: chain.head()?,
             settling: None,
             rollup,
@@ -131,10 +140,14 @@ impl Sequencer {
             pool,
             config,
             da_limits: Arc::default(),
-            l1_events,
+            l1,
+            resets,
             safe_heads,
+            report_waits: false,
             status,
             window: L1Window::default(),
+            heard: Heard::default(),
+            depth: 0,
             heard_l1: Instant::now(),
             woken: Instant::now(),
             streak: 0,
@@ -196,14 +209,17 @@ impl Sequencer {
                     self.settling = None;
                     settled?;
                 }
-                changed = self.safe_heads.changed(), if watch_safe => match changed {
-                    Ok(()) => self.follow_safe_head()?,
+                changed = self.safe_heads.updates.changed(), if watch_safe => match changed {
+                    Ok(()) => self.follow_safe_head(&mut open).await?,
                     Err(_) => watch_safe = false,
                 },
-                event = self.l1_events.recv(), if self.window.len() < L1_WINDOW_MAX => {
+                event = self.l1.next(), if self.window.len() < L1_WINDOW_MAX => {
                     match event {
                         Some(event) => {
-                            self.hear_l1(event, open.as_ref())?;
+                            self.hear_l1(event, &mut open).await?;
+                            if self.report_waits {
+                                self.follow_safe_head(&mut open).await?;
+                            }
                             open = self.reconsider(open)?;
                         }
                         // The watcher ended; when it failed, its own error ends the node.
@@ -396,30 +412,26 @@ impl Sequencer {
         self.chain.l2_block_ref(number)?.ok_or(SequencerError::MissingReference(number))
     }
 
-    fn hear_l1(&mut self, event: L1Event, open: Option<&Open>) -> Result<(), SequencerError> {
+    async fn hear_l1(
+        &mut self,
+        event: L1Event,
+        open: &mut Option<Open>,
+    ) -> Result<(), SequencerError> {
         self.heard_l1 = Instant::now();
         match event {
-            L1Event::Block(block) => {
-                let reference = block.block_ref();
-                // A watcher that serves a verifier, too, begins earlier than this needs.
-                if reference.number >= self.origin_floor {
-                    self.window.push(block)?;
-                }
-                self.status.send_modify(|status| status.head = reference);
-            }
+            L1Event::Block(block) => self.hear_block(block, open).await?,
             L1Event::Reorg { common } => {
-                let origin = self.parent_reference()?.l1_origin;
-                let promised = open.filter(|open| open.block.included() > 0);
-                let origin = promised.map_or(origin, |open| BlockNumHash {
-                    number: open.slot.origin.number,
-                    hash: open.slot.origin.hash,
-                });
-                if origin.number > common.number {
-                    return Err(SequencerError::L1Reorganised { origin, common: common.number });
-                }
-                self.window.truncate_above(common.number);
                 self.status.send_modify(|status| status.head = common);
+                self.heard.truncate_above(common.number);
+                self.window.truncate_above(common.number);
+                if open.as_ref().is_some_and(|open| open.slot.origin.number > common.number) {
+                    self.discard(open);
+                }
+                self.leave_origins(BlockNumHash { number: common.number, hash: common.hash }, open)
+                    .await?;
             }
+            // The feed takes the answers to what was asked.
+            L1Event::Restart { .. } => {}
             L1Event::Finalized(block) => {
                 self.status.send_modify(|status| status.finalized = block);
             }
@@ -427,33 +439,200 @@ impl Sequencer {
         Ok(())
     }
 
+    /// Up to the head's origin L1 must have the blocks on which L2 was built.
+    async fn hear_block(
+        &mut self,
+        block: Arc<L1Block>,
+        open: &mut Option<Open>,
+    ) -> Result<(), SequencerError> {
+        let reference = block.block_ref();
+        let id = BlockNumHash { number: reference.number, hash: reference.hash };
+        let head = self.parent_reference()?;
+        if id.number <= head.l1_origin.number && id.number >= self.rollup.genesis.l1.number {
+            let built = reorg::last_with_origin(&self.chain, head.number, id.number)?
+                .ok_or(SequencerError::GenesisReplaced(self.rollup.genesis.l1))?;
+            if built.l1_origin != id {
+                if id == self.rollup.genesis.l1 || id.number == self.rollup.genesis.l1.number {
+                    return Err(SequencerError::GenesisReplaced(self.rollup.genesis.l1));
+                }
+                let before = id.number - 1;
+                if self.window.head().is_none_or(|last| last.number != before) {
+                    return self.search_below(id.number);
+                }
+                // The block before was heard, and is the one built on.
+                self.unwind_to_origin(before, open).await?;
+            }
+            self.depth = 0;
+        }
+        self.heard.push(id);
+        self.window.push(block)?;
+        // A watcher that serves a verifier, too, begins earlier than this needs.
+        let origin = self.parent_reference()?.l1_origin.number;
+        self.window.prune_below(origin.min(id.number));
+        self.status.send_modify(|status| status.head = reference);
+        Ok(())
+    }
+
+    /// L1 has nothing above `common` any more: blocks with later origins go.
+    async fn leave_origins(
+        &mut self,
+        common: BlockNumHash,
+        open: &mut Option<Open>,
+    ) -> Result<(), SequencerError> {
+        let origin = self.parent_reference()?.l1_origin;
+        if origin.number < common.number || origin == common {
+            return Ok(());
+        }
+        let head = self.parent.number();
+        let built = reorg::last_with_origin(&self.chain, head, common.number)?
+            .ok_or(SequencerError::GenesisReplaced(self.rollup.genesis.l1))?;
+        if built.l1_origin == common {
+            return self.unwind_to_origin(common.number, open).await;
+        }
+        // The watcher remembers less than this chain is built on.
+        self.search_below(common.number)
+    }
+
+    /// Reads L1 again from further below `number`, which is not the block built on, to find where the
+    /// chains part.
+    fn search_below(&mut self, number: u64) -> Result<(), SequencerError> {
+        self.depth = self.depth.saturating_mul(2).max(1);
+        let from = number.saturating_sub(self.depth).max(self.rollup.genesis.l1.number);
+        self.window.clear();
+        Ok(self.l1.restart(from)?)
+    }
+
+    /// Takes away every block with an origin above L1 block `number`.
+    async fn unwind_to_origin(
+        &mut self,
+        number: u64,
+        open: &mut Option<Open>,
+    ) -> Result<(), SequencerError> {
+        let head = self.parent.number();
+        let target = reorg::last_with_origin(&self.chain, head, number)?
+            .ok_or(SequencerError::GenesisReplaced(self.rollup.genesis.l1))?;
+        self.unwind_to(target.number, open).await?;
+        self.need_origin()
+    }
+
+    async fn unwind_to(
+        &mut self,
+        number: u64,
+        open: &mut Option<Open>,
+    ) -> Result<(), SequencerError> {
+        self.discard(open);
+        self.settled().await?;
+        reorg::unwind(&self.chain, &self.pool, number)?;
+        self.parent = self.chain.head()?;
+        Ok(())
+    }
+
+    /// Makes sure that the head's origin is or comes into the window.
+    fn need_origin(&mut self) -> Result<(), SequencerError> {
+        let origin = self.parent_reference()?.l1_origin;
+        if self.window.get(origin.number).is_none() {
+            self.window.clear();
+            self.l1.restart(origin.number)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up the block in the making; its transactions are still in the pool.
+    fn discard(&self, open: &mut Option<Open>) {
+        if open.take().is_some() {
+            self.chain.pending().set_open(None);
+        }
+    }
+
     /// Compares what was derived from L1 with what was built.
-    fn follow_safe_head(&mut self) -> Result<(), SequencerError> {
-        let update = *self.safe_heads.borrow_and_update();
+    async fn follow_safe_head(&mut self, open: &mut Option<Open>) -> Result<(), SequencerError> {
+        let update = *self.safe_heads.updates.borrow_and_update();
+        self.report_waits = false;
+        let standing = self.heard.standing(update.derived_from);
+        if standing == Standing::Foreign {
+            // One of the two has not heard of a reorganisation yet; the verifier will report again.
+            return Ok(());
+        }
+        // On disk, so that the heads can point at it.
+        self.settled().await?;
         let heads = self.chain.heads();
-        if update.safe.number <= heads.safe.number
+        let may_go_back = update.resets != self.resets;
+        if !may_go_back
+            && update.safe.number <= heads.safe.number
             && update.finalized.number <= heads.finalized.number
         {
             // A verifier that starts anew derives again what is known to be safe.
             return Ok(());
         }
         for derived in [update.safe, update.finalized] {
-            if derived.number > heads.unsafe_head.number {
-                return Err(SequencerError::SafeAhead { derived, head: heads.unsafe_head });
-            }
-            let built = self
-                .chain
-                .l2_block_ref(derived.number)?
-                .ok_or(SequencerError::MissingReference(derived.number))?;
-            if built.hash != derived.hash {
-                return Err(SequencerError::SafeMismatch { built: built.id(), derived });
+            let built = self.chain.l2_block_ref(derived.number)?.map(|block| block.id());
+            if built != Some(derived) {
+                return match standing {
+                    Standing::Canonical => self.adopt(update, derived, open).await,
+                    Standing::Ahead => {
+                        self.report_waits = true;
+                        Ok(())
+                    }
+                    Standing::Foreign | Standing::Unknown => Ok(()),
+                };
             }
         }
+        self.resets = update.resets;
         let later = |a: BlockNumHash, b: BlockNumHash| if a.number >= b.number { a } else { b };
-        let safe = later(update.safe, heads.safe);
-        self.chain.set_safe(safe, later(update.finalized, heads.finalized))?;
+        let safe = if may_go_back { update.safe } else { later(update.safe, heads.safe) };
+        let finalized = later(update.finalized, heads.finalized);
+        let finalized = if finalized.number > safe.number { safe } else { finalized };
+        self.chain.set_safe(safe, finalized)?;
         metrics::gauge!("chain_safe_number").set(safe.number as f64);
         Ok(())
+    }
+
+    /// The chain that L1 gives is another: takes it over from the verifier, from where the two part.
+    async fn adopt(
+        &mut self,
+        update: SafeHeadUpdate,
+        derived: BlockNumHash,
+        open: &mut Option<Open>,
+    ) -> Result<(), SequencerError> {
+        let head = self.chain.heads().unsafe_head;
+        let Some((source, _)) = self.safe_heads.derived.clone() else {
+            return Err(match self.chain.l2_block_ref(derived.number)? {
+                Some(built) => SequencerError::SafeMismatch { built: built.id(), derived },
+                None => SequencerError::SafeAhead { derived, head },
+            });
+        };
+        let (mut low, mut high) =
+            (self.chain.genesis_number(), head.number.min(update.safe.number));
+        while low < high {
+            let middle = high - (high - low) / 2;
+            let same = source.l2_block_ref(middle)?.map(|block| block.hash)
+                == self.chain.l2_block_ref(middle)?.map(|block| block.hash);
+            if same { low = middle } else { high = middle - 1 }
+        }
+        tracing::error!(
+            common = low,
+            derived = update.safe.number,
+            head = head.number,
+            "L1 gives another chain than was built: it is taken over"
+        );
+        metrics::counter!("sequencer_adoptions_total").increment(1);
+        self.unwind_to(low, open).await?;
+        for number in low + 1..=update.safe.number {
+            // Gone again: the verifier reports what it has then.
+            let Some(block) = source.block(number)? else { break };
+            let Some(reference) = source.l2_block_ref(number)? else { break };
+            let attributes = derive::attributes_of(block.block(), &reference);
+            let executed = verifier::execute(&self.chain, &self.pool, &attributes)
+                .map_err(|error| SequencerError::Adopt(Box::new(error)))?;
+            let sealed = executed?;
+            self.chain.announce(Arc::clone(&sealed));
+            self.parent = sealed;
+        }
+        self.resets = update.resets;
+        let safe = self.parent_reference()?.id();
+        let finalized = self.chain.heads().finalized;
+        self.chain.set_safe(safe, finalized)?;
+        self.need_origin()
     }
 
     /// Seals a block. While another thread waits until it is on disk and announces it then, the next

@@ -461,6 +461,10 @@ pub(super) async fn dispatch(
             let number = params.required::<Number>(0)?.0;
             api.blocking(move |api| api.output_at_block(number)).await
         }
+        "optimism_safeHeadAtL1Block" => {
+            let number = params.required::<Number>(0)?.0;
+            api.blocking(move |api| api.safe_head_at_l1_block(number)).await
+        }
 
         method if method.starts_with("engine_") => match &api.engine {
             Some(engine) => engine::dispatch(engine, method, &params).await,

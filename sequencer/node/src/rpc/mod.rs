@@ -52,6 +52,7 @@ use crate::{
     ethereum::{engine::Engine, miner::Miner},
     l1::L1Status,
     pool::Pool,
+    safe_heads::SafeHeads,
 };
 use envelope::{Body, Id, Request, write_response};
 use error::{RESPONSE_TOO_LARGE, RpcResult};
@@ -86,6 +87,8 @@ pub struct Api {
     miner: Option<Arc<Miner>>,
     /// On the authenticated port only.
     admin: Option<Arc<Admin>>,
+    /// Of a rollup's node.
+    safe_heads: Option<Arc<SafeHeads>>,
 }
 
 impl Api {
@@ -104,6 +107,7 @@ impl Api {
             engine: None,
             miner: None,
             admin: None,
+            safe_heads: None,
             chain,
             pool,
             config,
@@ -129,6 +133,13 @@ impl Api {
     #[must_use]
     pub fn with_admin(mut self, admin: Arc<Admin>) -> Self {
         self.admin = Some(admin);
+        self
+    }
+
+    /// Answers `optimism_safeHeadAtL1Block`, too.
+    #[must_use]
+    pub fn with_safe_heads(mut self, safe_heads: Arc<SafeHeads>) -> Self {
+        self.safe_heads = Some(safe_heads);
         self
     }
 

@@ -1,7 +1,7 @@
 //! `optimism_*`: heads with their L1 origins, and output roots.
 
 use alloy_primitives::B256;
-use primitives::{L1BlockRef, L2BlockRef};
+use primitives::{BlockNumHash, L1BlockRef, L2BlockRef};
 use serde::Serialize;
 
 use super::{Api, error::RpcError};
@@ -34,7 +34,24 @@ pub(super) struct Output {
     sync_status: SyncStatus,
 }
 
+/// The answer of `optimism_safeHeadAtL1Block`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SafeHeadAtL1 {
+    l1_block: BlockNumHash,
+    safe_head: BlockNumHash,
+}
+
 impl Api {
+    /// What was safe when L1 had been read up to this block, and the L1 block that had made it so.
+    pub(super) fn safe_head_at_l1_block(&self, number: u64) -> Result<SafeHeadAtL1, RpcError> {
+        let heads = self.safe_heads.as_ref();
+        let heads = heads.ok_or_else(|| RpcError::server("safe head database not enabled"))?;
+        let record = heads.at(number).map_err(|error| RpcError::internal(&error))?;
+        let record = record.ok_or_else(|| RpcError::server("safe head not found"))?;
+        Ok(SafeHeadAtL1 { l1_block: record.l1, safe_head: record.safe })
+    }
+
     pub(super) fn sync_status(&self) -> Result<SyncStatus, RpcError> {
         let l1 = *self.l1.borrow();
         let heads = self.chain.heads();

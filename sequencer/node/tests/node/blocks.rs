@@ -170,7 +170,9 @@ async fn safe_heads_move_the_tags_and_a_mismatch_ends_the_node() {
     let built = node.handle.chain().block(3).unwrap().unwrap();
     let genesis = node.handle.chain().rollup().unwrap().genesis.l2;
     let safe = BlockNumHash { number: 3, hash: built.hash() };
-    node.safe.send(SafeHeadUpdate { safe, finalized: genesis }).unwrap();
+    let derived_from = BlockNumHash { number: 0, hash: l1_block(0, 0, Vec::new()).hash };
+    let update = SafeHeadUpdate { safe, finalized: genesis, derived_from, resets: 0 };
+    node.safe.send(update).unwrap();
     for _ in 0..100 {
         let block = node.call("eth_getBlockByNumber", json!(["safe", false])).await;
         if block["number"] == "0x3" {
@@ -184,7 +186,7 @@ async fn safe_heads_move_the_tags_and_a_mismatch_ends_the_node() {
     assert_eq!(block["number"], "0x0");
 
     let wrong = BlockNumHash { number: 4, hash: B256::repeat_byte(9) };
-    node.safe.send(SafeHeadUpdate { safe: wrong, finalized: genesis }).unwrap();
+    node.safe.send(SafeHeadUpdate { safe: wrong, ..update }).unwrap();
     let error = node.handle.join().await.unwrap_err();
     assert!(
         matches!(

@@ -149,6 +149,8 @@ async fn an_invalid_payload_becomes_its_deposits_and_the_sequencer_hears_of_it()
     blocks[bad].body.transactions.push(envelope);
     let mut last = l1_block(4, world.genesis.timestamp + 8, Vec::new());
     post(&mut last, 1, &blocks[..=bad]);
+    // Only who has the L1 block that it comes from can tell that what is derived is right.
+    sequencer.l1_block(last.clone()).await;
     l1.push(last);
 
     let verifier = Running::verifier(&world, world.open(b.path())).await;

@@ -16,8 +16,8 @@ use primitives::{
     AccountAllocation, GenesisL2, RollupConfig, RollupGenesis, SystemConfig, TxDeposit,
 };
 use sequencer_node::{
-    Mode, Node, NodeConfig, NodeError, NodeHandle, NodeInputs, Role, SafeHeadUpdate,
-    SequencerConfig,
+    DerivedHeads, L1Feed, Mode, Node, NodeConfig, NodeError, NodeHandle, NodeInputs, Role,
+    SafeHeadUpdate, SequencerConfig,
 };
 use serde_json::{Value, json};
 use store::{Store, StoreOptions};
@@ -194,15 +194,33 @@ impl Running {
         change: impl FnOnce(&mut NodeConfig),
     ) -> Result<Self, NodeError> {
         let (l1, l1_events) = mpsc::channel(64);
+        let mut running = Self::with_feeds(world, store, l1_events.into(), None, change).await?;
+        running.l1 = l1;
+        Ok(running)
+    }
+
+    /// Starts a node that hears of L1 by `feed`, of derived heads by `derived` or the `safe` sender.
+    pub async fn with_feeds(
+        world: &World,
+        store: Arc<Store>,
+        feed: L1Feed,
+        derived: Option<DerivedHeads>,
+        change: impl FnOnce(&mut NodeConfig),
+    ) -> Result<Self, NodeError> {
         let heads = store.heads().unwrap();
-        let (safe, safe_heads) =
-            watch::channel(SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized });
+        let (safe, safe_heads) = watch::channel(SafeHeadUpdate {
+            safe: heads.safe,
+            finalized: heads.finalized,
+            ..Default::default()
+        });
         let mut config =
             NodeConfig::new(world.rollup.clone(), Role::Sequencer(SequencerConfig::default()));
         change(&mut config);
-        let inputs = NodeInputs { store, l1_events, safe_heads: Some(safe_heads) };
+        let safe_heads = Some(derived.unwrap_or_else(|| safe_heads.into()));
+        let inputs = NodeInputs { store, l1: feed, safe_heads };
         let handle = Node::start(config, inputs, CancellationToken::new()).await?;
         let url = format!("http://{}", handle.rpc_addr());
+        let (l1, _) = mpsc::channel(1);
         Ok(Self { handle, l1, safe, url, http: reqwest::Client::new() })
     }
 

@@ -20,10 +20,10 @@ use alloy_primitives::{Address, Bytes, U256, utils::parse_ether};
 use alloy_provider::{Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
 use anyhow::{Context, Result, bail, ensure};
-use derive::L1Event;
 use models::{ModelError, default_model_path};
 use node::{
-    AuthConfig, Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig, jwt::JwtSecret,
+    AuthConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig,
+    jwt::JwtSecret,
 };
 use primitives::{Block, BlockNumHash, RollupConfig, RollupGenesis, SystemConfig};
 use service::{Service, ServiceConfig, ServiceHandle, epochs::PosterConfig};
@@ -444,17 +444,18 @@ fn watch_l1(
     start: u64,
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<(&'static str, Result<()>)>,
-) -> mpsc::Receiver<L1Event> {
+) -> L1Feed {
     let (sender, receiver) = mpsc::channel(L1_EVENTS_WAITING);
     let addresses = L1Addresses::from(&manifest.rollup);
-    let watcher = Watcher::new(l1.clone(), addresses, start, L1_POLL);
+    let mut watcher = Watcher::new(l1.clone(), addresses, start, L1_POLL);
+    let feed = L1Feed::new(receiver, watcher.rewinds());
     let shutdown = shutdown.clone();
     tasks.spawn(async move {
         let result = watcher.run(sender, shutdown.clone()).await.map_err(anyhow::Error::from);
         shutdown.cancel();
         (name, result)
     });
-    receiver
+    feed
 }
 
 async fn start_verifier(
@@ -469,8 +470,8 @@ async fn start_verifier(
     let start = first_l1_block(&store, manifest, node::verifier::l1_start)?;
     let mut config = NodeConfig::new(manifest.rollup.clone(), Role::Verifier);
     config.rpc.listen = loopback(ports.verifier);
-    let l1_events = watch_l1(l1, manifest, "verifier's L1 watcher", start, shutdown, tasks);
-    let inputs = NodeInputs { store, l1_events, safe_heads: None };
+    let l1 = watch_l1(l1, manifest, "verifier's L1 watcher", start, shutdown, tasks);
+    let inputs = NodeInputs { store, l1, safe_heads: None };
     Ok(Node::start(config, inputs, shutdown.clone()).await?)
 }
 
@@ -499,8 +500,8 @@ async fn start_sequencer(
 ) -> Result<NodeHandle> {
     let store = open_store(data, "l2", manifest)?;
     let start = first_l1_block(&store, manifest, |_, head| node::sequencer::l1_start(head))?;
-    let l1_events = watch_l1(l1, manifest, "sequencer's L1 watcher", start, shutdown, tasks);
-    let inputs = NodeInputs { store, l1_events, safe_heads: Some(verifier.safe_heads()) };
+    let l1 = watch_l1(l1, manifest, "sequencer's L1 watcher", start, shutdown, tasks);
+    let inputs = NodeInputs { store, l1, safe_heads: Some(verifier.derived_heads()) };
     Ok(Node::start(config, inputs, shutdown.clone()).await?)
 }
 

@@ -118,9 +118,12 @@ fn build(directory: &std::path::Path) -> (Arc<Store>, RollupConfig) {
 async fn serve(store: Arc<Store>, config: RollupConfig) -> (node::NodeHandle, Url) {
     let (l1, l1_events) = mpsc::channel(1);
     let heads = store.heads().unwrap();
-    let (_, safe_heads) =
-        watch::channel(SafeHeadUpdate { safe: heads.safe, finalized: heads.finalized });
-    let inputs = NodeInputs { store, l1_events, safe_heads: Some(safe_heads) };
+    let (_, safe_heads) = watch::channel(SafeHeadUpdate {
+        safe: heads.safe,
+        finalized: heads.finalized,
+        ..Default::default()
+    });
+    let inputs = NodeInputs { store, l1: l1_events.into(), safe_heads: Some(safe_heads.into()) };
     let config = NodeConfig::new(config, Role::Verifier);
     let handle = Node::start(config, inputs, CancellationToken::new()).await.unwrap();
     // The channel must outlive the node.

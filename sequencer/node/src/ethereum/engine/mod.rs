@@ -23,7 +23,7 @@ use store::StoreError;
 
 use crate::{
     chain::{Chain, SealedBlock},
-    error::SequencerError,
+    error::UnwindError,
     ethereum::payload::{self, Attributes, Built, Candidates},
     pool::{BlobRules, Pool},
     reorg,
@@ -106,7 +106,7 @@ pub(crate) enum EngineError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Reorg(#[from] SequencerError),
+    Reorg(#[from] UnwindError),
     #[error("a block could not be executed for a reason that is not in it")]
     Execution(#[source] BlockError),
 }

@@ -1,0 +1,148 @@
+//! An L1 of made-up blocks that can be reorganised, reported to nodes as `bridge-l1`'s watcher does.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy_primitives::keccak256;
+use derive::{
+    ChannelEncoder, ChannelId, EncoderConfig, InboxTransaction, L1Block, L1Event,
+    batcher_transactions,
+};
+use parking_lot::Mutex;
+use primitives::{Block, TxDeposit};
+use sequencer_node::L1Feed;
+use tokio::sync::mpsc;
+
+use crate::harness::{BATCHER, World, l1_block};
+
+pub const L1_BLOCK_TIME: u64 = 2;
+
+/// The canonical chain; the index is the number.
+#[derive(Clone)]
+pub struct FakeL1 {
+    blocks: Arc<Mutex<Vec<L1Block>>>,
+    start: u64,
+}
+
+impl FakeL1 {
+    pub fn new(world: &World) -> Self {
+        let start = world.genesis.timestamp;
+        Self { blocks: Arc::new(Mutex::new(vec![l1_block(0, start, Vec::new())])), start }
+    }
+
+    /// Adds a block of a fork, changed before it is hashed.
+    pub fn extend(&self, fork: u64, deposits: Vec<TxDeposit>, change: impl FnOnce(&mut L1Block)) {
+        let mut blocks = self.blocks.lock();
+        let block = self.next(&blocks, fork, deposits, change);
+        blocks.push(block);
+    }
+
+    /// Replaces the newest `depth` blocks by `count` empty ones of another fork.
+    pub fn reorg(&self, depth: usize, fork: u64, deposits: Vec<Vec<TxDeposit>>) {
+        let mut blocks = self.blocks.lock();
+        let left = blocks.len() - depth;
+        blocks.truncate(left);
+        for deposits in deposits {
+            let block = self.next(&blocks, fork, deposits, |_| {});
+            blocks.push(block);
+        }
+    }
+
+    fn next(
+        &self,
+        blocks: &[L1Block],
+        fork: u64,
+        deposits: Vec<TxDeposit>,
+        change: impl FnOnce(&mut L1Block),
+    ) -> L1Block {
+        let parent = blocks.last().unwrap();
+        let number = parent.number + 1;
+        let mut block = l1_block(number, self.start + number * L1_BLOCK_TIME, deposits);
+        change(&mut block);
+        block.parent_hash = parent.hash;
+        let seed = [parent.hash.as_slice(), &fork.to_be_bytes()].concat();
+        block.hash = keccak256(seed);
+        for (index, deposit) in block.deposits.iter_mut().enumerate() {
+            // As real ones, keyed by their block.
+            deposit.source_hash = keccak256([block.hash.as_slice(), &[index as u8]].concat());
+        }
+        block
+    }
+
+    pub fn tip(&self) -> u64 {
+        self.blocks.lock().len() as u64 - 1
+    }
+
+    pub fn block(&self, number: u64) -> L1Block {
+        self.blocks.lock()[number as usize].clone()
+    }
+
+    /// Reports from block `start` on, remembering `remembered` blocks.
+    pub fn feed(&self, start: u64, remembered: usize) -> L1Feed {
+        let (sender, events) = mpsc::channel(16);
+        let (rewinds, mut asked) = mpsc::channel(4);
+        let chain = Arc::clone(&self.blocks);
+        tokio::spawn(async move {
+            let mut reported: Vec<L1Block> = Vec::new();
+            let mut next = start;
+            loop {
+                let event = match asked.try_recv() {
+                    Ok(from) => {
+                        reported.clear();
+                        next = from;
+                        Some(L1Event::Restart { from })
+                    }
+                    Err(_) => look(&chain.lock(), &mut reported, &mut next),
+                };
+                if reported.len() > remembered {
+                    reported.remove(0);
+                }
+                match event {
+                    Some(event) => {
+                        if sender.send(event).await.is_err() {
+                            return;
+                        }
+                    }
+                    None if sender.is_closed() => return,
+                    None => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        });
+        L1Feed::new(events, rewinds)
+    }
+}
+
+/// What is new.
+fn look(chain: &[L1Block], reported: &mut Vec<L1Block>, next: &mut u64) -> Option<L1Event> {
+    let stands = |block: &L1Block| {
+        chain.get(block.number as usize).is_some_and(|now| now.hash == block.hash)
+    };
+    if reported.last().is_some_and(|last| !stands(last)) {
+        let mut oldest = 0;
+        while let Some(last) = reported.last().filter(|last| !stands(last)) {
+            oldest = last.number;
+            reported.pop();
+        }
+        let below = (oldest as usize - 1).min(chain.len() - 1);
+        let common = reported.last().cloned().unwrap_or_else(|| chain[below].clone());
+        *next = common.number + 1;
+        return Some(L1Event::Reorg { common: common.block_ref() });
+    }
+    let block = chain.get(*next as usize)?;
+    *next += 1;
+    reported.push(block.clone());
+    Some(L1Event::Block(Arc::new(block.clone())))
+}
+
+/// The batcher transactions of one channel with these blocks.
+pub fn batches(channel: u8, blocks: &[Block]) -> Vec<InboxTransaction> {
+    let mut encoder =
+        ChannelEncoder::new(ChannelId::from([channel; 16]), EncoderConfig::default()).unwrap();
+    for block in blocks {
+        encoder.add_block(block).unwrap();
+    }
+    let closed = encoder.close().unwrap().unwrap();
+    batcher_transactions(&closed)
+        .into_iter()
+        .map(|data| InboxTransaction { from: BATCHER, data })
+        .collect()
+}
