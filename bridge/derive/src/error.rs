@@ -109,6 +109,21 @@ pub enum FrameError {
     LastFlag(u8),
 }
 
+/// A blob that carries no data in the OP Stack's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlobError {
+    #[error("{0} bytes are no blob")]
+    Size(usize),
+    #[error("the blob has version {0}, only 0 is known")]
+    Version(u8),
+    #[error("the blob declares {0} bytes, more than one can hold")]
+    Length(u32),
+    #[error("a field element uses one of its two highest bits")]
+    FieldElement,
+    #[error("the blob holds something behind its data")]
+    Extraneous,
+}
+
 /// Bytes of a channel that are no batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {

@@ -24,6 +24,7 @@
 
 mod attributes;
 mod batch;
+mod blob;
 mod channel;
 mod compression;
 mod consolidation;
@@ -38,6 +39,7 @@ mod validity;
 
 pub use attributes::{attributes, l2_block_ref, system_config_of};
 pub use batch::{BatchReader, SingleBatch};
+pub use blob::{BLOB_DATA_MAX, BLOB_SIZE, decode_blob, encode_blob};
 pub use channel::ChannelAssembler;
 pub use compression::{CompressionError, Decompressed, decompress};
 pub use consolidation::{Difference, attributes_of, check_block};
@@ -45,7 +47,8 @@ pub use encoder::{
     AddOutcome, ChannelEncoder, ClosedChannel, Compression, EncoderConfig, batcher_transactions,
 };
 pub use error::{
-    AttributesError, BatchError, EncodeError, FrameError, InputsError, PipelineError, Severity,
+    AttributesError, BatchError, BlobError, EncodeError, FrameError, InputsError, PipelineError,
+    Severity,
 };
 pub use frame::{
     ChannelId, FRAME_OVERHEAD, Frame, decode_batcher_transaction, encode_batcher_transaction,

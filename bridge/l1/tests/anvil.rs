@@ -248,7 +248,7 @@ impl World {
                     Step::NeedL1 => match watched.value.recv().await.unwrap() {
                         L1Event::Block(block) => pipeline.push_l1(block).unwrap(),
                         L1Event::Finalized(_) => {}
-                        L1Event::Reorg { .. } => panic!("no reorganisation was made"),
+                        event => panic!("no reorganisation was made, but {event:?}"),
                     },
                     Step::Attributes(attributes) => {
                         let block = execute(pipeline.safe_head(), &attributes);
@@ -618,6 +618,7 @@ async fn hear(
             assert!(known.contains(&block.hash));
             *finalized = block.number;
         }
+        L1Event::Restart { from } => panic!("nobody asked for block {from}"),
     }
 }
 

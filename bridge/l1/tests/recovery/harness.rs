@@ -36,7 +36,7 @@ use url::Url;
 
 pub const CHAIN_ID: u64 = 16_121;
 /// No test waits longer for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Anvil's well-known accounts.
 const KEYS: [&str; 2] = [
     "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
@@ -265,7 +265,7 @@ async fn derive_all(l2: L2, mut events: mpsc::Receiver<L1Event>, reorgs: Arc<Ato
                 l2.safe.store(0, Ordering::SeqCst);
                 reorgs.fetch_add(1, Ordering::SeqCst);
             }
-            L1Event::Finalized(_) => {}
+            L1Event::Restart { .. } | L1Event::Finalized(_) => {}
         }
         while let Step::Attributes(attributes) = pipeline.step().unwrap() {
             let number = pipeline.safe_head().number + 1;

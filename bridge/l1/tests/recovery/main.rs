@@ -4,11 +4,14 @@
 
 mod harness;
 
-use std::{collections::HashSet, sync::atomic::Ordering};
+use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
 
-use bridge_l1::BatcherError;
+use bridge_l1::{BatcherError, L1Addresses, Watcher};
+use derive::L1Event;
 use harness::{L1, MemoryJournal, batcher, fast, wait_for};
 use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_before_sending_loses_nothing() {
@@ -89,4 +92,44 @@ async fn a_replaced_l2_is_posted_anew() {
     task.stop().await;
     // The nonces of what was posted first are used, too: nothing waits behind a gap.
     assert!(l1.client.nonce(batcher().address()).await.unwrap() > lost + 1);
+}
+
+/// Cause: a watcher remembers only what it reported, so a deeper reorganisation ended it. Whoever
+/// follows L1 knows more, and asks for what it needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorganisation_below_what_was_read_is_told_and_read_again() {
+    let Some(l1) = L1::start().await else { return };
+    l1.stop_mining().await;
+    l1.call("anvil_mine", json!(["0x8"])).await;
+    let head = l1.client.head().await.unwrap().block;
+    let start = head.number - 2;
+    let poll = Duration::from_millis(20);
+    let mut watcher = Watcher::new(l1.client.clone(), L1Addresses::from(&l1.rollup), start, poll);
+    let rewinds = watcher.rewinds();
+    let (sender, mut events) = mpsc::channel(2);
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(watcher.run(sender, stop.clone()));
+    let mut next = async || loop {
+        match tokio::time::timeout(harness::PATIENCE, events.recv()).await.unwrap().unwrap() {
+            L1Event::Finalized(_) => {}
+            event => return event,
+        }
+    };
+    for number in start..=head.number {
+        let L1Event::Block(block) = next().await else { panic!("block {number} is there") };
+        assert_eq!(block.number, number);
+    }
+    // Five blocks go, three were read.
+    l1.call("anvil_reorg", json!([5, []])).await;
+    let L1Event::Reorg { common } = next().await else { panic!("L1 was reorganised") };
+    assert_eq!(common, l1.client.block_ref(start - 1).await.unwrap().unwrap());
+    rewinds.send(start - 4).await.unwrap();
+    // Some of what stands above may still come before the answer.
+    while !matches!(next().await, L1Event::Restart { from } if from == start - 4) {}
+    for number in start - 4..=head.number {
+        let L1Event::Block(block) = next().await else { panic!("block {number} is there") };
+        assert_eq!(block.block_ref(), l1.client.block_ref(number).await.unwrap().unwrap());
+    }
+    stop.cancel();
+    task.await.unwrap().unwrap();
 }
