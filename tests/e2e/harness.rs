@@ -23,6 +23,7 @@ pub struct Ready {
     pub verifier_rpc: String,
     pub l2_admin: String,
     pub jwt_secret: PathBuf,
+    pub l1_chain_id: u64,
     pub l2_chain_id: u64,
     pub contracts: BTreeMap<String, String>,
     pub accounts: Vec<Account>,

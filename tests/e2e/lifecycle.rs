@@ -1,16 +1,14 @@
 //! The loop, twice, across a power failure; conservation of OPEN after every block; the same chain
 //! derived from L1 alone; the same epoch root from a second process.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
-
-use alloy_primitives::{Address, U256};
+use alloy_primitives::U256;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{Dev, Ready, block_number, quantity, rpc, wait_for};
+use crate::{
+    conservation::Conservation,
+    harness::{Dev, Ready, block_number, quantity, rpc, wait_for},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_loop_closes_twice_and_after_a_power_failure() -> Result<()> {
@@ -169,107 +167,4 @@ async fn same_hashes(ready: &Ready, number: u64) -> Result<()> {
     let safe = rpc(&ready.l2_rpc, "eth_getBlockByNumber", json!(["safe", false])).await?;
     ensure!(quantity(&safe["number"])? > 0, "the sequencer's safe head does not move");
     Ok(())
-}
-
-/// Checks `L1 escrow = L2 supply + deposits on their way` after every L2 block, in the background.
-///
-/// L2 supply cannot be read from a node, so it is followed exactly: the genesis supply plus every
-/// `mint` of every deposit transaction of every block. The other side is the portal's OPEN balance
-/// at the L1 block that is the L2 block's origin.
-struct Conservation {
-    stop: Arc<AtomicBool>,
-    checked: Arc<AtomicU64>,
-    task: tokio::task::JoinHandle<Result<()>>,
-}
-
-impl Conservation {
-    fn start(ready: &Ready) -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let checked = Arc::new(AtomicU64::new(0));
-        let portal: Address = ready.contracts["OptimismPortal"].parse()?;
-        let open: Address = ready.contracts["OPEN"].parse()?;
-        let task = tokio::spawn(follow(
-            ready.l1_rpc.clone(),
-            ready.l2_rpc.clone(),
-            open,
-            portal,
-            Arc::clone(&stop),
-            Arc::clone(&checked),
-        ));
-        Ok(Self { stop, checked, task })
-    }
-
-    async fn stop(self) -> Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.task.await??;
-        let checked = self.checked.load(Ordering::Relaxed);
-        ensure!(checked > 20, "only {checked} blocks were checked for conservation");
-        Ok(())
-    }
-}
-
-async fn follow(
-    l1: String,
-    l2: String,
-    open: Address,
-    portal: Address,
-    stop: Arc<AtomicBool>,
-    checked: Arc<AtomicU64>,
-) -> Result<()> {
-    // What the portal held when L2 started backs the genesis supply.
-    let mut supply: Option<U256> = None;
-    let mut next = 0_u64;
-    loop {
-        let stopping = stop.load(Ordering::Relaxed);
-        let head = block_number(&l2).await?;
-        while next <= head {
-            let block =
-                rpc(&l2, "eth_getBlockByNumber", json!([format!("{next:#x}"), true])).await?;
-            let transactions = block["transactions"].as_array().context("transactions")?;
-            let mut minted = U256::ZERO;
-            for transaction in transactions {
-                if transaction["type"] == "0x7e" {
-                    if let Some(mint) = transaction["mint"].as_str() {
-                        minted += mint.parse::<U256>()?;
-                    }
-                }
-            }
-            let origin = match transactions.first() {
-                Some(first) => Some(l1_origin(first["input"].as_str().context("input")?)?),
-                None => None,
-            };
-            if let Some(origin) = origin {
-                let escrow = erc20_balance(&l1, open, portal, origin).await?;
-                let expected = match supply {
-                    None => escrow,
-                    Some(supply) => supply + minted,
-                };
-                ensure!(
-                    escrow == expected,
-                    "L2 block {next}: L1 escrow {escrow} at L1 block {origin}, L2 supply {expected}"
-                );
-                supply = Some(expected);
-                checked.fetch_add(1, Ordering::Relaxed);
-            }
-            next += 1;
-        }
-        if stopping {
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
-}
-
-/// L1 block number in the L1 attributes calldata: bytes 28..36 after the selector's four.
-fn l1_origin(input: &str) -> Result<u64> {
-    let bytes = hex::decode(input.trim_start_matches("0x"))?;
-    let field = bytes.get(28..36).context("L1 attributes are too short")?;
-    Ok(u64::from_be_bytes(field.try_into()?))
-}
-
-async fn erc20_balance(url: &str, token: Address, holder: Address, block: u64) -> Result<U256> {
-    let data = format!("0x70a08231{:0>64}", hex::encode(holder));
-    let result =
-        rpc(url, "eth_call", json!([{"to": token, "data": data}, format!("{block:#x}")])).await?;
-    Ok(result.as_str().context("balanceOf")?.parse()?)
 }

@@ -1,8 +1,10 @@
 //! End-to-end tests: the real binary, real clients, real model. Each test starts its own chain.
 
 mod clients;
+mod conservation;
 mod coverage;
 mod harness;
 mod lifecycle;
 mod rejections;
 mod verification;
+mod withdrawals;

@@ -53,6 +53,12 @@ sol!(
 sol!(
     #[sol(rpc)]
     #[allow(missing_docs, clippy::too_many_arguments)]
+    AttestorVerifier,
+    "../../contracts/artifacts/AttestorVerifier.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
     L1CrossDomainMessenger,
     "../../contracts/artifacts/L1CrossDomainMessenger.json"
 );

@@ -15,9 +15,10 @@ use serde_json::Value;
 use url::Url;
 
 use crate::contracts::{
-    AnchorStateRegistry, BondVault, DevnetVerifier, DisputeGameFactory, IDisputeGameFactory,
-    IProofDisputeGame, ISystemConfig, L1CrossDomainMessenger, L1StandardBridge, Open,
-    OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame, SystemConfigContract,
+    AnchorStateRegistry, AttestorVerifier, BondVault, DevnetVerifier, DisputeGameFactory,
+    IDisputeGameFactory, IProofDisputeGame, ISystemConfig, L1CrossDomainMessenger,
+    L1StandardBridge, Open, OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame,
+    SystemConfigContract,
 };
 
 /// Multicall3's address on every chain; viem's withdrawal helpers need it on L1.
@@ -41,26 +42,86 @@ pub struct DisputeParams {
     pub challenger_bond: U256,
     /// Program that claims are proven with.
     pub program_id: B256,
-    /// Key whose word is a proof; only on development networks.
-    pub executor: Address,
+    pub verifier: VerifierParams,
+}
+
+/// What decides a game that was challenged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VerifierParams {
+    /// The word of one key; the contract refuses to be on any but a development network.
+    Devnet { executor: Address },
+    /// The signatures of a majority of staked attestors.
+    Attestors(AttestorParams),
+}
+
+/// Times are in seconds, the stake in wei of OPEN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttestorParams {
+    pub attestors: Vec<Address>,
+    /// How many must sign; more than half.
+    pub threshold: u64,
+    pub min_stake: U256,
+    /// From asking for a stake to getting it. More than twice the longest dispute.
+    pub unbonding: u64,
+    /// From naming another set to its taking over.
+    pub rotation_delay: u64,
 }
 
 impl DisputeParams {
-    /// Seconds instead of days, and the word of one key instead of proofs.
-    pub fn devnet(executor: Address) -> Self {
-        let open = U256::from(10).pow(U256::from(18));
+    /// Seconds instead of days.
+    pub fn devnet(verifier: VerifierParams) -> Self {
         Self {
             proof_maturity_delay: 4,
             finality_delay: 2,
-            challenge_window: 4,
-            prove_window: 8,
+            challenge_window: 10,
+            prove_window: 20,
             bond_delay: 2,
-            proposer_bond: U256::from(10) * open,
-            challenger_bond: U256::from(10) * open,
-            program_id: keccak256("openledger stf 1"),
-            executor,
+            proposer_bond: open(10),
+            challenger_bond: open(10),
+            program_id: program_id(),
+            verifier,
         }
     }
+
+    /// The windows of a public chain (L2-FACTS of the OP Stack's: 7 days of maturity, 3.5 days of
+    /// airgap).
+    pub fn public(verifier: VerifierParams) -> Self {
+        const DAY: u64 = 86_400;
+        Self {
+            proof_maturity_delay: 7 * DAY,
+            finality_delay: 7 * DAY / 2,
+            challenge_window: 7 * DAY / 2,
+            prove_window: 3 * DAY,
+            bond_delay: 7 * DAY,
+            proposer_bond: open(1_000),
+            challenger_bond: open(1_000),
+            program_id: program_id(),
+            verifier,
+        }
+    }
+
+    /// Longest time from a proposal to its finality, seconds.
+    pub const fn dispute_seconds(&self) -> u64 {
+        self.challenge_window + self.prove_window + self.finality_delay
+    }
+}
+
+impl AttestorParams {
+    /// A bare majority with little at stake.
+    pub fn devnet(attestors: Vec<Address>) -> Self {
+        let threshold = attestors.len() as u64 / 2 + 1;
+        Self { attestors, threshold, min_stake: open(10), unbonding: 120, rotation_delay: 60 }
+    }
+}
+
+/// Wei of whole tokens.
+fn open(tokens: u64) -> U256 {
+    U256::from(tokens) * U256::from(10).pow(U256::from(18))
+}
+
+/// Names the state transition that claims are held to.
+fn program_id() -> B256 {
+    keccak256("openledger stf 1")
 }
 
 /// What is deployed, and for whom.
@@ -224,11 +285,7 @@ pub async fn deploy(
             }
             .abi_encode(),
         ),
-        Step::create(
-            "deploy DevnetVerifier",
-            &DevnetVerifier::BYTECODE,
-            DevnetVerifier::constructorCall { executor_: disputes.executor }.abi_encode(),
-        ),
+        verifier_step(params, open, anchor_state_registry),
         Step::create(
             "deploy ProofDisputeGame",
             &ProofDisputeGame::BYTECODE,
@@ -335,6 +392,38 @@ pub async fn set_starting_anchor(
         return Ok(());
     }
     Err(DeployError::Failed { what: step.what, hash: receipt.transaction_hash })
+}
+
+fn verifier_step(params: &DeployParams, open: Address, registry: Address) -> Step {
+    let attestors = match &params.disputes.verifier {
+        VerifierParams::Devnet { executor } => {
+            return Step::create(
+                "deploy DevnetVerifier",
+                &DevnetVerifier::BYTECODE,
+                DevnetVerifier::constructorCall { executor_: *executor }.abi_encode(),
+            );
+        }
+        VerifierParams::Attestors(attestors) => attestors,
+    };
+    // The contract wants them in ascending order.
+    let mut set = attestors.attestors.clone();
+    set.sort_unstable();
+    let init = AttestorVerifier::Init {
+        owner: params.owner,
+        open,
+        registry,
+        minStake: attestors.min_stake,
+        unbondingSeconds: U256::from(attestors.unbonding),
+        disputeSeconds: U256::from(params.disputes.dispute_seconds()),
+        rotationDelay: U256::from(attestors.rotation_delay),
+        attestors: set,
+        threshold: U256::from(attestors.threshold),
+    };
+    Step::create(
+        "deploy AttestorVerifier",
+        &AttestorVerifier::BYTECODE,
+        AttestorVerifier::constructorCall { init }.abi_encode(),
+    )
 }
 
 /// The settings that `params` hold; the addresses of contracts are zero.

@@ -145,3 +145,28 @@ pub enum DepositError {
         source: MessageError,
     },
 }
+
+/// Why OPEN did not leave L2.
+#[derive(Debug, thiserror::Error)]
+pub enum WithdrawalError {
+    #[error("a node does not answer: {0}")]
+    Transport(#[from] TransportError),
+    #[error("L1 refuses: {0}")]
+    Contract(#[from] alloy_contract::Error),
+    #[error("cannot wait for a transaction: {0}")]
+    Pending(#[from] alloy_provider::PendingTransactionError),
+    #[error("{account} holds {held} wei of OPEN on L2, not more than the {needed} to withdraw")]
+    Balance { account: Address, held: alloy_primitives::U256, needed: alloy_primitives::U256 },
+    #[error("the transaction that should {what} failed: {hash}")]
+    Failed { what: &'static str, hash: TxHash },
+    #[error("L2 transaction {0} withdraws nothing")]
+    NoWithdrawal(TxHash),
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    #[error("the L2 node has no block {0}")]
+    NoBlock(u64),
+    #[error("the proposal of L2 block {l2_block} claims {claimed}, the L2 node has {found}")]
+    FalseProposal { l2_block: u64, claimed: B256, found: B256 },
+    #[error("the withdrawal is not in the state after L2 block {l2_block}")]
+    NotInProposal { l2_block: u64 },
+}

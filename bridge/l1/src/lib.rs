@@ -1,5 +1,5 @@
 //! Tasks that talk to L1: deployment, the watcher that feeds derivation, the batcher that posts L2
-//! blocks, and a user's deposit. What the bytes mean is left to `bridge-derive` and `bridge-messages`.
+//! blocks, and a user's deposits and withdrawals. What the bytes mean is left to `bridge-derive` and `bridge-messages`.
 
 pub mod contracts;
 pub mod deploy;
@@ -11,10 +11,14 @@ mod error;
 mod journal;
 mod posting;
 mod watcher;
+mod withdrawal;
 
 pub use batcher::{Batcher, BatcherConfig, BatcherControl, L2Blocks};
 pub use client::{L1Addresses, L1Client, L1Head};
 pub use deposit::{Deposit, DepositReceipt, deposit};
-pub use error::{BatcherError, DepositError, L1Error, SourceError, WatcherError};
+pub use error::{BatcherError, DepositError, L1Error, SourceError, WatcherError, WithdrawalError};
 pub use journal::{Journal, JournalEntry};
 pub use watcher::Watcher;
+pub use withdrawal::{
+    Initiated, Proposal, Wait, WithdrawalStatus, Withdrawals, initiateWithdrawalCall,
+};

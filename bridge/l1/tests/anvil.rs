@@ -25,7 +25,7 @@ use bridge_l1::{
         AnchorStateRegistry, DisputeGameFactory, L1StandardBridge, Open,
         OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame, SystemConfigContract,
     },
-    deploy::{self, DeployParams, Deployment, DisputeParams},
+    deploy::{self, DeployParams, Deployment, DisputeParams, VerifierParams},
     deposit,
 };
 use derive::{EncoderConfig, L1Event, Pipeline, Step, attributes, l2_block_ref, system_config_of};
@@ -117,7 +117,7 @@ impl World {
             system_config,
             genesis_supply: U256::from(1_000),
             grants: vec![(key(0).address(), U256::from(5_000_000))],
-            disputes: DisputeParams::devnet(key(12).address()),
+            disputes: DisputeParams::devnet(VerifierParams::Devnet { executor: key(12).address() }),
             multicall3: None,
         };
         let deployment = deploy::deploy(anvil.url.clone(), key(12), &params).await.unwrap();

@@ -1,4 +1,5 @@
-//! `openledger bridge`: OPEN from L1 to L2. Withdrawals come with the proposals they need.
+//! `openledger bridge`: OPEN from L1 to L2 and back. A withdrawal takes three transactions, with
+//! waiting between them: it is made on L2, proven on L1 in a proposal, and paid by L1.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,16 +8,27 @@ use alloy_provider::{Provider, ProviderBuilder};
 use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args as ClapArgs, Subcommand};
-use l1::{Deposit, DepositReceipt};
+use l1::{Deposit, DepositReceipt, Initiated, Wait, WithdrawalStatus, Withdrawals};
 use url::Url;
 
-use crate::{demo::open, dev::Ready, keys};
+use crate::{demo::open, dev::Ready, keys, keystore::KeyArgs, roles};
+
+/// Time between two looks at the layers.
+const POLL: Duration = Duration::from_millis(500);
 
 /// Move OPEN between the layers.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Lock OPEN in the portal on L1; the same amount is minted on L2.
     Deposit(DepositArgs),
+    /// Send OPEN off L2; L1 pays it after it was proven and its proposal has stood its time.
+    Withdraw(WithdrawArgs),
+    /// Prove a withdrawal on L1, as soon as a proposal holds it.
+    Prove(StepArgs),
+    /// Have L1 pay a proven withdrawal, as soon as it may.
+    Finalize(StepArgs),
+    /// Say where a withdrawal stands.
+    Status(StepArgs),
 }
 
 /// Deposit OPEN from a development account.
@@ -39,13 +51,261 @@ pub struct DepositArgs {
     ready: Option<PathBuf>,
 }
 
+/// Which chain, and whose key.
+#[derive(Debug, ClapArgs)]
+pub struct ChainArgs {
+    /// Ready file of the running `openledger dev`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["l1_rpc", "l2_rpc", "portal"])]
+    ready: Option<PathBuf>,
+    /// JSON-RPC of an L1 node; that of the running `openledger dev` if not given.
+    #[arg(long, value_name = "URL", requires_all = ["l2_rpc", "portal"])]
+    l1_rpc: Option<Url>,
+    /// JSON-RPC of an L2 node that serves proofs.
+    #[arg(long, value_name = "URL", requires = "l1_rpc")]
+    l2_rpc: Option<Url>,
+    /// `OptimismPortal` on L1.
+    #[arg(long, value_name = "ADDRESS", requires = "l1_rpc")]
+    portal: Option<Address>,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+/// Withdraw OPEN.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  \
+    openledger bridge withdraw --amount 5            then prove and finalize, which wait as needed\n  \
+    openledger bridge withdraw --amount 5 --wait     all three steps")]
+pub struct WithdrawArgs {
+    /// OPEN to move, in whole tokens with up to 18 decimals.
+    #[arg(long)]
+    amount: String,
+    /// Receiver on L1; the payer if not given.
+    #[arg(long)]
+    to: Option<Address>,
+    /// Go on to prove and finalize.
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+/// One step of a withdrawal.
+#[derive(Debug, ClapArgs)]
+pub struct StepArgs {
+    /// The L2 transaction that withdraws, also one that came as a deposit.
+    #[arg(long, value_name = "HASH")]
+    tx: TxHash,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+/// A chain and a key for it.
+struct Session {
+    withdrawals: Withdrawals,
+    key: PrivateKeySigner,
+}
+
+impl ChainArgs {
+    async fn open(&self) -> Result<Session> {
+        let (l1, l2, portal) = match (&self.l1_rpc, &self.l2_rpc, self.portal) {
+            (Some(l1), Some(l2), Some(portal)) => (l1.clone(), l2.clone(), portal),
+            _ => {
+                let path = self.ready.clone().unwrap_or_else(Ready::default_path);
+                let ready = Ready::read(&path)?;
+                let l1 = ready.l1_rpc.parse().context("the L1 URL is not a URL")?;
+                let l2 = ready.l2_rpc.parse().context("the L2 URL is not a URL")?;
+                (l1, l2, ready.contract("OptimismPortal")?)
+            }
+        };
+        let key = self.key.load_or(roles::l1_chain_id(&l1).await?, 0)?;
+        Ok(Session { withdrawals: Withdrawals::new(l1, l2, portal), key })
+    }
+}
+
 pub async fn run(command: Command) -> Result<()> {
-    let Command::Deposit(args) = command;
-    let ready = Ready::read(&args.ready.unwrap_or_else(Ready::default_path))?;
-    let amount = parse_ether(&args.amount)
+    match command {
+        Command::Deposit(args) => run_deposit(args).await,
+        Command::Withdraw(args) => {
+            let session = args.chain.open().await?;
+            let amount = amount(&args.amount)?;
+            let to = args.to.unwrap_or_else(|| session.key.address());
+            println!("sending {} off L2 …", open(amount));
+            let initiated = session.withdrawals.initiate(session.key.clone(), to, amount).await?;
+            println!("L2 transaction  {}", initiated.l2_transaction);
+            println!("L2 block        {}", initiated.l2_block);
+            println!("withdrawal      {}", initiated.hash);
+            if !args.wait {
+                println!("next: openledger bridge prove --tx {}", initiated.l2_transaction);
+                return Ok(());
+            }
+            session.prove(&initiated).await?;
+            session.finalize(&initiated).await
+        }
+        Command::Prove(args) => {
+            let session = args.chain.open().await?;
+            let initiated = session.find(args.tx).await?;
+            session.prove(&initiated).await
+        }
+        Command::Finalize(args) => {
+            let session = args.chain.open().await?;
+            let initiated = session.find(args.tx).await?;
+            session.finalize(&initiated).await
+        }
+        Command::Status(args) => {
+            let session = args.chain.open().await?;
+            let initiated = session.find(args.tx).await?;
+            let withdrawal = &initiated.withdrawal;
+            println!("{} for {}", open(withdrawal.value), withdrawal.target);
+            println!("withdrawal      {}", initiated.hash);
+            println!("L2 block        {}", initiated.l2_block);
+            let status = session.status(&initiated).await?;
+            println!("{}", session.describe(&initiated, &status).await?);
+            Ok(())
+        }
+    }
+}
+
+impl Session {
+    async fn find(&self, transaction: TxHash) -> Result<Initiated> {
+        let found = self.withdrawals.find(transaction).await?;
+        found.with_context(|| format!("L2 has no transaction {transaction}"))
+    }
+
+    async fn status(&self, initiated: &Initiated) -> Result<WithdrawalStatus> {
+        Ok(self.withdrawals.status(initiated, self.key.address()).await?)
+    }
+
+    /// Waits for a proposal and proves.
+    async fn prove(&self, initiated: &Initiated) -> Result<()> {
+        let mut shown = String::new();
+        loop {
+            let status = self.status(initiated).await?;
+            match &status {
+                WithdrawalStatus::ReadyToProve { proposal } => {
+                    println!("proposal of L2 block {}: {}", proposal.l2_block, proposal.game);
+                    let key = self.key.clone();
+                    let hash = self.withdrawals.prove(key, initiated, proposal).await?;
+                    println!("proven          {hash}");
+                    return Ok(());
+                }
+                WithdrawalStatus::WaitingToProve { .. } => {}
+                WithdrawalStatus::ProvenWithLost { game } => bail!(
+                    "it was proven with {game}, which has lost; prove it again from another account \
+                     or when a proposal stands"
+                ),
+                _ => {
+                    println!("{}", self.describe(initiated, &status).await?);
+                    return Ok(());
+                }
+            }
+            self.show(initiated, &status, &mut shown).await?;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits for L1's delays and has it pay.
+    async fn finalize(&self, initiated: &Initiated) -> Result<()> {
+        let mut shown = String::new();
+        loop {
+            let status = self.status(initiated).await?;
+            match &status {
+                WithdrawalStatus::ReadyToFinalize => {
+                    let hash = self.withdrawals.finalize(self.key.clone(), initiated).await?;
+                    let withdrawal = &initiated.withdrawal;
+                    println!("paid            {hash}");
+                    println!("{} arrived at {}", open(withdrawal.value), withdrawal.target);
+                    return Ok(());
+                }
+                WithdrawalStatus::Finalized => {
+                    println!("it was paid before");
+                    return Ok(());
+                }
+                WithdrawalStatus::WaitingToFinalize { game, why: Wait::Decision, .. } => {
+                    // Nobody has to do it, so we do; another may be faster.
+                    println!("the proposal's time is over: deciding it …");
+                    match self.withdrawals.resolve(self.key.clone(), *game).await {
+                        Ok(hash) => println!("decided         {hash}"),
+                        Err(error) => tracing::debug!(%error, "somebody else decides it"),
+                    }
+                }
+                WithdrawalStatus::WaitingToFinalize { .. } => {}
+                _ => bail!(
+                    "it is not proven by {}: openledger bridge prove --tx {}",
+                    self.key.address(),
+                    initiated.l2_transaction
+                ),
+            }
+            self.show(initiated, &status, &mut shown).await?;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Prints what is waited for when it changes.
+    async fn show(
+        &self,
+        initiated: &Initiated,
+        status: &WithdrawalStatus,
+        shown: &mut String,
+    ) -> Result<()> {
+        let line = self.describe(initiated, status).await?;
+        if line != *shown {
+            println!("{line}");
+            *shown = line;
+        }
+        Ok(())
+    }
+
+    async fn describe(&self, initiated: &Initiated, status: &WithdrawalStatus) -> Result<String> {
+        Ok(match status {
+            WithdrawalStatus::WaitingToProve { newest } => match newest {
+                None => format!("waiting for a proposal of L2 block {}", initiated.l2_block),
+                Some(newest) => format!(
+                    "waiting for a proposal of L2 block {}; the newest is of block {newest}",
+                    initiated.l2_block
+                ),
+            },
+            WithdrawalStatus::ReadyToProve { proposal } => {
+                format!("ready to be proven with the proposal of L2 block {}", proposal.l2_block)
+            }
+            WithdrawalStatus::WaitingToFinalize { until, why, .. } => {
+                let left = until.saturating_sub(self.withdrawals.now().await?);
+                let what = match why {
+                    Wait::Maturity => "until the proof is old enough",
+                    Wait::Dispute => "in which the proposal can be disputed",
+                    Wait::Decision => "until the proposal can be decided",
+                    Wait::Airgap => "until the decision is final",
+                };
+                format!("waiting {} {what}", duration(left))
+            }
+            WithdrawalStatus::ProvenWithLost { game } => {
+                format!("proven with {game}, which has lost: prove it again")
+            }
+            WithdrawalStatus::ReadyToFinalize => "ready to be paid".to_owned(),
+            WithdrawalStatus::Finalized => "paid".to_owned(),
+        })
+    }
+}
+
+/// Seconds for people.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds.div_ceil(60)),
+        7_200..172_800 => format!("{} h", seconds.div_ceil(3_600)),
+        _ => format!("{} days", seconds.div_ceil(86_400)),
+    }
+}
+
+fn amount(text: &str) -> Result<U256> {
+    parse_ether(text)
         .ok()
         .filter(|amount| !amount.is_zero())
-        .with_context(|| format!("\"{}\" is not an amount of OPEN", args.amount))?;
+        .with_context(|| format!("\"{text}\" is not an amount of OPEN"))
+}
+
+async fn run_deposit(args: DepositArgs) -> Result<()> {
+    let ready = Ready::read(&args.ready.unwrap_or_else(Ready::default_path))?;
+    let amount = amount(&args.amount)?;
     let key = keys::dev_key(args.account)?;
     let to = args.to.unwrap_or_else(|| key.address());
     println!("locking {} on L1 …", open(amount));

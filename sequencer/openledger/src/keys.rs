@@ -21,11 +21,17 @@ pub enum Role {
     EngineFirst = 14,
     Platform = 17,
     Sink = 19,
+    Proposer = 20,
+    Challenger = 21,
+    AttestorFirst = 22,
 }
 
 /// Engines of a development chain and how many of them must sign an epoch.
 pub const ENGINES: u32 = 3;
 pub const ENGINE_THRESHOLD: u8 = 2;
+
+/// Attestors of a development chain, by the names of their directories.
+pub const ATTESTOR_NAMES: [&str; 3] = ["attestor-1", "attestor-2", "attestor-3"];
 
 /// Key at `m/44'/60'/0'/0/index`.
 pub fn dev_key(index: u32) -> Result<PrivateKeySigner> {
@@ -44,6 +50,11 @@ pub fn role_key(role: Role) -> Result<PrivateKeySigner> {
 /// Keys of the attribution engines in index order.
 pub fn engine_keys() -> Result<Vec<PrivateKeySigner>> {
     (0..ENGINES).map(|i| dev_key(Role::EngineFirst as u32 + i)).collect()
+}
+
+/// Keys of the attestors in index order.
+pub fn attestor_keys() -> Result<Vec<PrivateKeySigner>> {
+    (Role::AttestorFirst as u32..).zip(ATTESTOR_NAMES).map(|(index, _)| dev_key(index)).collect()
 }
 
 /// The ten user accounts.

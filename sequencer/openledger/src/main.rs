@@ -10,6 +10,8 @@ mod economy;
 mod ethereum;
 mod genesis;
 mod keys;
+mod keystore;
+mod roles;
 mod verify;
 
 use std::process::ExitCode;
@@ -33,6 +35,7 @@ use tracing_subscriber::EnvFilter;
         openledger attribution audit 1          recompute an epoch from public inputs\n  \
         openledger verify --range 1..100        execute blocks again, from witnesses\n  \
         openledger bridge deposit --amount 25   bridge OPEN from L1\n  \
+        openledger bridge withdraw --amount 5 --wait   and back again\n  \
         openledger customer key                 an API key for the gateway\n  \
         openledger import --genesis genesis.json chain.rlp   an Ethereum chain from a file\n  \
         openledger node                         serve it\n\n\
@@ -61,6 +64,15 @@ enum Command {
     /// Move OPEN between the layers.
     #[command(subcommand)]
     Bridge(bridge::Command),
+    /// Propose L2's outputs on L1.
+    Proposer(roles::ProposerArgs),
+    /// Sign what was executed again, when asked.
+    Attestor(roles::AttestorArgs),
+    /// Challenge wrong proposals, decide games, pay bonds.
+    Challenger(roles::ChallengerArgs),
+    /// Encrypted keys of roles.
+    #[command(subcommand)]
+    Key(keystore::Command),
     /// Execute blocks again without their state and compare everything that follows.
     Verify(verify::Args),
     /// Examine the chain on disk.
@@ -92,6 +104,10 @@ fn main() -> ExitCode {
             Command::Attribution(command) => audit::run(command).await,
             Command::Economy(command) => economy::run(command).await,
             Command::Bridge(command) => bridge::run(command).await,
+            Command::Proposer(args) => roles::propose(args).await,
+            Command::Attestor(args) => roles::attest(args).await,
+            Command::Challenger(args) => roles::challenge(args).await,
+            Command::Key(command) => keystore::run(command),
             Command::Verify(args) => verify::run(args).await,
             Command::Db(command) => db::run(command),
             Command::Import(args) => tokio::task::block_in_place(|| ethereum::import(&args)),

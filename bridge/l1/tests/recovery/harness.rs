@@ -22,7 +22,7 @@ use alloy_provider::{Provider, RootProvider};
 use alloy_signer_local::PrivateKeySigner;
 use bridge_l1::{
     Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
-    deploy::{DeployParams, DisputeParams, deploy},
+    deploy::{DeployParams, DisputeParams, VerifierParams, deploy},
 };
 use derive::{L1Block, L1Event, Pipeline, Step, attributes, l2_block_ref};
 use primitives::{
@@ -99,7 +99,9 @@ impl L1 {
             system_config,
             genesis_supply: U256::ZERO,
             grants: Vec::new(),
-            disputes: DisputeParams::devnet(deployer().address()),
+            disputes: DisputeParams::devnet(VerifierParams::Devnet {
+                executor: deployer().address(),
+            }),
             multicall3: None,
         };
         let deployment = deploy(url.clone(), deployer(), &params).await.unwrap();

@@ -59,6 +59,13 @@ pub struct Args {
     /// Gas limit of an L2 block (a new chain only).
     #[arg(long, default_value_t = 60_000_000, value_parser = clap::value_parser!(u64).range(21_000_000..=500_000_000))]
     pub gas_limit: u64,
+    /// L1 blocks within which a batch counts; after that anyone's node goes on without the sequencer
+    /// (a new chain only).
+    #[arg(long, default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(10..))]
+    pub sequencing_window: u64,
+    /// L2 blocks between two proposals on L1.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub proposal_interval: u64,
     /// Seconds of an attribution epoch (a new chain only).
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..))]
     pub epoch_seconds: u64,

@@ -9,13 +9,14 @@ use std::{
 
 use alloy_primitives::{Address, B256};
 use anyhow::{Context, Result, bail};
+use l1::deploy::Deployment;
 use primitives::{GenesisL2, RollupConfig};
 use serde::{Deserialize, Serialize};
 
 use super::args::L1Kind;
 
 /// Grows when the layout changes; an older directory is refused with a hint.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 const FILE: &str = "dev.json";
 const LOCK: &str = "lock";
@@ -55,6 +56,31 @@ pub struct L1Contracts {
     pub optimism_portal: Address,
     pub system_config: Address,
     pub batch_inbox: Address,
+    pub anchor_state_registry: Address,
+    pub dispute_game_factory: Address,
+    pub bond_vault: Address,
+    pub verifier: Address,
+    pub l1_cross_domain_messenger: Address,
+    pub l1_standard_bridge: Address,
+    pub optimism_mintable_erc20_factory: Address,
+}
+
+impl From<&Deployment> for L1Contracts {
+    fn from(deployment: &Deployment) -> Self {
+        Self {
+            open: deployment.open,
+            optimism_portal: deployment.optimism_portal,
+            system_config: deployment.system_config,
+            batch_inbox: deployment.batch_inbox,
+            anchor_state_registry: deployment.anchor_state_registry,
+            dispute_game_factory: deployment.dispute_game_factory,
+            bond_vault: deployment.bond_vault,
+            verifier: deployment.verifier,
+            l1_cross_domain_messenger: deployment.l1_cross_domain_messenger,
+            l1_standard_bridge: deployment.l1_standard_bridge,
+            optimism_mintable_erc20_factory: deployment.optimism_mintable_erc20_factory,
+        }
+    }
 }
 
 /// An open data directory, locked against a second process.
@@ -174,7 +200,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::open(dir.path()).unwrap();
         assert!(data.manifest().unwrap().is_none());
-        fs::write(data.join(FILE), "{\"schema\":1,").unwrap();
+        fs::write(data.join(FILE), "{\"schema\":2,").unwrap();
         assert!(format!("{:#}", data.manifest().unwrap_err()).contains("is corrupt"));
         fs::write(data.join(FILE), "{\"schema\":99}").unwrap();
         assert!(data.manifest().unwrap_err().to_string().contains("layout 99"));

@@ -1,5 +1,5 @@
-//! `openledger dev`: L1, L2, batcher, verifier, attribution engine and gateway on one machine, in one
-//! process.
+//! `openledger dev`: L1, L2, batcher, verifier, proposer, attestors, challenger, attribution engine and
+//! gateway on one machine, in one process.
 //!
 //! Start order: directory and ports are claimed, L1 is started, contracts are deployed (a new chain) or
 //! found (a kept one), then the L2 tasks, then the engine. The first task that fails stops everything.
@@ -13,7 +13,9 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time
 
 use ::l1::{
     Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
-    deploy::{DeployParams, DisputeParams, deploy},
+    deploy::{
+        AttestorParams, DeployParams, DisputeParams, VerifierParams, deploy, set_starting_anchor,
+    },
 };
 use alloy_network::{EthereumWallet, TransactionBuilder};
 use alloy_primitives::{Address, Bytes, U256, utils::parse_ether};
@@ -44,6 +46,7 @@ use self::l1::{Choice, L1};
 use crate::{
     genesis::{self, BridgeParams, EconomyParams, GenesisParams},
     keys::{self, Role as KeyRole},
+    roles::{self, DevRoles},
 };
 use args::{CHAIN_IDS, ClaimedPorts, L1Kind};
 use manifest::{L1Contracts, Manifest, SCHEMA};
@@ -164,6 +167,15 @@ impl Dev {
         let sequencer =
             start_sequencer(&data, &manifest, &l1, config, &verifier, shutdown, &mut tasks).await?;
         let verifier_rpc = format!("http://{}", verifier.rpc_addr());
+        DevRoles {
+            l1_rpc: l1_url.clone(),
+            l2_rpc: verifier_rpc.parse()?,
+            rollup: &rollup,
+            data: &data,
+            interval: args.proposal_interval,
+        }
+        .start(shutdown, &mut tasks)
+        .await?;
         watch_node(&mut tasks, "verifier", verifier);
         start_batcher(&manifest, &l1, &sequencer, shutdown, &mut tasks).await?;
         let service =
@@ -260,8 +272,13 @@ async fn create_chain(args: &Args, l1_kind: L1Kind, l1_url: &Url) -> Result<Mani
         .get_chain_id()
         .await
         .with_context(|| format!("the L1 at {l1_url} does not answer"))?;
-    fund_roles(l1_url, &[governance.address(), batcher.address()]).await?;
+    let mut roles = roles::dev_accounts()?;
     let grant = parse_ether("100000")?;
+    let users = keys::addresses(&keys::user_keys()?);
+    let grants = users.iter().chain(&roles).map(|account| (*account, grant)).collect();
+    roles.extend([governance.address(), batcher.address()]);
+    fund_roles(l1_url, &roles).await?;
+    let attestors = AttestorParams::devnet(keys::addresses(&keys::attestor_keys()?));
     let deployment = deploy(
         l1_url.clone(),
         governance.clone(),
@@ -272,8 +289,8 @@ async fn create_chain(args: &Args, l1_kind: L1Kind, l1_url: &Url) -> Result<Mani
             l2_chain_id: CHAIN_IDS.1,
             system_config,
             genesis_supply: supply,
-            grants: keys::user_keys()?.iter().map(|key| (key.address(), grant)).collect(),
-            disputes: DisputeParams::devnet(governance.address()),
+            grants,
+            disputes: DisputeParams::devnet(VerifierParams::Attestors(attestors)),
             multicall3: Some(multicall3()?),
         },
     )
@@ -289,6 +306,16 @@ async fn create_chain(args: &Args, l1_kind: L1Kind, l1_url: &Url) -> Result<Mani
     })?;
     let header = store::genesis_header(&genesis).context("cannot compute the L2 genesis")?;
     let l2_genesis_hash = header.hash_slow();
+    let withdrawals_root = header.withdrawals_root.unwrap_or_default();
+    set_starting_anchor(
+        l1_url.clone(),
+        governance,
+        deployment.anchor_state_registry,
+        messages::output_root(header.state_root, withdrawals_root, l2_genesis_hash),
+        0,
+    )
+    .await
+    .context("cannot name L2's genesis as the first anchor")?;
     let rollup = RollupConfig {
         genesis: RollupGenesis {
             l1: deployment.l1_genesis,
@@ -298,7 +325,7 @@ async fn create_chain(args: &Args, l1_kind: L1Kind, l1_url: &Url) -> Result<Mani
         },
         block_time: 1,
         max_sequencer_drift: 1_800,
-        seq_window_size: 3_600,
+        seq_window_size: args.sequencing_window,
         channel_timeout: 300,
         l1_chain_id,
         l2_chain_id: CHAIN_IDS.1,
@@ -312,12 +339,7 @@ async fn create_chain(args: &Args, l1_kind: L1Kind, l1_url: &Url) -> Result<Mani
         l1_block_time: args.l1_block_time,
         l1: l1_kind,
         l1_url: args.l1_url.clone(),
-        l1_contracts: L1Contracts {
-            open: deployment.open,
-            optimism_portal: deployment.optimism_portal,
-            system_config: deployment.system_config,
-            batch_inbox: deployment.batch_inbox,
-        },
+        l1_contracts: L1Contracts::from(&deployment),
         rollup,
         genesis,
         l2_genesis_hash,
@@ -598,6 +620,13 @@ fn contract_names(l1: &L1Contracts) -> BTreeMap<String, Address> {
         ("OptimismPortal", l1.optimism_portal),
         ("SystemConfig", l1.system_config),
         ("BatchInbox", l1.batch_inbox),
+        ("AnchorStateRegistry", l1.anchor_state_registry),
+        ("DisputeGameFactory", l1.dispute_game_factory),
+        ("BondVault", l1.bond_vault),
+        ("AttestorVerifier", l1.verifier),
+        ("L1CrossDomainMessenger", l1.l1_cross_domain_messenger),
+        ("L1StandardBridge", l1.l1_standard_bridge),
+        ("OptimismMintableERC20Factory", l1.optimism_mintable_erc20_factory),
         ("WOPEN", genesis::WOPEN),
         ("GasPriceOracle", genesis::GAS_PRICE_ORACLE),
         ("L1Block", primitives::L1_BLOCK),

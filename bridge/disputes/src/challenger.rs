@@ -1,0 +1,196 @@
+//! Challenges wrong proposals, decides games when their time has come, moves the anchor, and sees to it
+//! that bonds are paid. Nothing here needs a permission: any account with a bond can do it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::Address;
+use alloy_provider::Provider;
+use alloy_sol_types::SolCall;
+use l1::contracts::ProofDisputeGame;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Game, Games, Judgement, RoleError, SendError, Sender, Verified,
+    games::{GameState, Outcome, Progress},
+    proposer::ensure_allowance,
+};
+
+/// How a challenger works.
+#[derive(Clone, Copy, Debug)]
+pub struct ChallengerConfig {
+    pub poll: Duration,
+}
+
+impl Default for ChallengerConfig {
+    fn default() -> Self {
+        Self { poll: Duration::from_millis(500) }
+    }
+}
+
+/// The task that challenges.
+pub struct Challenger {
+    games: Games,
+    verified: Verified,
+    sender: Sender,
+    config: ChallengerConfig,
+    /// Games with something left to do, by their place.
+    open: BTreeMap<u64, Game>,
+    /// Place of the next game to look at.
+    next: u64,
+}
+
+impl Challenger {
+    pub const fn new(
+        games: Games,
+        verified: Verified,
+        sender: Sender,
+        config: ChallengerConfig,
+    ) -> Self {
+        Self { games, verified, sender, config, open: BTreeMap::new(), next: 0 }
+    }
+
+    /// Watches until `shutdown`.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), RoleError> {
+        loop {
+            let step = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                step = self.step() => step,
+            };
+            match step {
+                Ok(()) => {}
+                Err(error) if error.is_temporary() => {
+                    metrics::counter!("challenger_failures_total").increment(1);
+                    tracing::warn!(%error, "the challenger tries again");
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(self.config.poll) => {}
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), RoleError> {
+        self.sender.settle().await?;
+        let count = self.games.count().await?;
+        while self.next < count {
+            if let Some(game) = self.games.at(self.next).await? {
+                self.open.insert(game.index, game);
+            }
+            self.next = self.next.saturating_add(1);
+        }
+        let games: Vec<Game> = self.open.values().copied().collect();
+        // What has a deadline comes before what can wait.
+        for game in &games {
+            let state = self.games.state(game.address).await?;
+            if state.progress == Progress::Unchallenged && !state.over {
+                self.examine(game).await?;
+            }
+        }
+        for game in &games {
+            // One game that cannot be settled must not keep the others from it.
+            match self.settle(game).await {
+                Ok(true) => {
+                    self.open.remove(&game.index);
+                }
+                Ok(false) => {}
+                Err(RoleError::Send(SendError::Refused { what, reason, .. })) => {
+                    tracing::debug!(game = %game.address, what, reason, "later");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        metrics::gauge!("challenger_open_games").set(self.open.len() as f64);
+        Ok(())
+    }
+
+    /// Challenges a wrong claim.
+    async fn examine(&self, game: &Game) -> Result<(), RoleError> {
+        let Judgement::Wrong(reason) = self.verified.judge(&game.claim).await? else {
+            return Ok(());
+        };
+        tracing::warn!(
+            game = %game.address,
+            l2_block = game.claim.l2_block,
+            claimed = %game.claim.root,
+            ?reason,
+            proposer = %game.creator,
+            "a wrong proposal"
+        );
+        let bond = self.games.challenger_bond;
+        ensure_allowance(&self.games, &self.sender, game.address, bond, bond).await?;
+        let call = ProofDisputeGame::challengeCall {};
+        let what = format!("challenge the claim of L2 block {}", game.claim.l2_block);
+        self.sender.send(&what, game.address, call.abi_encode().into()).await?;
+        metrics::counter!("challenger_challenges_total").increment(1);
+        Ok(())
+    }
+
+    /// Takes the next step towards the end of a game; true when nothing is left to do.
+    async fn settle(&self, game: &Game) -> Result<bool, RoleError> {
+        let state = self.games.state(game.address).await?;
+        if state.outcome == Outcome::InProgress {
+            if state.over {
+                let call = ProofDisputeGame::resolveCall {};
+                let what = format!("decide the claim of L2 block {}", game.claim.l2_block);
+                self.sender.send(&what, game.address, call.abi_encode().into()).await?;
+            }
+            return Ok(false);
+        }
+        if !state.closed {
+            return self.close(game, &state).await;
+        }
+        self.pay(game, &state).await
+    }
+
+    /// Closes a game that is final; that moves the anchor.
+    async fn close(&self, game: &Game, state: &GameState) -> Result<bool, RoleError> {
+        let delay = self.games.registry().disputeGameFinalityDelaySeconds().call().await?;
+        if self.now().await? <= state.resolved_at.saturating_add(delay.saturating_to()) {
+            return Ok(false);
+        }
+        let call = ProofDisputeGame::closeGameCall {};
+        let what = format!("close the game of L2 block {}", game.claim.l2_block);
+        self.sender.send(&what, game.address, call.abi_encode().into()).await?;
+        Ok(false)
+    }
+
+    /// Has the bonds unlocked, and paid when the vault's delay has passed.
+    async fn pay(&self, game: &Game, state: &GameState) -> Result<bool, RoleError> {
+        let contract = self.games.game(game.address);
+        let mut done = true;
+        let mut paid: Vec<Address> = Vec::new();
+        for recipient in [game.creator, state.challenger, state.prover] {
+            if recipient.is_zero() || paid.contains(&recipient) {
+                continue;
+            }
+            paid.push(recipient);
+            if contract.credit(recipient).call().await?.is_zero() {
+                continue;
+            }
+            done = false;
+            if contract.hasUnlockedCredit(recipient).call().await? {
+                let request =
+                    self.games.vault().withdrawals(game.address, recipient).call().await?;
+                let delay = self.games.vault().delay().call().await?;
+                if self.now().await? < (request.timestamp + delay).saturating_to() {
+                    continue;
+                }
+            }
+            let call = ProofDisputeGame::claimCreditCall { recipient };
+            let what = format!("pay the bond of the game of L2 block {}", game.claim.l2_block);
+            self.sender.send(&what, game.address, call.abi_encode().into()).await?;
+        }
+        Ok(done)
+    }
+
+    /// Time of the newest L1 block, seconds since the Unix epoch.
+    async fn now(&self) -> Result<u64, RoleError> {
+        let latest = self.games.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
+        Ok(latest.map_or(0, |block| block.header.timestamp))
+    }
+}

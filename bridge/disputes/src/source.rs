@@ -1,0 +1,80 @@
+//! L2 blocks and their witnesses from the JSON-RPC of any node. Nothing that it says is believed.
+
+use std::time::Duration;
+
+use alloy_primitives::{Bytes, U64};
+use alloy_provider::{Provider, RootProvider};
+use alloy_rlp::Decodable;
+use alloy_transport::TransportError;
+use primitives::{Block, Header, RollupConfig, TxEnvelope, Witness};
+use serde::Deserialize;
+use url::Url;
+
+use crate::CheckError;
+
+/// No answer within this time counts as none.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// A connection to an L2 node. Clones share it.
+#[derive(Clone, Debug)]
+pub struct L2Source {
+    provider: RootProvider,
+}
+
+/// `debug_executionWitness`, in reth's shape.
+#[derive(Debug, Deserialize)]
+struct RpcWitness {
+    state: Vec<Bytes>,
+    codes: Vec<Bytes>,
+    headers: Vec<Bytes>,
+}
+
+impl L2Source {
+    pub fn new(url: Url) -> Self {
+        Self { provider: RootProvider::new_http(url) }
+    }
+
+    /// The configuration that the node runs with; whoever uses it trusts the node to name the chain.
+    pub async fn rollup_config(&self) -> Result<RollupConfig, CheckError> {
+        let method = "optimism_rollupConfig";
+        limited(method, self.provider.raw_request(method.into(), ())).await
+    }
+
+    /// The node's block with this number; `None` while it has none.
+    pub async fn block(&self, number: u64) -> Result<Option<Block>, CheckError> {
+        let method = "debug_getRawBlock";
+        let asked = self.provider.raw_request(method.into(), (U64::from(number),));
+        let raw: Option<Bytes> = match limited(method, asked).await {
+            Ok(raw) => raw,
+            // Nodes answer a missing block with null or with an error.
+            Err(CheckError::L2 { source, .. }) if source.as_error_resp().is_some() => None,
+            Err(error) => return Err(error),
+        };
+        let Some(raw) = raw else { return Ok(None) };
+        let block = alloy_consensus::Block::<TxEnvelope>::decode(&mut raw.as_ref())
+            .map_err(|source| CheckError::Decode { number, what: "block", source })?;
+        Ok(Some(Block::from_rlp(block)))
+    }
+
+    /// What is needed to execute the node's block with this number.
+    pub async fn witness(&self, number: u64) -> Result<Witness, CheckError> {
+        let method = "debug_executionWitness";
+        let asked = self.provider.raw_request(method.into(), (U64::from(number),));
+        let witness: RpcWitness = limited(method, asked).await?;
+        let headers = witness.headers.iter().map(|header| Header::decode(&mut header.as_ref()));
+        let headers = headers
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|source| CheckError::Decode { number, what: "header of a witness", source })?;
+        Ok(Witness::new(witness.state, witness.codes, headers))
+    }
+}
+
+async fn limited<T>(
+    method: &'static str,
+    answer: impl Future<Output = Result<T, TransportError>>,
+) -> Result<T, CheckError> {
+    match tokio::time::timeout(REQUEST_TIME_MAX, answer).await {
+        Ok(answer) => answer.map_err(|source| CheckError::L2 { method, source }),
+        Err(_) => Err(CheckError::L2Timeout { method, limit: REQUEST_TIME_MAX }),
+    }
+}
