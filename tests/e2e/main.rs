@@ -3,6 +3,7 @@
 mod clients;
 mod conservation;
 mod coverage;
+mod escape;
 mod harness;
 mod lifecycle;
 mod rejections;

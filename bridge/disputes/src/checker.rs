@@ -30,6 +30,7 @@ pub struct Checker {
     games: Games,
     source: L2Source,
     poll: Duration,
+    own_node: bool,
     verified: Verified,
 }
 
@@ -43,16 +44,19 @@ struct Run {
 }
 
 impl Checker {
-    /// `poll` is the time between two looks at L1.
+    /// `poll` is the time between two looks at L1. `own_node` says that the L2 node is one's own follower
+    /// and believed in the one question that a witness does not answer: whether a batch of the batcher
+    /// can be executed at all. Without it the verification stops at a batch that, by the node, cannot.
     pub fn new(
         l1: L1Client,
         config: RollupConfig,
         games: Games,
         source: L2Source,
         poll: Duration,
+        own_node: bool,
     ) -> Self {
         let verified = Verified::new(source.clone());
-        Self { l1, config, games, source, poll, verified }
+        Self { l1, config, games, source, poll, own_node, verified }
     }
 
     /// What roles judge by.
@@ -178,12 +182,22 @@ impl Checker {
             });
         }
         if let Err(field) = made_of(&block, attributes) {
-            // A batch that cannot be executed leaves a block with its deposits alone.
-            let forced = block.body.transactions.len() < attributes.transactions.len();
-            return Err(match forced && field == "transactions" {
-                true => CheckError::Undecided { number },
-                false => CheckError::NotDerived { number, field },
-            });
+            // A batch that cannot be executed leaves a block with its deposits alone (Holocene).
+            let deposits_alone = field == "transactions"
+                && block.body.transactions.iter().all(|tx| tx.is_deposit())
+                && block.body.transactions.len() < attributes.transactions.len();
+            if !deposits_alone {
+                return Err(CheckError::NotDerived { number, field });
+            }
+            if !self.own_node || self.source.safe_number().await? < number {
+                return Err(CheckError::Undecided { number });
+            }
+            tracing::warn!(
+                number,
+                "the node says that the batch cannot be executed: deposits only"
+            );
+            run.pipeline.invalid_payload()?;
+            return Ok(());
         }
         let witness = self.source.witness(number).await?;
         let mut verifier = run.verifier.clone();

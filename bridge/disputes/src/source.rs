@@ -6,7 +6,7 @@ use alloy_primitives::{Bytes, U64};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rlp::Decodable;
 use alloy_transport::TransportError;
-use primitives::{Block, Header, RollupConfig, TxEnvelope, Witness};
+use primitives::{Block, Header, L2BlockRef, RollupConfig, TxEnvelope, Witness};
 use serde::Deserialize;
 use url::Url;
 
@@ -27,6 +27,12 @@ struct RpcWitness {
     state: Vec<Bytes>,
     codes: Vec<Bytes>,
     headers: Vec<Bytes>,
+}
+
+/// `optimism_syncStatus`, as far as it is asked for.
+#[derive(Debug, Deserialize)]
+struct SyncStatus {
+    safe_l2: L2BlockRef,
 }
 
 impl L2Source {
@@ -54,6 +60,14 @@ impl L2Source {
         let block = alloy_consensus::Block::<TxEnvelope>::decode(&mut raw.as_ref())
             .map_err(|source| CheckError::Decode { number, what: "block", source })?;
         Ok(Some(Block::from_rlp(block)))
+    }
+
+    /// Number of the newest block that the node has derived from L1.
+    pub async fn safe_number(&self) -> Result<u64, CheckError> {
+        let method = "optimism_syncStatus";
+        let status: SyncStatus =
+            limited(method, self.provider.raw_request(method.into(), ())).await?;
+        Ok(status.safe_l2.number)
     }
 
     /// What is needed to execute the node's block with this number.

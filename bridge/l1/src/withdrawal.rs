@@ -2,6 +2,7 @@
 //! holds it has stood its time. Every step can be taken by anyone who knows the L2 transaction, from any
 //! machine; nothing is kept between them.
 
+use alloy_consensus::Sealable;
 use alloy_contract::{CallBuilder, CallDecoder};
 use alloy_eips::BlockNumberOrTag;
 use alloy_network::{Ethereum, EthereumWallet};
@@ -10,7 +11,10 @@ use alloy_provider::{Provider, ProviderBuilder, RootProvider};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, Log, TransactionRequest};
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{SolCall, sol};
-use messages::{Withdrawal, decode_withdrawal, withdrawal_storage_key};
+use messages::{
+    DepositLog, TRANSACTION_DEPOSITED_TOPIC, Withdrawal, decode_deposit, decode_withdrawal,
+    withdrawal_storage_key,
+};
 use primitives::L2_TO_L1_MESSAGE_PASSER;
 use serde::Deserialize;
 use url::Url;
@@ -28,6 +32,8 @@ sol! {
     function initiateWithdrawal(address target, uint256 gasLimit, bytes data) external payable;
 }
 
+/// L2 gas of a withdrawal that comes as a deposit.
+const FORCED_GAS: u64 = 300_000;
 /// Games looked at to find one that holds a withdrawal.
 const GAMES_LOOKED_AT: u64 = 100;
 /// `GameStatus.CHALLENGER_WINS`.
@@ -150,6 +156,46 @@ impl Withdrawals {
         let hash = *sent.tx_hash();
         sent.get_receipt().await?;
         self.find(hash).await?.ok_or(WithdrawalError::NoWithdrawal(hash))
+    }
+
+    /// The same without the sequencer: L1 forces it into L2 as a deposit. Returns the hash that the
+    /// transaction has on L2 once a node has derived it.
+    pub async fn force(
+        &self,
+        key: PrivateKeySigner,
+        target: Address,
+        amount: U256,
+    ) -> Result<TxHash> {
+        let call = initiateWithdrawalCall { target, gasLimit: U256::ZERO, data: Bytes::new() };
+        let provider = self.l1_with(key);
+        let portal = OptimismPortal::new(self.portal, &provider);
+        let deposit = portal.depositTransaction(
+            L2_TO_L1_MESSAGE_PASSER,
+            amount,
+            FORCED_GAS,
+            false,
+            call.abi_encode().into(),
+        );
+        // What the portal's fee market burns depends on the deposits before this one.
+        let estimate = deposit.estimate_gas().await?;
+        let pending = deposit.gas(estimate.saturating_add(estimate / 2)).send().await?;
+        let receipt = pending.get_receipt().await?;
+        let hash = receipt.transaction_hash;
+        if !receipt.status() {
+            return Err(WithdrawalError::Failed { what: "force the withdrawal into L2", hash });
+        }
+        let log = receipt.logs().iter().find(|log| {
+            log.address() == self.portal && log.topic0() == Some(&TRANSACTION_DEPOSITED_TOPIC)
+        });
+        let place = log.and_then(|log| {
+            Some(DepositLog {
+                data: log.data(),
+                l1_block_hash: log.block_hash?,
+                log_index: log.log_index?,
+            })
+        });
+        let place = place.ok_or(WithdrawalError::NoWithdrawal(hash))?;
+        Ok(decode_deposit(place)?.hash_slow())
     }
 
     /// The withdrawal of an L2 transaction, be it one on L2 or a deposit from L1; `None` while L2 has

@@ -85,6 +85,9 @@ pub struct WithdrawArgs {
     /// Go on to prove and finalize.
     #[arg(long)]
     wait: bool,
+    /// Through L1, as a deposit: L2 has to take it, whatever the sequencer wants.
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -130,7 +133,10 @@ pub async fn run(command: Command) -> Result<()> {
             let amount = amount(&args.amount)?;
             let to = args.to.unwrap_or_else(|| session.key.address());
             println!("sending {} off L2 …", open(amount));
-            let initiated = session.withdrawals.initiate(session.key.clone(), to, amount).await?;
+            let initiated = match args.force {
+                true => session.force(to, amount).await?,
+                false => session.withdrawals.initiate(session.key.clone(), to, amount).await?,
+            };
             println!("L2 transaction  {}", initiated.l2_transaction);
             println!("L2 block        {}", initiated.l2_block);
             println!("withdrawal      {}", initiated.hash);
@@ -169,6 +175,18 @@ impl Session {
     async fn find(&self, transaction: TxHash) -> Result<Initiated> {
         let found = self.withdrawals.find(transaction).await?;
         found.with_context(|| format!("L2 has no transaction {transaction}"))
+    }
+
+    /// Sends it through L1 and waits until the L2 node has derived it.
+    async fn force(&self, to: Address, amount: U256) -> Result<Initiated> {
+        let hash = self.withdrawals.force(self.key.clone(), to, amount).await?;
+        println!("in L1; waiting for L2 to derive {hash} …");
+        loop {
+            if let Some(initiated) = self.withdrawals.find(hash).await? {
+                return Ok(initiated);
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     async fn status(&self, initiated: &Initiated) -> Result<WithdrawalStatus> {

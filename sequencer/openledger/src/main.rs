@@ -5,9 +5,11 @@ mod bridge;
 mod customer;
 mod db;
 mod demo;
+mod deploy;
 mod dev;
 mod economy;
 mod ethereum;
+mod follow;
 mod genesis;
 mod keys;
 mod keystore;
@@ -64,6 +66,10 @@ enum Command {
     /// Move OPEN between the layers.
     #[command(subcommand)]
     Bridge(bridge::Command),
+    /// Put a chain's contracts on an L1 and write its genesis.json, rollup.json and addresses.json.
+    Deploy(deploy::Args),
+    /// Follow a chain from L1 alone, with or without its sequencer.
+    Follow(follow::Args),
     /// Propose L2's outputs on L1.
     Proposer(roles::ProposerArgs),
     /// Sign what was executed again, when asked.
@@ -104,6 +110,8 @@ fn main() -> ExitCode {
             Command::Attribution(command) => audit::run(command).await,
             Command::Economy(command) => economy::run(command).await,
             Command::Bridge(command) => bridge::run(command).await,
+            Command::Deploy(args) => deploy::run(args).await,
+            Command::Follow(args) => follow::run(args).await,
             Command::Proposer(args) => roles::propose(args).await,
             Command::Attestor(args) => roles::attest(args).await,
             Command::Challenger(args) => roles::challenge(args).await,

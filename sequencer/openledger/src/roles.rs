@@ -37,6 +37,11 @@ pub struct Common {
     /// one's own follower is not in the hands of the operator.
     #[arg(long, value_name = "URL")]
     l2_rpc: Url,
+    /// The L2 node is one's own follower: it is believed on whether a batch of the batcher can be executed
+    /// at all, which no witness shows. A challenger always believes it: that can cost a bond,
+    /// where stopping could cost the escrow.
+    #[arg(long)]
+    own_node: bool,
     /// `rollup.json` of the chain. Without it the L2 node says which chain it is.
     #[arg(long, value_name = "FILE")]
     rollup: Option<PathBuf>,
@@ -99,7 +104,7 @@ struct Prepared {
 }
 
 impl Common {
-    async fn prepare(&self) -> Result<Prepared> {
+    async fn prepare(&self, own_node: bool) -> Result<Prepared> {
         let source = L2Source::new(self.l2_rpc.clone());
         let config: RollupConfig = match &self.rollup {
             Some(path) => {
@@ -127,7 +132,7 @@ impl Common {
                 ..SenderConfig::default()
             },
         );
-        let checker = Checker::new(l1, config, games.clone(), source, POLL);
+        let checker = Checker::new(l1, config, games.clone(), source, POLL, own_node);
         let verified = checker.verified();
         println!("account    {}", sender.address());
         println!("portal     {}", games.portal);
@@ -161,7 +166,8 @@ where
 }
 
 pub async fn propose(args: ProposerArgs) -> Result<()> {
-    let Prepared { games, checker, verified, sender } = args.common.prepare().await?;
+    let own_node = args.common.own_node;
+    let Prepared { games, checker, verified, sender } = args.common.prepare(own_node).await?;
     let config = ProposerConfig {
         interval: args.interval,
         confirmations: args.depth,
@@ -174,7 +180,8 @@ pub async fn propose(args: ProposerArgs) -> Result<()> {
 }
 
 pub async fn attest(args: AttestorArgs) -> Result<()> {
-    let Prepared { games, checker, verified, sender } = args.common.prepare().await?;
+    let own_node = args.common.own_node;
+    let Prepared { games, checker, verified, sender } = args.common.prepare(own_node).await?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
@@ -185,7 +192,7 @@ pub async fn attest(args: AttestorArgs) -> Result<()> {
 }
 
 pub async fn challenge(args: ChallengerArgs) -> Result<()> {
-    let Prepared { games, checker, verified, sender } = args.common.prepare().await?;
+    let Prepared { games, checker, verified, sender } = args.common.prepare(true).await?;
     let shutdown = CancellationToken::new();
     let challenger = Challenger::new(games, verified, sender, ChallengerConfig { poll: POLL });
     run(checker, shutdown.clone(), challenger.run(shutdown)).await
@@ -215,7 +222,8 @@ impl DevRoles<'_> {
             .await
             .context("cannot find the contracts of games on L1")?;
         let source = L2Source::new(self.l2_rpc.clone());
-        let checker = Checker::new(l1, self.rollup.clone(), games.clone(), source, POLL);
+        let config = self.rollup.clone();
+        let checker = Checker::new(l1, config, games.clone(), source, POLL, true);
         let verified = checker.verified();
         let stopping = shutdown.clone();
         spawn(tasks, "checker", shutdown, async move { Ok(checker.run(stopping).await?) });

@@ -2,6 +2,7 @@
 //! that sum to zero.
 
 mod report;
+mod settlement;
 mod story;
 
 use std::{

@@ -34,7 +34,7 @@ use url::Url;
 
 use super::{
     report::{LedgerRow, Report, difference, open},
-    wait_for,
+    settlement, wait_for,
 };
 use crate::{bridge, customer, dev::Ready, keys};
 
@@ -125,7 +125,8 @@ pub async fn run(ready: &Ready, report: &mut Report) -> Result<()> {
     report.set("epoch", json!(epochs.last().copied().unwrap_or_default()));
     let earned = step_claim(ready, &cast, datanet, &epochs, report).await?;
     step_audit(ready, &epochs, report).await?;
-    step_ledger(ready, &cast, &start, bridged, &epochs, &earned, report).await
+    step_ledger(ready, &cast, &start, bridged, &epochs, &earned, report).await?;
+    settlement::run(ready, report).await
 }
 
 /// Everybody in the demo.

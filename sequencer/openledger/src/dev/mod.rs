@@ -13,9 +13,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time
 
 use ::l1::{
     Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
-    deploy::{
-        AttestorParams, DeployParams, DisputeParams, VerifierParams, deploy, set_starting_anchor,
-    },
+    deploy::{AttestorParams, DeployParams, DisputeParams, VerifierParams, set_starting_anchor},
 };
 use alloy_network::{EthereumWallet, TransactionBuilder};
 use alloy_primitives::{Address, Bytes, U256, utils::parse_ether};
@@ -44,6 +42,7 @@ pub use ready::Ready;
 
 use self::l1::{Choice, L1};
 use crate::{
+    deploy,
     genesis::{self, BridgeParams, EconomyParams, GenesisParams},
     keys::{self, Role as KeyRole},
     roles::{self, DevRoles},
@@ -150,6 +149,8 @@ impl Dev {
             Some(manifest) => manifest,
             None => {
                 let manifest = create_chain(args, l1_kind, &l1_url).await?;
+                let names = contract_names(&manifest.l1_contracts);
+                deploy::write_files(&data.join(""), &manifest.genesis, &manifest.rollup, &names)?;
                 data.write_manifest(&manifest)?;
                 manifest
             }
@@ -279,7 +280,7 @@ async fn create_chain(args: &Args, l1_kind: L1Kind, l1_url: &Url) -> Result<Mani
     roles.extend([governance.address(), batcher.address()]);
     fund_roles(l1_url, &roles).await?;
     let attestors = AttestorParams::devnet(keys::addresses(&keys::attestor_keys()?));
-    let deployment = deploy(
+    let deployment = ::l1::deploy::deploy(
         l1_url.clone(),
         governance.clone(),
         &DeployParams {

@@ -1,0 +1,219 @@
+//! Transactions of a role across crashes, on a real L1 node.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use alloy_primitives::{Address, Bytes, TxHash, U256, address, hex};
+use alloy_provider::{Provider, RootProvider};
+use alloy_signer_local::PrivateKeySigner;
+use disputes::{RecordDir, SendError, Sender, SenderConfig};
+use serde_json::Value;
+use url::Url;
+
+const CHAIN_ID: u64 = 16_121;
+const TO: Address = address!("00000000000000000000000000000000000a11ce");
+/// Anvil's first account.
+const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+struct Anvil {
+    child: Child,
+    url: Url,
+    provider: RootProvider,
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The real binary, since npm's wrapper loses the exit status.
+fn anvil_binary() -> PathBuf {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules/@foundry-rs");
+    std::fs::read_dir(&base)
+        .expect("run ./scripts/setup")
+        .flatten()
+        .map(|entry| entry.path().join("bin/anvil"))
+        .find(|path| {
+            let package = path.parent().and_then(Path::parent).and_then(Path::file_name);
+            package.and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("anvil-"))
+                && path.is_file()
+        })
+        .expect("no anvil: run ./scripts/setup")
+}
+
+impl Anvil {
+    /// Mines only when told to.
+    async fn start() -> Self {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let child = Command::new(anvil_binary())
+            .args(["--port", &port.to_string(), "--chain-id", "16121", "--no-mining", "--silent"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let url: Url = format!("http://127.0.0.1:{port}").parse().unwrap();
+        let provider = RootProvider::new_http(url.clone());
+        while provider.get_chain_id().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Self { child, url, provider }
+    }
+
+    fn sender(&self, records: &Path, bump_after: Duration) -> Sender {
+        let key: PrivateKeySigner = KEY.parse().unwrap();
+        let config =
+            SenderConfig { poll: Duration::from_millis(20), bump_after, ..SenderConfig::default() };
+        Sender::new(self.url.clone(), CHAIN_ID, key, RecordDir::open(records).unwrap(), config)
+    }
+
+    async fn raw(&self, method: &'static str, params: Value) -> Value {
+        self.provider.raw_request(method.into(), params).await.unwrap()
+    }
+
+    /// Hashes of the waiting transactions.
+    async fn waiting(&self) -> Vec<TxHash> {
+        let content = self.raw("txpool_content", serde_json::json!([])).await;
+        let mut hashes = Vec::new();
+        for account in content["pending"].as_object().unwrap().values() {
+            for transaction in account.as_object().unwrap().values() {
+                hashes.push(transaction["hash"].as_str().unwrap().parse().unwrap());
+            }
+        }
+        hashes
+    }
+
+    async fn wait_for_waiting(&self, what: impl Fn(&[TxHash]) -> bool) -> Vec<TxHash> {
+        for _ in 0..500 {
+            let waiting = self.waiting().await;
+            if what(&waiting) {
+                return waiting;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the pool holds {:?}", self.waiting().await);
+    }
+
+    async fn mine(&self) {
+        self.raw("evm_mine", serde_json::json!([])).await;
+    }
+
+    async fn used(&self) -> u64 {
+        let key: PrivateKeySigner = KEY.parse().unwrap();
+        self.provider.get_transaction_count(key.address()).await.unwrap()
+    }
+}
+
+const NEVER: Duration = Duration::from_secs(3_600);
+
+/// Begins to send and dies when the transaction is on its way; returns its hash.
+async fn die_while_sending(anvil: &Anvil, records: &Path) -> TxHash {
+    let sender = anvil.sender(records, NEVER);
+    let input = Bytes::from(hex!("01"));
+    let sending = tokio::spawn(async move { sender.send("try", TO, input).await });
+    let waiting = anvil.wait_for_waiting(|waiting| waiting.len() == 1).await;
+    sending.abort();
+    assert!(sending.await.unwrap_err().is_cancelled());
+    waiting[0]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_before_a_crash_is_followed_and_not_sent_anew() {
+    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let hash = die_while_sending(&anvil, dir.path()).await;
+
+    let sender = anvil.sender(dir.path(), NEVER);
+    let settling = tokio::spawn(async move {
+        let settled = sender.settle().await;
+        (sender, settled)
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(anvil.waiting().await, [hash]);
+    anvil.mine().await;
+    let (sender, settled) = settling.await.unwrap();
+    settled.unwrap();
+    assert_eq!(anvil.used().await, 1);
+    // Nothing is left to do.
+    sender.settle().await.unwrap();
+    assert!(anvil.waiting().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_l1_lost_is_sent_again_as_it_was() {
+    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let hash = die_while_sending(&anvil, dir.path()).await;
+    // As if the crash had come after the record and before the transaction was sent.
+    anvil.raw("anvil_dropAllTransactions", serde_json::json!([])).await;
+    assert!(anvil.waiting().await.is_empty());
+
+    let sender = anvil.sender(dir.path(), NEVER);
+    // Another transaction waits for the first.
+    let next = tokio::spawn(async move { sender.send("next", TO, Bytes::from(hex!("02"))).await });
+    assert_eq!(anvil.wait_for_waiting(|waiting| !waiting.is_empty()).await, [hash]);
+    anvil.mine().await;
+    anvil.wait_for_waiting(|waiting| waiting.len() == 1 && waiting[0] != hash).await;
+    anvil.mine().await;
+    next.await.unwrap().unwrap();
+    assert_eq!(anvil.used().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_waits_is_paid_better_and_happens_once() {
+    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let sender = anvil.sender(dir.path(), Duration::from_millis(100));
+    let sending = tokio::spawn(async move { sender.send("try", TO, Bytes::new()).await });
+    let first = anvil.wait_for_waiting(|waiting| waiting.len() == 1).await;
+    anvil.wait_for_waiting(|waiting| waiting.len() == 1 && waiting != first).await;
+    anvil.mine().await;
+    let receipt = sending.await.unwrap().unwrap();
+    assert_ne!(receipt.hash, first[0]);
+    assert_eq!(anvil.used().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_l1_would_refuse_is_not_sent() {
+    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    // PUSH0 PUSH0 REVERT.
+    anvil.raw("anvil_setCode", serde_json::json!([TO, "0x5f5ffd"])).await;
+    let sender = anvil.sender(dir.path(), NEVER);
+    let refused = sender.send("try", TO, Bytes::new()).await;
+    assert!(matches!(refused, Err(SendError::Refused { .. })), "{refused:?}");
+    assert!(anvil.waiting().await.is_empty());
+    assert!(!dir.path().join("transaction.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nonce_that_somebody_else_used_is_noticed() {
+    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    die_while_sending(&anvil, dir.path()).await;
+    anvil.raw("anvil_dropAllTransactions", serde_json::json!([])).await;
+    // The same key elsewhere.
+    let key: PrivateKeySigner = KEY.parse().unwrap();
+    let transfer = serde_json::json!([{"from": key.address(), "to": TO, "value": U256::from(1)}]);
+    anvil.raw("eth_sendTransaction", transfer).await;
+    anvil.mine().await;
+    let sender = anvil.sender(dir.path(), NEVER);
+    sender.settle().await.unwrap();
+    assert!(!dir.path().join("transaction.json").exists());
+    assert_eq!(anvil.used().await, 1);
+}
+
+#[test]
+fn damaged_records_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = RecordDir::open(dir.path()).unwrap();
+    records.write("a.json", &7_u64).unwrap();
+    assert_eq!(records.read::<u64>("a.json").unwrap(), Some(7));
+    assert_eq!(records.read::<u64>("b.json").unwrap(), None);
+    std::fs::write(dir.path().join("a.json"), "7x").unwrap();
+    let error = records.read::<u64>("a.json").unwrap_err();
+    assert!(error.to_string().contains("a.json is damaged"), "{error}");
+    records.remove("a.json").unwrap();
+    records.remove("a.json").unwrap();
+    assert_eq!(records.read::<u64>("a.json").unwrap(), None);
+}
