@@ -116,7 +116,8 @@ impl Checker {
                     run.given = block.number;
                     run.pipeline.push_l1(block)?;
                 }
-                Some(L1Event::Finalized(_)) => {}
+                // Nobody asks for a restart here.
+                Some(L1Event::Finalized(_) | L1Event::Restart { .. }) => {}
                 Some(L1Event::Reorg { .. }) => return Ok(()),
                 None => return Err(CheckError::WatcherEnded),
             }

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use derive::L1Event;
 use l1::{L1Addresses, L1Client, Watcher};
-use node::{Node, NodeConfig, NodeInputs, Role};
+use node::{L1Feed, Node, NodeConfig, NodeInputs, Role};
 use primitives::{GenesisL2, RollupConfig};
 use serde::de::DeserializeOwned;
 use store::{Store, StoreOptions};
@@ -75,13 +75,14 @@ pub async fn run(args: Args) -> Result<()> {
     let start = node::verifier::l1_start(&rollup, &safe);
     let shutdown = CancellationToken::new();
     let (sender, l1_events) = mpsc::channel::<L1Event>(L1_EVENTS_WAITING);
-    let watcher = Watcher::new(l1, L1Addresses::from(&rollup), start, L1_POLL);
+    let mut watcher = Watcher::new(l1, L1Addresses::from(&rollup), start, L1_POLL);
+    let feed = L1Feed::new(l1_events, watcher.rewinds());
     let stopping = shutdown.clone();
     let watching = tokio::spawn(async move { watcher.run(sender, stopping).await });
 
     let mut config = NodeConfig::new(rollup, Role::Verifier);
     config.rpc.listen = args.listen;
-    let inputs = NodeInputs { store: Arc::clone(&store), l1_events, safe_heads: None };
+    let inputs = NodeInputs { store: Arc::clone(&store), l1: feed, safe_heads: None };
     let node = Node::start(config, inputs, shutdown.clone()).await?;
     println!("JSON-RPC   http://{}", node.rpc_addr());
 
