@@ -10,7 +10,7 @@ use std::{
 use alloy_primitives::{Address, Bytes, TxHash, U256, address, hex};
 use alloy_provider::{Provider, RootProvider};
 use alloy_signer_local::PrivateKeySigner;
-use disputes::{RecordDir, SendError, Sender, SenderConfig};
+use bridge_disputes::{RecordDir, SendError, Sender, SenderConfig};
 use serde_json::Value;
 use url::Url;
 
