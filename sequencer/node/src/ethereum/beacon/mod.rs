@@ -226,13 +226,13 @@ fn find(miner: &Miner, id: &str) -> Result<Slot, BeaconError> {
     Ok(Slot { block, slot, sidecars: sidecars.unwrap_or_default() })
 }
 
-/// Number of the block with a slot's time. Times grow with numbers.
+/// Number of the block with a slot's time. Times grow with numbers. Blocks may go meanwhile.
 fn by_slot(miner: &Miner, slot: u64) -> Result<Option<u64>, BeaconError> {
     let chain = miner.chain();
     let (mut low, mut high) = (0, chain.heads().unsafe_head.number);
     while low <= high {
         let middle = low + (high - low) / 2;
-        let header = chain.header(middle)?.ok_or(StoreError::MissingBlock(middle))?;
+        let header = chain.header(middle)?.ok_or(BeaconError::NoBlock)?;
         match slot_of(miner, header.timestamp)?.cmp(&slot) {
             std::cmp::Ordering::Equal => return Ok(Some(middle)),
             std::cmp::Ordering::Less => low = middle + 1,
@@ -251,7 +251,7 @@ fn by_root(miner: &Miner, root: B256) -> Result<Option<u64>, BeaconError> {
         return Ok(Some(head.number()));
     }
     for number in (1..=head.number()).rev().take(ROOT_SEARCH_MAX as usize) {
-        let header = chain.header(number)?.ok_or(StoreError::MissingBlock(number))?;
+        let header = chain.header(number)?.ok_or(BeaconError::NoBlock)?;
         if header.parent_beacon_block_root == Some(root) {
             return Ok(Some(number - 1));
         }

@@ -135,3 +135,36 @@ fn preinstalled() -> Result<Vec<(Address, Bytes)>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use l1::deploy::MULTICALL3;
+
+    use super::*;
+
+    #[test]
+    fn a_genesis_is_made_once_and_then_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config {
+            directory: directory.path().join("l1"),
+            listen: ([127, 0, 0, 1], 0).into(),
+            chain_id: 16_121,
+            block_time: 1,
+            safe_lag: 1,
+            finalized_lag: 2,
+        };
+        let missing = format!("{:#}", genesis(&config, true).unwrap_err());
+        assert!(missing.contains("the L1 of this chain is incomplete"), "{missing}");
+        let new = genesis(&config, false).unwrap();
+        assert!(new.alloc[&MULTICALL3].code.as_ref().is_some_and(|code| !code.is_empty()));
+        let users = keys::user_keys().unwrap();
+        assert!(users.iter().all(|user| !new.alloc[&user.address()].balance.is_zero()));
+        // What is read back begins the same chain.
+        let kept = genesis(&config, true).unwrap();
+        let hash = |genesis: &Genesis| store::ethereum_genesis_header(genesis).unwrap().hash_slow();
+        assert_eq!(hash(&kept), hash(&new));
+        fs::write(config.directory.join(GENESIS_FILE), "{\"config\":").unwrap();
+        let corrupt = format!("{:#}", genesis(&config, true).unwrap_err());
+        assert!(corrupt.contains("is corrupt"), "{corrupt}");
+    }
+}
