@@ -50,8 +50,10 @@ interface ISettlementLens {
         /// this, the shares are not filled in.
         bool sharesMatch;
         Shares shares;
-        /// Receives the model's share.
+        /// Receives the model's share, less the royalties to models that it derives from.
         address payee;
+        /// What of the receipt's model share goes to those, wei; the settlement rounds once an epoch, so to a wei each.
+        uint128 royalties;
         /// Fees of the receipt's model in the epoch, and what weights attributed of them, wei.
         uint128 modelFees;
         uint128 modelAttributed;

@@ -92,7 +92,10 @@ abstract contract ResourceMetering {
         uint256 next = _clamp(config, uint256(FixedPointMathLib.max(baseFee + delta, int256(0))));
         if (blocks > 1) {
             // By logarithm and exponential as in the OP Stack: exact powers would differ from it in the last wei.
+            // At most WAD, and blocks times WAD: far below 2^255.
+            // forge-lint: disable-next-line(unsafe-typecast)
             int256 step = int256(WAD - WAD / config.baseFeeMaxChangeDenominator);
+            // forge-lint: disable-next-line(unsafe-typecast)
             uint256 decay = uint256(FixedPointMathLib.powWad(step, int256((blocks - 1) * WAD)));
             next = _clamp(config, FixedPointMathLib.mulWad(next, decay));
         }

@@ -184,7 +184,7 @@ contract ModelRegistry is IModelRegistry {
                 _models[modelId].notForSaleSource = source.commercial ? source.notForSaleSource : uint64(id);
             }
             _inherit(modelId, id);
-            // forge-lint: disable-next-line(unsafe-typecast)
+            // forge-lint: disable-next-item(unsafe-typecast)
             owed.addSource(
                 Royalty(source.params.payee, source.params.royaltyBps, uint64(id)), sources[i].weightBps, _royalties[id]
             );

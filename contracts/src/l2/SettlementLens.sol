@@ -46,6 +46,10 @@ contract SettlementLens is ISettlementLens {
         if (!x.sharesMatch) return;
         FeeShares.Split memory own;
         (own, x.payee) = _split(q.receipt.modelId, q.receipt.fee, q.platformBps);
+        IModelRegistry.Royalty[] memory owed = models.royaltiesOf(q.receipt.modelId);
+        for (uint256 i; i < owed.length; ++i) {
+            x.royalties += FeeShares.bpsDown(own.model, owed[i].bps);
+        }
         x.shares = Shares({
             fee: q.receipt.fee,
             platform: own.platform,

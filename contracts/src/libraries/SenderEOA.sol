@@ -16,6 +16,8 @@ library SenderEOA {
         if (msg.sender == tx.origin) return true;
         if (msg.sender.code.length != DELEGATION_LENGTH) return false;
         bytes memory code = msg.sender.code;
+        // The first three bytes are what is meant.
+        // forge-lint: disable-next-line(unsafe-typecast)
         return bytes3(code) == DELEGATION_PREFIX;
     }
 }

@@ -132,6 +132,8 @@ contract GasPriceOracle {
 
     /// @dev Bytes times 1e6.
     function _estimatedSize(uint256 fastLzSize) private pure returns (uint256) {
+        // Sizes of transactions are far below 2^255.
+        // forge-lint: disable-next-line(unsafe-typecast)
         int256 size = COST_INTERCEPT + COST_FASTLZ_COEF * int256(fastLzSize);
         return uint256(FixedPointMathLib.max(size, TRANSACTION_SIZE_MIN));
     }

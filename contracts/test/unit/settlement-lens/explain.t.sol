@@ -91,6 +91,21 @@ contract ExplainTest is EconomyTest {
         assertEq(x.poolClaimed, 0.3 ether);
     }
 
+    function test_WhenTheModelOwesRoyalties(uint16 royaltyBps) external {
+        IModelRegistry.ModelParams memory params = modelParams("source");
+        params.royaltyBps = uint16(bound(royaltyBps, 0, 3_000));
+        uint256 source = registerModel(params);
+        uint256 asked = params.royaltyBps;
+        params = modelParams("derived", datanetId);
+        params.sources = derived(source);
+        modelId = registerModel(params);
+        ISettlementLens.Question memory q = question();
+        postEpoch(q.post);
+        ISettlementLens.Explanation memory x = lens.explain(q);
+        assertEq(x.shares.model, 0.095 ether);
+        assertEq(x.royalties, uint256(0.095 ether) * asked / 10_000);
+    }
+
     function test_WhenSomethingIsAnother() external {
         ISettlementLens.Question memory q = question();
         settle(q.post);
