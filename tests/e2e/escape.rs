@@ -20,7 +20,7 @@ use crate::harness::{
 };
 
 /// L1 blocks; short, so that the sequencer's silence is noticed within the test.
-const WINDOW: &str = "20";
+const WINDOW: &str = "30";
 /// Who leaves, and who proposes for the bond's return.
 const USER: &str = "3";
 const STRANGER: &str = "8";

@@ -38,6 +38,8 @@ pub struct Challenger {
     open: BTreeMap<u64, Game>,
     /// Place of the next game to look at.
     next: u64,
+    /// Of the verification when the games were read.
+    generation: u64,
 }
 
 impl Challenger {
@@ -47,7 +49,7 @@ impl Challenger {
         sender: Sender,
         config: ChallengerConfig,
     ) -> Self {
-        Self { games, verified, sender, config, open: BTreeMap::new(), next: 0 }
+        Self { games, verified, sender, config, open: BTreeMap::new(), next: 0, generation: 0 }
     }
 
     /// Watches until `shutdown`.
@@ -76,6 +78,12 @@ impl Challenger {
 
     async fn step(&mut self) -> Result<(), RoleError> {
         self.sender.settle().await?;
+        let generation = self.verified.generation();
+        if generation != self.generation {
+            // L1 may have other games now.
+            self.open.clear();
+            (self.next, self.generation) = (0, generation);
+        }
         let count = self.games.count().await?;
         while self.next < count {
             if let Some(game) = self.games.at(self.next).await? {

@@ -105,7 +105,7 @@ impl Checker {
         loop {
             match self.advance(&mut run).await {
                 Ok(()) => *wait = self.poll,
-                Err(error) if error.is_temporary() => {
+                Err(error) if error.is_temporary() && !error.begins_again() => {
                     self.pause(&error, wait).await;
                     continue;
                 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use alloy_primitives::{Address, B256, Bytes, TxHash};
 use alloy_transport::TransportError;
-use l1::{L1Error, WatcherError};
+use l1::L1Error;
 
 /// Verification that did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +45,6 @@ pub enum CheckError {
     },
     #[error(transparent)]
     L1(#[from] L1Error),
-    #[error(transparent)]
-    Watcher(#[from] WatcherError),
     #[error("the L1 watcher ended")]
     WatcherEnded,
     #[error(transparent)]
@@ -73,14 +71,17 @@ impl CheckError {
             | Self::Undecided { .. }
             | Self::WrongAnchor { .. }
             | Self::Block { .. }
-            | Self::Contract(_) => true,
-            Self::L1(error) => error.is_temporary(),
-            Self::Watcher(_)
+            | Self::Contract(_)
             | Self::WatcherEnded
-            | Self::Pipeline(_)
-            | Self::Attributes(_)
-            | Self::Panicked => false,
+            | Self::Pipeline(_) => true,
+            Self::L1(error) => error.is_temporary(),
+            Self::Attributes(_) | Self::Panicked => false,
         }
+    }
+
+    /// Whether only beginning again at the anchor can help: L1 is another than what was read.
+    pub(crate) const fn begins_again(&self) -> bool {
+        matches!(self, Self::WatcherEnded | Self::Pipeline(_))
     }
 }
 

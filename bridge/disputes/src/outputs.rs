@@ -1,6 +1,12 @@
 //! Output roots that were verified, and what they say about a claim.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use alloy_primitives::B256;
 use parking_lot::RwLock;
@@ -118,16 +124,25 @@ impl Outputs {
 #[derive(Clone, Debug)]
 pub struct Verified {
     outputs: Arc<RwLock<Option<Outputs>>>,
+    /// Counts the beginnings.
+    generation: Arc<AtomicU64>,
     source: L2Source,
 }
 
 impl Verified {
     pub(crate) fn new(source: L2Source) -> Self {
-        Self { outputs: Arc::default(), source }
+        Self { outputs: Arc::default(), generation: Arc::default(), source }
     }
 
     pub(crate) fn begin(&self, outputs: Outputs) {
         *self.outputs.write() = Some(outputs);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Grows whenever verification begins again, as after a reorganisation of L1: what was read of L1
+    /// before is to be read again.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Outputs)) {

@@ -58,13 +58,24 @@ pub struct Proposer {
     open: BTreeMap<u64, Game>,
     /// Place of the next game to look at.
     next: u64,
+    /// Of the verification when the games were read.
+    generation: u64,
     http: reqwest::Client,
 }
 
 impl Proposer {
     pub fn new(games: Games, verified: Verified, sender: Sender, config: ProposerConfig) -> Self {
         let http = reqwest::Client::new();
-        Self { games, verified, sender, config, open: BTreeMap::new(), next: 0, http }
+        Self {
+            games,
+            verified,
+            sender,
+            config,
+            open: BTreeMap::new(),
+            next: 0,
+            generation: 0,
+            http,
+        }
     }
 
     /// Proposes until `shutdown`.
@@ -94,6 +105,12 @@ impl Proposer {
 
     async fn step(&mut self) -> Result<(), RoleError> {
         self.sender.settle().await?;
+        let generation = self.verified.generation();
+        if generation != self.generation {
+            // L1 may have other games now.
+            self.open.clear();
+            (self.next, self.generation) = (0, generation);
+        }
         let highest = self.look_at_games().await?;
         self.defend().await?;
         self.propose(highest).await
