@@ -518,7 +518,12 @@ mod tests {
         check(|plan| plan.sequencing_window = 60, "sequencingWindow");
         check(|plan| plan.batcher = keys::dev_key(10).unwrap().address(), "its key is public");
         let user = keys::dev_key(0).unwrap().address();
-        check(|plan| drop(plan.balances.insert(user, U256::from(1))), "its key is public");
+        check(
+            |plan| {
+                plan.balances.insert(user, U256::from(1));
+            },
+            "its key is public",
+        );
         check(|plan| plan.guardian = Address::ZERO, "guardian is not filled in");
     }
 
