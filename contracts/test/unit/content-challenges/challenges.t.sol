@@ -5,6 +5,8 @@ import {stdJson} from "forge-std/StdJson.sol";
 
 import {IContentChallenges} from "../../../src/interfaces/IContentChallenges.sol";
 import {IDatanetRegistry} from "../../../src/interfaces/IDatanetRegistry.sol";
+import {ContentChallenges} from "../../../src/l2/ContentChallenges.sol";
+import {ReviewerPool} from "../../../src/l2/ReviewerPool.sol";
 import {AdmissionErrors} from "../../../src/libraries/AdmissionErrors.sol";
 import {Batches} from "../../../src/libraries/Batches.sol";
 import {Errors} from "../../../src/libraries/Errors.sol";
@@ -129,6 +131,47 @@ contract ContentChallengesTest is AdmissionTest {
         vm.expectRevert(abi.encodeWithSelector(Errors.NothingToWithdraw.selector, alice));
         challenges.withdraw(payable(alice));
         vm.stopPrank();
+    }
+
+    function test_RevertWhen_ConstructedWithoutAddresses() external {
+        vm.expectRevert(Errors.ZeroAddress.selector);
+        new ContentChallenges(datanets, review, address(0), 1, 1);
+        vm.expectRevert(Errors.ZeroAddress.selector);
+        new ReviewerPool(SEAT, address(0), sink);
+        vm.expectRevert(abi.encodeWithSelector(AdmissionErrors.ReviewerPool_NotWholeSeats.selector, 0, 0));
+        new ReviewerPool(0, address(review), sink);
+    }
+
+    /// @dev What is decided about a document that stays in its Datanet is decided once, and it represents nothing.
+    function test_RevertWhen_DecidedBefore() external {
+        bytes memory sketch = sketchOf(5, 5, 128);
+        uint256 first = contributeSketched(alice, reviewedDatanet, 41, sketch);
+        uint256 second = contributeSketched(bob, reviewedDatanet, 42, sketch);
+        accept(first);
+        accept(second);
+        uint256 caseId = challengeAs(mallory, itemOf(first), 0);
+        skip(RESPONSE_WINDOW + 1);
+        challenges.closeUnanswered(caseId);
+        Batches.Item memory a = itemOf(first);
+        Batches.Item memory b = itemOf(second);
+        bytes memory why =
+            abi.encodeWithSelector(AdmissionErrors.ContentChallenges_Decided.selector, Batches.keyOf(first, 0));
+        vm.deal(mallory, CHALLENGE_BOND);
+        vm.expectRevert(why);
+        vm.prank(mallory);
+        challenges.challenge{value: CHALLENGE_BOND}(a, 0);
+        expectCopyRefused(first, sketch, second, sketch, why);
+        vm.expectRevert(why);
+        challenges.proveFalseSketch(a, sketch, abi.encode("content", 41), 0);
+        // Another's sketch shows nothing about this one's.
+        vm.expectPartialRevert(AdmissionErrors.ContentChallenges_SketchMismatch.selector);
+        challenges.proveFalseSketch(b, sketchOf(6, 6, 128), abi.encode("content", 42), 0);
+        // Nobody accuses what was committed after its own.
+        IContentChallenges.Evidence memory evidence;
+        vm.deal(alice, CHALLENGE_BOND);
+        vm.expectPartialRevert(AdmissionErrors.ContentChallenges_NotEarlier.selector);
+        vm.prank(alice);
+        challenges.accuse{value: CHALLENGE_BOND}(b, sketch, a, sketch, evidence);
     }
 
     function test_RevertWhen_NotLive() external {
