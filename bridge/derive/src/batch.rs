@@ -1,14 +1,24 @@
-//! Batches: one L2 block as the batcher posts it, without what L1 gives anyway.
+//! Batches: L2 blocks as a batcher posts them, without what L1 gives anyway. One block in a batch, or a run of
+//! them ([`crate::SpanBatch`]).
 
 use alloy_eips::{BlockNumHash, eip2718::Encodable2718};
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::{Decodable, Encodable, Header};
 use primitives::{Block, TxType};
 
-use crate::{AttributesError, BatchError, attributes::l1_attributes_of};
+use crate::{AttributesError, BatchError, SpanBatch, attributes::l1_attributes_of};
 
 /// Type of a batch of one block.
 const SINGLE: u8 = 0;
+/// Type of a batch of several blocks.
+const SPAN: u8 = 1;
+
+/// What a channel holds one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Batch {
+    Single(SingleBatch),
+    Span(SpanBatch),
+}
 
 /// One L2 block: `0x00 || rlp([parent_hash, epoch_number, epoch_hash, timestamp, [tx...]])`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,12 +72,9 @@ impl SingleBatch {
             .saturating_add(self.transactions.length())
     }
 
-    /// Reads type and payload.
+    /// Reads what follows the type, the first byte of `bytes`.
     fn decode(bytes: &Bytes) -> Result<Self, BatchError> {
-        let (kind, mut rest) = bytes.split_first().ok_or(BatchError::Empty)?;
-        if *kind != SINGLE {
-            return Err(BatchError::Type(*kind));
-        }
+        let (_, mut rest) = bytes.split_first().ok_or(BatchError::Empty)?;
         let mut fields = Header::decode_bytes(&mut rest, true)?;
         if !rest.is_empty() {
             return Err(BatchError::Trailing(rest.len()));
@@ -95,27 +102,34 @@ impl SingleBatch {
 pub struct BatchReader {
     data: Bytes,
     position: usize,
+    chain_id: u64,
 }
 
 impl BatchReader {
-    /// `data` is a decompressed channel.
-    pub fn new(data: impl Into<Bytes>) -> Self {
-        Self { data: data.into(), position: 0 }
+    /// `data` is a decompressed channel of the L2 chain `chain_id`.
+    pub fn new(data: impl Into<Bytes>, chain_id: u64) -> Self {
+        Self { data: data.into(), position: 0, chain_id }
     }
 
-    fn read(&mut self) -> Result<Option<SingleBatch>, BatchError> {
+    fn read(&mut self) -> Result<Option<Batch>, BatchError> {
         let mut rest = self.data.get(self.position..).unwrap_or_default();
         if rest.is_empty() {
             return Ok(None);
         }
         let batch = self.data.slice_ref(Header::decode_bytes(&mut rest, false)?);
         self.position = self.data.len().saturating_sub(rest.len());
-        SingleBatch::decode(&batch).map(Some)
+        match batch.split_first().ok_or(BatchError::Empty)? {
+            (&SINGLE, _) => SingleBatch::decode(&batch).map(|single| Some(Batch::Single(single))),
+            (&SPAN, rest) => {
+                SpanBatch::decode(rest, self.chain_id).map(|span| Some(Batch::Span(span)))
+            }
+            (kind, _) => Err(BatchError::Type(*kind)),
+        }
     }
 }
 
 impl Iterator for BatchReader {
-    type Item = Result<SingleBatch, BatchError>;
+    type Item = Result<Batch, BatchError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let result = self.read();
@@ -179,8 +193,8 @@ mod tests {
         good.encode(&mut data);
         data.extend([0x82, 9, 9]);
         good.encode(&mut data);
-        let read: Vec<_> = BatchReader::new(data).collect();
-        assert_eq!(read, [Ok(good), Err(BatchError::Type(9))]);
+        let read: Vec<_> = BatchReader::new(data, 1).collect();
+        assert_eq!(read, [Ok(Batch::Single(good)), Err(BatchError::Type(9))]);
     }
 
     proptest! {
@@ -190,16 +204,20 @@ mod tests {
             for batch in &batches {
                 batch.encode(&mut data);
             }
-            let read: Result<Vec<_>, _> = BatchReader::new(data).collect();
-            prop_assert_eq!(read, Ok(batches));
+            let read: Result<Vec<_>, _> = BatchReader::new(data, 1).collect();
+            prop_assert_eq!(read, Ok(batches.into_iter().map(Batch::Single).collect()));
         }
 
         #[test]
         fn any_bytes_decode_or_fail(data in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = BatchReader::new(data.clone()).count();
+            let _ = BatchReader::new(data.clone(), 1).count();
+            let mut span = vec![0xb9, 0x01, 0x2d, 0x01, 0x05, 0x03];
+            span.extend(&data);
+            span.resize(304, 0);
+            let _ = BatchReader::new(span, 1).count();
             let mut typed = vec![0xb9, 0x01, 0x2d, 0x00, 0xf9, 0x01, 0x29];
             typed.extend(data);
-            let _ = BatchReader::new(typed).count();
+            let _ = BatchReader::new(typed, 1).count();
         }
     }
 }

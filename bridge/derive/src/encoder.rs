@@ -159,11 +159,19 @@ impl ChannelEncoder {
 
     /// Ends the stream and cuts it into frames. `None` if no block was added.
     pub fn close(self) -> Result<Option<ClosedChannel>, EncodeError> {
+        let frame_size = self.config.frame_size_max;
+        self.close_into(frame_size)
+    }
+
+    /// The same with frames of another size, as where the channel is posted decides.
+    pub fn close_into(self, frame_size: usize) -> Result<Option<ClosedChannel>, EncodeError> {
+        if frame_size <= FRAME_OVERHEAD {
+            return Err(EncodeError::FrameSize(frame_size));
+        }
         let Some((first_block, last_block)) = self.blocks else {
             return Ok(None);
         };
         let data = Bytes::from(self.compressor.into_inner());
-        let frame_size = self.config.frame_size_max;
         let frames =
             cut(self.id, &data, frame_size).ok_or(EncodeError::TooManyFrames { frame_size })?;
         Ok(Some(ClosedChannel {

@@ -78,6 +78,8 @@ pub enum PipelineError {
     DepositsInvalid { timestamp: u64 },
     #[error("a payload was reported invalid, but none is pending")]
     NothingPending,
+    #[error("a span overlaps the safe chain above block {0}, which cannot be read")]
+    MissingBlock(u64),
 }
 
 impl PipelineError {
@@ -87,9 +89,10 @@ impl PipelineError {
             Self::L1Gap { .. } | Self::L1StartsLate { .. } | Self::OriginReplaced { .. } => {
                 Severity::Reset
             }
-            Self::Attributes(_) | Self::DepositsInvalid { .. } | Self::NothingPending => {
-                Severity::Critical
-            }
+            Self::Attributes(_)
+            | Self::DepositsInvalid { .. }
+            | Self::NothingPending
+            | Self::MissingBlock(_) => Severity::Critical,
         }
     }
 }
@@ -135,6 +138,18 @@ pub enum BatchError {
     Rlp(#[from] alloy_rlp::Error),
     #[error("a batch is followed by {0} more bytes")]
     Trailing(usize),
+    #[error("a span batch ends too early")]
+    Truncated,
+    #[error("an integer or a list of bits is larger than its type")]
+    Overflow,
+    #[error("a span batch has no blocks")]
+    NoBlocks,
+    #[error("a span batch has more elements than allowed")]
+    TooManyElements,
+    #[error("a span batch has more origins than L1 has blocks")]
+    Epoch,
+    #[error("a span batch has a transaction of type {0}")]
+    TransactionType(u8),
 }
 
 /// A block that cannot enter a channel.

@@ -26,6 +26,7 @@ mod attributes;
 mod batch;
 mod blob;
 mod channel;
+mod columns;
 mod compression;
 mod consolidation;
 mod encoder;
@@ -34,11 +35,12 @@ mod frame;
 mod inputs;
 mod l1_data;
 mod pipeline;
+mod span;
 mod system_config;
 mod validity;
 
 pub use attributes::{attributes, l2_block_ref, system_config_of};
-pub use batch::{BatchReader, SingleBatch};
+pub use batch::{Batch, BatchReader, SingleBatch};
 pub use blob::{BLOB_DATA_MAX, BLOB_SIZE, decode_blob, encode_blob};
 pub use channel::ChannelAssembler;
 pub use compression::{CompressionError, Decompressed, decompress};
@@ -55,9 +57,10 @@ pub use frame::{
 };
 pub use inputs::check_l1_inputs;
 pub use l1_data::{InboxTransaction, L1Block, L1Event};
-pub use pipeline::{Pipeline, Step};
+pub use pipeline::{Pipeline, SafeBlocks, Step};
+pub use span::{SPAN_ELEMENTS_MAX, SpanBatch, SpanBlock};
 pub use system_config::apply_config_updates;
-pub use validity::{BatchContext, BatchValidity, DropReason, check_batch};
+pub use validity::{BatchContext, BatchValidity, DropReason, SpanContext, check_batch, check_span};
 
 /// Decompressed bytes of a channel that count; the rest is as if it were not there.
 pub const RLP_BYTES_PER_CHANNEL_MAX: usize = 100_000_000;

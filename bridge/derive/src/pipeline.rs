@@ -22,10 +22,13 @@ use alloy_eips::BlockNumHash;
 use primitives::{L1BlockRef, L2BlockRef, PayloadAttributes, RollupConfig, SystemConfig};
 
 use crate::{
-    BatchContext, BatchReader, BatchValidity, ChannelAssembler, L1Block, PipelineError,
-    SingleBatch, apply_config_updates, attributes, check_batch, decode_batcher_transaction,
-    decompress,
+    Batch, BatchContext, BatchReader, BatchValidity, ChannelAssembler, L1Block, PipelineError,
+    SingleBatch, SpanBatch, SpanContext, apply_config_updates, attributes, check_batch, check_span,
+    decode_batcher_transaction, decompress, validity::span_parent,
 };
+
+/// The safe chain by number, for spans that overlap it.
+pub type SafeBlocks = Arc<dyn Fn(u64) -> Option<L2BlockRef> + Send + Sync>;
 
 /// What the driver must do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,9 @@ pub struct Pipeline {
     epoch_done: bool,
     assembler: ChannelAssembler,
     batches: Option<BatchReader>,
+    /// Blocks of a span that was found valid, the next one first.
+    span: VecDeque<SingleBatch>,
+    blocks: Option<SafeBlocks>,
     pending: Option<Pending>,
 }
 
@@ -85,8 +91,17 @@ impl Pipeline {
             epoch_done: false,
             assembler: ChannelAssembler::default(),
             batches: None,
+            span: VecDeque::new(),
+            blocks: None,
             pending: None,
         }
+    }
+
+    /// With the safe chain, which spans may overlap. Without it such a span is an error.
+    #[must_use]
+    pub fn with_blocks(mut self, blocks: SafeBlocks) -> Self {
+        self.blocks = Some(blocks);
+        self
     }
 
     /// The L1 block to begin with: a channel that was open at the safe head's origin can have been
@@ -109,7 +124,8 @@ impl Pipeline {
     /// Begins again at `safe`, as after an L1 reorg. L1 blocks must be given again from
     /// [`Self::l1_start`].
     pub fn reset(&mut self, safe: L2BlockRef, system_config: SystemConfig) {
-        *self = Self::new(self.config.clone(), safe, system_config);
+        let blocks = self.blocks.take();
+        *self = Self { blocks, ..Self::new(self.config.clone(), safe, system_config) };
     }
 
     /// Gives the next L1 block.
@@ -190,11 +206,26 @@ impl Pipeline {
             };
             // Up to the safe head's origin L1 can only hold blocks that exist.
             let catching_up = inclusion_block <= self.safe.l1_origin.number;
-            if let Some(batch) = self.next_candidate() {
-                if !catching_up && self.accepts(&batch, inclusion_block) {
+            if let Some(mut batch) = self.span.pop_front() {
+                batch.parent_hash = self.safe.hash;
+                if self.accepts(&batch, inclusion_block) {
                     return Ok(Some(batch));
                 }
                 continue;
+            }
+            match self.next_candidate() {
+                Some(_) if catching_up => continue,
+                Some(Batch::Single(batch)) => {
+                    if self.accepts(&batch, inclusion_block) {
+                        return Ok(Some(batch));
+                    }
+                    continue;
+                }
+                Some(Batch::Span(span)) => {
+                    self.open_span(span, inclusion_block)?;
+                    continue;
+                }
+                None => {}
             }
             if !catching_up && let Some(batch) = self.empty_batch(inclusion_block) {
                 return Ok(Some(batch));
@@ -228,8 +259,65 @@ impl Pipeline {
         }
     }
 
+    /// Takes the blocks of a valid span above the safe head.
+    fn open_span(&mut self, span: SpanBatch, inclusion_block: u64) -> Result<(), PipelineError> {
+        let number = match span_parent(&span, &self.config, &self.safe) {
+            Ok(Some(number)) => number,
+            // Nothing new in it: the channel goes on.
+            Ok(None) => return Ok(()),
+            Err(_) => {
+                self.discard_channel();
+                return Ok(());
+            }
+        };
+        let parent = if number == self.safe.number {
+            self.safe
+        } else {
+            let known = self.blocks.as_ref().and_then(|blocks| blocks(number));
+            known.ok_or(PipelineError::MissingBlock(number))?
+        };
+        let last_epoch = span.last_epoch();
+        let context = SpanContext {
+            config: &self.config,
+            safe: &self.safe,
+            parent: &parent,
+            last_origin: self.origins.iter().find(|l1| l1.number == last_epoch).map(Arc::as_ref),
+            inclusion_block,
+        };
+        let blocks = match check_span(&span, &context) {
+            BatchValidity::Accept => self.blocks_of(span),
+            // Its last origin is before the safe head's, or one that nobody could know when it was
+            // posted: skipped as op-node does.
+            BatchValidity::Past | BatchValidity::Undecided => return Ok(()),
+            BatchValidity::Drop(_) => None,
+        };
+        match blocks {
+            Some(blocks) => self.span = blocks,
+            None => self.discard_channel(),
+        }
+        Ok(())
+    }
+
+    /// The blocks of a span above the safe head; `None` if one has an origin before the safe head's.
+    fn blocks_of(&self, span: SpanBatch) -> Option<VecDeque<SingleBatch>> {
+        let first = self.config.genesis.l2_time.saturating_add(span.relative_timestamp);
+        let times = (0_u64..)
+            .map(|index| first.saturating_add(self.config.block_time.saturating_mul(index)));
+        let new = span.blocks.into_iter().zip(times).filter(|(_, at)| *at > self.safe.timestamp);
+        new.map(|(block, timestamp)| {
+            let origin = self.origins.iter().find(|l1| l1.number == block.epoch)?;
+            Some(SingleBatch {
+                parent_hash: self.safe.hash,
+                epoch: id(origin),
+                timestamp,
+                transactions: block.transactions,
+            })
+        })
+        .collect()
+    }
+
     /// The next batch of the channels completed in the current L1 block, valid or not.
-    fn next_candidate(&mut self) -> Option<SingleBatch> {
+    fn next_candidate(&mut self) -> Option<Batch> {
         loop {
             if let Some(batches) = &mut self.batches {
                 match batches.next() {
@@ -241,7 +329,9 @@ impl Pipeline {
             let (block, next_transaction) = self.current.as_mut()?;
             let timeout = self.config.channel_timeout;
             if let Some(channel) = self.assembler.next_channel(block.number, timeout) {
-                self.batches = decompress(&channel).ok().map(|data| BatchReader::new(data.bytes));
+                let chain_id = self.config.l2_chain_id;
+                self.batches =
+                    decompress(&channel).ok().map(|data| BatchReader::new(data.bytes, chain_id));
                 continue;
             }
             let transaction = block.inbox.get(*next_transaction)?;
@@ -334,6 +424,7 @@ impl Pipeline {
 
     fn discard_channel(&mut self) {
         self.batches = None;
+        self.span.clear();
         self.assembler.discard_channel();
     }
 }

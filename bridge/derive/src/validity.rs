@@ -3,7 +3,7 @@
 
 use primitives::{L2BlockRef, RollupConfig, TxType};
 
-use crate::{L1Block, SingleBatch};
+use crate::{L1Block, SingleBatch, SpanBatch};
 
 /// What a batch is checked against.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +53,78 @@ pub enum DropReason {
     Drift,
     #[error("it is empty beyond the drift limit, but could have begun the next epoch")]
     DriftEmpty,
+    #[error("its blocks do not lie on those that it overlaps")]
+    Misaligned,
     #[error("a transaction is empty")]
     EmptyTransaction,
     #[error("a transaction is a deposit")]
     Deposit,
     #[error("a transaction has an unsupported type")]
     TransactionType,
+}
+
+/// What a span is checked against before its blocks are.
+#[derive(Clone, Copy, Debug)]
+pub struct SpanContext<'a> {
+    pub config: &'a RollupConfig,
+    pub safe: &'a L2BlockRef,
+    /// The block before the span's first: the safe head, or an earlier one that the span overlaps.
+    pub parent: &'a L2BlockRef,
+    /// The L1 origin of the span's last block, if it was read.
+    pub last_origin: Option<&'a L1Block>,
+    /// Number of the L1 block in which the batch's channel was completed.
+    pub inclusion_block: u64,
+}
+
+/// Number of the block on which a span builds, by its time alone; `None` if it holds nothing new.
+pub(crate) fn span_parent(
+    span: &SpanBatch,
+    config: &RollupConfig,
+    safe: &L2BlockRef,
+) -> Result<Option<u64>, DropReason> {
+    let ensure = |holds: bool, reason| if holds { Ok(()) } else { Err(reason) };
+    let first = config.genesis.l2_time.saturating_add(span.relative_timestamp);
+    let count = u64::try_from(span.blocks.len()).unwrap_or(u64::MAX);
+    let last = first.saturating_add(config.block_time.saturating_mul(count.saturating_sub(1)));
+    let next = safe.timestamp.saturating_add(config.block_time);
+    ensure(first <= next, DropReason::Future)?;
+    if last < next {
+        return Ok(None);
+    }
+    if first == next {
+        return Ok(Some(safe.number));
+    }
+    let overlap = safe.timestamp.checked_sub(first).ok_or(DropReason::Misaligned)?;
+    ensure(overlap.checked_rem(config.block_time) == Some(0), DropReason::Misaligned)?;
+    let blocks = overlap.checked_div(config.block_time).unwrap_or_default().saturating_add(1);
+    safe.number.checked_sub(blocks).map(Some).ok_or(DropReason::ParentHash)
+}
+
+/// Checks a span that begins after `context.parent` and holds blocks above the safe head (Holocene:
+/// its blocks are then checked one by one, when their turn comes).
+pub fn check_span(span: &SpanBatch, context: &SpanContext<'_>) -> BatchValidity {
+    let SpanContext { config, parent, last_origin, inclusion_block, .. } = *context;
+    let (first, drop) = (span.first_epoch(), BatchValidity::Drop);
+    if !parent.hash.starts_with(&span.parent_check) {
+        return drop(DropReason::ParentHash);
+    }
+    if first.saturating_add(config.seq_window_size) < inclusion_block {
+        return drop(DropReason::WindowClosed);
+    }
+    if first > parent.l1_origin.number.saturating_add(1) {
+        return drop(DropReason::EpochTooFar);
+    }
+    match last_origin {
+        None => return BatchValidity::Undecided,
+        Some(origin) if !origin.hash.starts_with(&span.origin_check) => {
+            return drop(DropReason::EpochHash);
+        }
+        Some(_) => {}
+    }
+    if first < parent.l1_origin.number {
+        return drop(DropReason::EpochTooOld);
+    }
+    BatchValidity::Accept
 }
 
 /// Checks `batch`.

@@ -9,17 +9,17 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use alloy_consensus::{Transaction as _, TxEnvelope};
-use alloy_eips::{BlockNumHash, eip2718::Decodable2718};
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_signer_local::PrivateKeySigner;
-use derive::{AddOutcome, ChannelEncoder, ChannelId, EncoderConfig, batcher_transactions};
+use derive::{AddOutcome, ChannelEncoder, ChannelId, EncoderConfig, FRAME_OVERHEAD, l2_block_ref};
 use primitives::{Block, RollupConfig};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BatcherError, Journal, L1Client, SourceError,
+    BatcherError, DataAvailability, Journal, L1Client, SourceError,
+    availability::{Market, Sizes, Way, payloads},
     journal::{self, PostedChannel},
     posting::{Fees, Poster},
 };
@@ -54,6 +54,18 @@ pub struct BatcherConfig {
     pub bump_after: Duration,
     /// Most that is paid, wei per gas.
     pub fee_max: u128,
+    /// Most that is paid, wei per blob gas.
+    pub blob_fee_max: u128,
+    /// Where batches go.
+    pub availability: DataAvailability,
+    /// Bytes of a frame in a blob, with its overhead.
+    pub blob_frame_size_max: usize,
+    pub blobs_per_transaction_max: usize,
+    /// Proofs of cells, as L1 asks for since Osaka, or of whole blobs.
+    pub cell_proofs: bool,
+    /// L1 blocks before the end of the sequencing window of its first block at which a channel is closed
+    /// however young it is.
+    pub window_margin: u64,
     /// Transactions sent and not yet in an L1 block.
     pub pending_max: usize,
     /// If the safe head stands still this long after everything was posted, it is posted again.
@@ -68,6 +80,12 @@ impl Default for BatcherConfig {
             poll: Duration::from_millis(500),
             bump_after: Duration::from_secs(36),
             fee_max: 1_000_000_000_000,
+            blob_fee_max: 1_000_000_000_000,
+            availability: DataAvailability::Calldata,
+            blob_frame_size_max: Sizes::BLOB_FRAME_MAX,
+            blobs_per_transaction_max: 6,
+            cell_proofs: true,
+            window_margin: 10,
             pending_max: 16,
             safe_lag_max: Duration::from_secs(180),
         }
@@ -98,6 +116,7 @@ impl BatcherControl {
 /// The task that posts.
 pub struct Batcher<B, J> {
     client: L1Client,
+    rollup: RollupConfig,
     poster: Poster,
     config: BatcherConfig,
     blocks: B,
@@ -105,6 +124,8 @@ pub struct Batcher<B, J> {
     control: BatcherControl,
     /// In the order of their nonces.
     channels: VecDeque<PostedChannel>,
+    /// How the last channel went.
+    way: Way,
     open: Option<OpenChannel>,
     next_sequence: u64,
     /// Number of the next L2 block to encode.
@@ -131,6 +152,8 @@ struct OpenChannel {
     encoder: ChannelEncoder,
     since: Instant,
     last_hash: B256,
+    /// L1 origin of its first block.
+    origin: u64,
 }
 
 impl<B: L2Blocks, J: Journal> Batcher<B, J> {
@@ -146,6 +169,13 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
     ) -> Result<Self, BatcherError> {
         if config.encoder.frame_size_max.saturating_add(1) > TRANSACTION_BYTES_MAX {
             return Err(BatcherError::Config("a frame that L1 does not accept in one transaction"));
+        }
+        let blob_frames = FRAME_OVERHEAD.saturating_add(1)..=Sizes::BLOB_FRAME_MAX;
+        if !blob_frames.contains(&config.blob_frame_size_max) {
+            return Err(BatcherError::Config("a frame that does not fit into a blob"));
+        }
+        if config.blobs_per_transaction_max == 0 {
+            return Err(BatcherError::Config("blobs_per_transaction_max of zero"));
         }
         if config.pending_max == 0 {
             return Err(BatcherError::Config("pending_max of zero"));
@@ -175,8 +205,11 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             %account, next_block, safe, channels = channels.len(), nonce = mined_nonce,
             "batcher starts"
         );
+        let last_way = channels.iter().rev().find_map(way_of);
         Ok(Self {
             client,
+            rollup: rollup.clone(),
+            way: last_way.unwrap_or(Way::Calldata),
             poster: Poster {
                 signer,
                 chain_id: rollup.l1_chain_id,
@@ -408,11 +441,17 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             if transaction.nonce < self.mined_nonce {
                 continue;
             }
-            let Some(fees) = transaction.fees().replacement(market, self.config.fee_max) else {
+            let offer = market.offer(way_of_fees(transaction.fees()), self.config.blob_fee_max);
+            let replacement = transaction.fees().replacement(
+                offer,
+                self.config.fee_max,
+                self.config.blob_fee_max,
+            );
+            let Some(fees) = replacement else {
                 tracing::warn!(nonce = transaction.nonce, "too dear to cancel");
                 continue;
             };
-            *transaction = self.poster.replace(transaction, fees, Bytes::new())?;
+            *transaction = self.poster.cancel(transaction, fees)?;
             cancelled.push(transaction.raw.clone());
         }
         Ok(cancelled)
@@ -446,7 +485,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             self.sent_at = Instant::now();
             for transaction in self.channels.iter().flat_map(|channel| &channel.transactions) {
                 if transaction.nonce >= self.mined_nonce
-                    && !self.client.knows_transaction(transaction.hash()).await?
+                    && !self.client.knows_transaction(transaction.hash).await?
                 {
                     send(&self.client, &transaction.raw).await?;
                 }
@@ -472,31 +511,35 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             return Ok(());
         };
         self.oldest_since = Instant::now();
-        let Some(fees) = old.fees().replacement(market, self.config.fee_max) else {
+        let offer = market.offer(way_of_fees(old.fees()), self.config.blob_fee_max);
+        let (fee_max, blob_fee_max) = (self.config.fee_max, self.config.blob_fee_max);
+        let Some(fees) = old.fees().replacement(offer, fee_max, blob_fee_max) else {
             tracing::warn!(
                 nonce = old.nonce,
-                fee_max = self.config.fee_max,
+                fee_max,
+                blob_fee_max,
                 "L1 asks for more than the batcher may pay"
             );
             return Ok(());
         };
-        let data = TxEnvelope::decode_2718(&mut old.raw.as_ref())
-            .map(|envelope| envelope.input().clone())
-            .map_err(|_| BatcherError::JournalEntry {
-                key: channel.sequence.to_string(),
-                source: alloy_rlp::Error::Custom("not a transaction"),
-            })?;
-        *old = self.poster.replace(old, fees, data)?;
+        *old = self.poster.replace(old, fees)?;
         let raw = old.raw.clone();
         self.journal.put(&channel.key(), &channel.encode_entry()).map_err(BatcherError::Journal)?;
         metrics::counter!("batcher_fee_bumps_total").increment(1);
         send(&self.client, &raw).await
     }
 
-    async fn market(&self) -> Result<Fees, BatcherError> {
-        let head = self.client.head().await?;
+    async fn market(&self) -> Result<Market, BatcherError> {
+        let base_fee = self.client.head().await?.base_fee;
         let priority_fee = self.client.priority_fee().await?;
-        Ok(Fees::suggested(head.base_fee, priority_fee, self.config.fee_max))
+        let blob_base_fee = match self.config.availability {
+            DataAvailability::Calldata => None,
+            DataAvailability::Blobs | DataAvailability::Cheapest => {
+                self.client.blob_base_fee().await?
+            }
+        };
+        let fees = Fees::suggested(base_fee, priority_fee, self.config.fee_max);
+        Ok(Market { fees, base_fee, blob_base_fee })
     }
 
     /// Fills channels with new blocks and posts those that are full or old enough.
@@ -516,12 +559,24 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
                 .open
                 .as_ref()
                 .is_some_and(|open| open.since.elapsed() >= self.config.channel_age_max);
-            if full || old {
-                self.post().await?;
+            if full || old || self.window_closes().await? {
+                if !self.post().await? {
+                    return Ok(());
+                }
             } else if self.next_block > latest {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether the open channel must be in L1 soon for its first block to count.
+    async fn window_closes(&self) -> Result<bool, BatcherError> {
+        let Some(open) = &self.open else {
+            return Ok(false);
+        };
+        let window_end = open.origin.saturating_add(self.rollup.seq_window_size);
+        let last_call = window_end.saturating_sub(self.config.window_margin);
+        Ok(self.client.head().await?.block.number >= last_call)
     }
 
     /// Adds blocks up to `latest` to the open channel; true when it is full, `None` if they do not
@@ -530,8 +585,11 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         let end = latest.min(self.next_block.saturating_add(BLOCKS_PER_STEP));
         let mut blocks = Vec::new();
         for number in self.next_block..=end {
-            let block = self.blocks.block(number).map_err(BatcherError::Blocks)?;
-            blocks.push(block.ok_or(BatcherError::MissingBlock(number))?);
+            match self.blocks.block(number).map_err(BatcherError::Blocks)? {
+                Some(block) => blocks.push(block),
+                // Taken away since the head was asked for: what is left is another chain.
+                None => break,
+            }
         }
         let Some(first) = blocks.first() else {
             return Ok(Some(false));
@@ -555,6 +613,10 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
                 encoder: ChannelEncoder::new(self.channel_id(first.hash), self.config.encoder)?,
                 since: Instant::now(),
                 last_hash: first.header.parent_hash,
+                origin: l2_block_ref(&self.rollup, first)
+                    .map_err(derive::EncodeError::from)?
+                    .l1_origin
+                    .number,
             },
         };
         // Compression is work of milliseconds, too long for the tasks' threads.
@@ -572,16 +634,47 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         Ok(Some(full))
     }
 
-    /// Closes the open channel, writes it down and sends it.
-    async fn post(&mut self) -> Result<(), BatcherError> {
+    /// Closes the open channel, writes it down and sends it; false if it must stay open until
+    /// transactions of the other kind are in blocks.
+    async fn post(&mut self) -> Result<bool, BatcherError> {
         // Asked first: if L1 does not answer, the channel stays open.
-        let fees = self.market().await?;
+        let market = self.market().await?;
+        let Some(open) = &self.open else {
+            return Ok(true);
+        };
+        let sizes = Sizes {
+            calldata_frame: self.config.encoder.frame_size_max,
+            blob_frame: self.config.blob_frame_size_max,
+            blobs_per_transaction: self.config.blobs_per_transaction_max,
+        };
+        let bytes = open.encoder.size_estimate();
+        let way = market.choose(self.config.availability, self.way, bytes, &sizes);
+        let mut pending = self.channels.iter().flat_map(|channel| &channel.transactions);
+        let other_kind = |transaction: &journal::PostedTransaction| {
+            transaction.nonce >= self.mined_nonce && way_of_fees(transaction.fees()) != way
+        };
+        if pending.any(other_kind) {
+            return Ok(false);
+        }
         let Some(open) = self.open.take() else {
-            return Ok(());
+            return Ok(true);
         };
-        let Some(closed) = open.encoder.close()? else {
-            return Ok(());
+        let Some(closed) = open.encoder.close_into(sizes.frame(way))? else {
+            return Ok(true);
         };
+        if way != self.way {
+            tracing::info!(?way, base_fee = market.base_fee, ?market.blob_base_fee, "the batcher posts in another way");
+            self.way = way;
+        }
+        let fees = market.offer(way, self.config.blob_fee_max);
+        let (blobs_max, cell_proofs) = (sizes.blobs_per_transaction, self.config.cell_proofs);
+        // Proofs are work of some hundred milliseconds a blob.
+        let (closed, payloads) = tokio::task::spawn_blocking(move || {
+            let payloads = payloads(&closed, way, blobs_max, cell_proofs);
+            (closed, payloads)
+        })
+        .await
+        .map_err(|_| BatcherError::EncoderPanicked)?;
         let mut channel = PostedChannel {
             sequence: self.next_sequence,
             id: closed.id,
@@ -591,8 +684,8 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             superseded: false,
             transactions: Vec::new(),
         };
-        for (nonce, data) in (self.next_nonce..).zip(batcher_transactions(&closed)) {
-            channel.transactions.push(self.poster.sign(nonce, fees, data)?);
+        for (nonce, payload) in (self.next_nonce..).zip(payloads?) {
+            channel.transactions.push(self.poster.sign(nonce, fees, payload)?);
         }
         self.journal.put(&channel.key(), &channel.encode_entry()).map_err(BatcherError::Journal)?;
         if self.next_nonce <= self.mined_nonce {
@@ -617,6 +710,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             raw_bytes = closed.raw_bytes,
             bytes = closed.compressed_bytes,
             frames = closed.frames.len(),
+            ?way,
             "channel posted"
         );
         for raw in &raw {
@@ -625,7 +719,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn open_blocks(&self) -> Option<(u64, u64)> {
@@ -640,6 +734,15 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         seed.extend_from_slice(&self.next_nonce.to_be_bytes());
         ChannelId::from_slice(keccak256(seed).get(..16).unwrap_or_default())
     }
+}
+
+/// How a channel went; `None` if it has no transactions.
+fn way_of(channel: &PostedChannel) -> Option<Way> {
+    channel.transactions.last().map(|transaction| way_of_fees(transaction.fees()))
+}
+
+const fn way_of_fees(fees: Fees) -> Way {
+    if fees.blob_fee > 0 { Way::Blobs } else { Way::Calldata }
 }
 
 /// So early that `wait` has passed since.

@@ -4,26 +4,37 @@
 //! The L1 node is trusted, as op-node trusts its own with `--l1.trustrpc`: headers are checked against
 //! their hashes and logs against the block, but logs and transactions are not proven against roots.
 
-use std::{future::IntoFuture, time::Duration};
+use std::{collections::BTreeMap, future::IntoFuture, time::Duration};
 
 use alloy_consensus::{BlockHeader, Transaction as _, Typed2718};
 use alloy_eips::{BlockNumberOrTag, eip7840::BlobParams};
 use alloy_network::{Ethereum, TransactionResponse};
 use alloy_primitives::{Address, B256, Bytes, TxHash};
 use alloy_provider::{Provider, RootProvider};
-use alloy_rpc_types_eth::{Block, Filter, Log, TransactionReceipt};
+use alloy_rpc_types_eth::{Block, Filter, Log, Transaction, TransactionReceipt};
 use alloy_transport::TransportError;
-use derive::{InboxTransaction, L1Block};
+use derive::{InboxTransaction, L1Block, decode_blob};
 use messages::{CONFIG_UPDATE_TOPIC, DepositLog, TRANSACTION_DEPOSITED_TOPIC, decode_deposit};
 use primitives::{L1BlockRef, RollupConfig, TxDeposit};
 use url::Url;
 
-use crate::L1Error;
+use crate::{BeaconClient, L1Error};
 
 /// No answer within this time counts as none.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
-/// EIP-2718 types that may carry batches: legacy, 2930, 1559 and 4844.
-const BATCHER_TRANSACTION_TYPE_MAX: u8 = 3;
+/// EIP-4844. With the types below it (legacy, 2930 and 1559) all that may carry batches.
+const BLOB_TRANSACTION_TYPE: u8 = 3;
+
+/// Where the blobs of a block come from.
+#[derive(Clone, Debug)]
+pub enum Blobs {
+    /// From a beacon node.
+    From(BeaconClient),
+    /// Batches do not matter to the caller.
+    Ignored,
+    /// There is no source: a block with blobs to the inbox cannot be read.
+    Refused,
+}
 
 /// The addresses on L1 that concern one rollup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,11 +110,23 @@ impl L1Client {
         Ok(self.header(number.into()).await?.as_ref().map(reference))
     }
 
-    /// The canonical block with this number, reduced to what derivation reads; `None` above the head.
+    /// The canonical block with this number, reduced to what derivation reads; `None` above the head. Of
+    /// transactions with blobs nothing is in the inbox.
     pub async fn fetch_block(
         &self,
         number: u64,
         addresses: &L1Addresses,
+    ) -> Result<Option<L1Block>, L1Error> {
+        self.fetch_block_with(number, addresses, &Blobs::Ignored).await
+    }
+
+    /// The same with the data of blobs to the inbox, each as if it were a transaction of its own. Call
+    /// data of blob transactions does not count (OP Stack, Ecotone), nor do blobs in another form.
+    pub async fn fetch_block_with(
+        &self,
+        number: u64,
+        addresses: &L1Addresses,
+        blobs_from: &Blobs,
     ) -> Result<Option<L1Block>, L1Error> {
         let request = self.provider.get_block_by_number(number.into()).full();
         let Some(block) = self.ask("eth_getBlockByNumber", request).await? else {
@@ -117,7 +140,18 @@ impl L1Client {
             .event_signature(vec![TRANSACTION_DEPOSITED_TOPIC, CONFIG_UPDATE_TOPIC]);
         let mut logs = self.ask("eth_getLogs", self.provider.get_logs(&filter)).await?;
         logs.sort_by_key(|log| log.log_index);
-        reduce(&block, logs, addresses).map(Some)
+        let transactions = inbox(&block, addresses)?;
+        let blobs = blob_hashes(&transactions);
+        let found = match blobs_from {
+            Blobs::Ignored => BTreeMap::new(),
+            _ if blobs.is_empty() => BTreeMap::new(),
+            Blobs::Refused => return Err(L1Error::NoBeacon(block.header.number)),
+            Blobs::From(beacon) => {
+                let contents = beacon.blobs(&reference(&block), &blobs).await?;
+                blobs.into_iter().zip(contents).collect::<BTreeMap<_, _>>()
+            }
+        };
+        reduce(&block, logs, addresses, &transactions, &found).map(Some)
     }
 
     /// Transactions of `account` in blocks up to the head.
@@ -134,6 +168,15 @@ impl L1Client {
     /// Wei per gas that the node suggests as priority fee.
     pub async fn priority_fee(&self) -> Result<u128, L1Error> {
         self.ask("eth_maxPriorityFeePerGas", self.provider.get_max_priority_fee_per_gas()).await
+    }
+
+    /// Wei per blob gas in the next block; `None` from a node that knows no blobs.
+    pub async fn blob_base_fee(&self) -> Result<Option<u128>, L1Error> {
+        match self.ask("eth_blobBaseFee", self.provider.get_blob_base_fee()).await {
+            Ok(fee) => Ok(Some(fee)),
+            Err(error) if error.answer().is_some() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Receipt of a transaction that is in a canonical block.
@@ -195,7 +238,49 @@ fn checked_hash(block: &Block) -> Result<B256, L1Error> {
     Err(L1Error::HeaderHash { number: block.header.number, claimed, computed })
 }
 
-fn reduce(block: &Block, logs: Vec<Log>, addresses: &L1Addresses) -> Result<L1Block, L1Error> {
+/// Transactions to the inbox that may carry batches, in their order.
+fn inbox<'a>(block: &'a Block, addresses: &L1Addresses) -> Result<Vec<&'a Transaction>, L1Error> {
+    let number = block.header.number;
+    let transactions = block.transactions.as_transactions().ok_or(L1Error::HashesOnly(number))?;
+    let to_inbox = |transaction: &&Transaction| {
+        transaction.inner.to() == Some(addresses.batch_inbox)
+            && transaction.inner.ty() <= BLOB_TRANSACTION_TYPE
+    };
+    Ok(transactions.iter().filter(to_inbox).collect())
+}
+
+fn blob_hashes(transactions: &[&Transaction]) -> Vec<B256> {
+    let blobs =
+        transactions.iter().filter_map(|transaction| transaction.inner.blob_versioned_hashes());
+    blobs.flatten().copied().collect()
+}
+
+/// What derivation reads of one transaction to the inbox.
+fn inbox_data(transaction: &Transaction, blobs: &BTreeMap<B256, Bytes>) -> Vec<InboxTransaction> {
+    let from = transaction.from();
+    if transaction.inner.ty() != BLOB_TRANSACTION_TYPE {
+        return vec![InboxTransaction { from, data: transaction.inner.input().clone() }];
+    }
+    let hashes = transaction.inner.blob_versioned_hashes().unwrap_or_default();
+    let contents = hashes.iter().filter_map(|hash| blobs.get(hash));
+    contents
+        .filter_map(|blob| match decode_blob(blob) {
+            Ok(data) => Some(InboxTransaction { from, data: data.into() }),
+            Err(error) => {
+                tracing::debug!(transaction = %transaction.tx_hash(), %error, "a blob holds no data");
+                None
+            }
+        })
+        .collect()
+}
+
+fn reduce(
+    block: &Block,
+    logs: Vec<Log>,
+    addresses: &L1Addresses,
+    transactions: &[&Transaction],
+    blobs: &BTreeMap<B256, Bytes>,
+) -> Result<L1Block, L1Error> {
     let header = &block.header;
     let number = header.number;
     let mut deposits: Vec<TxDeposit> = Vec::new();
@@ -221,18 +306,8 @@ fn reduce(block: &Block, logs: Vec<Log>, addresses: &L1Addresses) -> Result<L1Bl
             config_updates.push(log.into_inner());
         }
     }
-    let transactions = block.transactions.as_transactions().ok_or(L1Error::HashesOnly(number))?;
-    let inbox = transactions
-        .iter()
-        .filter(|transaction| {
-            transaction.inner.to() == Some(addresses.batch_inbox)
-                && transaction.inner.ty() <= BATCHER_TRANSACTION_TYPE_MAX
-        })
-        .map(|transaction| InboxTransaction {
-            from: transaction.from(),
-            data: transaction.inner.input().clone(),
-        })
-        .collect();
+    let inbox =
+        transactions.iter().flat_map(|transaction| inbox_data(transaction, blobs)).collect();
     Ok(L1Block {
         hash: header.hash,
         number,
@@ -249,7 +324,7 @@ fn reduce(block: &Block, logs: Vec<Log>, addresses: &L1Addresses) -> Result<L1Bl
     })
 }
 
-fn show(url: &Url) -> String {
+pub(crate) fn show(url: &Url) -> String {
     let mut shown = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
     if let Some(port) = url.port() {
         shown.push_str(&format!(":{port}"));

@@ -34,6 +34,15 @@ pub enum L1Error {
     ForeignLog { expected: B256, found: Option<B256> },
     #[error("a log of L1 block {0} has no index")]
     LogWithoutIndex(u64),
+    #[error("the beacon node at {url}: {reason}")]
+    Beacon { url: String, reason: String },
+    #[error("the beacon node lacks {missing} blobs of L1 block {block}, {first} among them")]
+    MissingBlobs { block: u64, missing: usize, first: B256 },
+    #[error(
+        "L1 block {0} has batches in blobs, but no beacon API is known: nothing can be derived \
+         without it"
+    )]
+    NoBeacon(u64),
     #[error("a deposit in L1 block {block}, log {log_index}: {source}")]
     Deposit {
         block: u64,
@@ -51,6 +60,8 @@ impl L1Error {
             Self::Timeout { .. }
                 | Self::Transport { .. }
                 | Self::MissingBlock(_)
+                | Self::Beacon { .. }
+                | Self::MissingBlobs { .. }
                 // A node behind a balancer can be one block off for a moment.
                 | Self::ForeignLog { .. }
         )
@@ -107,8 +118,8 @@ pub enum BatcherError {
         "the journal holds blocks {first} to {last} after block {previous}: entries are missing"
     )]
     JournalGap { previous: u64, first: u64, last: u64 },
-    #[error("L2 has no block {0}, though its head is above")]
-    MissingBlock(u64),
+    #[error("a blob could not be made")]
+    Blob,
     #[error(transparent)]
     Encode(#[from] derive::EncodeError),
     #[error("signing an L1 transaction of {account}: {source}")]

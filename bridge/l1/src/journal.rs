@@ -8,7 +8,9 @@ use derive::ChannelId;
 
 use crate::{BatcherError, SourceError};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Entries of batchers that knew no blobs.
+const VERSION_WITHOUT_BLOBS: u8 = 1;
 
 /// Key and value of an entry.
 pub type JournalEntry = (Vec<u8>, Vec<u8>);
@@ -39,7 +41,7 @@ pub(crate) struct PostedChannel {
     pub(crate) transactions: Vec<PostedTransaction>,
 }
 
-/// An L1 transaction with one frame.
+/// An L1 transaction with frames, one in call data or one in each blob.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub(crate) struct PostedTransaction {
     pub(crate) nonce: u64,
@@ -47,20 +49,64 @@ pub(crate) struct PostedTransaction {
     pub(crate) fee_max: u128,
     /// Wei per gas.
     pub(crate) priority_fee: u128,
-    /// The newest signed form (EIP-2718).
+    /// Wei per blob gas; 0 of a transaction without blobs.
+    pub(crate) blob_fee: u128,
+    /// Of the newest form.
+    pub(crate) hash: TxHash,
+    /// The newest signed form (EIP-2718), with its blobs.
     pub(crate) raw: Bytes,
     /// Hashes of forms that paid less; any of them may be the one in L1.
     pub(crate) replaced: Vec<TxHash>,
 }
 
 impl PostedTransaction {
-    pub(crate) fn hash(&self) -> TxHash {
-        keccak256(&self.raw)
-    }
-
     /// Newest form first.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = TxHash> + '_ {
-        std::iter::once(self.hash()).chain(self.replaced.iter().rev().copied())
+        std::iter::once(self.hash).chain(self.replaced.iter().rev().copied())
+    }
+}
+
+/// A channel as version 1 wrote it.
+#[derive(RlpDecodable)]
+struct OldChannel {
+    sequence: u64,
+    id: ChannelId,
+    first_block: u64,
+    last_block: u64,
+    last_hash: B256,
+    superseded: bool,
+    transactions: Vec<OldTransaction>,
+}
+
+#[derive(RlpDecodable)]
+struct OldTransaction {
+    nonce: u64,
+    fee_max: u128,
+    priority_fee: u128,
+    raw: Bytes,
+    replaced: Vec<TxHash>,
+}
+
+impl From<OldChannel> for PostedChannel {
+    fn from(old: OldChannel) -> Self {
+        let transactions = old.transactions.into_iter().map(|old| PostedTransaction {
+            nonce: old.nonce,
+            fee_max: old.fee_max,
+            priority_fee: old.priority_fee,
+            blob_fee: 0,
+            hash: keccak256(&old.raw),
+            raw: old.raw,
+            replaced: old.replaced,
+        });
+        Self {
+            sequence: old.sequence,
+            id: old.id,
+            first_block: old.first_block,
+            last_block: old.last_block,
+            last_hash: old.last_hash,
+            superseded: old.superseded,
+            transactions: transactions.collect(),
+        }
     }
 }
 
@@ -77,10 +123,11 @@ impl PostedChannel {
 
     pub(crate) fn decode_entry(bytes: &[u8]) -> Result<Self, alloy_rlp::Error> {
         let (version, mut rest) = bytes.split_first().ok_or(alloy_rlp::Error::InputTooShort)?;
-        if *version != VERSION {
-            return Err(alloy_rlp::Error::Custom("unknown version of the entry"));
-        }
-        let channel = Self::decode(&mut rest)?;
+        let channel = match *version {
+            VERSION => Self::decode(&mut rest)?,
+            VERSION_WITHOUT_BLOBS => OldChannel::decode(&mut rest)?.into(),
+            _ => return Err(alloy_rlp::Error::Custom("unknown version of the entry")),
+        };
         match rest.is_empty() {
             true => Ok(channel),
             false => Err(alloy_rlp::Error::UnexpectedLength),
@@ -129,6 +176,8 @@ mod tests {
                 nonce: 5,
                 fee_max: 1 << 70,
                 priority_fee: 1,
+                blob_fee: 9,
+                hash: keccak256(b"raw"),
                 raw: Bytes::from_static(b"raw"),
                 replaced: vec![B256::repeat_byte(2), B256::repeat_byte(3)],
             }],
@@ -149,11 +198,30 @@ mod tests {
             assert!(PostedChannel::decode_entry(&bytes[..length]).is_err(), "{length}");
         }
         let mut version = bytes.clone();
-        version[0] = 2;
+        version[0] = 3;
         assert!(PostedChannel::decode_entry(&version).is_err());
         let mut longer = bytes;
         longer.push(0);
         assert!(PostedChannel::decode_entry(&longer).is_err());
+    }
+
+    #[test]
+    fn entries_of_the_first_version_are_read() {
+        // Written by hand: sequence 3, channel, blocks 10 to 12, hash, not superseded, one transaction of
+        // nonce 5, fees 7 and 1, raw 0xaabb, nothing replaced.
+        let bytes = [
+            &[1, 0xf8, 0x3f, 3, 0x90][..],
+            &[7; 16],
+            &[10, 12, 0xa0],
+            &[1; 32],
+            &[0x80, 0xc8, 0xc7, 5, 7, 1, 0x82, 0xaa, 0xbb, 0xc0],
+        ]
+        .concat();
+        let channel = PostedChannel::decode_entry(&bytes).unwrap();
+        assert_eq!((channel.first_block, channel.last_block), (10, 12));
+        let transaction = &channel.transactions[0];
+        assert_eq!((transaction.nonce, transaction.fee_max, transaction.blob_fee), (5, 7, 0));
+        assert_eq!(transaction.hash, keccak256([0xaa, 0xbb]));
     }
 
     #[test]

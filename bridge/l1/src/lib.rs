@@ -4,7 +4,9 @@
 pub mod contracts;
 pub mod deploy;
 
+mod availability;
 mod batcher;
+mod beacon;
 mod client;
 mod deposit;
 mod error;
@@ -13,8 +15,10 @@ mod posting;
 mod watcher;
 mod withdrawal;
 
+pub use availability::DataAvailability;
 pub use batcher::{Batcher, BatcherConfig, BatcherControl, L2Blocks};
-pub use client::{L1Addresses, L1Client, L1Head};
+pub use beacon::BeaconClient;
+pub use client::{Blobs, L1Addresses, L1Client, L1Head};
 pub use deposit::{Deposit, DepositReceipt, deposit};
 pub use error::{BatcherError, DepositError, L1Error, SourceError, WatcherError, WithdrawalError};
 pub use journal::{Journal, JournalEntry};

@@ -11,7 +11,7 @@ use primitives::L1BlockRef;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{L1Addresses, L1Client, L1Error, WatcherError};
+use crate::{Blobs, L1Addresses, L1Client, L1Error, WatcherError};
 
 /// Blocks asked for at the same time while behind.
 const PREFETCH: usize = 8;
@@ -26,6 +26,7 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 pub struct Watcher {
     client: L1Client,
     addresses: L1Addresses,
+    blobs: Blobs,
     /// Number of the next block to report.
     next: u64,
     poll: Duration,
@@ -50,17 +51,26 @@ impl<E: Into<WatcherError>> From<E> for Interrupt {
 }
 
 impl Watcher {
-    /// `start` is the first block reported, `poll` the time between two looks at L1's head.
+    /// `start` is the first block reported, `poll` the time between two looks at L1's head. A block with
+    /// blobs to the inbox ends the watcher unless [`Watcher::with_blobs`] says where they are.
     pub const fn new(client: L1Client, addresses: L1Addresses, start: u64, poll: Duration) -> Self {
         Self {
             client,
             addresses,
+            blobs: Blobs::Refused,
             next: start,
             poll,
             reported: VecDeque::new(),
             finalized: 0,
             rewinds: None,
         }
+    }
+
+    /// Reads blobs from there.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: Blobs) -> Self {
+        self.blobs = blobs;
+        self
     }
 
     /// Where the receiver asks for blocks from a number on. [`L1Event::Restart`] says from when on the
@@ -148,8 +158,9 @@ impl Watcher {
         }
         'behind: while self.next <= head.number {
             let (client, addresses) = (self.client.clone(), self.addresses);
+            let from = self.blobs.clone();
             let mut blocks = stream::iter(self.next..=head.number)
-                .map(|number| fetch(&client, &addresses, number))
+                .map(|number| client.fetch_block_with(number, &addresses, &from))
                 .buffered(PREFETCH);
             while let Some(block) = blocks.next().await {
                 self.check_rewinds()?;
@@ -275,14 +286,6 @@ async fn asked(rewinds: &mut Option<mpsc::Receiver<u64>>) -> u64 {
     }
     *rewinds = None;
     std::future::pending().await
-}
-
-async fn fetch(
-    client: &L1Client,
-    addresses: &L1Addresses,
-    number: u64,
-) -> Result<Option<L1Block>, L1Error> {
-    client.fetch_block(number, addresses).await
 }
 
 /// Waits for room: a slow receiver slows the watcher, nothing is dropped.

@@ -118,7 +118,9 @@ impl Verifier {
         }
         let safe = history.last()?.map_or(chain.heads().safe, |record| record.safe);
         let (reference, system_config) = begin_at(rollup, &chain, safe.number)?;
-        let pipeline = Pipeline::new(rollup.clone(), reference, system_config);
+        let known = Arc::clone(&chain);
+        let pipeline = Pipeline::new(rollup.clone(), reference, system_config)
+            .with_blocks(Arc::new(move |number| known.l2_block_ref(number).ok().flatten()));
         Ok(Self {
             rollup: rollup.clone(),
             chain,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, LogData, U256, keccak256};
 use derive::{
-    BatchReader, ChannelEncoder, EncoderConfig, Frame, InboxTransaction, L1Block, Pipeline,
+    Batch, BatchReader, ChannelEncoder, EncoderConfig, Frame, InboxTransaction, L1Block, Pipeline,
     SingleBatch, Step, batcher_transactions as frames_of, decode_batcher_transaction,
     encode_batcher_transaction,
 };
@@ -17,6 +17,8 @@ use primitives::{
 use crate::chain::envelopes;
 
 const BATCHER: Address = Address::repeat_byte(0xba);
+/// Of the transactions in spans.
+const L2_CHAIN: u64 = 16_120;
 
 /// Calldata of a batcher transaction.
 pub(crate) fn frames(data: &[u8]) {
@@ -26,6 +28,28 @@ pub(crate) fn frames(data: &[u8]) {
         assert_eq!(decode_batcher_transaction(&encoded).as_ref(), Ok(&frames));
         assert_eq!(encoded, data, "two encodings of the same frames");
     }
+}
+
+/// The beginning of a blob whose rest is zero.
+pub(crate) fn blob(data: &[u8]) {
+    let mut blob = data.to_vec();
+    blob.resize(derive::BLOB_SIZE, 0);
+    let Ok(decoded) = derive::decode_blob(&blob) else { return };
+    // Of the first field element the two highest bits are not looked at.
+    blob[0] &= 0x3f;
+    assert_eq!(derive::encode_blob(&decoded), Some(blob), "two encodings of one blob's data");
+}
+
+/// Blobs without the zeros at their end.
+pub(crate) fn blobs() -> Vec<Vec<u8>> {
+    let data = batcher_transactions().into_iter().chain([Vec::new(), vec![0xff; 400]]);
+    let blobs = data.filter_map(|data| derive::encode_blob(&data));
+    blobs
+        .map(|blob| {
+            let end = blob.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            blob[..end].to_vec()
+        })
+        .collect()
 }
 
 /// A compressed channel.
@@ -38,11 +62,23 @@ pub(crate) fn channel(data: &[u8]) {
 /// A decompressed channel.
 pub(crate) fn batches(data: &[u8]) {
     // A batch takes at least a byte, so this ends.
-    for batch in BatchReader::new(data.to_vec()).map_while(Result::ok) {
-        let mut encoded = Vec::new();
-        batch.encode(&mut encoded);
-        let again: Vec<_> = BatchReader::new(encoded).collect();
-        assert_eq!(again, vec![Ok(batch)]);
+    for batch in BatchReader::new(data.to_vec(), L2_CHAIN).map_while(Result::ok) {
+        match batch {
+            Batch::Single(single) => {
+                let mut encoded = Vec::new();
+                single.encode(&mut encoded);
+                let again: Vec<_> = BatchReader::new(encoded, L2_CHAIN).collect();
+                assert_eq!(again, vec![Ok(Batch::Single(single))]);
+            }
+            Batch::Span(span) => {
+                assert!(!span.blocks.is_empty(), "a span without blocks");
+                let transactions = span.blocks.iter().flat_map(|block| &block.transactions);
+                for transaction in transactions {
+                    // What a span gives is the one encoding of a transaction of this chain.
+                    crate::chain::transaction(transaction);
+                }
+            }
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "pool", run: network::pool, seeds: chain::transactions },
     Target { name: "json_rpc", run: network::json_rpc, seeds: network::bodies },
     Target { name: "frames", run: l1::frames, seeds: l1::batcher_transactions },
+    Target { name: "blob", run: l1::blob, seeds: l1::blobs },
     Target { name: "channel", run: l1::channel, seeds: l1::channels },
     Target { name: "batches", run: l1::batches, seeds: l1::batch_lists },
     Target { name: "inbox", run: l1::inbox, seeds: l1::batcher_transactions },

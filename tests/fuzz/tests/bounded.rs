@@ -85,7 +85,7 @@ fn seeds_are_accepted() {
     let frames = seeds("frames").into_iter().map(Bytes::from);
     assert!(frames.filter(|data| derive::decode_batcher_transaction(data).is_ok()).count() >= 2);
     let channel = seeds("channel").remove(0);
-    let batches = derive::BatchReader::new(derive::decompress(&channel).unwrap().bytes);
+    let batches = derive::BatchReader::new(derive::decompress(&channel).unwrap().bytes, 1);
     assert_eq!(batches.filter(Result::is_ok).count(), 3);
     let witnesses = seeds("witness").into_iter().map(Bytes::from);
     let nodes = witnesses.map(|data| primitives::Witness::decode(&data).unwrap().nodes.len());

@@ -21,7 +21,8 @@ use alloy_primitives::{Bytes, Signature, TxKind, U256, keccak256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_signer_local::PrivateKeySigner;
 use bridge_l1::{
-    Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
+    Batcher, BatcherConfig, BeaconClient, Blobs, DataAvailability, Journal, L1Addresses, L1Client,
+    L2Blocks, SourceError, Watcher,
     deploy::{DeployParams, DisputeParams, VerifierParams, deploy},
 };
 use derive::{L1Block, L1Event, Pipeline, Step, attributes, l2_block_ref};
@@ -55,6 +56,7 @@ pub fn batcher() -> PrivateKeySigner {
 pub struct L1 {
     process: Child,
     pub client: L1Client,
+    pub beacon: BeaconClient,
     provider: RootProvider,
     pub rollup: RollupConfig,
 }
@@ -123,8 +125,9 @@ impl L1 {
             l1_system_config_address: deployment.system_config,
         };
         let client = L1Client::connect(url.clone(), CHAIN_ID).await.unwrap();
+        let beacon = BeaconClient::new(url.clone());
         let provider = RootProvider::new_http(url);
-        Some(Self { process, client, provider, rollup })
+        Some(Self { process, client, beacon, provider, rollup })
     }
 
     pub async fn call(&self, method: &'static str, params: Value) -> Value {
@@ -151,6 +154,23 @@ impl L1 {
             found.extend(block.inbox.into_iter().map(|transaction| transaction.data));
         }
         found
+    }
+
+    /// Numbers of blobs in the transactions to the inbox.
+    pub async fn blob_counts(&self) -> Vec<usize> {
+        let mut counts = Vec::new();
+        for number in 0..=self.client.head().await.unwrap().block.number {
+            let block =
+                self.call("eth_getBlockByNumber", json!([format!("{number:#x}"), true])).await;
+            let transactions = block["transactions"].as_array().unwrap();
+            let inbox = json!(self.rollup.batch_inbox_address);
+            let blobs = transactions
+                .iter()
+                .filter(|transaction| transaction["to"] == inbox)
+                .filter_map(|transaction| transaction["blobVersionedHashes"].as_array());
+            counts.extend(blobs.map(Vec::len));
+        }
+        counts
     }
 
     /// The made-up L2 chain of this rollup: all its blocks have the genesis origin.
@@ -194,7 +214,8 @@ impl L1 {
             L1Addresses::from(&self.rollup),
             start,
             Duration::from_millis(50),
-        );
+        )
+        .with_blobs(Blobs::From(self.beacon.clone()));
         let stop = CancellationToken::new();
         let reorgs = Arc::new(AtomicUsize::new(0));
         tokio::spawn(watcher.run(sender, stop.clone()));
@@ -416,6 +437,16 @@ impl Journal for MemoryJournal {
     fn all(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, SourceError> {
         let entries = self.entries.lock().unwrap();
         Ok(entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+}
+
+/// The same in blobs: small frames, two blobs in a transaction.
+pub fn in_blobs() -> BatcherConfig {
+    BatcherConfig {
+        availability: DataAvailability::Blobs,
+        blob_frame_size_max: 300,
+        blobs_per_transaction_max: 2,
+        ..fast()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
 
 use bridge_l1::{BatcherError, L1Addresses, Watcher};
 use derive::L1Event;
-use harness::{L1, MemoryJournal, batcher, fast, wait_for};
+use harness::{L1, MemoryJournal, batcher, fast, in_blobs, wait_for};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -132,4 +132,56 @@ async fn a_reorganisation_below_what_was_read_is_told_and_read_again() {
     }
     stop.cancel();
     task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_carry_the_chain_through_a_crash_and_a_rise_of_fees() {
+    let Some(l1) = L1::start().await else { return };
+    l1.stop_mining().await;
+    let (l2, journal) = (l1.l2(6).await, MemoryJournal::default());
+    journal.die_after_next_write();
+    let task = l1.batcher(&l2, &journal, in_blobs()).await;
+    let error = task.task.await.unwrap().unwrap_err();
+    assert!(matches!(error, BatcherError::Journal(_)), "{error}");
+    let written = journal.entries.lock().unwrap().clone();
+
+    // Sent again from the journal, and replaced by what pays twice as much while nothing is mined.
+    let task = l1.batcher(&l2, &journal, in_blobs()).await;
+    wait_for("a better paying transaction", || {
+        let entries = journal.entries.lock().unwrap();
+        written.keys().all(|key| entries.get(key).is_some_and(|entry| entry != &written[key]))
+    })
+    .await;
+    l1.resume_mining().await;
+    let deriver = l1.deriver(&l2);
+    deriver.reach(&l2, 6).await;
+    task.stop().await;
+    let counts = l1.blob_counts().await;
+    assert!(counts.contains(&2), "{counts:?}");
+    assert!(l1.inbox().await.is_empty(), "nothing is in call data");
+}
+
+/// Cause: L1 nodes keep only one kind of an account's transactions at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_changes_when_prices_do() {
+    let Some(l1) = L1::start().await else { return };
+    let (l2, journal) = (l1.l2(2).await, MemoryJournal::default());
+    let deriver = l1.deriver(&l2);
+    // One block in call data.
+    let task = l1.batcher(&l2, &journal, fast()).await;
+    deriver.reach(&l2, 2).await;
+    task.stop().await;
+    let in_calldata = l1.inbox().await.len();
+    assert!(in_calldata > 0 && l1.blob_counts().await.is_empty());
+    // Blob gas costs a wei here, gas a thousand million.
+    l2.grow(2, 0);
+    let config = bridge_l1::BatcherConfig {
+        availability: bridge_l1::DataAvailability::Cheapest,
+        ..in_blobs()
+    };
+    let task = l1.batcher(&l2, &journal, config).await;
+    deriver.reach(&l2, 4).await;
+    task.stop().await;
+    assert_eq!(l1.inbox().await.len(), in_calldata);
+    assert!(!l1.blob_counts().await.is_empty());
 }

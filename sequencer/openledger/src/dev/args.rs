@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use ::l1::DataAvailability;
 use anyhow::{Result, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
 use primitives::{L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::l1::claim_port;
 
@@ -32,6 +34,13 @@ pub struct Args {
     /// Use an L1 that runs already instead of starting one. Its development accounts must be funded.
     #[arg(long, value_name = "URL", conflicts_with = "l1")]
     pub l1_url: Option<String>,
+    /// The beacon API of the L1, from which batches in blobs are read. The L1s that this command starts
+    /// serve it beside their JSON-RPC.
+    #[arg(long, value_name = "URL")]
+    pub l1_beacon_url: Option<Url>,
+    /// Where L2 blocks are posted on L1.
+    #[arg(long, value_enum, default_value_t = Batches::Calldata)]
+    pub batches: Batches,
     /// `fixed` uses the ports below, `free` takes any free ones.
     #[arg(long, value_enum, default_value_t = Ports::Fixed)]
     pub ports: Ports,
@@ -113,6 +122,27 @@ pub struct ClaimedPorts {
     pub l2: u16,
     pub verifier: u16,
     pub gateway: u16,
+}
+
+/// Where L2 blocks are posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Batches {
+    /// Call data of L1 transactions.
+    Calldata,
+    /// EIP-4844 blobs.
+    Blobs,
+    /// Whichever is cheaper at the moment.
+    Cheapest,
+}
+
+impl From<Batches> for DataAvailability {
+    fn from(batches: Batches) -> Self {
+        match batches {
+            Batches::Calldata => Self::Calldata,
+            Batches::Blobs => Self::Blobs,
+            Batches::Cheapest => Self::Cheapest,
+        }
+    }
 }
 
 impl Args {

@@ -12,7 +12,8 @@ mod ready;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ::l1::{
-    Batcher, BatcherConfig, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
+    Batcher, BatcherConfig, BeaconClient, Blobs, Journal, L1Addresses, L1Client, L2Blocks,
+    SourceError, Watcher,
     deploy::{AttestorParams, DeployParams, DisputeParams, VerifierParams, set_starting_anchor},
 };
 use alloy_network::{EthereumWallet, TransactionBuilder};
@@ -162,7 +163,10 @@ impl Dev {
         check_l1(&l1, &manifest).await?;
 
         let mut tasks = JoinSet::new();
-        let verifier = start_verifier(&data, &manifest, &l1, ports, shutdown, &mut tasks).await?;
+        let beacon = args.l1_beacon_url.clone().unwrap_or_else(|| l1_url.clone());
+        let blobs = Blobs::From(BeaconClient::new(beacon));
+        let verifier =
+            start_verifier(&data, &manifest, &l1, blobs, ports, shutdown, &mut tasks).await?;
         let jwt_secret = data.join("jwt.hex");
         let config = sequencer_config(args, &manifest, ports, &jwt_secret)?;
         let sequencer =
@@ -178,7 +182,7 @@ impl Dev {
         .start(shutdown, &mut tasks)
         .await?;
         watch_node(&mut tasks, "verifier", verifier);
-        start_batcher(&manifest, &l1, &sequencer, shutdown, &mut tasks).await?;
+        start_batcher(args, &manifest, &l1, &sequencer, shutdown, &mut tasks).await?;
         let service =
             start_service(&data, &manifest, &sequencer, ports, model_path, shutdown).await?;
         let gateway = format!("http://{}", service.address);
@@ -465,12 +469,13 @@ fn watch_l1(
     manifest: &Manifest,
     name: &'static str,
     start: u64,
+    blobs: Blobs,
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<(&'static str, Result<()>)>,
 ) -> L1Feed {
     let (sender, receiver) = mpsc::channel(L1_EVENTS_WAITING);
     let addresses = L1Addresses::from(&manifest.rollup);
-    let mut watcher = Watcher::new(l1.clone(), addresses, start, L1_POLL);
+    let mut watcher = Watcher::new(l1.clone(), addresses, start, L1_POLL).with_blobs(blobs);
     let feed = L1Feed::new(receiver, watcher.rewinds());
     let shutdown = shutdown.clone();
     tasks.spawn(async move {
@@ -485,6 +490,7 @@ async fn start_verifier(
     data: &DataDir,
     manifest: &Manifest,
     l1: &L1Client,
+    blobs: Blobs,
     ports: ClaimedPorts,
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<(&'static str, Result<()>)>,
@@ -493,7 +499,7 @@ async fn start_verifier(
     let start = first_l1_block(&store, manifest, node::verifier::l1_start)?;
     let mut config = NodeConfig::new(manifest.rollup.clone(), Role::Verifier);
     config.rpc.listen = loopback(ports.verifier);
-    let l1 = watch_l1(l1, manifest, "verifier's L1 watcher", start, shutdown, tasks);
+    let l1 = watch_l1(l1, manifest, "verifier's L1 watcher", start, blobs, shutdown, tasks);
     let inputs = NodeInputs { store, l1, safe_heads: None };
     Ok(Node::start(config, inputs, shutdown.clone()).await?)
 }
@@ -523,7 +529,9 @@ async fn start_sequencer(
 ) -> Result<NodeHandle> {
     let store = open_store(data, "l2", manifest)?;
     let start = first_l1_block(&store, manifest, |_, head| node::sequencer::l1_start(head))?;
-    let l1 = watch_l1(l1, manifest, "sequencer's L1 watcher", start, shutdown, tasks);
+    // Batches are the verifier's to read.
+    let blobs = Blobs::Ignored;
+    let l1 = watch_l1(l1, manifest, "sequencer's L1 watcher", start, blobs, shutdown, tasks);
     let inputs = NodeInputs { store, l1, safe_heads: Some(verifier.derived_heads()) };
     Ok(Node::start(config, inputs, shutdown.clone()).await?)
 }
@@ -552,6 +560,7 @@ fn watch_node(
 }
 
 async fn start_batcher(
+    args: &Args,
     manifest: &Manifest,
     l1: &L1Client,
     sequencer: &NodeHandle,
@@ -562,7 +571,7 @@ async fn start_batcher(
         l1.clone(),
         &manifest.rollup,
         keys::role_key(KeyRole::Batcher)?,
-        BatcherConfig::default(),
+        BatcherConfig { availability: args.batches.into(), ..BatcherConfig::default() },
         StoreBlocks(Arc::clone(sequencer.store())),
         StoreJournal(Arc::clone(sequencer.store())),
     )

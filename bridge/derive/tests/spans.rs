@@ -1,0 +1,434 @@
+//! Span batches: a second encoder, written from the specification alone, and chains posted with it. What
+//! is derived must be what single batches give.
+
+mod chains;
+
+use std::sync::{Arc, Mutex};
+
+use alloy_consensus::{
+    SignableTransaction, Transaction, TxEip1559, TxEip2930, TxEip7702, TxLegacy, Typed2718,
+};
+use alloy_eips::{
+    eip2718::{Decodable2718, Encodable2718},
+    eip2930::{AccessList, AccessListItem},
+    eip7702::{Authorization, SignedAuthorization},
+};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex};
+use alloy_rlp::{Encodable, Header};
+use bridge_derive::{
+    Batch, BatchError, BatchReader, ChannelId, Frame, InboxTransaction, L1Block, Pipeline,
+    SingleBatch, Step, encode_batcher_transaction, l2_block_ref,
+};
+use chains::{BATCHER, CHAIN, config, execute, genesis_ref, hashes, l1_block, l1_chain, sequence};
+use primitives::{Block, L2BlockRef, RollupConfig, TxEnvelope};
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+fn uvarint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Bit `i` of a big-endian number in whole bytes.
+fn bits(values: &[bool], out: &mut Vec<u8>) {
+    let mut number = vec![0_u8; values.len().div_ceil(8)];
+    let last = number.len().wrapping_sub(1);
+    for (index, value) in values.iter().enumerate() {
+        number[last - index / 8] |= u8::from(*value) << (index % 8);
+    }
+    out.extend(number);
+}
+
+fn list(fields: &[&dyn Encodable], out: &mut Vec<u8>) {
+    let mut payload = Vec::new();
+    fields.iter().for_each(|field| field.encode(&mut payload));
+    Header { list: true, payload_length: payload.len() }.encode(out);
+    out.extend(payload);
+}
+
+/// The payload of a channel with one span of these blocks.
+fn encode_span(
+    config: &RollupConfig,
+    parent: B256,
+    origin: B256,
+    batches: &[SingleBatch],
+    parent_epoch: u64,
+) -> Vec<u8> {
+    let mut out = vec![1];
+    uvarint(batches[0].timestamp - config.genesis.l2_time, &mut out);
+    uvarint(batches.last().unwrap().epoch.number, &mut out);
+    out.extend(&parent[..20]);
+    out.extend(&origin[..20]);
+    uvarint(batches.len() as u64, &mut out);
+    let mut before = parent_epoch;
+    let changes: Vec<bool> = batches
+        .iter()
+        .map(|batch| std::mem::replace(&mut before, batch.epoch.number) != batch.epoch.number)
+        .collect();
+    bits(&changes, &mut out);
+    batches.iter().for_each(|batch| uvarint(batch.transactions.len() as u64, &mut out));
+    let all: Vec<TxEnvelope> = batches
+        .iter()
+        .flat_map(|batch| &batch.transactions)
+        .map(|raw| TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap())
+        .collect();
+    columns(&all, &mut out);
+    let mut string = Vec::new();
+    out.as_slice().encode(&mut string);
+    string
+}
+
+fn columns(all: &[TxEnvelope], out: &mut Vec<u8>) {
+    let signature = |tx: &TxEnvelope| match tx {
+        TxEnvelope::Legacy(tx) => *tx.signature(),
+        TxEnvelope::Eip2930(tx) => *tx.signature(),
+        TxEnvelope::Eip1559(tx) => *tx.signature(),
+        TxEnvelope::Eip7702(tx) => *tx.signature(),
+        _ => panic!("not in batches"),
+    };
+    bits(&all.iter().map(|tx| tx.to().is_none()).collect::<Vec<_>>(), out);
+    bits(&all.iter().map(|tx| signature(tx).v()).collect::<Vec<_>>(), out);
+    for tx in all {
+        out.extend(signature(tx).r().to_be_bytes::<32>());
+        out.extend(signature(tx).s().to_be_bytes::<32>());
+    }
+    all.iter().filter_map(|tx| tx.to()).for_each(|to| out.extend(to));
+    for tx in all {
+        let (value, input) = (tx.value(), tx.input().clone());
+        let empty = AccessList::default();
+        let access = tx.access_list().unwrap_or(&empty);
+        let fee = tx.max_fee_per_gas();
+        match tx.ty() {
+            0 => list(&[&value, &fee, &input], out),
+            1 => {
+                out.push(1);
+                list(&[&value, &fee, &input, access], out);
+            }
+            kind => {
+                out.push(kind);
+                let tip = tx.max_priority_fee_per_gas().unwrap();
+                match tx.authorization_list() {
+                    None => list(&[&value, &tip, &fee, &input, access], out),
+                    Some(authorizations) => {
+                        let authorizations = authorizations.to_vec();
+                        list(&[&value, &tip, &fee, &input, access, &authorizations], out);
+                    }
+                }
+            }
+        }
+    }
+    all.iter().for_each(|tx| uvarint(tx.nonce(), out));
+    all.iter().for_each(|tx| uvarint(tx.gas_limit(), out));
+    let legacy = all.iter().filter(|tx| tx.ty() == 0);
+    bits(&legacy.map(|tx| tx.chain_id().is_some()).collect::<Vec<_>>(), out);
+}
+
+fn transaction(rng: &mut StdRng) -> Bytes {
+    let input: Bytes = (0..rng.random_range(0..40)).map(|_| rng.random::<u8>()).collect();
+    let target = TxKind::Call(rng.random::<[u8; 20]>().into());
+    let to = if rng.random_ratio(1, 4) { TxKind::Create } else { target };
+    let value = U256::from(rng.random::<u64>() >> rng.random_range(0..64));
+    let (nonce, gas_limit) =
+        (rng.random::<u64>() >> rng.random_range(0..64), rng.random_range(0..u64::MAX));
+    let (fee, tip) = (rng.random::<u128>() >> 70, rng.random::<u128>() >> 90);
+    let access_list = AccessList(vec![AccessListItem {
+        address: Address::repeat_byte(3),
+        storage_keys: vec![B256::repeat_byte(rng.random())],
+    }]);
+    let signature = Signature::new(
+        U256::from_be_bytes(rng.random::<[u8; 32]>()),
+        U256::from_be_bytes(rng.random::<[u8; 32]>()),
+        rng.random(),
+    );
+    let envelope = match rng.random_range(0..5) {
+        kind @ (0 | 1) => {
+            let chain_id = (kind == 0).then_some(CHAIN);
+            TxEnvelope::from(
+                TxLegacy { chain_id, nonce, gas_price: fee, gas_limit, to, value, input }
+                    .into_signed(signature),
+            )
+        }
+        2 => TxEnvelope::from(
+            TxEip2930 {
+                chain_id: CHAIN,
+                nonce,
+                gas_price: fee,
+                gas_limit,
+                to,
+                value,
+                access_list,
+                input,
+            }
+            .into_signed(signature),
+        ),
+        3 => TxEnvelope::from(
+            TxEip1559 {
+                chain_id: CHAIN,
+                nonce,
+                gas_limit,
+                max_fee_per_gas: fee,
+                max_priority_fee_per_gas: tip,
+                to,
+                value,
+                access_list,
+                input,
+            }
+            .into_signed(signature),
+        ),
+        _ => {
+            let authorization = Authorization {
+                chain_id: U256::from(CHAIN),
+                address: Address::repeat_byte(4),
+                nonce: 5,
+            };
+            TxEnvelope::from(
+                TxEip7702 {
+                    chain_id: CHAIN,
+                    nonce,
+                    gas_limit,
+                    max_fee_per_gas: fee,
+                    max_priority_fee_per_gas: tip,
+                    to: Address::repeat_byte(5),
+                    value,
+                    access_list,
+                    authorization_list: vec![SignedAuthorization::new_unchecked(
+                        authorization,
+                        1,
+                        U256::from(7),
+                        U256::from(8),
+                    )],
+                    input,
+                }
+                .into_signed(signature),
+            )
+        }
+    };
+    envelope.encoded_2718().into()
+}
+
+/// The specification's layout, byte by byte and by hand: two blocks, the second of a new origin, with one
+/// protected legacy transaction in the first.
+#[test]
+fn layout() {
+    let span = hex!(
+        "01" "02" "0d" "1111111111111111111111111111111111111111"
+        "2222222222222222222222222222222222222222" "02" "02" "01" "00"
+        "00" "01"
+        "3333333333333333333333333333333333333333333333333333333333333333"
+        "4444444444444444444444444444444444444444444444444444444444444444"
+        "5555555555555555555555555555555555555555"
+        "c3" "09" "07" "80"
+        "8101" "88a401" "01"
+    );
+    let mut channel = Vec::new();
+    span.as_slice().encode(&mut channel);
+    let read: Vec<_> = BatchReader::new(channel, CHAIN).collect();
+    let [Ok(Batch::Span(span))] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(span.relative_timestamp, 2);
+    assert_eq!((span.parent_check, span.origin_check), ([0x11; 20], [0x22; 20]));
+    // Origin 13 is the last; the second block begins it.
+    assert_eq!(span.blocks.iter().map(|block| block.epoch).collect::<Vec<_>>(), [12, 13]);
+    let expected = TxLegacy {
+        chain_id: Some(CHAIN),
+        nonce: 129,
+        gas_price: 7,
+        gas_limit: 21_000,
+        to: TxKind::Call(Address::repeat_byte(0x55)),
+        value: U256::from(9),
+        input: Bytes::new(),
+    };
+    let signature =
+        Signature::new(U256::from_be_bytes([0x33; 32]), U256::from_be_bytes([0x44; 32]), true);
+    let expected = TxEnvelope::from(expected.into_signed(signature)).encoded_2718();
+    assert_eq!(span.blocks[0].transactions, [Bytes::from(expected)]);
+    assert!(span.blocks[1].transactions.is_empty());
+}
+
+#[test]
+fn what_is_no_span_is_named() {
+    let read = |payload: &[u8]| {
+        let mut channel = Vec::new();
+        payload.encode(&mut channel);
+        BatchReader::new(channel, CHAIN).next().unwrap().unwrap_err()
+    };
+    let head = [&[1, 0, 5][..], &[0; 40]].concat();
+    let with = |rest: &[u8]| read(&[&head, rest].concat());
+    assert_eq!(read(&head[..20]), BatchError::Truncated);
+    assert_eq!(with(&[0]), BatchError::NoBlocks);
+    // Ten million and one blocks; many transactions; neither reserves memory.
+    assert_eq!(with(&[0x81, 0xad, 0xe2, 0x04]), BatchError::TooManyElements);
+    assert_eq!(with(&[1, 0, 0x80, 0xad, 0xe2, 0x04]), BatchError::Truncated);
+    assert_eq!(with(&[1, 2, 0]), BatchError::Overflow);
+    assert_eq!(with(&[1, 0, 0, 9]), BatchError::Trailing(1));
+    // Seven blocks, each with an origin of its own, but the last is origin 5.
+    assert_eq!(with(&[7, 0x7f, 0, 0, 0, 0, 0, 0, 0]), BatchError::Epoch);
+    let data = |data: &[u8]| with(&[&[1, 0, 1, 0, 0][..], &[0; 64], &[0; 20], data].concat());
+    assert_eq!(data(&[3, 0xc0]), BatchError::TransactionType(3));
+    assert_eq!(data(&[0, 0xc0]), BatchError::TransactionType(0));
+    assert!(matches!(data(&[2, 0x80]), BatchError::Rlp(_)));
+    assert_eq!(data(&[0xc4, 1, 1, 0x80, 0x80]), BatchError::Trailing(1));
+}
+
+/// Derives with the blocks derived so far at hand.
+fn derive(config: &RollupConfig, l1: &[L1Block]) -> Vec<Block> {
+    let known: Arc<Mutex<Vec<L2BlockRef>>> = Arc::new(Mutex::new(vec![genesis_ref(config)]));
+    let blocks_of = Arc::clone(&known);
+    let mut pipeline =
+        Pipeline::new(config.clone(), genesis_ref(config), config.genesis.system_config)
+            .with_blocks(Arc::new(move |number| {
+                blocks_of.lock().unwrap().get(number as usize).copied()
+            }));
+    let (mut l1, mut blocks) = (l1.iter(), Vec::new());
+    loop {
+        match pipeline.step().unwrap() {
+            Step::NeedL1 => match l1.next() {
+                Some(block) => pipeline.push_l1(Arc::new(block.clone())).unwrap(),
+                None => return blocks,
+            },
+            Step::Attributes(attributes) => {
+                let block = execute(pipeline.safe_head(), &attributes);
+                let reference = l2_block_ref(config, &block).unwrap();
+                known.lock().unwrap().push(reference);
+                pipeline.accepted(reference);
+                blocks.push(block);
+            }
+        }
+    }
+}
+
+struct World {
+    config: RollupConfig,
+    l1: Vec<L1Block>,
+    blocks: Vec<Block>,
+}
+
+impl World {
+    fn new(seed: u64, length: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let config = config(1_000, 500);
+        let l1 = l1_chain(length, &mut rng);
+        let blocks = sequence(&config, &l1, &mut rng, transaction);
+        Self { config, l1, blocks }
+    }
+
+    /// A span of the blocks with these indices.
+    fn span(&self, range: std::ops::Range<usize>) -> Vec<u8> {
+        let batch = |block| SingleBatch::from_block(block).unwrap();
+        let batches: Vec<_> = self.blocks[range.clone()].iter().map(batch).collect();
+        let before = range.start.checked_sub(1).map(|index| &self.blocks[index]);
+        let parent = before
+            .map_or(genesis_ref(&self.config), |block| l2_block_ref(&self.config, block).unwrap());
+        let origin = batches.last().unwrap().epoch.hash;
+        encode_span(&self.config, parent.hash, origin, &batches, parent.l1_origin.number)
+    }
+
+    /// Posts each list of batches as a channel of its own in the L1 block after the last, and derives.
+    fn derived(&self, channels: &[Vec<u8>]) -> Vec<Block> {
+        let mut l1 = self.l1.clone();
+        let mut block = l1_block(10 + l1.len() as u64, 0, Vec::new());
+        for (index, batches) in channels.iter().enumerate() {
+            let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut zlib, batches).unwrap();
+            let id = ChannelId::from(index as u128 + 1);
+            let data = zlib.finish().unwrap().into();
+            let frame = Frame { id, number: 0, data, is_last: true };
+            let data = encode_batcher_transaction([&frame]);
+            block.inbox.push(InboxTransaction { from: BATCHER, data });
+        }
+        l1.push(block);
+        derive(&self.config, &l1)
+    }
+}
+
+#[test]
+fn spans_that_do_not_fit_are_dropped_with_their_channel() {
+    let world = World::new(5, 6);
+    let all = hashes(&world.blocks);
+    let good = world.span(0..4);
+    let check = |changed: Vec<u8>, left: usize| {
+        let derived = world.derived(&[world.span(0..2), [changed, world.span(2..4)].concat()]);
+        assert_eq!(hashes(&derived), all[..left]);
+    };
+    // Without change: the span overlaps two blocks, and the next one in the channel is of the past.
+    check(good.clone(), 4);
+    let payload =
+        |span: &[u8]| span.len() - Header::decode_bytes(&mut &span[..], false).unwrap().len();
+    let at = payload(&good);
+    let flip = |index: usize| {
+        let mut changed = good.clone();
+        changed[at + index] ^= 1;
+        changed
+    };
+    // The parent's hash, the last origin's hash: dropped, and the rest of the channel with it.
+    check(flip(3), 2);
+    check(flip(25), 2);
+    // Blocks that skip some.
+    check(world.span(3..4), 2);
+    // A span of the past is skipped alone.
+    check(world.span(0..2), 4);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn spans_give_the_chain_that_single_batches_give(
+        seed: u64,
+        length in 2_u64..10,
+        cuts in proptest::collection::vec((0.0_f64..1.0, 0_usize..6), 0..5),
+    ) {
+        let world = World::new(seed, length);
+        let count = world.blocks.len();
+        // Spans that follow each other or overlap what is there.
+        let mut ends: Vec<(usize, usize)> =
+            cuts.iter().map(|(at, overlap)| ((at * count as f64) as usize, *overlap)).collect();
+        ends.push((count, 0));
+        ends.sort_unstable();
+        let mut channels = Vec::new();
+        let mut from = 0_usize;
+        for (end, overlap) in ends {
+            if end > from {
+                channels.push(world.span(from.saturating_sub(overlap)..end));
+                from = end;
+            }
+        }
+        prop_assert_eq!(hashes(&world.derived(&channels)), hashes(&world.blocks));
+    }
+
+    #[test]
+    fn decoding_undoes_encoding(seed: u64, length in 2_u64..8) {
+        let world = World::new(seed, length);
+        let span = world.span(0..world.blocks.len());
+        let read: Vec<_> = BatchReader::new(span.clone(), CHAIN).collect();
+        let [Ok(Batch::Span(decoded))] = read.as_slice() else { panic!("{read:?}") };
+        for (found, block) in decoded.blocks.iter().zip(&world.blocks) {
+            let expected = SingleBatch::from_block(block).unwrap();
+            prop_assert_eq!(found.epoch, expected.epoch.number);
+            prop_assert_eq!(&found.transactions, &expected.transactions);
+        }
+        prop_assert_eq!(decoded.blocks.len(), world.blocks.len());
+    }
+
+    #[test]
+    fn damaged_spans_never_give_another_chain(
+        seed: u64,
+        at in 0.0_f64..1.0,
+        byte: u8,
+        cut in proptest::bool::ANY,
+    ) {
+        let world = World::new(seed, 4);
+        let mut span = world.span(0..world.blocks.len());
+        let index = (at * span.len() as f64) as usize;
+        if cut { span.truncate(index) } else { span[index] = byte }
+        // What is derived is a chain on genesis; nothing panics, whatever the bytes are.
+        let derived = world.derived(&[span]);
+        let mut parent = genesis_ref(&world.config).hash;
+        for block in derived {
+            prop_assert_eq!(block.header.parent_hash, parent);
+            parent = block.hash;
+        }
+    }
+}
