@@ -5,13 +5,17 @@
 //! one before by hash, takes exactly what derivation gives from L1, and every field of its header
 //! follows from its execution.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::Bytes;
 use derive::{L1Event, Pipeline, Step, l2_block_ref, system_config_of};
 use l1::{L1Addresses, L1Client, Watcher};
-use primitives::{Block, PayloadAttributes, RollupConfig};
+use primitives::{Block, L2BlockRef, PayloadAttributes, RollupConfig};
 use stf::{ChainSpec, Eip1559Parameters, RangeVerifier};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +41,8 @@ pub struct Checker {
 /// A derivation under way.
 struct Run {
     pipeline: Pipeline,
+    /// What was verified, for span batches that overlap it.
+    blocks: Arc<Mutex<BTreeMap<u64, L2BlockRef>>>,
     verifier: RangeVerifier,
     events: mpsc::Receiver<L1Event>,
     /// Number of the last L1 block given to the pipeline.
@@ -136,7 +142,11 @@ impl Checker {
             true => self.config.genesis.system_config,
             false => system_config_of(&block)?,
         };
-        let pipeline = Pipeline::new(self.config.clone(), safe, system_config);
+        let blocks = Arc::new(Mutex::new(BTreeMap::from([(number, safe)])));
+        let known = Arc::clone(&blocks);
+        let at = move |number: u64| known.lock().ok()?.get(&number).copied();
+        let pipeline =
+            Pipeline::new(self.config.clone(), safe, system_config).with_blocks(Arc::new(at));
         let trusted = Output { root: found, hash: block.hash, derived_from: 0 };
         self.verified.begin(Outputs::new(number, trusted));
         let (sender, events) = mpsc::channel(EVENTS_WAITING);
@@ -152,7 +162,7 @@ impl Checker {
         let spec = ChainSpec::new(self.config.l2_chain_id);
         let verifier = RangeVerifier::new(spec, block.hash);
         tracing::info!(number, root = %found, "verifying from the anchor on");
-        Ok(Run { pipeline, verifier, events, given: 0 })
+        Ok(Run { pipeline, blocks, verifier, events, given: 0 })
     }
 
     /// Verifies what can be derived from the L1 blocks given so far.
@@ -211,6 +221,9 @@ impl Checker {
         let verified = verified.map_err(|source| CheckError::Block { number, source })?;
         run.verifier = verifier;
         let derived_from = run.pipeline.l1_origin().map_or(run.given, |origin| origin.number);
+        if let Ok(mut blocks) = run.blocks.lock() {
+            blocks.insert(number, reference);
+        }
         run.pipeline.accepted(reference);
         let output =
             Output { root: verified.output_root, hash: verified.executed.block.hash, derived_from };

@@ -32,8 +32,6 @@ pub enum Blobs {
     From(BeaconClient),
     /// Batches do not matter to the caller.
     Ignored,
-    /// There is no source: a block with blobs to the inbox cannot be read.
-    Refused,
 }
 
 /// The addresses on L1 that concern one rollup.
@@ -66,6 +64,7 @@ pub struct L1Head {
 #[derive(Clone, Debug)]
 pub struct L1Client {
     provider: RootProvider<Ethereum>,
+    beacon: BeaconClient,
     /// Without user, password and query, which can hold keys.
     shown_url: String,
 }
@@ -74,7 +73,8 @@ impl L1Client {
     /// Connects and makes sure that the node follows the right chain.
     pub async fn connect(url: Url, expected_chain_id: u64) -> Result<Self, L1Error> {
         let shown_url = show(&url);
-        let client = Self { provider: RootProvider::new_http(url), shown_url };
+        let beacon = BeaconClient::new(url.clone());
+        let client = Self { provider: RootProvider::new_http(url), beacon, shown_url };
         let found = client.ask("eth_chainId", client.provider.get_chain_id()).await?;
         if found != expected_chain_id {
             return Err(L1Error::WrongChain {
@@ -84,6 +84,19 @@ impl L1Client {
             });
         }
         Ok(client)
+    }
+
+    /// With a beacon API elsewhere. Otherwise it is looked for at the URL of the JSON-RPC, where
+    /// development L1s have it.
+    #[must_use]
+    pub fn with_beacon(mut self, url: Url) -> Self {
+        self.beacon = BeaconClient::new(url);
+        self
+    }
+
+    /// Where blobs come from.
+    pub const fn beacon(&self) -> &BeaconClient {
+        &self.beacon
     }
 
     /// The newest block.
@@ -145,7 +158,6 @@ impl L1Client {
         let found = match blobs_from {
             Blobs::Ignored => BTreeMap::new(),
             _ if blobs.is_empty() => BTreeMap::new(),
-            Blobs::Refused => return Err(L1Error::NoBeacon(block.header.number)),
             Blobs::From(beacon) => {
                 let contents = beacon.blobs(&reference(&block), &blobs).await?;
                 blobs.into_iter().zip(contents).collect::<BTreeMap<_, _>>()

@@ -38,11 +38,6 @@ pub enum L1Error {
     Beacon { url: String, reason: String },
     #[error("the beacon node lacks {missing} blobs of L1 block {block}, {first} among them")]
     MissingBlobs { block: u64, missing: usize, first: B256 },
-    #[error(
-        "L1 block {0} has batches in blobs, but no beacon API is known: nothing can be derived \
-         without it"
-    )]
-    NoBeacon(u64),
     #[error("a deposit in L1 block {block}, log {log_index}: {source}")]
     Deposit {
         block: u64,

@@ -51,13 +51,12 @@ impl<E: Into<WatcherError>> From<E> for Interrupt {
 }
 
 impl Watcher {
-    /// `start` is the first block reported, `poll` the time between two looks at L1's head. A block with
-    /// blobs to the inbox ends the watcher unless [`Watcher::with_blobs`] says where they are.
-    pub const fn new(client: L1Client, addresses: L1Addresses, start: u64, poll: Duration) -> Self {
+    /// `start` is the first block reported, `poll` the time between two looks at L1's head.
+    pub fn new(client: L1Client, addresses: L1Addresses, start: u64, poll: Duration) -> Self {
         Self {
+            blobs: Blobs::From(client.beacon().clone()),
             client,
             addresses,
-            blobs: Blobs::Refused,
             next: start,
             poll,
             reported: VecDeque::new(),
@@ -66,7 +65,7 @@ impl Watcher {
         }
     }
 
-    /// Reads blobs from there.
+    /// Reads blobs from there and not from the client's beacon API.
     #[must_use]
     pub fn with_blobs(mut self, blobs: Blobs) -> Self {
         self.blobs = blobs;

@@ -30,6 +30,9 @@ pub struct Args {
     /// JSON-RPC of an L1 node.
     #[arg(long, value_name = "URL")]
     l1_rpc: Url,
+    /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
+    #[arg(long, value_name = "URL")]
+    l1_beacon_url: Option<Url>,
     /// The chain's configuration, as `openledger deploy` and `openledger dev` write it.
     #[arg(long, value_name = "FILE")]
     rollup: PathBuf,
@@ -62,7 +65,10 @@ pub async fn run(args: Args) -> Result<()> {
         args.rollup.display(),
         rollup.genesis.l2.hash
     );
-    let l1 = L1Client::connect(args.l1_rpc, rollup.l1_chain_id).await?;
+    let mut l1 = L1Client::connect(args.l1_rpc, rollup.l1_chain_id).await?;
+    if let Some(url) = args.l1_beacon_url {
+        l1 = l1.with_beacon(url);
+    }
     let store = Store::open(&args.data_dir, StoreOptions::default())?;
     store.init_genesis(&genesis)?;
 

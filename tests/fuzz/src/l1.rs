@@ -82,6 +82,20 @@ pub(crate) fn batches(data: &[u8]) {
     }
 }
 
+/// A span batch without its type byte.
+pub(crate) fn span(data: &[u8]) {
+    let payload = [&[1], data].concat();
+    batches(&alloy_rlp::encode(payload.as_slice()));
+}
+
+/// Two blocks, the second of a new origin, a legacy transaction in the first.
+pub(crate) fn spans() -> Vec<Vec<u8>> {
+    let head = [&[2, 13][..], &[0x11; 20], &[0x22; 20], &[2, 2, 1, 0, 0, 1]].concat();
+    let signature = [[0x33; 32], [0x44; 32]].concat();
+    let rest = [0xc3, 9, 7, 0x80, 0x81, 1, 0x88, 0xa4, 1, 1];
+    vec![[head, signature, vec![0x55; 20], rest.to_vec()].concat()]
+}
+
 /// Any calldata in the inbox: derivation goes on, and a window that closes without batches is
 /// filled with empty blocks.
 pub(crate) fn inbox(data: &[u8]) {

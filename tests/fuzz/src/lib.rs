@@ -32,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "blob", run: l1::blob, seeds: l1::blobs },
     Target { name: "channel", run: l1::channel, seeds: l1::channels },
     Target { name: "batches", run: l1::batches, seeds: l1::batch_lists },
+    Target { name: "span", run: l1::span, seeds: l1::spans },
     Target { name: "inbox", run: l1::inbox, seeds: l1::batcher_transactions },
     Target { name: "deposit_log", run: l1::deposit_log, seeds: l1::deposit_logs },
     Target { name: "l1_attributes", run: l1::l1_attributes, seeds: l1::attributes },

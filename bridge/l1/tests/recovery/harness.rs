@@ -21,8 +21,8 @@ use alloy_primitives::{Bytes, Signature, TxKind, U256, keccak256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_signer_local::PrivateKeySigner;
 use bridge_l1::{
-    Batcher, BatcherConfig, BeaconClient, Blobs, DataAvailability, Journal, L1Addresses, L1Client,
-    L2Blocks, SourceError, Watcher,
+    Batcher, BatcherConfig, DataAvailability, Journal, L1Addresses, L1Client, L2Blocks,
+    SourceError, Watcher,
     deploy::{DeployParams, DisputeParams, VerifierParams, deploy},
 };
 use derive::{L1Block, L1Event, Pipeline, Step, attributes, l2_block_ref};
@@ -56,7 +56,6 @@ pub fn batcher() -> PrivateKeySigner {
 pub struct L1 {
     process: Child,
     pub client: L1Client,
-    pub beacon: BeaconClient,
     provider: RootProvider,
     pub rollup: RollupConfig,
 }
@@ -125,9 +124,8 @@ impl L1 {
             l1_system_config_address: deployment.system_config,
         };
         let client = L1Client::connect(url.clone(), CHAIN_ID).await.unwrap();
-        let beacon = BeaconClient::new(url.clone());
         let provider = RootProvider::new_http(url);
-        Some(Self { process, client, beacon, provider, rollup })
+        Some(Self { process, client, provider, rollup })
     }
 
     pub async fn call(&self, method: &'static str, params: Value) -> Value {
@@ -214,8 +212,7 @@ impl L1 {
             L1Addresses::from(&self.rollup),
             start,
             Duration::from_millis(50),
-        )
-        .with_blobs(Blobs::From(self.beacon.clone()));
+        );
         let stop = CancellationToken::new();
         let reorgs = Arc::new(AtomicUsize::new(0));
         tokio::spawn(watcher.run(sender, stop.clone()));

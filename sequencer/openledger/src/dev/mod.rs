@@ -12,8 +12,7 @@ mod ready;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ::l1::{
-    Batcher, BatcherConfig, BeaconClient, Blobs, Journal, L1Addresses, L1Client, L2Blocks,
-    SourceError, Watcher,
+    Batcher, BatcherConfig, Blobs, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
     deploy::{AttestorParams, DeployParams, DisputeParams, VerifierParams, set_starting_anchor},
 };
 use alloy_network::{EthereumWallet, TransactionBuilder};
@@ -163,10 +162,11 @@ impl Dev {
         check_l1(&l1, &manifest).await?;
 
         let mut tasks = JoinSet::new();
-        let beacon = args.l1_beacon_url.clone().unwrap_or_else(|| l1_url.clone());
-        let blobs = Blobs::From(BeaconClient::new(beacon));
-        let verifier =
-            start_verifier(&data, &manifest, &l1, blobs, ports, shutdown, &mut tasks).await?;
+        let l1 = match &args.l1_beacon_url {
+            Some(url) => l1.with_beacon(url.clone()),
+            None => l1,
+        };
+        let verifier = start_verifier(&data, &manifest, &l1, ports, shutdown, &mut tasks).await?;
         let jwt_secret = data.join("jwt.hex");
         let config = sequencer_config(args, &manifest, ports, &jwt_secret)?;
         let sequencer =
@@ -490,7 +490,6 @@ async fn start_verifier(
     data: &DataDir,
     manifest: &Manifest,
     l1: &L1Client,
-    blobs: Blobs,
     ports: ClaimedPorts,
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<(&'static str, Result<()>)>,
@@ -499,7 +498,15 @@ async fn start_verifier(
     let start = first_l1_block(&store, manifest, node::verifier::l1_start)?;
     let mut config = NodeConfig::new(manifest.rollup.clone(), Role::Verifier);
     config.rpc.listen = loopback(ports.verifier);
-    let l1 = watch_l1(l1, manifest, "verifier's L1 watcher", start, blobs, shutdown, tasks);
+    let l1 = watch_l1(
+        l1,
+        manifest,
+        "verifier's L1 watcher",
+        start,
+        Blobs::From(l1.beacon().clone()),
+        shutdown,
+        tasks,
+    );
     let inputs = NodeInputs { store, l1, safe_heads: None };
     Ok(Node::start(config, inputs, shutdown.clone()).await?)
 }
