@@ -58,12 +58,13 @@ done.push('deposit of OPEN');
 
 // depositTransaction: a call on L2, made from L1.
 const callee = '0x000000000000000000000000000000000a11ce01';
+const calleeBefore = await publicL2.getBalance({ address: callee });
 const request = await publicL2.buildDepositTransaction({ account, to: callee, value: 7n });
 const deposited = await walletL1.depositTransaction(request);
 const depositReceipt = await publicL1.waitForTransactionReceipt({ hash: deposited });
 const [l2Hash] = getL2TransactionHashes(depositReceipt);
 assert.equal((await publicL2.waitForTransactionReceipt({ hash: l2Hash, timeout: 120_000 })).status, 'success');
-assert.equal(await publicL2.getBalance({ address: callee }), 7n);
+assert.equal(await publicL2.getBalance({ address: callee }) - calleeBefore, 7n);
 done.push('depositTransaction');
 
 // The withdrawal.
@@ -92,6 +93,8 @@ done.push('waitForNextGame');
 
 const ready = await publicL1.waitToProve({ receipt, targetChain: l2 });
 assert.equal(await status(), 'ready-to-prove');
+// L1 takes no proof in the block that made the game, and estimates in the newest block.
+while ((await publicL1.getBlock()).timestamp <= ready.game.timestamp) await new Promise((resolve) => setTimeout(resolve, 300));
 const proof = await publicL2.buildProveWithdrawal({ game: ready.game, withdrawal: ready.withdrawal });
 const proven = await walletL1.proveWithdrawal(proof);
 assert.equal((await publicL1.waitForTransactionReceipt({ hash: proven })).status, 'success');
