@@ -33,6 +33,9 @@ pub struct Common {
     /// JSON-RPC of an L1 node, which is believed.
     #[arg(long, value_name = "URL")]
     l1_rpc: Url,
+    /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
+    #[arg(long, value_name = "URL")]
+    l1_beacon_url: Option<Url>,
     /// JSON-RPC of an L2 node that gives blocks and witnesses. It is not believed, so anybody's will do;
     /// one's own follower is not in the hands of the operator.
     #[arg(long, value_name = "URL")]
@@ -117,7 +120,10 @@ impl Common {
         };
         config.validate()?;
         let key = self.key.load(config.l1_chain_id)?;
-        let l1 = L1Client::connect(self.l1_rpc.clone(), config.l1_chain_id).await?;
+        let mut l1 = L1Client::connect(self.l1_rpc.clone(), config.l1_chain_id).await?;
+        if let Some(url) = &self.l1_beacon_url {
+            l1 = l1.with_beacon(url.clone());
+        }
         let games = Games::of_portal(self.l1_rpc.clone(), config.deposit_contract_address)
             .await
             .context("cannot find the contracts of games on L1")?;
@@ -200,6 +206,7 @@ pub async fn challenge(args: ChallengerArgs) -> Result<()> {
 
 /// What `openledger dev` runs all roles from.
 pub struct DevRoles<'a> {
+    pub l1: L1Client,
     pub l1_rpc: Url,
     /// A node that derives from L1 alone.
     pub l2_rpc: Url,
@@ -216,14 +223,13 @@ impl DevRoles<'_> {
         shutdown: &CancellationToken,
         tasks: &mut JoinSet<(&'static str, Result<()>)>,
     ) -> Result<()> {
-        let l1 = L1Client::connect(self.l1_rpc.clone(), self.rollup.l1_chain_id).await?;
         let portal = self.rollup.deposit_contract_address;
         let games = Games::of_portal(self.l1_rpc.clone(), portal)
             .await
             .context("cannot find the contracts of games on L1")?;
         let source = L2Source::new(self.l2_rpc.clone());
         let config = self.rollup.clone();
-        let checker = Checker::new(l1, config, games.clone(), source, POLL, true);
+        let checker = Checker::new(self.l1.clone(), config, games.clone(), source, POLL, true);
         let verified = checker.verified();
         let stopping = shutdown.clone();
         spawn(tasks, "checker", shutdown, async move { Ok(checker.run(stopping).await?) });

@@ -173,6 +173,7 @@ impl Dev {
             start_sequencer(&data, &manifest, &l1, config, &verifier, shutdown, &mut tasks).await?;
         let verifier_rpc = format!("http://{}", verifier.rpc_addr());
         DevRoles {
+            l1: l1.clone(),
             l1_rpc: l1_url.clone(),
             l2_rpc: verifier_rpc.parse()?,
             rollup: &rollup,
