@@ -39,8 +39,10 @@ fn both(
     other: impl FnOnce() -> Result<()> + Send,
 ) -> Result<()> {
     let (one, other) = std::thread::scope(|scope| {
-        let other = scope.spawn(other);
-        (one(), other.join().unwrap_or_else(|_| anyhow::bail!("a thread panicked")))
+        // Threads of their own, where runtimes can be started.
+        let (one, other) = (scope.spawn(one), scope.spawn(other));
+        let panicked = |_| Err(anyhow::anyhow!("a thread panicked"));
+        (one.join().unwrap_or_else(panicked), other.join().unwrap_or_else(panicked))
     });
     let failed: Vec<String> =
         [one, other].into_iter().filter_map(|r| r.err().map(|e| format!("{e:#}"))).collect();
