@@ -153,7 +153,20 @@ fn wrong_challenge(dev: &Dev) -> Result<()> {
                 .await?;
         Ok(Some((number, output["outputRoot"].as_str().context("outputRoot")?.to_owned())))
     }))?;
-    let game = propose(dev, 8, &root, number)?;
+    let game = match propose(dev, 8, &root, number) {
+        Ok(game) => game,
+        // The chain's own proposer made the same claim.
+        Err(error) if error.to_string().contains("GameAlreadyExists") => {
+            let extra = format!("0x{number:064x}{FROM_ANCHOR}");
+            let factory = dev.ready.contracts["DisputeGameFactory"].as_str();
+            let rpc = dev.ready.l1_rpc.as_str();
+            let signature = "games(uint32,bytes32,bytes)(address,uint64)";
+            let arguments = ["call", "--rpc-url", rpc, factory, signature, "10", &root, &extra];
+            let found = run_foundry("cast", &arguments)?;
+            found.lines().next().context("games")?.trim().to_owned()
+        }
+        Err(error) => return Err(error),
+    };
     send(dev, 7, &dev.ready.contracts["OPEN"], "approve(address,uint256)", &[&game, BOND])?;
     send(dev, 7, &game, "challenge()", &[])?;
     ensure!(outcome(&runtime, dev, &game)? == DEFENDER_WINS, "a right claim fell");
