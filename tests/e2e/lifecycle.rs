@@ -29,8 +29,10 @@ async fn the_loop_closes(l1: &str) -> Result<()> {
     let watch = Conservation::start(&dev.ready)?;
     let first = dev.demo()?;
     check_demo(&first)?;
-    let second = dev.demo()?;
-    check_demo(&second)?;
+    // What a second run on the same chain could break has nothing to do with the kind of L1.
+    if l1 == "embedded" {
+        check_demo(&dev.demo()?)?;
+    }
     watch.stop().await?;
 
     // The verifier derives the same hashes from L1 alone.
@@ -44,9 +46,9 @@ async fn the_loop_closes(l1: &str) -> Result<()> {
     audit(&dev, epoch)?;
 
     // Every block follows from its witness, and takes from L1 what L1 forces on it.
-    let (l2, l1) = (dev.ready.l2_rpc.clone(), dev.ready.l1_rpc.clone());
+    let (l2_rpc, l1_rpc) = (dev.ready.l2_rpc.clone(), dev.ready.l1_rpc.clone());
     let range = format!("1..{head}");
-    let report = verify(&dev, &["--range", &range, "--rpc", &l2, "--l1-rpc", &l1])?;
+    let report = verify(&dev, &["--range", &range, "--rpc", &l2_rpc, "--l1-rpc", &l1_rpc])?;
     ensure!(
         report["blocks"] == head && report["outputRoots"] == head && report["l1Inputs"] == head,
         "not everything was verified: {report}"
