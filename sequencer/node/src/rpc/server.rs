@@ -7,14 +7,14 @@ use axum::{
     Router,
     body::{Body as HttpBody, Bytes},
     extract::{
-        DefaultBodyLimit, FromRequest, Request as HttpRequest, State,
-        rejection::{BytesRejection, FailedToBufferBody},
+        DefaultBodyLimit, Request as HttpRequest, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use futures::StreamExt;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -36,6 +36,9 @@ use crate::{
 
 /// How long requests in progress may hold up a shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+
+/// Bytes beyond the limit of a body that are read and forgotten before the connection is given up.
+const FORGOTTEN_BYTES_MAX: usize = 128 << 20;
 
 /// A bound, not yet serving RPC port.
 #[derive(Debug)]
@@ -130,23 +133,21 @@ async fn http(State(state): State<ServerState>, request: HttpRequest) -> Respons
     let config = state.api.config();
     let answer = async {
         // A body that trickles in holds its connection, but no place among the requests.
-        match Bytes::from_request(request, &()).await {
+        match read_body(request, config.body_bytes_max).await {
             Ok(body) => {
                 let _permit = state.requests.acquire().await;
                 // Only notifications: nothing to say.
                 let answer = state.api.answer(body, None).await.unwrap_or_default();
                 json(StatusCode::OK, answer)
             }
-            Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_))) => {
-                failure(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    RpcError::new(
-                        INVALID_REQUEST,
-                        format!("request body too large, limit {} bytes", config.body_bytes_max),
-                    ),
-                )
-            }
-            Err(_) => failure(
+            Err(BadBody::TooLarge) => failure(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                RpcError::new(
+                    INVALID_REQUEST,
+                    format!("request body too large, limit {} bytes", config.body_bytes_max),
+                ),
+            ),
+            Err(BadBody::Unreadable) => failure(
                 StatusCode::BAD_REQUEST,
                 RpcError::new(INVALID_REQUEST, "the request body could not be read"),
             ),
@@ -155,6 +156,44 @@ async fn http(State(state): State<ServerState>, request: HttpRequest) -> Respons
     match tokio::time::timeout(config.request_timeout, answer).await {
         Ok(response) => response,
         Err(_) => failure(StatusCode::OK, RpcError::new(RESOURCE_UNAVAILABLE, "request timed out")),
+    }
+}
+
+/// Why a body is none.
+enum BadBody {
+    TooLarge,
+    Unreadable,
+}
+
+/// The whole body. What is beyond the limit is read on for a while and forgotten: whoever is still writing
+/// when the connection closes would see a broken pipe instead of the answer.
+async fn read_body(request: HttpRequest, bytes_max: usize) -> Result<Bytes, BadBody> {
+    let mut first = Bytes::new();
+    let mut all = Vec::new();
+    let mut length = 0_usize;
+    let mut parts = request.into_body().into_data_stream();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| BadBody::Unreadable)?;
+        length = length.saturating_add(part.len());
+        if length > bytes_max {
+            all = Vec::new();
+            if length > bytes_max.saturating_add(FORGOTTEN_BYTES_MAX) {
+                break;
+            }
+        } else if length == part.len() {
+            first = part;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&part);
+        }
+    }
+    match length {
+        _ if length > bytes_max => Err(BadBody::TooLarge),
+        // Most bodies come in one part.
+        _ if all.is_empty() => Ok(first),
+        _ => Ok(all.into()),
     }
 }
 
