@@ -1,7 +1,7 @@
 //! Challenges wrong proposals, decides games when their time has come, moves the anchor, and sees to it
 //! that bonds are paid. Nothing here needs a permission: any account with a bond can do it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::Address;
@@ -14,6 +14,7 @@ use crate::{
     Game, Games, Judgement, RoleError, SendError, Sender, Verified,
     games::{GameState, Outcome, Progress},
     proposer::ensure_allowance,
+    role::{self, OpenGames, Role},
 };
 
 /// How a challenger works.
@@ -34,64 +35,21 @@ pub struct Challenger {
     verified: Verified,
     sender: Sender,
     config: ChallengerConfig,
-    /// Games with something left to do, by their place.
-    open: BTreeMap<u64, Game>,
-    /// Place of the next game to look at.
-    next: u64,
-    /// Of the verification when the games were read.
-    generation: u64,
+    watched: OpenGames,
 }
 
-impl Challenger {
-    pub const fn new(
-        games: Games,
-        verified: Verified,
-        sender: Sender,
-        config: ChallengerConfig,
-    ) -> Self {
-        Self { games, verified, sender, config, open: BTreeMap::new(), next: 0, generation: 0 }
-    }
+impl Role for Challenger {
+    const NAME: &'static str = "challenger";
+    const FAILURES: &'static str = "challenger_failures_total";
 
-    /// Watches until `shutdown`.
-    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), RoleError> {
-        loop {
-            let step = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return Ok(()),
-                step = self.step() => step,
-            };
-            match step {
-                Ok(()) => {}
-                Err(error) if error.is_temporary() => {
-                    metrics::counter!("challenger_failures_total").increment(1);
-                    tracing::warn!(%error, "the challenger tries again");
-                }
-                Err(error) => return Err(error),
-            }
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return Ok(()),
-                () = tokio::time::sleep(self.config.poll) => {}
-            }
-        }
+    fn poll(&self) -> Duration {
+        self.config.poll
     }
 
     async fn step(&mut self) -> Result<(), RoleError> {
         self.sender.settle().await?;
-        let generation = self.verified.generation();
-        if generation != self.generation {
-            // L1 may have other games now.
-            self.open.clear();
-            (self.next, self.generation) = (0, generation);
-        }
-        let count = self.games.count().await?;
-        while self.next < count {
-            if let Some(game) = self.games.at(self.next).await? {
-                self.open.insert(game.index, game);
-            }
-            self.next = self.next.saturating_add(1);
-        }
-        let games: Vec<Game> = self.open.values().copied().collect();
+        self.watched.read_new(&self.games, &self.verified).await?;
+        let games: Vec<Game> = self.watched.open.values().copied().collect();
         // What has a deadline comes before what can wait.
         for game in &games {
             let state = self.games.state(game.address).await?;
@@ -103,7 +61,7 @@ impl Challenger {
             // One game that cannot be settled must not keep the others from it.
             match self.settle(game).await {
                 Ok(true) => {
-                    self.open.remove(&game.index);
+                    self.watched.open.remove(&game.index);
                 }
                 Ok(false) => {}
                 Err(RoleError::Send(SendError::Refused { what, reason, .. })) => {
@@ -112,8 +70,19 @@ impl Challenger {
                 Err(error) => return Err(error),
             }
         }
-        metrics::gauge!("challenger_open_games").set(self.open.len() as f64);
+        metrics::gauge!("challenger_open_games").set(self.watched.open.len() as f64);
         Ok(())
+    }
+}
+
+impl Challenger {
+    pub fn new(games: Games, verified: Verified, sender: Sender, config: ChallengerConfig) -> Self {
+        Self { games, verified, sender, config, watched: OpenGames::default() }
+    }
+
+    /// Watches until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), RoleError> {
+        role::run(self, shutdown).await
     }
 
     /// Challenges a wrong claim.

@@ -19,6 +19,7 @@ mod games;
 mod journal;
 mod outputs;
 mod proposer;
+mod role;
 mod source;
 mod transactions;
 

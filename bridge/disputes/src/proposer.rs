@@ -20,6 +20,7 @@ use crate::{
     attestor::{self, AttestationAnswer, AttestationRequest},
     extra_data,
     games::{FROM_ANCHOR, Outcome, Progress},
+    role::{self, OpenGames, Role},
 };
 
 /// Bonds that the factory may take before it is allowed again.
@@ -54,80 +55,44 @@ pub struct Proposer {
     verified: Verified,
     sender: Sender,
     config: ProposerConfig,
-    /// Games that are not decided, by their place.
-    open: BTreeMap<u64, Game>,
-    /// Place of the next game to look at.
-    next: u64,
-    /// Of the verification when the games were read.
-    generation: u64,
+    /// Those that are not decided.
+    watched: OpenGames,
     http: reqwest::Client,
+}
+
+impl Role for Proposer {
+    const NAME: &'static str = "proposer";
+    const FAILURES: &'static str = "proposer_failures_total";
+
+    fn poll(&self) -> Duration {
+        self.config.poll
+    }
+
+    async fn step(&mut self) -> Result<(), RoleError> {
+        self.sender.settle().await?;
+        let highest = self.look_at_games().await?;
+        self.defend().await?;
+        self.propose(highest).await
+    }
 }
 
 impl Proposer {
     pub fn new(games: Games, verified: Verified, sender: Sender, config: ProposerConfig) -> Self {
         let http = reqwest::Client::new();
-        Self {
-            games,
-            verified,
-            sender,
-            config,
-            open: BTreeMap::new(),
-            next: 0,
-            generation: 0,
-            http,
-        }
+        Self { games, verified, sender, config, watched: OpenGames::default(), http }
     }
 
     /// Proposes until `shutdown`.
-    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), RoleError> {
-        loop {
-            let step = tokio::select! {
-                biased;
-                // A transaction under way is in the record and goes on at the next start.
-                () = shutdown.cancelled() => return Ok(()),
-                step = self.step() => step,
-            };
-            match step {
-                Ok(()) => {}
-                Err(error) if error.is_temporary() => {
-                    metrics::counter!("proposer_failures_total").increment(1);
-                    tracing::warn!(%error, "the proposer tries again");
-                }
-                Err(error) => return Err(error),
-            }
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return Ok(()),
-                () = tokio::time::sleep(self.config.poll) => {}
-            }
-        }
-    }
-
-    async fn step(&mut self) -> Result<(), RoleError> {
-        self.sender.settle().await?;
-        let generation = self.verified.generation();
-        if generation != self.generation {
-            // L1 may have other games now.
-            self.open.clear();
-            (self.next, self.generation) = (0, generation);
-        }
-        let highest = self.look_at_games().await?;
-        self.defend().await?;
-        self.propose(highest).await
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), RoleError> {
+        role::run(self, shutdown).await
     }
 
     /// Highest block that is claimed rightly, or final.
     async fn look_at_games(&mut self) -> Result<u64, RoleError> {
-        let count = self.games.count().await?;
-        while self.next < count {
-            if let Some(game) = self.games.at(self.next).await? {
-                self.open.insert(game.index, game);
-            }
-            self.next = self.next.saturating_add(1);
-        }
+        self.watched.read_new(&self.games, &self.verified).await?;
         let (_, mut highest) = self.games.anchor().await?;
         let mut decided = Vec::new();
-        for game in self.open.values() {
+        for game in self.watched.open.values() {
             let state = self.games.state(game.address).await?;
             match state.outcome {
                 Outcome::ChallengerWins => decided.push(game.index),
@@ -141,7 +106,7 @@ impl Proposer {
             }
         }
         for index in decided {
-            self.open.remove(&index);
+            self.watched.open.remove(&index);
         }
         Ok(highest)
     }
@@ -177,7 +142,7 @@ impl Proposer {
         if self.config.attestors.is_empty() {
             return Ok(());
         }
-        for game in self.open.values() {
+        for game in self.watched.open.values() {
             let state = self.games.state(game.address).await?;
             if state.progress != Progress::Challenged
                 || state.over
