@@ -109,6 +109,9 @@ fn check_demo(report: &Value) -> Result<()> {
     ensure!(of("mallory")?.is_zero(), "the near-copy earned {}", of("mallory")?);
     let honest = of("alice")? + of("bob")? + of("carol")?;
     ensure!(honest > U256::ZERO, "no contributor earned anything");
+    let disputed = report["ledgers"].as_array().into_iter().flatten();
+    let bond = disputed.filter(|ledger| ledger["title"] == "The bond of the false epoch");
+    ensure!(bond.count() == 1, "no false epoch was disproved");
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    const fn key(&self) -> (DatanetId, Address) {
+    pub(crate) const fn key(&self) -> (DatanetId, Address) {
         (self.datanet, self.account)
     }
 
@@ -72,6 +72,24 @@ pub struct ClaimProof {
     pub proof: Vec<SumNode>,
 }
 
+/// A place at the bottom of the tree with its path: a claim, or padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Absent for padding.
+    pub claim: Option<Claim>,
+    pub index: u64,
+    /// Siblings from the bottom up.
+    pub proof: Vec<SumNode>,
+}
+
+impl Slot {
+    /// The proof of the claim here, if there is one.
+    pub fn into_proof(self) -> Option<ClaimProof> {
+        let Self { claim, index, proof } = self;
+        Some(ClaimProof { claim: claim?, index, proof })
+    }
+}
+
 impl Claims {
     /// Claims in ascending order of (datanet, account) without repetition.
     pub fn new(claims: Vec<Claim>) -> Result<Self> {
@@ -115,9 +133,19 @@ impl Claims {
         let Ok(position) = self.0.binary_search_by_key(&(datanet, account), Claim::key) else {
             return Ok(None);
         };
-        let Some(claim) = self.0.get(position).copied() else {
+        Ok(self.slot(position)?.and_then(Slot::into_proof))
+    }
+
+    /// Places at the bottom of the tree: the claims, padded to a power of two.
+    pub fn width(&self) -> usize {
+        if self.0.is_empty() { 0 } else { self.0.len().next_power_of_two() }
+    }
+
+    /// What is at a place at the bottom of the tree, whatever the order of the claims; nothing beyond it.
+    pub fn slot(&self, position: usize) -> Result<Option<Slot>> {
+        if position >= self.width() {
             return Ok(None);
-        };
+        }
         let mut proof = Vec::new();
         let (mut level, mut at) = (self.leaves(), position);
         while level.len() > 1 {
@@ -127,7 +155,7 @@ impl Claims {
         }
         let index = u64::try_from(position)
             .map_err(|_| ScoresError::Overflow { what: "leaf positions" })?;
-        Ok(Some(ClaimProof { claim, index, proof }))
+        Ok(Some(Slot { claim: self.0.get(position).copied(), index, proof }))
     }
 
     /// All proofs of one account, over all Datanets.

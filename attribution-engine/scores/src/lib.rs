@@ -44,6 +44,7 @@ pub mod eip712;
 pub mod epoch;
 mod error;
 pub mod exchange;
+pub mod faults;
 pub mod ids;
 pub mod merkle;
 pub mod record;

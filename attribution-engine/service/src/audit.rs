@@ -93,6 +93,17 @@ pub async fn audit(
     source: &dyn EvidenceSource,
     codec: &dyn TokenCodec,
 ) -> Result<AuditReport> {
+    audit_with(chain, epoch_id, source, codec, &mut CorpusCache::default()).await
+}
+
+/// The same for whoever audits one epoch after the other: corpora are kept in `cache`.
+pub async fn audit_with(
+    chain: &Chain,
+    epoch_id: u64,
+    source: &dyn EvidenceSource,
+    codec: &dyn TokenCodec,
+    cache: &mut CorpusCache,
+) -> Result<AuditReport> {
     let state = chain.epoch(epoch_id).await?;
     if state.status == EpochStatus::None {
         return Err(ChainError::NotFound(Missing::Epoch(epoch_id)).into());
@@ -117,8 +128,7 @@ pub async fn audit(
         previous_claims: &bundle.previous_claims,
         platform_bps,
     };
-    let mut cache = CorpusCache::default();
-    let outcome = recompute(chain, &claim, source, codec, &mut cache, &mut checks).await?;
+    let outcome = recompute(chain, &claim, source, codec, cache, &mut checks).await?;
     if let Some(outcome) = &outcome {
         compare_posts(&posted.post, &outcome.epoch.post, &mut checks);
         checks.expect(
@@ -172,7 +182,7 @@ pub(crate) struct Outcome {
 
 /// Corpora by the Datanet versions they hold and the spec they were built under. Versions never change.
 #[derive(Debug, Default)]
-pub(crate) struct CorpusCache(HashMap<(B256, Vec<DatanetRef>), Arc<Corpus>>);
+pub struct CorpusCache(HashMap<(B256, Vec<DatanetRef>), Arc<Corpus>>);
 
 /// Checks made so far.
 #[derive(Debug, Default)]

@@ -26,6 +26,7 @@ use url::Url;
 
 use self::bindings::{
     datanets::IDatanetRegistry::{self, IDatanetRegistryInstance},
+    dispute::AttributionDispute::{self, AttributionDisputeInstance},
     escrow::IInferenceEscrow::{self, IInferenceEscrowInstance},
     models::IModelRegistry::{self, IModelRegistryInstance},
     settlement::IAttributionSettlement::{self, IAttributionSettlementInstance},
@@ -66,6 +67,13 @@ pub mod bindings {
         alloy_sol_types::sol!(
             #[sol(rpc, all_derives)]
             "../../contracts/src/interfaces/IAttributionSettlement.sol"
+        );
+    }
+    pub mod dispute {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            AttributionDispute,
+            "../../contracts/artifacts/AttributionDispute.json"
         );
     }
 }
@@ -569,6 +577,25 @@ impl Chain {
         mined(what, sent.get_receipt().await)
     }
 
+    /// What has been paid into a Datanet's pool by activated epochs, wei.
+    pub async fn pool_funded(&self, datanet: DatanetId) -> Result<u128> {
+        let what = "reading a pool";
+        self.settlement().poolFunded(datanet.to_u256()).call().await.map_err(call(what))
+    }
+
+    /// What the settlement owes an account outside of pools, wei: shares, bonds and rewards.
+    pub async fn credit(&self, account: Address) -> Result<U256> {
+        let what = "reading a credit";
+        self.settlement().credit(account).call().await.map_err(call(what))
+    }
+
+    /// Pays the sender's credit at the settlement to `to`.
+    pub async fn withdraw(&self, to: Address) -> Result<TransactionReceipt> {
+        let what = "withdrawing a credit";
+        let sent = self.settlement().withdraw(to).send().await.map_err(call(what))?;
+        mined(what, sent.get_receipt().await)
+    }
+
     /// Activates an epoch after its window.
     pub async fn activate(&self, post: &EpochPost) -> Result<TransactionReceipt> {
         let what = "activating an epoch";
@@ -590,6 +617,10 @@ impl Chain {
 
     pub fn settlement(&self) -> IAttributionSettlementInstance<DynProvider> {
         IAttributionSettlement::new(self.contracts.settlement, self.provider.clone())
+    }
+
+    pub fn dispute(&self) -> AttributionDisputeInstance<DynProvider> {
+        AttributionDispute::new(self.contracts.dispute, self.provider.clone())
     }
 
     async fn read_all(
@@ -670,7 +701,7 @@ fn decode<E: SolEvent>(log: &Log, what: &'static str) -> Result<E> {
         .map_err(|source| ChainError::Log { what, source })
 }
 
-fn call(what: &'static str) -> impl FnOnce(alloy_contract::Error) -> ChainError {
+pub(crate) fn call(what: &'static str) -> impl FnOnce(alloy_contract::Error) -> ChainError {
     move |source| ChainError::Call { what, source: Box::new(source) }
 }
 
@@ -689,7 +720,7 @@ fn rpc(what: &'static str) -> impl FnOnce(TransportError) -> ChainError {
     move |source| ChainError::Rpc { what, source: Box::new(source) }
 }
 
-fn mined(
+pub(crate) fn mined(
     what: &'static str,
     receipt: std::result::Result<TransactionReceipt, PendingTransactionError>,
 ) -> Result<TransactionReceipt> {

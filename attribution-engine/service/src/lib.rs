@@ -7,7 +7,8 @@
 //! * [`calls`] admits, retrieves ([`prompt`]), reserves the fee ([`charging`]), generates, and signs the receipt;
 //! * [`ledger`] keeps calls and records in [`journal`]s, durable before anyone is told;
 //! * [`attributor`] writes the record of each answer after it was delivered, against its model's [`clusters::Corpus`];
-//! * [`epochs`] posts receipts and records as epochs with their [`evidence`], and [`audit`] recomputes them.
+//! * [`epochs`] posts receipts and records as epochs with their [`evidence`], and [`audit`] recomputes them;
+//! * [`challenge`] proves on chain what is wrong with one.
 //!
 //! [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`]) as they appear,
 //! [`ports`] is what the gateway needs of that, and [`service`] runs it all.
@@ -17,6 +18,7 @@ pub mod attributor;
 pub mod audit;
 pub mod calls;
 pub mod chain;
+pub mod challenge;
 pub mod charging;
 pub mod clusters;
 pub mod content;

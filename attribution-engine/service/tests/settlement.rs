@@ -13,12 +13,16 @@ use async_trait::async_trait;
 use attribution_service::{
     audit::audit,
     chain::{DatanetRef, DatanetVersion, EpochStatus},
+    challenge::{ChallengeError, find_fault, prove},
     clusters::{CorpusError, check_cluster_map},
     epochs::{EpochError, EpochPoster, Progress, ReceiptSource},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, EvidenceStore},
 };
 use scores::{
-    ContributionId, DatanetId, ModelId, claims::ClaimProof, document::Document, record::WEIGHT_ONE,
+    ContributionId, DatanetId, ModelId,
+    claims::{Claim, ClaimProof},
+    document::Document,
+    record::WEIGHT_ONE,
 };
 use support::World;
 
@@ -233,6 +237,103 @@ async fn a_withdrawn_document_counts_in_old_versions_only() {
     assert_eq!(error.to_string(), "contribution 9 is not on chain");
     let error = world.chain.model(ModelId(9)).await.unwrap_err();
     assert_eq!(error.to_string(), "model 9 is not on chain");
+}
+
+/// Posts an epoch after one that is settled, with claims as a colluding majority of engines makes them.
+async fn post_false(
+    world: &mut World,
+    lie: impl FnOnce(&[Claim], &World) -> Vec<Claim>,
+) -> (Arc<EvidenceStore>, tempfile::TempDir) {
+    world.answer("And WAL?", &[("alice", 500, 800)]);
+    // What an honest poster would post, which is then taken back.
+    let before = world.snapshot().await;
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(2));
+    let mut bundle = world.evidence.get(2).unwrap();
+    world.revert(before).await;
+    let claims: Vec<Claim> = lie(bundle.claims.as_slice(), world);
+    bundle.claims = serde_json::from_value(serde_json::to_value(claims).unwrap()).unwrap();
+    let root = bundle.claims.root().unwrap();
+    (bundle.post.claimsRoot, bundle.post.claimsTotal) = (root.hash, root.sum);
+    world.post(&bundle).await;
+    let directory = tempfile::tempdir().unwrap();
+    let store = EvidenceStore::open(directory.path(), world.evidence.content().clone()).unwrap();
+    store.put(&bundle).unwrap();
+    (Arc::new(store), directory)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_that_break_a_rule_are_disproved_by_whoever_recomputes_them() {
+    type Lie = fn(&[Claim], &World) -> Vec<Claim>;
+    let lies: [(&str, Lie); 4] = [
+        // Everything to the thief.
+        ("omission", |claims, world| {
+            let thief = world.address("mallory");
+            let cumulative = claims.iter().map(|claim| claim.cumulative).sum();
+            vec![Claim { account: thief, cumulative, ..claims[0] }]
+        }),
+        ("decrease", |claims, world| {
+            let thief = world.address("mallory");
+            let mut claims = claims.to_vec();
+            let taken = claims[0].cumulative - 1;
+            claims[0].cumulative = 1;
+            claims.push(Claim { account: thief, cumulative: taken, ..claims[0] });
+            claims.sort_by_key(|claim| (claim.datanet, claim.account));
+            claims
+        }),
+        ("order", |claims, _| claims.iter().rev().copied().collect()),
+        // The Datanet's pool does not have what is moved to it from another that does not exist.
+        ("overpromise", |claims, world| {
+            let (thief, alice) = (world.address("mallory"), world.address("alice"));
+            let mut claims = claims.to_vec();
+            // Alice's alone has grown, so nobody has less than before.
+            let grown = claims.iter_mut().find(|claim| claim.account == alice).unwrap();
+            grown.cumulative -= 1;
+            claims.push(Claim { datanet: DatanetId(9), account: thief, cumulative: 1 });
+            claims
+        }),
+    ];
+    for (rule, lie) in lies {
+        let mut world = World::start().await;
+        world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+        world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400)]);
+        settle(&world, &mut world.poster(), 1).await;
+        let (published, _directory) = post_false(&mut world, lie).await;
+
+        let report = audit(&world.chain, 2, &*published, &world.codec).await.unwrap();
+        let failed: Vec<&str> = report.failures().map(|check| check.name).collect();
+        assert!(failed.contains(&"claims root"), "{rule}: {failed:?}");
+        let watcher = world.stranger().await;
+        let fault = find_fault(&watcher, 2, &*published).await.unwrap().expect(rule);
+        assert_eq!(fault.rule(), rule);
+        let won = prove(&watcher, 2, &fault).await.unwrap();
+        assert_eq!(watcher.epoch(2).await.unwrap().status, EpochStatus::Rejected);
+        assert_eq!(
+            watcher.credit(watcher.sender().unwrap()).await.unwrap(),
+            U256::from(won.reward)
+        );
+        assert!(won.gas < 1_500_000, "{rule}: {} gas", won.gas);
+        let error = find_fault(&watcher, 2, &*published).await.unwrap_err();
+        assert!(matches!(error, ChallengeError::NotPending { epoch: 2, .. }), "{error}");
+        // The honest epoch follows.
+        settle(&world, &mut world.poster(), 3).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_honest_epoch_has_no_fault_and_evidence_of_another_opens_nothing() {
+    let world = World::start().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    settle(&world, &mut world.poster(), 1).await;
+    world.answer("And WAL?", &[("alice", 500, 800)]);
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(2));
+    assert_eq!(find_fault(&world.chain, 2, &*world.evidence).await.unwrap(), None);
+    let withheld = Forged {
+        store: world.evidence.clone(),
+        bundle: |b: &mut EvidenceBundle| b.claims = b.previous_claims.clone(),
+        document: |document| document,
+    };
+    let error = find_fault(&world.chain, 2, &withheld).await.unwrap_err();
+    assert!(matches!(error, ChallengeError::Withheld { epoch: 2, .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

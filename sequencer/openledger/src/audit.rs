@@ -1,24 +1,32 @@
-//! `openledger attribution audit`: recompute an epoch from the chain and published evidence.
+//! `openledger attribution audit`: recompute an epoch from the chain and published evidence. What is done
+//! about one that does not hold is in [`crate::watch`].
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args as ClapArgs, Subcommand};
-use models::{default_model_path, parts, read_model};
+use models::{Tokenizer, default_model_path, parts, read_model};
 use service::{
     audit::audit,
     chain::{Chain, Contracts},
-    evidence::HttpEvidence,
+    evidence::{CollectedEvidence, HttpEvidence},
 };
 use url::Url;
 
-use crate::dev::Ready;
+use crate::{
+    dev::Ready,
+    watch::{self, ChallengeArgs, WatchArgs},
+};
 
 /// The attribution engine's public side.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Recompute a posted epoch and compare every root; the exit status says whether all held.
     Audit(AuditArgs),
+    /// Recompute a pending epoch and, if it is false, have it rejected on chain for half of its bond.
+    Challenge(ChallengeArgs),
+    /// Do so with every epoch that is posted, until stopped.
+    Watch(WatchArgs),
 }
 
 /// Recompute an epoch from public inputs: the chain, and a gateway's evidence, which is trusted in
@@ -30,6 +38,16 @@ pub enum Command {
 pub struct AuditArgs {
     /// Number of the epoch.
     epoch: u64,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where public inputs come from.
+#[derive(Debug, ClapArgs)]
+pub struct Inputs {
     /// L2 node; the running `openledger dev` if not given.
     #[arg(long, value_name = "URL")]
     l2_rpc: Option<Url>,
@@ -39,29 +57,52 @@ pub struct AuditArgs {
     /// Model file whose tokenizer the engine spec pins.
     #[arg(long, value_name = "FILE", env = "OPENLEDGER_MODEL")]
     model: Option<PathBuf>,
-    /// Print the report as JSON.
-    #[arg(long)]
-    json: bool,
+    /// Directory with evidence of posters that do not publish at that gateway, a file `<epoch>.json` each.
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+}
+
+impl Inputs {
+    /// Where the L2 node and the gateway are.
+    pub fn addresses(&self) -> Result<(Url, Url)> {
+        if let (Some(l2_rpc), Some(gateway)) = (&self.l2_rpc, &self.gateway) {
+            return Ok((l2_rpc.clone(), gateway.clone()));
+        }
+        let ready = Ready::read(&Ready::default_path())?;
+        let parse = |url: &str| url.parse::<Url>().context("the ready file holds no URL");
+        Ok((
+            self.l2_rpc.clone().map_or_else(|| parse(&ready.l2_rpc), Ok)?,
+            self.gateway.clone().map_or_else(|| parse(&ready.gateway), Ok)?,
+        ))
+    }
+
+    /// The tokenizer that the engine spec pins.
+    pub fn tokenizer(&self) -> Result<Tokenizer> {
+        let path = self.model.clone().unwrap_or_else(default_model_path);
+        Ok(parts(&read_model(&path, None)?)?.1)
+    }
+
+    /// Evidence as it is published.
+    pub fn source(&self) -> Result<CollectedEvidence> {
+        let (_, gateway) = self.addresses()?;
+        let base = gateway.join("/v1/").context("the gateway's URL cannot carry a path")?;
+        Ok(CollectedEvidence { directory: self.evidence.clone(), gateway: HttpEvidence::new(base) })
+    }
 }
 
 pub async fn run(command: Command) -> Result<()> {
-    let Command::Audit(args) = command;
-    let (l2_rpc, gateway) = match (args.l2_rpc, args.gateway) {
-        (Some(l2_rpc), Some(gateway)) => (l2_rpc, gateway),
-        (l2_rpc, gateway) => {
-            let ready = Ready::read(&Ready::default_path())?;
-            let parse = |url: &str| url.parse::<Url>().context("the ready file holds no URL");
-            (
-                l2_rpc.map_or_else(|| parse(&ready.l2_rpc), Ok)?,
-                gateway.map_or_else(|| parse(&ready.gateway), Ok)?,
-            )
-        }
-    };
-    let path = args.model.unwrap_or_else(default_model_path);
-    let (_, tokenizer) = parts(&read_model(&path, None)?)?;
+    match command {
+        Command::Audit(args) => run_audit(args).await,
+        Command::Challenge(args) => watch::challenge(args).await,
+        Command::Watch(args) => watch::watch(args).await,
+    }
+}
+
+async fn run_audit(args: AuditArgs) -> Result<()> {
+    let (l2_rpc, _) = args.inputs.addresses()?;
+    let tokenizer = args.inputs.tokenizer()?;
     let chain = Chain::connect(l2_rpc, Contracts::default()).await?;
-    let base = gateway.join("/v1/").context("the gateway's URL cannot carry a path")?;
-    let report = audit(&chain, args.epoch, &HttpEvidence::new(base), &tokenizer).await?;
+    let report = audit(&chain, args.epoch, &args.inputs.source()?, &tokenizer).await?;
 
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

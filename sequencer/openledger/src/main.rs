@@ -15,6 +15,7 @@ mod keys;
 mod keystore;
 mod roles;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ use tracing_subscriber::EnvFilter;
         openledger economy simulate             what a Datanet would pay under given traffic
   \
         openledger attribution audit 1          recompute an epoch from public inputs\n  \
+        openledger attribution watch            and every new one, challenging what is false\n  \
         openledger verify --range 1..100        execute blocks again, from witnesses\n  \
         openledger bridge deposit --amount 25   bridge OPEN from L1\n  \
         openledger bridge withdraw --amount 5 --wait   and back again\n  \

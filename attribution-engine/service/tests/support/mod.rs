@@ -24,7 +24,7 @@ use attribution_service::{
     clusters::{Corpus, CorpusDocument, TokenCodec, cluster_map},
     content::ContentStore,
     epochs::{EpochPoster, PosterConfig, ReceiptSource},
-    evidence::{EvidenceStore, SignedVoucher, StoredReceipt},
+    evidence::{EvidenceBundle, EvidenceStore, SignedVoucher, StoredReceipt},
 };
 use models::Tokenizer;
 use parking_lot::Mutex;
@@ -60,6 +60,7 @@ pub struct World {
     pub journal: Arc<Journal>,
     pub evidence: Arc<EvidenceStore>,
     provider: DynProvider,
+    url: String,
     gateway_key: PrivateKeySigner,
     engines: Vec<PrivateKeySigner>,
     spec: EngineSpec,
@@ -127,6 +128,7 @@ const CUSTOMER: u32 = 4;
 const GATEWAY: u32 = 5;
 const ENGINES: [u32; 3] = [6, 7, 8];
 const OWNER: u32 = 0;
+const STRANGER: u32 = 9;
 
 impl World {
     pub async fn start() -> Self {
@@ -174,6 +176,7 @@ impl World {
             journal: Arc::default(),
             evidence: Arc::new(evidence),
             provider,
+            url,
             gateway_key,
             engines: ENGINES.map(key).to_vec(),
             spec,
@@ -214,6 +217,46 @@ impl World {
             self.evidence.clone(),
             PosterConfig { interval, receipts_max: 100, poll: Duration::from_millis(10) },
         )
+    }
+
+    /// Keeps the chain as it is, to be returned to.
+    pub async fn snapshot(&self) -> U256 {
+        self.provider.raw_request("evm_snapshot".into(), ()).await.unwrap()
+    }
+
+    /// Returns to what was kept; transactions since were never made.
+    pub async fn revert(&mut self, snapshot: U256) {
+        let kept: bool = self.provider.raw_request("evm_revert".into(), (snapshot,)).await.unwrap();
+        assert!(kept);
+        // The old connection counts its transactions.
+        self.chain = self.connect(GATEWAY).await;
+    }
+
+    /// A connection that sends from the account with this index.
+    async fn connect(&self, index: u32) -> Chain {
+        let url = self.url.parse().unwrap();
+        Chain::connect_with_signer(url, self.chain.contracts(), key(index)).await.unwrap()
+    }
+
+    /// Posts an epoch with two engines' signatures, whatever it says.
+    pub async fn post(&self, bundle: &EvidenceBundle) {
+        let fees = bundle.post.models.iter().map(|model| model.fees).sum::<u128>();
+        let funded =
+            self.chain.settlement().fund(self.gateway).value(U256::from(fees)).send().await;
+        assert!(funded.unwrap().get_receipt().await.unwrap().status());
+        let digest = bundle.post.digest(&self.chain.settlement_domain());
+        let mut engines: Vec<_> = self.engines.iter().take(2).collect();
+        engines.sort_by_key(|engine| engine.address());
+        let signatures = engines
+            .into_iter()
+            .map(|engine| Bytes::from(engine.sign_hash_sync(&digest).unwrap().as_bytes()))
+            .collect();
+        self.chain.post_epoch(&bundle.post, signatures, ONE).await.unwrap();
+    }
+
+    /// A connection that sends from an account without a part in anything.
+    pub async fn stranger(&self) -> Chain {
+        self.connect(STRANGER).await
     }
 
     /// Alice withdraws her document, and the curator publishes the next version.

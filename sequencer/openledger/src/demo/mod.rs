@@ -1,6 +1,7 @@
 //! `openledger demo`: the whole loop as its users would drive it, each step with its proof, and ledgers
 //! that sum to zero.
 
+mod falsehood;
 mod report;
 mod settlement;
 mod story;

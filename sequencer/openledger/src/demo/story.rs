@@ -33,6 +33,7 @@ use service::{
 use url::Url;
 
 use super::{
+    falsehood::{self, Watch},
     report::{LedgerRow, Report, difference, open},
     settlement, wait_for,
 };
@@ -121,8 +122,11 @@ pub async fn run(ready: &Ready, report: &mut Report) -> Result<()> {
     report.set("apiKey", json!(access.api_key));
     let asked = step_ask(ready, &model, &access.api_key, report).await?;
     step_explain(ready, &asked, &contributions, report).await?;
+    let watch = Watch::start(ready)?;
     let epochs = step_settle(&cast, &asked, report).await?;
-    report.set("epoch", json!(epochs.last().copied().unwrap_or_default()));
+    let settled = epochs.last().copied().unwrap_or_default();
+    report.set("epoch", json!(settled));
+    falsehood::run(ready, watch, settled, datanet, report).await?;
     let earned = step_claim(ready, &cast, datanet, &epochs, report).await?;
     step_audit(ready, &epochs, report).await?;
     step_ledger(ready, &cast, &start, bridged, &epochs, &earned, report).await?;
@@ -140,6 +144,7 @@ struct Cast {
     builder: Actor,
     gateway: Address,
     engines: Vec<Address>,
+    watcher: Address,
     platform: Address,
     stakers: Address,
     sink: Address,
@@ -158,6 +163,7 @@ impl Cast {
             builder: Actor::new(ready, "builder", 7).await?,
             gateway: customer::gateway_address(ready).await?,
             engines: keys::addresses(&keys::engine_keys()?),
+            watcher: keys::dev_key(falsehood::WATCHER)?.address(),
             platform: parameters.platform,
             stakers: parameters.stakers,
             sink: parameters.sink,
@@ -197,6 +203,7 @@ impl Cast {
         ] {
             parties.insert(actor.address(), actor.name.to_owned());
         }
+        parties.insert(self.watcher, "watcher".to_owned());
         for (i, engine) in self.engines.iter().enumerate() {
             parties.entry(*engine).or_insert_with(|| format!("engine {i}"));
         }
@@ -846,7 +853,7 @@ async fn blocks(ready: &Ready, from: u64, to: u64) -> Result<Vec<Value>> {
     Ok(blocks)
 }
 
-fn evidence(ready: &Ready) -> Result<HttpEvidence> {
+pub(super) fn evidence(ready: &Ready) -> Result<HttpEvidence> {
     let base: Url = ready.gateway.parse().context("the gateway's URL is not a URL")?;
     Ok(HttpEvidence::new(base.join("/v1/").context("the gateway's URL cannot carry a path")?))
 }

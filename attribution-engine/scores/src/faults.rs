@@ -1,0 +1,203 @@
+//! What a claims tree can be disproved by, found in the list of its claims: the four rules that
+//! `AttributionDispute` decides. Together they say that a tree which survives is sorted, leaves nobody out
+//! and lowers nobody's amount, and promises no more of a pool than the pool was funded with.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    claims::{Claim, ClaimProof, Claims, Slot},
+    error::{Result, ScoresError},
+    ids::DatanetId,
+};
+
+/// A proof that a claims tree is false.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimsFault {
+    /// Two neighbours that do not ascend.
+    Order { left: Slot, right: Slot },
+    /// An account has less than in the tree before.
+    Decrease { before: ClaimProof, later: ClaimProof },
+    /// An account of the tree before is not there: its key would lie between these, or before the first
+    /// or after the last place, if it is one.
+    Omission { before: ClaimProof, slots: Vec<Slot> },
+    /// All that lies from `first` to `last`, claims on one Datanet's pool, is more than is in it.
+    Overpromise { first: ClaimProof, last: ClaimProof, promised: u128, funded: u128 },
+}
+
+impl ClaimsFault {
+    /// The rule that is broken, as the chain's event names it.
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Order { .. } => "order",
+            Self::Decrease { .. } => "decrease",
+            Self::Omission { .. } => "omission",
+            Self::Overpromise { .. } => "overpromise",
+        }
+    }
+}
+
+/// The first fault of `pending`, whose predecessor in force is `before`. `funded` says what each pool has,
+/// wei, with what the pending epoch adds to it; a Datanet that is missing there has nothing.
+pub fn find(
+    before: &Claims,
+    pending: &Claims,
+    funded: &BTreeMap<DatanetId, u128>,
+) -> Result<Option<ClaimsFault>> {
+    // The other rules look for keys where a sorted tree has them.
+    if let Some(fault) = find_order(pending)? {
+        return Ok(Some(fault));
+    }
+    for claim in before.as_slice() {
+        if let Some(fault) = find_loss(before, pending, claim)? {
+            return Ok(Some(fault));
+        }
+    }
+    find_overpromise(pending, funded)
+}
+
+fn find_order(pending: &Claims) -> Result<Option<ClaimsFault>> {
+    for (position, pair) in pending.as_slice().windows(2).enumerate() {
+        let [left, right] = pair else { continue };
+        if left.key() >= right.key() {
+            let next = position.saturating_add(1);
+            let (left, right) = (slot(pending, position)?, slot(pending, next)?);
+            return Ok(Some(ClaimsFault::Order { left, right }));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether `claim`, which is in `before`, is lower or absent in `pending`.
+fn find_loss(before: &Claims, pending: &Claims, claim: &Claim) -> Result<Option<ClaimsFault>> {
+    let leaf = || before.proof(claim.datanet, claim.account)?.ok_or(ScoresError::EmptyTree);
+    match pending.as_slice().binary_search_by_key(&claim.key(), Claim::key) {
+        Ok(found) => {
+            let Some(later) = slot(pending, found)?.into_proof() else { return Ok(None) };
+            if later.claim.cumulative >= claim.cumulative {
+                return Ok(None);
+            }
+            Ok(Some(ClaimsFault::Decrease { before: leaf()?, later }))
+        }
+        Err(place) => {
+            let mut slots = Vec::with_capacity(2);
+            if let Some(below) = place.checked_sub(1) {
+                slots.push(slot(pending, below)?);
+            }
+            slots.extend(pending.slot(place)?);
+            Ok(Some(ClaimsFault::Omission { before: leaf()?, slots }))
+        }
+    }
+}
+
+fn find_overpromise(
+    pending: &Claims,
+    funded: &BTreeMap<DatanetId, u128>,
+) -> Result<Option<ClaimsFault>> {
+    let mut start = 0_usize;
+    for group in pending.as_slice().chunk_by(|a, b| a.datanet == b.datanet) {
+        let end = start.saturating_add(group.len());
+        let promised = group.iter().try_fold(0_u128, |sum, claim| {
+            sum.checked_add(claim.cumulative).ok_or(ScoresError::AmountOverflow)
+        })?;
+        let available =
+            group.first().and_then(|claim| funded.get(&claim.datanet)).copied().unwrap_or_default();
+        if promised > available {
+            let first = slot(pending, start)?.into_proof().ok_or(ScoresError::EmptyTree)?;
+            let last = slot(pending, end.saturating_sub(1))?;
+            let last = last.into_proof().ok_or(ScoresError::EmptyTree)?;
+            return Ok(Some(ClaimsFault::Overpromise { first, last, promised, funded: available }));
+        }
+        start = end;
+    }
+    Ok(None)
+}
+
+/// A place that is known to exist.
+fn slot(claims: &Claims, position: usize) -> Result<Slot> {
+    claims.slot(position)?.ok_or(ScoresError::EmptyTree)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+
+    use super::*;
+
+    fn claim(datanet: u64, account: u8, cumulative: u128) -> Claim {
+        Claim { datanet: DatanetId(datanet), account: Address::repeat_byte(account), cumulative }
+    }
+
+    fn sorted(claims: &[(u64, u8, u128)]) -> Claims {
+        Claims::new(claims.iter().map(|(d, a, c)| claim(*d, *a, *c)).collect()).unwrap()
+    }
+
+    /// Claims in the order given, which nothing checks: as somebody's JSON would be read.
+    fn unchecked(claims: &[(u64, u8, u128)]) -> Claims {
+        let claims: Vec<Claim> = claims.iter().map(|(d, a, c)| claim(*d, *a, *c)).collect();
+        serde_json::from_value(serde_json::to_value(claims).unwrap()).unwrap()
+    }
+
+    fn fault(before: &Claims, pending: &Claims, funded: u128) -> Option<ClaimsFault> {
+        let funded = BTreeMap::from([(DatanetId(1), funded), (DatanetId(2), funded)]);
+        find(before, pending, &funded).unwrap()
+    }
+
+    #[test]
+    fn a_tree_that_only_grows_has_no_fault() {
+        let before = sorted(&[(1, 2, 5), (1, 4, 6)]);
+        let pending = sorted(&[(1, 1, 3), (1, 2, 5), (1, 4, 7), (2, 9, 1)]);
+        assert_eq!(fault(&before, &pending, 15), None);
+        assert_eq!(fault(&Claims::default(), &Claims::default(), 0), None);
+    }
+
+    #[test]
+    fn what_was_lowered_is_shown_in_both_trees() {
+        let (before, pending) = (sorted(&[(1, 2, 5), (1, 4, 6)]), sorted(&[(1, 2, 7), (1, 4, 4)]));
+        let Some(ClaimsFault::Decrease { before: leaf, later }) = fault(&before, &pending, 15)
+        else {
+            panic!("no decrease");
+        };
+        assert!(leaf.verify(before.root().unwrap()) && later.verify(pending.root().unwrap()));
+        assert_eq!((leaf.claim.cumulative, later.claim.cumulative), (6, 4));
+    }
+
+    #[test]
+    fn who_was_left_out_lies_between_two_neighbours_or_beyond_an_end() {
+        let cases: [(u8, &[(u64, u8, u128)], &[u64]); 5] = [
+            (3, &[(1, 2, 5), (1, 4, 6)], &[0, 1]),
+            (1, &[(1, 2, 5), (1, 4, 6)], &[0]),
+            (9, &[(1, 2, 5), (1, 4, 6)], &[1]),
+            // Padding follows the last claim.
+            (9, &[(1, 2, 5), (1, 4, 1), (1, 5, 5)], &[2, 3]),
+            (9, &[(1, 2, 11)], &[0]),
+        ];
+        for (account, pending, expected) in cases {
+            let (before, pending) = (sorted(&[(1, account, 11)]), sorted(pending));
+            let Some(ClaimsFault::Omission { slots, .. }) = fault(&before, &pending, 15) else {
+                panic!("{account} was not missed");
+            };
+            let places: Vec<u64> = slots.iter().map(|slot| slot.index).collect();
+            assert_eq!(places, expected);
+        }
+    }
+
+    #[test]
+    fn neighbours_that_do_not_ascend_come_first() {
+        for pending in [&[(1, 4, 6), (1, 2, 5)], &[(1, 2, 5), (1, 2, 6)]] {
+            let fault = fault(&sorted(&[(1, 2, 9)]), &unchecked(pending), 15);
+            assert!(matches!(fault, Some(ClaimsFault::Order { .. })), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_pool_cannot_promise_what_it_does_not_have() {
+        let pending = sorted(&[(1, 2, 5), (2, 1, 7), (2, 4, 9)]);
+        let Some(ClaimsFault::Overpromise { first, last, promised, funded }) =
+            fault(&Claims::default(), &pending, 15)
+        else {
+            panic!("no overpromise");
+        };
+        assert_eq!((first.index, last.index, promised, funded), (1, 2, 16, 15));
+        assert_eq!(fault(&Claims::default(), &pending, 16), None);
+    }
+}
