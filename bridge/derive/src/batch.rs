@@ -11,7 +11,7 @@ use crate::{AttributesError, BatchError, SpanBatch, attributes::l1_attributes_of
 /// Type of a batch of one block.
 const SINGLE: u8 = 0;
 /// Type of a batch of several blocks.
-const SPAN: u8 = 1;
+pub(crate) const SPAN: u8 = 1;
 
 /// What a channel holds one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The plain parts of a span batch's columns: fixed bytes, variable-length integers, bits.
+//! The plain parts of a span batch's columns, read and written: fixed bytes, variable-length integers, bits.
 
 use crate::BatchError;
 
@@ -89,6 +89,26 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// Appends what [`Columns::uvarint`] reads.
+pub(crate) fn put_uvarint(mut value: u64, out: &mut Vec<u8>) {
+    loop {
+        let low = u8::try_from(value & 0x7f).unwrap_or_default();
+        value >>= 7;
+        if value == 0 {
+            return out.push(low);
+        }
+        out.push(low | 0x80);
+    }
+}
+
+/// Appends what [`Columns::bits`] reads.
+pub(crate) fn put_bits(bits: &[bool], out: &mut Vec<u8>) {
+    let byte = |eight: &[bool]| {
+        eight.iter().rev().fold(0_u8, |byte, bit| byte.wrapping_shl(1) | u8::from(*bit))
+    };
+    out.extend(bits.chunks(8).rev().map(byte));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +141,24 @@ mod tests {
         assert_eq!(bits(&[2, 0], 9), Err(BatchError::Overflow));
         assert_eq!(bits(&[], 1), Err(BatchError::Truncated));
         assert_eq!(bits(&[], 0), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for value in [0, 1, 127, 128, 300, 1 << 35, u64::MAX - 1, u64::MAX] {
+            let mut bytes = Vec::new();
+            put_uvarint(value, &mut bytes);
+            let mut columns = Columns::new(&bytes);
+            assert_eq!(columns.uvarint(), Ok(value));
+            assert_eq!(columns.finish(), Ok(()));
+        }
+        for count in 0..40_usize {
+            let values: Vec<bool> = (0..count).map(|index| index % 3 == 1).collect();
+            let mut bytes = Vec::new();
+            put_bits(&values, &mut bytes);
+            let mut columns = Columns::new(&bytes);
+            assert_eq!(columns.bits(count), Ok(values));
+            assert_eq!(columns.finish(), Ok(()));
+        }
     }
 }

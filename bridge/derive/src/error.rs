@@ -161,6 +161,10 @@ pub enum EncodeError {
     NotConsecutive { last: u64, found: u64 },
     #[error("block {number} takes {bytes} bytes, more than a channel can hold")]
     BlockTooLarge { number: u64, bytes: usize },
+    #[error("L2 block {block} holds a transaction of type {kind}, which batches do not carry")]
+    TransactionType { block: u64, kind: u8 },
+    #[error("L2 block {block} is of {timestamp}, before the chain's beginning at {genesis_time}")]
+    BeforeGenesis { block: u64, timestamp: u64, genesis_time: u64 },
     #[error("the channel would need more than 65,536 frames of {frame_size} bytes")]
     TooManyFrames { frame_size: usize },
     #[error("frames of {0} bytes cannot hold data")]

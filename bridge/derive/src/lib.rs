@@ -36,6 +36,7 @@ mod inputs;
 mod l1_data;
 mod pipeline;
 mod span;
+mod span_encoder;
 mod system_config;
 mod validity;
 
@@ -46,7 +47,8 @@ pub use channel::ChannelAssembler;
 pub use compression::{CompressionError, Decompressed, decompress};
 pub use consolidation::{Difference, attributes_of, check_block};
 pub use encoder::{
-    AddOutcome, ChannelEncoder, ClosedChannel, Compression, EncoderConfig, batcher_transactions,
+    AddOutcome, BatchForm, ChannelEncoder, ClosedChannel, Compression, EncoderConfig,
+    batcher_transactions,
 };
 pub use error::{
     AttributesError, BatchError, BlobError, EncodeError, FrameError, InputsError, PipelineError,
@@ -59,6 +61,7 @@ pub use inputs::check_l1_inputs;
 pub use l1_data::{InboxTransaction, L1Block, L1Event};
 pub use pipeline::{Pipeline, SafeBlocks, Step};
 pub use span::{SPAN_ELEMENTS_MAX, SpanBatch, SpanBlock};
+pub use span_encoder::SpanEncoder;
 pub use system_config::apply_config_updates;
 pub use validity::{BatchContext, BatchValidity, DropReason, SpanContext, check_batch, check_span};
 

@@ -1,5 +1,5 @@
 //! Span batches: a run of L2 blocks in columns, so that what repeats stands together (OP Stack, Delta and
-//! Isthmus). Read only: the batcher writes single batches.
+//! Isthmus). Read here; written by [`crate::SpanEncoder`].
 
 use alloy_consensus::{
     SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxEnvelope as EthereumEnvelope, TxLegacy,
@@ -22,6 +22,8 @@ pub struct SpanBatch {
     pub parent_check: [u8; 20],
     /// Beginning of the hash of the last block's L1 origin.
     pub origin_check: [u8; 20],
+    /// The first block is also the first of its L1 origin. Derivation does not ask.
+    pub begins_epoch: bool,
     /// At least one.
     pub blocks: Vec<SpanBlock>,
 }
@@ -71,7 +73,13 @@ impl SpanBatch {
             epoch,
             transactions: transactions.by_ref().take(usize::try_from(count).unwrap_or(0)).collect(),
         });
-        Ok(Self { relative_timestamp, parent_check, origin_check, blocks: blocks.collect() })
+        Ok(Self {
+            relative_timestamp,
+            parent_check,
+            origin_check,
+            begins_epoch: new_origin.first().copied().unwrap_or_default(),
+            blocks: blocks.collect(),
+        })
     }
 
     /// L1 origin of the first block.

@@ -9,9 +9,9 @@ use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, Signature, TxKind, U256, keccak256};
 use bridge_derive::{
-    AddOutcome, AttributesError, ChannelEncoder, ChannelId, Compression, EncoderConfig, Frame,
-    InboxTransaction, L1Block, Pipeline, PipelineError, Severity, SingleBatch, Step, attributes,
-    encode_batcher_transaction, l2_block_ref, system_config_of,
+    AddOutcome, AttributesError, BatchForm, ChannelEncoder, ChannelId, Compression, EncoderConfig,
+    Frame, InboxTransaction, L1Block, Pipeline, PipelineError, Severity, SingleBatch, Step,
+    attributes, encode_batcher_transaction, l2_block_ref, system_config_of,
 };
 use chains::{
     BATCHER, L1_BLOCK_TIME, START, config, execute, genesis_ref, hashes, l1_block, l1_chain,
@@ -49,6 +49,7 @@ fn frames(blocks: &[Block], per_channel: usize, frame_size_max: usize) -> Vec<Ve
     channels
         .map(|(index, chunk)| {
             let config = EncoderConfig {
+                batches: BatchForm::Single,
                 compression: Compression::Brotli { level: 4 },
                 frame_size_max,
                 channel_size_target: 1_000_000,

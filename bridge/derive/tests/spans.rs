@@ -1,12 +1,13 @@
-//! Span batches: a second encoder, written from the specification alone, and chains posted with it. What
-//! is derived must be what single batches give.
+//! Span batches: a second encoder, written from the specification alone, and chains posted with it and with
+//! ours. What is derived must be what single batches give.
 
 mod chains;
 
 use std::sync::{Arc, Mutex};
 
 use alloy_consensus::{
-    SignableTransaction, Transaction, TxEip1559, TxEip2930, TxEip7702, TxLegacy, Typed2718,
+    SignableTransaction, Transaction, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy,
+    Typed2718,
 };
 use alloy_eips::{
     eip2718::{Decodable2718, Encodable2718},
@@ -14,13 +15,15 @@ use alloy_eips::{
     eip7702::{Authorization, SignedAuthorization},
 };
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex};
-use alloy_rlp::{Encodable, Header};
+use alloy_rlp::Encodable;
 use bridge_derive::{
-    Batch, BatchError, BatchReader, ChannelId, Frame, InboxTransaction, L1Block, Pipeline,
-    SingleBatch, Step, encode_batcher_transaction, l2_block_ref,
+    Batch, BatchError, BatchForm, BatchReader, ChannelEncoder, ChannelId, EncodeError,
+    EncoderConfig, Frame, InboxTransaction, L1Block, Pipeline, SingleBatch, SpanEncoder, Step,
+    batcher_transactions, encode_batcher_transaction, l2_block_ref,
 };
 use chains::{BATCHER, CHAIN, config, execute, genesis_ref, hashes, l1_block, l1_chain, sequence};
-use primitives::{Block, L2BlockRef, RollupConfig, TxEnvelope};
+use messages::L1Attributes;
+use primitives::{Block, BlockBody, Header, L2BlockRef, RollupConfig, TxEnvelope};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -45,7 +48,7 @@ fn bits(values: &[bool], out: &mut Vec<u8>) {
 fn list(fields: &[&dyn Encodable], out: &mut Vec<u8>) {
     let mut payload = Vec::new();
     fields.iter().for_each(|field| field.encode(&mut payload));
-    Header { list: true, payload_length: payload.len() }.encode(out);
+    alloy_rlp::Header { list: true, payload_length: payload.len() }.encode(out);
     out.extend(payload);
 }
 
@@ -248,6 +251,34 @@ fn layout() {
 }
 
 #[test]
+fn a_span_takes_no_foreign_block() {
+    let world = World::new(9, 4);
+    let mut encoder = SpanEncoder::new(world.config.genesis.l2_time);
+    let mut empty = Vec::new();
+    encoder.clone().finish(&mut empty);
+    assert!(empty.is_empty(), "no blocks, no span");
+    encoder.add_block(&world.blocks[0]).unwrap();
+    let before = encoder.bytes();
+    let changed = |change: fn(&mut Block)| {
+        let mut block = world.blocks[1].clone();
+        change(&mut block);
+        encoder.clone().add_block(&block).unwrap_err()
+    };
+    let foreign = changed(|block| block.body.transactions.push(blob_transaction()));
+    assert_eq!(foreign, EncodeError::TransactionType { block: 2, kind: 3 });
+    let early = changed(|block| block.header.timestamp = 1);
+    assert!(matches!(early, EncodeError::BeforeGenesis { block: 2, timestamp: 1, .. }));
+    let bare = changed(|block| block.body.transactions.clear());
+    assert!(matches!(bare, EncodeError::Attributes(_)));
+    assert_eq!(encoder.bytes(), before);
+}
+
+fn blob_transaction() -> TxEnvelope {
+    let signature = Signature::new(U256::from(1), U256::from(2), false);
+    TxEnvelope::from(TxEip4844::default().into_signed(signature))
+}
+
+#[test]
 fn what_is_no_span_is_named() {
     let read = |payload: &[u8]| {
         let mut channel = Vec::new();
@@ -270,6 +301,48 @@ fn what_is_no_span_is_named() {
     assert_eq!(data(&[0, 0xc0]), BatchError::TransactionType(0));
     assert!(matches!(data(&[2, 0x80]), BatchError::Rlp(_)));
     assert_eq!(data(&[0xc4, 1, 1, 0x80, 0x80]), BatchError::Trailing(1));
+}
+
+/// A span that op-node's own tests read, made of random transactions by its Go code (`tests/vectors`):
+/// what we read of it gives, written again, the same bytes.
+#[test]
+fn op_nodes_span_is_read_and_written() {
+    const OP_NODES_CHAIN: u64 = 981;
+    let bytes = include_bytes!("../../../tests/vectors/op_node_span_batch.bin");
+    let mut channel = Vec::new();
+    [&[1], bytes.as_slice()].concat().as_slice().encode(&mut channel);
+    let read: Vec<_> = BatchReader::new(channel.clone(), OP_NODES_CHAIN).collect();
+    let [Ok(Batch::Span(span))] = read.as_slice() else { panic!("no span: {:?}", read[0]) };
+    let transactions = span.blocks.iter().map(|block| block.transactions.len());
+    assert_eq!((span.blocks.len(), transactions.sum::<usize>()), (4, 39));
+    assert_eq!(span.relative_timestamp, 1_639_845_645);
+
+    let hash = |check: &[u8; 20]| B256::right_padding_from(check);
+    let mut encoder = SpanEncoder::new(0);
+    let mut epoch = span.blocks[0].epoch - u64::from(span.begins_epoch);
+    for (number, block) in (1..).zip(&span.blocks) {
+        let new = std::mem::replace(&mut epoch, block.epoch) != block.epoch;
+        let origin = L1Attributes {
+            number: block.epoch,
+            hash: hash(&span.origin_check),
+            sequence_number: u64::from(!new),
+            ..Default::default()
+        };
+        let mut transactions = vec![TxEnvelope::from(origin.transaction())];
+        let users = block.transactions.iter();
+        transactions.extend(users.map(|raw| TxEnvelope::decode_strict(raw).unwrap()));
+        let header = Header {
+            number,
+            parent_hash: hash(&span.parent_check),
+            timestamp: span.relative_timestamp,
+            ..Default::default()
+        };
+        let block = Block { hash: B256::ZERO, header, body: BlockBody::rollup(transactions) };
+        encoder.add_block(&block).unwrap();
+    }
+    let mut written = Vec::new();
+    encoder.finish(&mut written);
+    assert!(written == channel, "the bytes differ");
 }
 
 /// Derives with the blocks derived so far at hand.
@@ -354,8 +427,9 @@ fn spans_that_do_not_fit_are_dropped_with_their_channel() {
     };
     // Without change: the span overlaps two blocks, and the next one in the channel is of the past.
     check(good.clone(), 4);
-    let payload =
-        |span: &[u8]| span.len() - Header::decode_bytes(&mut &span[..], false).unwrap().len();
+    let payload = |span: &[u8]| {
+        span.len() - alloy_rlp::Header::decode_bytes(&mut &span[..], false).unwrap().len()
+    };
     let at = payload(&good);
     let flip = |index: usize| {
         let mut changed = good.clone();
@@ -399,11 +473,67 @@ proptest! {
     }
 
     #[test]
+    fn both_encoders_write_the_same_bytes(seed: u64, length in 2_u64..10, from in 0.0_f64..1.0) {
+        let world = World::new(seed, length);
+        let from = (from * world.blocks.len() as f64) as usize;
+        let mut encoder = SpanEncoder::new(world.config.genesis.l2_time);
+        for block in &world.blocks[from..] {
+            let users = block.body.transactions.iter().filter(|tx| !tx.is_deposit()).count();
+            prop_assert_eq!(encoder.add_block(block), Ok(users as u64));
+        }
+        let bytes = encoder.bytes();
+        let mut ours = Vec::new();
+        encoder.finish(&mut ours);
+        let theirs = world.span(from..world.blocks.len());
+        prop_assert!(bytes < theirs.len());
+        prop_assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn channels_of_spans_give_the_chain(
+        seed: u64,
+        length in 2_u64..10,
+        cuts in proptest::collection::vec(0.0_f64..1.0, 0..4),
+        frame_size in 100_usize..3_000,
+    ) {
+        let world = World::new(seed, length);
+        let count = world.blocks.len();
+        let mut cuts: Vec<usize> = cuts.iter().map(|at| (at * count as f64) as usize).collect();
+        cuts.push(count);
+        cuts.sort_unstable();
+        let mut block = l1_block(10 + length, 0, Vec::new());
+        let mut from = 0;
+        for (index, to) in cuts.into_iter().enumerate() {
+            let genesis_time = world.config.genesis.l2_time;
+            let config = EncoderConfig {
+                batches: BatchForm::Span { genesis_time },
+                frame_size_max: frame_size,
+                ..Default::default()
+            };
+            let mut encoder =
+                ChannelEncoder::new(ChannelId::from(index as u128 + 1), config).unwrap();
+            for block in &world.blocks[from..to] {
+                encoder.add_block(block).unwrap();
+            }
+            from = from.max(to);
+            let Some(channel) = encoder.close().unwrap() else { continue };
+            for data in batcher_transactions(&channel) {
+                block.inbox.push(InboxTransaction { from: BATCHER, data });
+            }
+        }
+        let mut l1 = world.l1.clone();
+        l1.push(block);
+        prop_assert_eq!(hashes(&derive(&world.config, &l1)), hashes(&world.blocks));
+    }
+
+    #[test]
     fn decoding_undoes_encoding(seed: u64, length in 2_u64..8) {
         let world = World::new(seed, length);
         let span = world.span(0..world.blocks.len());
         let read: Vec<_> = BatchReader::new(span.clone(), CHAIN).collect();
         let [Ok(Batch::Span(decoded))] = read.as_slice() else { panic!("{read:?}") };
+        let first = l2_block_ref(&world.config, &world.blocks[0]).unwrap();
+        prop_assert_eq!(decoded.begins_epoch, first.sequence_number == 0);
         for (found, block) in decoded.blocks.iter().zip(&world.blocks) {
             let expected = SingleBatch::from_block(block).unwrap();
             prop_assert_eq!(found.epoch, expected.epoch.number);
