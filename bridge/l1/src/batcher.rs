@@ -7,21 +7,26 @@
 //! following), everything above the safe head is encoded again. Blocks posted twice do no harm:
 //! derivation skips what exists.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_signer_local::PrivateKeySigner;
-use derive::{AddOutcome, ChannelEncoder, ChannelId, EncoderConfig, FRAME_OVERHEAD, l2_block_ref};
+use derive::{
+    AddOutcome, BatchForm, ChannelEncoder, ChannelId, Compression, EncoderConfig, FRAME_OVERHEAD,
+    l2_block_ref,
+};
 use primitives::{Block, RollupConfig};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BatcherError, DataAvailability, Journal, L1Client, SourceError,
+    BatcherError, DataAvailability, DataLimits, Journal, L1Client, SourceError, Throttle,
     availability::{Market, Sizes, Way, payloads},
+    backlog::Backlog,
     journal::{self, PostedChannel},
     posting::{Fees, Poster},
+    throttle::Limits,
 };
 
 /// L1 accepts no larger transaction (geth's `txMaxSize`), with room for the envelope.
@@ -30,6 +35,9 @@ const TRANSACTION_BYTES_MAX: usize = 128 * 1024 - 1_024;
 const RETRY_MAX: Duration = Duration::from_secs(30);
 /// Blocks encoded before looking at L1 again.
 const BLOCKS_PER_STEP: u64 = 256;
+
+/// Full channels that wait before compression is made faster.
+const BACKLOG_CHANNELS: u64 = 4;
 
 /// Where L2 blocks come from; the sequencer's store.
 pub trait L2Blocks: Send + Sync + 'static {
@@ -44,7 +52,14 @@ pub trait L2Blocks: Send + Sync + 'static {
 /// When and how much is posted.
 #[derive(Clone, Copy, Debug)]
 pub struct BatcherConfig {
+    /// How channels are made. Its form of batches is `spans`'.
     pub encoder: EncoderConfig,
+    /// Span batches, or single ones.
+    pub spans: bool,
+    /// Brotli's level while channels wait for the encoder.
+    pub backlog_level: u32,
+    /// When L2 must make less data.
+    pub throttle: Throttle,
     /// A channel is closed this long after its first block at the latest. Far below the sequencing
     /// window, which thereby cannot close.
     pub channel_age_max: Duration,
@@ -76,6 +91,9 @@ impl Default for BatcherConfig {
     fn default() -> Self {
         Self {
             encoder: EncoderConfig::default(),
+            spans: true,
+            backlog_level: 1,
+            throttle: Throttle::default(),
             channel_age_max: Duration::from_secs(4),
             poll: Duration::from_millis(500),
             bump_after: Duration::from_secs(36),
@@ -122,6 +140,10 @@ pub struct Batcher<B, J> {
     blocks: B,
     journal: J,
     control: BatcherControl,
+    /// Who keeps to the limits, if anybody, and those last set.
+    limited: Option<Arc<dyn DataLimits>>,
+    limits: Limits,
+    backlog: Backlog,
     /// In the order of their nonces.
     channels: VecDeque<PostedChannel>,
     /// How the last channel went.
@@ -163,7 +185,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         client: L1Client,
         rollup: &RollupConfig,
         signer: PrivateKeySigner,
-        config: BatcherConfig,
+        mut config: BatcherConfig,
         blocks: B,
         journal: J,
     ) -> Result<Self, BatcherError> {
@@ -180,6 +202,13 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         if config.pending_max == 0 {
             return Err(BatcherError::Config("pending_max of zero"));
         }
+        if !config.throttle.is_usable() {
+            return Err(BatcherError::Config("a throttle without room"));
+        }
+        config.encoder.batches = match config.spans {
+            true => BatchForm::Span { genesis_time: rollup.genesis.l2_time },
+            false => BatchForm::Single,
+        };
         let channels = VecDeque::from(journal::read(&journal)?);
         let account = signer.address();
         let mined_nonce = client.nonce(account).await?;
@@ -219,6 +248,9 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             blocks,
             journal,
             control: BatcherControl(active),
+            limited: None,
+            limits: Limits::default(),
+            backlog: Backlog::default(),
             channels,
             open: None,
             next_sequence,
@@ -239,6 +271,14 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
     /// Pauses and resumes this batcher.
     pub fn control(&self) -> BatcherControl {
         self.control.clone()
+    }
+
+    /// Tells `limits` how much data L2 may make while a backlog waits for L1.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Arc<dyn DataLimits>) -> Self {
+        limits.set(0, 0);
+        self.limited = Some(limits);
+        self
     }
 
     /// Posts until `shutdown`, which is no error. While L1 does not answer it keeps trying.
@@ -270,6 +310,8 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
     /// One look at L1 and L2. Cancelling it between two requests loses nothing: the journal and L1
     /// hold everything that matters.
     async fn step(&mut self) -> Result<(), BatcherError> {
+        // First, since a backlog grows above all while L1 does not answer.
+        self.throttle()?;
         self.follow_l1().await?;
         self.follow_safe_head().await?;
         self.resend().await?;
@@ -279,6 +321,49 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         let pending = self.next_nonce.saturating_sub(self.mined_nonce);
         metrics::gauge!("batcher_pending_transactions").set(pending as f64);
         Ok(())
+    }
+
+    /// Measures what waits for L1, and has L2 make less if it is too much. Whoever stops the batcher does
+    /// not stop this: blocks wait then, too.
+    fn throttle(&mut self) -> Result<(), BatcherError> {
+        let latest = self.blocks.latest().map_err(BatcherError::Blocks)?;
+        let posted = self.channels.iter().filter(|channel| !channel.superseded);
+        let in_l1 = posted
+            .take_while(|channel| channel.transactions.iter().all(|t| t.nonce < self.checked_nonce))
+            .last();
+        let done = in_l1.map_or(self.safe, |channel| channel.last_block.max(self.safe));
+        self.backlog.follow(&self.blocks, done, latest).map_err(BatcherError::Blocks)?;
+        let bytes = self.backlog.bytes();
+        metrics::gauge!("batcher_backlog_bytes").set(bytes as f64);
+        let limits = self.config.throttle.limits(bytes);
+        if let Some(limited) = &self.limited
+            && limits != self.limits
+        {
+            if (limits.block == 0) != (self.limits.block == 0) {
+                tracing::warn!(
+                    bytes,
+                    ?limits,
+                    "L2 is throttled, or no longer, by what waits for L1"
+                );
+            }
+            limited.set(limits.transaction, limits.block);
+            metrics::gauge!("batcher_throttle_block_bytes").set(limits.block as f64);
+            self.limits = limits;
+        }
+        Ok(())
+    }
+
+    /// How the next channel is made: quickly while others wait behind it.
+    fn encoder_config(&self) -> EncoderConfig {
+        let target = u64::try_from(self.config.encoder.channel_size_target).unwrap_or(u64::MAX);
+        let waiting = self.backlog.bytes_from(self.next_block);
+        let mut config = self.config.encoder;
+        if waiting > target.saturating_mul(BACKLOG_CHANNELS) {
+            let Compression::Brotli { level } = config.compression;
+            config.compression =
+                Compression::Brotli { level: level.min(self.config.backlog_level) };
+        }
+        config
     }
 
     /// Sees which transactions are in L1 blocks, and that they are ours.
@@ -610,7 +695,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => OpenChannel {
-                encoder: ChannelEncoder::new(self.channel_id(first.hash), self.config.encoder)?,
+                encoder: ChannelEncoder::new(self.channel_id(first.hash), self.encoder_config())?,
                 since: Instant::now(),
                 last_hash: first.header.parent_hash,
                 origin: l2_block_ref(&self.rollup, first)

@@ -5,6 +5,7 @@ pub mod contracts;
 pub mod deploy;
 
 mod availability;
+mod backlog;
 mod batcher;
 mod beacon;
 mod client;
@@ -12,6 +13,7 @@ mod deposit;
 mod error;
 mod journal;
 mod posting;
+mod throttle;
 mod watcher;
 mod withdrawal;
 
@@ -22,6 +24,7 @@ pub use client::{Blobs, L1Addresses, L1Client, L1Head};
 pub use deposit::{Deposit, DepositReceipt, deposit};
 pub use error::{BatcherError, DepositError, L1Error, SourceError, WatcherError, WithdrawalError};
 pub use journal::{Journal, JournalEntry};
+pub use throttle::{DataLimits, Throttle};
 pub use watcher::Watcher;
 pub use withdrawal::{
     Initiated, Proposal, Wait, WithdrawalStatus, Withdrawals, initiateWithdrawalCall,
