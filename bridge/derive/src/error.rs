@@ -89,10 +89,11 @@ impl PipelineError {
             Self::L1Gap { .. } | Self::L1StartsLate { .. } | Self::OriginReplaced { .. } => {
                 Severity::Reset
             }
-            Self::Attributes(_)
-            | Self::DepositsInvalid { .. }
-            | Self::NothingPending
-            | Self::MissingBlock(_) => Severity::Critical,
+            // Whoever has the block shows it and steps again.
+            Self::MissingBlock(_) => Severity::Temporary,
+            Self::Attributes(_) | Self::DepositsInvalid { .. } | Self::NothingPending => {
+                Severity::Critical
+            }
         }
     }
 }

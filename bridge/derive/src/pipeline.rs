@@ -27,7 +27,8 @@ use crate::{
     decode_batcher_transaction, decompress, validity::span_parent,
 };
 
-/// The safe chain by number, for spans that overlap it.
+/// The safe chain by number, for spans that overlap it. What it does not know ends a step with
+/// [`PipelineError::MissingBlock`]; once it does, the next step goes on.
 pub type SafeBlocks = Arc<dyn Fn(u64) -> Option<L2BlockRef> + Send + Sync>;
 
 /// What the driver must do next.
@@ -63,6 +64,8 @@ pub struct Pipeline {
     batches: Option<BatchReader>,
     /// Blocks of a span that was found valid, the next one first.
     span: VecDeque<SingleBatch>,
+    /// A span that cannot be judged until a block of the safe chain is known.
+    waiting: Option<SpanBatch>,
     blocks: Option<SafeBlocks>,
     pending: Option<Pending>,
 }
@@ -92,6 +95,7 @@ impl Pipeline {
             assembler: ChannelAssembler::default(),
             batches: None,
             span: VecDeque::new(),
+            waiting: None,
             blocks: None,
             pending: None,
         }
@@ -213,7 +217,8 @@ impl Pipeline {
                 }
                 continue;
             }
-            match self.next_candidate() {
+            let waiting = self.waiting.take().map(Batch::Span);
+            match waiting.or_else(|| self.next_candidate()) {
                 Some(_) if catching_up => continue,
                 Some(Batch::Single(batch)) => {
                     if self.accepts(&batch, inclusion_block) {
@@ -273,8 +278,13 @@ impl Pipeline {
         let parent = if number == self.safe.number {
             self.safe
         } else {
-            let known = self.blocks.as_ref().and_then(|blocks| blocks(number));
-            known.ok_or(PipelineError::MissingBlock(number))?
+            match self.blocks.as_ref().and_then(|blocks| blocks(number)) {
+                Some(known) => known,
+                None => {
+                    self.waiting = Some(span);
+                    return Err(PipelineError::MissingBlock(number));
+                }
+            }
         };
         let last_epoch = span.last_epoch();
         let context = SpanContext {
@@ -425,6 +435,7 @@ impl Pipeline {
     fn discard_channel(&mut self) {
         self.batches = None;
         self.span.clear();
+        self.waiting = None;
         self.assembler.discard_channel();
     }
 }

@@ -18,8 +18,8 @@ use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex};
 use alloy_rlp::Encodable;
 use bridge_derive::{
     Batch, BatchError, BatchForm, BatchReader, ChannelEncoder, ChannelId, EncodeError,
-    EncoderConfig, Frame, InboxTransaction, L1Block, Pipeline, SingleBatch, SpanEncoder, Step,
-    batcher_transactions, encode_batcher_transaction, l2_block_ref,
+    EncoderConfig, Frame, InboxTransaction, L1Block, Pipeline, PipelineError, Severity,
+    SingleBatch, SpanEncoder, Step, batcher_transactions, encode_batcher_transaction, l2_block_ref,
 };
 use chains::{BATCHER, CHAIN, config, execute, genesis_ref, hashes, l1_block, l1_chain, sequence};
 use messages::L1Attributes;
@@ -250,6 +250,38 @@ fn layout() {
     assert!(span.blocks[1].transactions.is_empty());
 }
 
+/// Cause: whoever begins in the middle of a posted span needs a block from before its beginning, and could
+/// not go on after it was told so.
+#[test]
+fn a_span_that_began_earlier_waits_for_the_block_before_it() {
+    let world = World::new(3, 6);
+    let reference = |index: usize| l2_block_ref(&world.config, &world.blocks[index]).unwrap();
+    let l1 = world.posted(&[world.span(1..world.blocks.len())]);
+    let known: Arc<Mutex<Vec<L2BlockRef>>> = Arc::default();
+    let shown = Arc::clone(&known);
+    let system_config = world.config.genesis.system_config;
+    let mut pipeline = Pipeline::new(world.config.clone(), reference(3), system_config)
+        .with_blocks(Arc::new(move |number| {
+            shown.lock().unwrap().iter().find(|block| block.number == number).copied()
+        }));
+    for block in &l1 {
+        pipeline.push_l1(Arc::new(block.clone())).unwrap();
+    }
+    for _ in 0..2 {
+        let missing = pipeline.step().unwrap_err();
+        assert_eq!(missing, PipelineError::MissingBlock(1));
+        assert_eq!(missing.severity(), Severity::Temporary);
+    }
+    known.lock().unwrap().push(reference(0));
+    let mut derived = Vec::new();
+    while let Step::Attributes(attributes) = pipeline.step().unwrap() {
+        let block = execute(pipeline.safe_head(), &attributes);
+        pipeline.accepted(l2_block_ref(&world.config, &block).unwrap());
+        derived.push(block);
+    }
+    assert_eq!(hashes(&derived), hashes(&world.blocks)[4..]);
+}
+
 #[test]
 fn a_span_takes_no_foreign_block() {
     let world = World::new(9, 4);
@@ -398,8 +430,13 @@ impl World {
         encode_span(&self.config, parent.hash, origin, &batches, parent.l1_origin.number)
     }
 
-    /// Posts each list of batches as a channel of its own in the L1 block after the last, and derives.
+    /// Derives from these channels.
     fn derived(&self, channels: &[Vec<u8>]) -> Vec<Block> {
+        derive(&self.config, &self.posted(channels))
+    }
+
+    /// L1 with each list of batches as a channel of its own in the block after the last.
+    fn posted(&self, channels: &[Vec<u8>]) -> Vec<L1Block> {
         let mut l1 = self.l1.clone();
         let mut block = l1_block(10 + l1.len() as u64, 0, Vec::new());
         for (index, batches) in channels.iter().enumerate() {
@@ -412,7 +449,7 @@ impl World {
             block.inbox.push(InboxTransaction { from: BATCHER, data });
         }
         l1.push(block);
-        derive(&self.config, &l1)
+        l1
     }
 }
 

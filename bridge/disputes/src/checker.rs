@@ -13,7 +13,7 @@ use std::{
 
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::Bytes;
-use derive::{L1Event, Pipeline, Step, l2_block_ref, system_config_of};
+use derive::{L1Event, Pipeline, PipelineError, Step, l2_block_ref, system_config_of};
 use l1::{L1Addresses, L1Client, Watcher};
 use primitives::{Block, L2BlockRef, PayloadAttributes, RollupConfig};
 use stf::{ChainSpec, Eip1559Parameters, RangeVerifier};
@@ -41,7 +41,7 @@ pub struct Checker {
 /// A derivation under way.
 struct Run {
     pipeline: Pipeline,
-    /// What was verified, for span batches that overlap it.
+    /// What was verified, and what it lies on, for span batches that overlap it.
     blocks: Arc<Mutex<BTreeMap<u64, L2BlockRef>>>,
     verifier: RangeVerifier,
     events: mpsc::Receiver<L1Event>,
@@ -168,12 +168,43 @@ impl Checker {
     /// Verifies what can be derived from the L1 blocks given so far.
     async fn advance(&self, run: &mut Run) -> Result<(), CheckError> {
         loop {
-            let Step::Attributes(attributes) = run.pipeline.step()? else {
+            let step = match run.pipeline.step() {
+                Err(PipelineError::MissingBlock(number)) => {
+                    self.read_back(run, number).await?;
+                    continue;
+                }
+                step => step?,
+            };
+            let Step::Attributes(attributes) = step else {
                 let given = run.given;
                 self.verified.change(|outputs| outputs.has_read(given));
                 return Ok(());
             };
             self.verify(run, &attributes).await?;
+        }
+    }
+
+    /// Reads the blocks below the anchor down to `number`: a span can begin before the anchor and end after
+    /// it. They are the chain's because each is its child's parent by hash.
+    async fn read_back(&self, run: &Run, number: u64) -> Result<(), CheckError> {
+        loop {
+            let lowest = run.blocks.lock().ok().and_then(|blocks| {
+                blocks.first_key_value().map(|(number, block)| (*number, block.parent_hash))
+            });
+            let Some((lowest, parent)) = lowest.filter(|(lowest, _)| number < *lowest) else {
+                return Ok(());
+            };
+            let below = lowest.saturating_sub(1);
+            let block = self.source.block(below).await?;
+            let block = block.ok_or(CheckError::Behind { number: below })?;
+            if block.header.number != below || block.hash != parent {
+                let (expected, found) = (parent, block.hash);
+                return Err(CheckError::Disagrees { number: below, expected, found });
+            }
+            let reference = l2_block_ref(&self.config, &block)?;
+            if let Ok(mut blocks) = run.blocks.lock() {
+                blocks.insert(below, reference);
+            }
         }
     }
 
