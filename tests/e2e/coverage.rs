@@ -164,6 +164,8 @@ const METHODS: &[(&str, &str, Answer)] = &[
     ("optimism_safeHeadAtL1Block", r#"["$origin"]"#, Object),
     ("admin_nodeInfo", "[]", Object),
     ("admin_peers", "[]", Array),
+    ("admin_stopBatcher", "[]", Null),
+    ("admin_startBatcher", "[]", Null),
     ("miner_setMaxDASize", r#"["0x0", "0x0"]"#, Bool),
     // Made up, so that the test is known to see the difference.
     ("eth_noSuchMethod", "[]", Error(-32601)),

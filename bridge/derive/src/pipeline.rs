@@ -47,6 +47,8 @@ pub struct Pipeline {
     safe: L2BlockRef,
     /// In force at `safe`.
     system_config: SystemConfig,
+    /// L1 blocks up to this one hold nothing new: the safe head is what they give.
+    settled: u64,
     /// In force at `current`; says whose transactions are batches.
     l1_config: SystemConfig,
     /// `l1_config` holds the updates up to this L1 block.
@@ -85,6 +87,7 @@ impl Pipeline {
             config,
             safe,
             system_config,
+            settled: safe.l1_origin.number,
             l1_config: system_config,
             l1_config_at: safe.l1_origin.number,
             incoming: VecDeque::new(),
@@ -106,6 +109,15 @@ impl Pipeline {
     pub fn with_blocks(mut self, blocks: SafeBlocks) -> Self {
         self.blocks = Some(blocks);
         self
+    }
+
+    /// Says that the safe head is what L1 gives up to the block `l1_number`, all of which was read. To be
+    /// called before the first step.
+    ///
+    /// Without it batches in blocks from the safe head's origin to there are judged by a later safe
+    /// head than they were first: one that came too early, and was dropped, would now be in time.
+    pub fn settle(&mut self, l1_number: u64) {
+        self.settled = self.settled.max(l1_number);
     }
 
     /// The L1 block to begin with: a channel that was open at the safe head's origin can have been
@@ -209,7 +221,7 @@ impl Pipeline {
                 return Ok(None);
             };
             // Up to the safe head's origin L1 can only hold blocks that exist.
-            let catching_up = inclusion_block <= self.safe.l1_origin.number;
+            let catching_up = inclusion_block <= self.safe.l1_origin.number.max(self.settled);
             if let Some(mut batch) = self.span.pop_front() {
                 batch.parent_hash = self.safe.hash;
                 if self.accepts(&batch, inclusion_block) {

@@ -1,29 +1,30 @@
 //! A typed view of an L1 node: only what the watcher and the batcher ask for. Each request has a time
 //! limit; the reactions to failures are the callers'.
 //!
-//! The L1 node is trusted, as op-node trusts its own with `--l1.trustrpc`: headers are checked against
-//! their hashes and logs against the block, but logs and transactions are not proven against roots.
+//! The node is believed as to which blocks are L1's, and not as to what is in them: a block's header is
+//! checked against its hash, transactions and receipts against the header ([`crate::block`]), blobs against
+//! the transactions. So a lie is an error, which the watcher meets by asking again.
 
 use std::{collections::BTreeMap, future::IntoFuture, time::Duration};
 
-use alloy_consensus::{BlockHeader, Transaction as _, Typed2718};
-use alloy_eips::{BlockNumberOrTag, eip7840::BlobParams};
-use alloy_network::{Ethereum, TransactionResponse};
+use alloy_eips::BlockNumberOrTag;
+use alloy_network::Ethereum;
 use alloy_primitives::{Address, B256, Bytes, TxHash};
 use alloy_provider::{Provider, RootProvider};
-use alloy_rpc_types_eth::{Block, Filter, Log, Transaction, TransactionReceipt};
+use alloy_rpc_types_eth::{Block, TransactionReceipt};
 use alloy_transport::TransportError;
-use derive::{InboxTransaction, L1Block, decode_blob};
-use messages::{CONFIG_UPDATE_TOPIC, DepositLog, TRANSACTION_DEPOSITED_TOPIC, decode_deposit};
-use primitives::{L1BlockRef, RollupConfig, TxDeposit};
+use derive::L1Block;
+use primitives::{L1BlockRef, RollupConfig};
 use url::Url;
 
-use crate::{BeaconClient, L1Error};
+use crate::{
+    BeaconClient, L1Error,
+    block::{CheckedBlock, InboxCall, checked_hash, reference},
+    contracts::SystemConfigContract,
+};
 
 /// No answer within this time counts as none.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
-/// EIP-4844. With the types below it (legacy, 2930 and 1559) all that may carry batches.
-const BLOB_TRANSACTION_TYPE: u8 = 3;
 
 /// Where the blobs of a block come from.
 #[derive(Clone, Debug)]
@@ -145,25 +146,63 @@ impl L1Client {
         let Some(block) = self.ask("eth_getBlockByNumber", request).await? else {
             return Ok(None);
         };
-        let hash = checked_hash(&block)?;
-        // By hash, so that logs and header are of the same fork.
-        let filter = Filter::new()
-            .at_block_hash(hash)
-            .address(vec![addresses.optimism_portal, addresses.system_config])
-            .event_signature(vec![TRANSACTION_DEPOSITED_TOPIC, CONFIG_UPDATE_TOPIC]);
-        let mut logs = self.ask("eth_getLogs", self.provider.get_logs(&filter)).await?;
-        logs.sort_by_key(|log| log.log_index);
-        let transactions = inbox(&block, addresses)?;
-        let blobs = blob_hashes(&transactions);
-        let found = match blobs_from {
-            Blobs::Ignored => BTreeMap::new(),
-            _ if blobs.is_empty() => BTreeMap::new(),
-            Blobs::From(beacon) => {
-                let contents = beacon.blobs(&reference(&block), &blobs).await?;
-                blobs.into_iter().zip(contents).collect::<BTreeMap<_, _>>()
+        if block.header.number != number {
+            return Err(L1Error::OtherBlock { asked: number, given: block.header.number });
+        }
+        let block = CheckedBlock::new(&block)?;
+        // Most blocks hold nothing for the rollup, and their header shows it.
+        let logs = match block.may_log(addresses) {
+            true => {
+                let by_hash = self.provider.get_block_receipts(block.reference().hash.into());
+                let receipts = self.ask("eth_getBlockReceipts", by_hash).await?;
+                block.logs(receipts.ok_or(L1Error::MissingBlock("with these receipts"))?)?
             }
+            false => Vec::new(),
         };
-        reduce(&block, logs, addresses, &transactions, &found).map(Some)
+        let inbox = block.inbox(addresses)?;
+        let blobs = match blobs_from {
+            Blobs::Ignored => BTreeMap::new(),
+            Blobs::From(beacon) => self.blobs(beacon, &block, &inbox, addresses).await?,
+        };
+        block.reduce(logs, addresses, &inbox, &blobs).map(Some)
+    }
+
+    /// The contents of the blobs to the inbox. Anyone can send some that no node keeps: those that
+    /// are missing must be the batcher's to matter.
+    async fn blobs(
+        &self,
+        beacon: &BeaconClient,
+        block: &CheckedBlock<'_>,
+        inbox: &[InboxCall<'_>],
+        addresses: &L1Addresses,
+    ) -> Result<BTreeMap<B256, Bytes>, L1Error> {
+        let reference = block.reference();
+        let all: Vec<B256> = inbox.iter().flat_map(InboxCall::blobs).collect();
+        if all.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let missing = match beacon.blobs(&reference, &all).await {
+            Ok(contents) => return Ok(all.into_iter().zip(contents).collect()),
+            Err(error @ L1Error::MissingBlobs { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let contract = SystemConfigContract::new(addresses.system_config, &self.provider);
+        let batcher = contract.batcherHash().block(reference.hash.into());
+        let batcher = tokio::time::timeout(REQUEST_TIME_MAX, batcher.call().into_future()).await;
+        // A node without the block's state leaves it open whose they are: they may be the batcher's.
+        let Ok(Ok(batcher)) = batcher else { return Err(missing) };
+        let batcher = Address::from_word(batcher);
+        let of_batcher = inbox.iter().filter(|call| call.from == batcher);
+        let needed: Vec<B256> = of_batcher.flat_map(InboxCall::blobs).collect();
+        if needed.len() == all.len() {
+            return Err(missing);
+        }
+        tracing::debug!(block = reference.number, %missing, "foreign blobs are left out");
+        if needed.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let contents = beacon.blobs(&reference, &needed).await?;
+        Ok(needed.into_iter().zip(contents).collect())
     }
 
     /// Transactions of `account` in blocks up to the head.
@@ -211,7 +250,12 @@ impl L1Client {
     }
 
     async fn header(&self, block: BlockNumberOrTag) -> Result<Option<Block>, L1Error> {
-        self.ask("eth_getBlockByNumber", self.provider.get_block_by_number(block)).await
+        let request = self.provider.get_block_by_number(block);
+        let Some(block) = self.ask("eth_getBlockByNumber", request).await? else {
+            return Ok(None);
+        };
+        checked_hash(&block)?;
+        Ok(Some(block))
     }
 
     async fn ask<T>(
@@ -231,109 +275,6 @@ impl L1Client {
             }),
         }
     }
-}
-
-fn reference(block: &Block) -> L1BlockRef {
-    L1BlockRef {
-        hash: block.header.hash,
-        number: block.header.number,
-        parent_hash: block.header.parent_hash,
-        timestamp: block.header.timestamp,
-    }
-}
-
-fn checked_hash(block: &Block) -> Result<B256, L1Error> {
-    let (claimed, computed) = (block.header.hash, block.header.inner.hash_slow());
-    if claimed == computed {
-        return Ok(computed);
-    }
-    Err(L1Error::HeaderHash { number: block.header.number, claimed, computed })
-}
-
-/// Transactions to the inbox that may carry batches, in their order.
-fn inbox<'a>(block: &'a Block, addresses: &L1Addresses) -> Result<Vec<&'a Transaction>, L1Error> {
-    let number = block.header.number;
-    let transactions = block.transactions.as_transactions().ok_or(L1Error::HashesOnly(number))?;
-    let to_inbox = |transaction: &&Transaction| {
-        transaction.inner.to() == Some(addresses.batch_inbox)
-            && transaction.inner.ty() <= BLOB_TRANSACTION_TYPE
-    };
-    Ok(transactions.iter().filter(to_inbox).collect())
-}
-
-fn blob_hashes(transactions: &[&Transaction]) -> Vec<B256> {
-    let blobs =
-        transactions.iter().filter_map(|transaction| transaction.inner.blob_versioned_hashes());
-    blobs.flatten().copied().collect()
-}
-
-/// What derivation reads of one transaction to the inbox.
-fn inbox_data(transaction: &Transaction, blobs: &BTreeMap<B256, Bytes>) -> Vec<InboxTransaction> {
-    let from = transaction.from();
-    if transaction.inner.ty() != BLOB_TRANSACTION_TYPE {
-        return vec![InboxTransaction { from, data: transaction.inner.input().clone() }];
-    }
-    let hashes = transaction.inner.blob_versioned_hashes().unwrap_or_default();
-    let contents = hashes.iter().filter_map(|hash| blobs.get(hash));
-    contents
-        .filter_map(|blob| match decode_blob(blob) {
-            Ok(data) => Some(InboxTransaction { from, data: data.into() }),
-            Err(error) => {
-                tracing::debug!(transaction = %transaction.tx_hash(), %error, "a blob holds no data");
-                None
-            }
-        })
-        .collect()
-}
-
-fn reduce(
-    block: &Block,
-    logs: Vec<Log>,
-    addresses: &L1Addresses,
-    transactions: &[&Transaction],
-    blobs: &BTreeMap<B256, Bytes>,
-) -> Result<L1Block, L1Error> {
-    let header = &block.header;
-    let number = header.number;
-    let mut deposits: Vec<TxDeposit> = Vec::new();
-    let mut config_updates = Vec::new();
-    for log in logs {
-        if log.block_hash != Some(header.hash) {
-            return Err(L1Error::ForeignLog { expected: header.hash, found: log.block_hash });
-        }
-        let log_index = log.log_index.ok_or(L1Error::LogWithoutIndex(number))?;
-        let is_deposit = log.address() == addresses.optimism_portal
-            && log.topic0() == Some(&TRANSACTION_DEPOSITED_TOPIC);
-        let is_update =
-            log.address() == addresses.system_config && log.topic0() == Some(&CONFIG_UPDATE_TOPIC);
-        if is_deposit {
-            let place = DepositLog { data: log.data(), l1_block_hash: header.hash, log_index };
-            let deposit = decode_deposit(place).map_err(|source| L1Error::Deposit {
-                block: number,
-                log_index,
-                source,
-            })?;
-            deposits.push(deposit);
-        } else if is_update {
-            config_updates.push(log.into_inner());
-        }
-    }
-    let inbox =
-        transactions.iter().flat_map(|transaction| inbox_data(transaction, blobs)).collect();
-    Ok(L1Block {
-        hash: header.hash,
-        number,
-        parent_hash: header.parent_hash,
-        timestamp: header.timestamp,
-        base_fee: header.base_fee_per_gas.ok_or(L1Error::NoBaseFee(number))?,
-        // Of Prague's schedule, whatever later schedule L1 follows: every node must see the same.
-        blob_base_fee: header.inner.blob_fee(BlobParams::prague()).unwrap_or(1),
-        mix_hash: header.mix_hash().unwrap_or_default(),
-        parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
-        deposits,
-        inbox,
-        config_updates,
-    })
 }
 
 pub(crate) fn show(url: &Url) -> String {

@@ -30,10 +30,14 @@ pub enum L1Error {
     HashesOnly(u64),
     #[error("L1 block {0} has no base fee")]
     NoBaseFee(u64),
-    #[error("L1 gave a log of block {found:?} when asked for those of {expected}")]
-    ForeignLog { expected: B256, found: Option<B256> },
-    #[error("a log of L1 block {0} has no index")]
-    LogWithoutIndex(u64),
+    #[error("L1 gave block {given} when asked for block {asked}")]
+    OtherBlock { asked: u64, given: u64 },
+    #[error(
+        "L1 gave {what} of block {number} with the root {computed}, but its header says {expected}"
+    )]
+    Root { number: u64, what: &'static str, expected: B256, computed: B256 },
+    #[error("nobody has signed transaction {transaction} of L1 block {number}")]
+    Unsigned { number: u64, transaction: TxHash },
     #[error("the beacon node at {url}: {reason}")]
     Beacon { url: String, reason: String },
     #[error("the beacon node lacks {missing} blobs of L1 block {block}, {first} among them")]
@@ -48,7 +52,8 @@ pub enum L1Error {
 }
 
 impl L1Error {
-    /// Whether the same request may succeed later.
+    /// Whether the same request may succeed later. What a header contradicts is a lie or a mistake of the
+    /// node, and another time, or another node behind the same URL, may tell the truth.
     pub const fn is_temporary(&self) -> bool {
         matches!(
             self,
@@ -57,8 +62,10 @@ impl L1Error {
                 | Self::MissingBlock(_)
                 | Self::Beacon { .. }
                 | Self::MissingBlobs { .. }
-                // A node behind a balancer can be one block off for a moment.
-                | Self::ForeignLog { .. }
+                | Self::HeaderHash { .. }
+                | Self::HashesOnly(_)
+                | Self::OtherBlock { .. }
+                | Self::Root { .. }
         )
     }
 

@@ -8,6 +8,7 @@ mod availability;
 mod backlog;
 mod batcher;
 mod beacon;
+mod block;
 mod client;
 mod deposit;
 mod error;

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use crate::batching::BatcherSwitch;
+
 /// Limits on what a block costs in data availability, set while the node runs, as a batcher with a backlog
 /// does (op-geth's `miner_setMaxDASize`). Bytes of estimated compressed size; 0 is no limit.
 #[derive(Debug, Default)]
@@ -35,4 +37,5 @@ impl DaLimits {
 #[derive(Debug, Default)]
 pub struct Admin {
     pub da_limits: Arc<DaLimits>,
+    pub batcher: BatcherSwitch,
 }

@@ -6,6 +6,7 @@
 //! clients. Talking to L1 is left to `bridge/l1`, whose events come in by a channel.
 
 mod admin;
+mod batching;
 mod chain;
 pub mod config;
 pub mod error;
@@ -27,6 +28,7 @@ pub mod verification;
 pub mod verifier;
 
 pub use admin::{Admin, DaLimits};
+pub use batching::{BatcherSwitch, Batching, BatchingError};
 pub use chain::{Chain, ChainEvent, SealedBlock};
 pub use config::{
     AuthConfig, MinerConfig, Mode, NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig,

@@ -21,9 +21,9 @@ use alloy_primitives::{Bytes, Signature, TxKind, U256, keccak256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_signer_local::PrivateKeySigner;
 use bridge_l1::{
-    Batcher, BatcherConfig, DataAvailability, Journal, L1Addresses, L1Client, L2Blocks,
+    Batcher, BatcherConfig, DataAvailability, DataLimits, Journal, L1Addresses, L1Client, L2Blocks,
     SourceError, Watcher,
-    deploy::{DeployParams, DisputeParams, VerifierParams, deploy},
+    deploy::{DeployParams, Deployment, DisputeParams, VerifierParams, deploy},
 };
 use derive::{L1Block, L1Event, Pipeline, Step, attributes, l2_block_ref};
 use primitives::{
@@ -39,9 +39,10 @@ pub const CHAIN_ID: u64 = 16_121;
 /// No test waits longer for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Anvil's well-known accounts.
-const KEYS: [&str; 2] = [
+const KEYS: [&str; 3] = [
     "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
     "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+    "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
 ];
 
 pub fn deployer() -> PrivateKeySigner {
@@ -52,11 +53,18 @@ pub fn batcher() -> PrivateKeySigner {
     KEYS[1].parse().unwrap()
 }
 
+/// Nobody in particular, with ETH.
+pub fn stranger() -> PrivateKeySigner {
+    KEYS[2].parse().unwrap()
+}
+
 /// A deployed rollup on an anvil of its own.
 pub struct L1 {
     process: Child,
     pub client: L1Client,
+    pub url: Url,
     provider: RootProvider,
+    pub deployment: Deployment,
     pub rollup: RollupConfig,
 }
 
@@ -99,7 +107,7 @@ impl L1 {
             l2_chain_id: 16_120,
             system_config,
             genesis_supply: U256::ZERO,
-            grants: Vec::new(),
+            grants: vec![(deployer().address(), U256::from(1_000))],
             disputes: DisputeParams::devnet(VerifierParams::Devnet {
                 executor: deployer().address(),
             }),
@@ -124,8 +132,8 @@ impl L1 {
             l1_system_config_address: deployment.system_config,
         };
         let client = L1Client::connect(url.clone(), CHAIN_ID).await.unwrap();
-        let provider = RootProvider::new_http(url);
-        Some(Self { process, client, provider, rollup })
+        let provider = RootProvider::new_http(url.clone());
+        Some(Self { process, client, url, provider, deployment, rollup })
     }
 
     pub async fn call(&self, method: &'static str, params: Value) -> Value {
@@ -188,16 +196,26 @@ impl L1 {
 
     /// Runs a batcher until the handle is stopped.
     pub async fn batcher(&self, l2: &L2, journal: &MemoryJournal, config: BatcherConfig) -> Task {
-        let batcher = Batcher::new(
-            self.client.clone(),
-            &self.rollup,
-            batcher(),
-            config,
-            l2.clone(),
-            journal.clone(),
-        )
-        .await
-        .unwrap();
+        self.run_batcher(self.client.clone(), batcher(), l2, journal, config, None).await
+    }
+
+    /// The same with another key, over another connection, and with somebody to be limited.
+    pub async fn run_batcher(
+        &self,
+        client: L1Client,
+        key: PrivateKeySigner,
+        l2: &L2,
+        journal: &MemoryJournal,
+        config: BatcherConfig,
+        limits: Option<Arc<dyn DataLimits>>,
+    ) -> Task {
+        let batcher = Batcher::new(client, &self.rollup, key, config, l2.clone(), journal.clone())
+            .await
+            .unwrap();
+        let batcher = match limits {
+            Some(limits) => batcher.with_limits(limits),
+            None => batcher,
+        };
         let stop = CancellationToken::new();
         Task { task: tokio::spawn(batcher.run(stop.clone())), stop }
     }
@@ -205,19 +223,61 @@ impl L1 {
     /// Derives in the background and reports the safe head to `l2`. Every derived block must be the
     /// one that `l2` has.
     pub fn deriver(&self, l2: &L2) -> Deriver {
+        self.deriver_from(self.client.clone(), l2)
+    }
+
+    /// The same from what another connection tells.
+    pub fn deriver_from(&self, client: L1Client, l2: &L2) -> Deriver {
         let (sender, receiver) = mpsc::channel(16);
         let start = self.rollup.genesis.l1.number;
-        let watcher = Watcher::new(
-            self.client.clone(),
-            L1Addresses::from(&self.rollup),
-            start,
-            Duration::from_millis(50),
-        );
+        let watcher =
+            Watcher::new(client, L1Addresses::from(&self.rollup), start, Duration::from_millis(50));
         let stop = CancellationToken::new();
         let reorgs = Arc::new(AtomicUsize::new(0));
         tokio::spawn(watcher.run(sender, stop.clone()));
-        let task = tokio::spawn(derive_all(l2.clone(), receiver, Arc::clone(&reorgs)));
-        Deriver { task, stop, reorgs }
+        let read = Arc::new(AtomicU64::new(0));
+        let task =
+            tokio::spawn(derive_all(l2.clone(), receiver, Arc::clone(&reorgs), Arc::clone(&read)));
+        Deriver { task, stop, reorgs, read }
+    }
+
+    /// Mines a block with this base fee, wei.
+    pub async fn mine_at(&self, base_fee: u128) {
+        self.call("anvil_setNextBlockBaseFeePerGas", json!([format!("{base_fee:#x}")])).await;
+        self.call("anvil_mine", json!(["0x1"])).await;
+    }
+
+    /// Most that each waiting transaction pays, wei per gas.
+    pub async fn pool_fees(&self) -> Vec<u128> {
+        let content = self.call("txpool_content", json!([])).await;
+        let kinds = ["pending", "queued"].map(|kind| content[kind].as_object().unwrap().clone());
+        let accounts = kinds.iter().flat_map(|kind| kind.values());
+        accounts
+            .flat_map(|account| account.as_object().unwrap().values())
+            .map(|transaction| transaction["maxFeePerGas"].as_str().unwrap().to_owned())
+            .map(|fee| u128::from_str_radix(fee.strip_prefix("0x").unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    /// Waits until L1 holds a transaction with blobs to the inbox.
+    pub async fn blobs_arrive(&self) {
+        let start = std::time::Instant::now();
+        while self.blob_counts().await.is_empty() {
+            assert!(start.elapsed() < PATIENCE, "no blobs came");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Puts `data` into the inbox.
+    pub async fn send_to_inbox(&self, key: &PrivateKeySigner, data: &'static [u8]) {
+        let provider = alloy_provider::ProviderBuilder::new()
+            .wallet(alloy_network::EthereumWallet::from(key.clone()))
+            .connect_http(self.url.clone());
+        let call = alloy_rpc_types_eth::TransactionRequest::default()
+            .to(self.rollup.batch_inbox_address)
+            .input(Bytes::from_static(data).into());
+        let receipt = provider.send_transaction(call).await.unwrap().get_receipt().await.unwrap();
+        assert!(receipt.status());
     }
 }
 
@@ -237,6 +297,7 @@ pub struct Deriver {
     pub task: JoinHandle<()>,
     stop: CancellationToken,
     pub reorgs: Arc<AtomicUsize>,
+    read: Arc<AtomicU64>,
 }
 
 impl Drop for Deriver {
@@ -246,6 +307,15 @@ impl Drop for Deriver {
 }
 
 impl Deriver {
+    /// Waits until L1 block `number` was read and derived from.
+    pub async fn read_to(&self, number: u64) {
+        wait_for(&format!("L1 block {number}"), || {
+            assert!(!self.task.is_finished(), "the deriver stopped");
+            self.read.load(Ordering::SeqCst) >= number
+        })
+        .await;
+    }
+
     /// Waits until the safe head is `number`.
     pub async fn reach(&self, l2: &L2, number: u64) {
         wait_for(&format!("safe head {number}"), || {
@@ -265,7 +335,12 @@ pub async fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-async fn derive_all(l2: L2, mut events: mpsc::Receiver<L1Event>, reorgs: Arc<AtomicUsize>) {
+async fn derive_all(
+    l2: L2,
+    mut events: mpsc::Receiver<L1Event>,
+    reorgs: Arc<AtomicUsize>,
+    read: Arc<AtomicU64>,
+) {
     let system_config = l2.rollup.genesis.system_config;
     let safe_chain = l2.clone();
     // Blocks that are posted again come in spans that overlap what is safe.
@@ -300,6 +375,7 @@ async fn derive_all(l2: L2, mut events: mpsc::Receiver<L1Event>, reorgs: Arc<Ato
             pipeline.accepted(l2_block_ref(&l2.rollup, &block).unwrap());
             l2.safe.store(number, Ordering::SeqCst);
         }
+        read.store(chain.last().map_or(0, |block| block.number), Ordering::SeqCst);
     }
 }
 

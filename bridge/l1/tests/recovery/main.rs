@@ -2,7 +2,9 @@
 //! at the worst moment, and reorganisations of L1 and of L2 after everything was posted. What counts
 //! in each test is that derivation, which reads L1 alone, gives the sequencer's blocks.
 
+mod failures;
 mod harness;
+mod proxy;
 
 use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
 

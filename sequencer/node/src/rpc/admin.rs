@@ -9,7 +9,7 @@ use super::{
     params::Params,
     to_raw,
 };
-use crate::admin::Admin;
+use crate::{admin::Admin, batching::BatchingError};
 
 /// Answers an `admin_*` or `miner_*` call.
 pub(super) fn dispatch(api: &Api, admin: &Admin, method: &str, params: &Params<'_>) -> RpcResult {
@@ -17,6 +17,8 @@ pub(super) fn dispatch(api: &Api, admin: &Admin, method: &str, params: &Params<'
         "admin_nodeInfo" => to_raw(node_info(api)?),
         // There is no peer-to-peer network.
         "admin_peers" => to_raw(Vec::<Value>::new()),
+        "admin_startBatcher" => to_raw(switched(admin.batcher.start())?),
+        "admin_stopBatcher" => to_raw(switched(admin.batcher.stop())?),
         "miner_setMaxDASize" => {
             params.at_most(2)?;
             let transaction = params.required::<U64>(0)?.to();
@@ -27,6 +29,10 @@ pub(super) fn dispatch(api: &Api, admin: &Admin, method: &str, params: &Params<'
         }
         _ => Err(RpcError::method_not_found(method)),
     }
+}
+
+fn switched(result: Result<(), BatchingError>) -> Result<(), RpcError> {
+    result.map_err(|error| RpcError::server(error.to_string()))
 }
 
 /// geth's shape. Nobody dials this node, so there is no key, no address and no record.

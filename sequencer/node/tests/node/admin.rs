@@ -1,8 +1,13 @@
 //! What only operators may ask.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use sequencer_node::{AuthConfig, jwt::JwtSecret};
+use sequencer_node::{AuthConfig, Batching, jwt::JwtSecret};
 use serde_json::{Value, json};
 
 use crate::harness::{CHAIN, Running, World, l1_block, now, quantity};
@@ -61,6 +66,47 @@ async fn operators_methods_want_a_token() {
     // As on the other port.
     let head = operator(&node, "eth_blockNumber", json!([])).await;
     quantity(&head["result"]);
+    node.stop().await;
+}
+
+#[derive(Debug, Default)]
+struct Switched(AtomicBool);
+
+impl Batching for Switched {
+    fn start(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    fn stop(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
+    fn is_active(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_start_and_stop_the_batcher() {
+    let (_world, _directory, node) = start().await;
+    let call = async |method: &str| operator(&node, method, json!([])).await;
+    let absent = call("admin_stopBatcher").await;
+    assert_eq!(absent["error"]["message"], "no batcher works beside this node");
+    let batcher = Arc::new(Switched::default());
+    node.handle.admin().batcher.connect(batcher.clone());
+    for (method, active, refusal) in [
+        ("admin_startBatcher", true, "batcher is already running"),
+        ("admin_stopBatcher", false, "batcher is not running"),
+        ("admin_startBatcher", true, "batcher is already running"),
+    ] {
+        let done = call(method).await;
+        assert!(done["error"].is_null() && done["result"].is_null(), "{done}");
+        assert_eq!(batcher.is_active(), active);
+        assert_eq!(call(method).await["error"]["message"], refusal);
+        assert_eq!(batcher.is_active(), active);
+    }
+    assert_eq!(node.error("admin_stopBatcher", json!([])).await.0, -32_601, "on the open port");
+    assert!(batcher.is_active());
     node.stop().await;
 }
 

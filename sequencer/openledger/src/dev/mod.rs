@@ -12,7 +12,7 @@ mod ready;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ::l1::{
-    Batcher, BatcherConfig, Blobs, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
+    Batcher, BatcherConfig, BatcherControl, Blobs, DataLimits, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
     deploy::{AttestorParams, DeployParams, DisputeParams, VerifierParams, set_starting_anchor},
 };
 use alloy_network::{EthereumWallet, TransactionBuilder};
@@ -22,7 +22,7 @@ use alloy_rpc_types_eth::TransactionRequest;
 use anyhow::{Context, Result, bail, ensure};
 use models::{ModelError, default_model_path};
 use node::{
-    AuthConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig,
+    Admin, AuthConfig, Batching, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig,
     jwt::JwtSecret,
 };
 use primitives::{Block, BlockNumHash, RollupConfig, RollupGenesis, SystemConfig};
@@ -583,7 +583,9 @@ async fn start_batcher(
         StoreBlocks(Arc::clone(sequencer.store())),
         StoreJournal(Arc::clone(sequencer.store())),
     )
-    .await?;
+    .await?
+    .with_limits(Arc::new(Limits(Arc::clone(sequencer.admin()))));
+    sequencer.admin().batcher.connect(Arc::new(Switch(batcher.control())));
     let shutdown = shutdown.clone();
     tasks.spawn(async move {
         let result = batcher.run(shutdown.clone()).await.map_err(anyhow::Error::from);
@@ -666,6 +668,33 @@ fn print_block(block: &node::SealedBlock) {
         header.gas_used,
         header.base_fee_per_gas.unwrap_or_default()
     );
+}
+
+/// The sequencer, limited by the batcher.
+struct Limits(Arc<Admin>);
+
+impl DataLimits for Limits {
+    fn set(&self, transaction: u64, block: u64) {
+        self.0.da_limits.set(transaction, block);
+    }
+}
+
+/// The batcher, switched by operators of the sequencer.
+#[derive(Debug)]
+struct Switch(BatcherControl);
+
+impl Batching for Switch {
+    fn start(&self) {
+        self.0.start();
+    }
+
+    fn stop(&self) {
+        self.0.stop();
+    }
+
+    fn is_active(&self) -> bool {
+        self.0.is_active()
+    }
 }
 
 /// The sequencer's blocks for the batcher.
