@@ -116,11 +116,12 @@ impl Verifier {
         if history.last()?.is_none() && chain.heads().safe == genesis.l2 {
             history.record(SafeHead { l1: genesis.l1, safe: genesis.l2 })?;
         }
-        let safe = history.last()?.map_or(chain.heads().safe, |record| record.safe);
+        let (safe, settled) = begin_after(&history, &chain)?;
         let (reference, system_config) = begin_at(rollup, &chain, safe.number)?;
         let known = Arc::clone(&chain);
-        let pipeline = Pipeline::new(rollup.clone(), reference, system_config)
+        let mut pipeline = Pipeline::new(rollup.clone(), reference, system_config)
             .with_blocks(Arc::new(move |number| known.l2_block_ref(number).ok().flatten()));
+        pipeline.settle(settled);
         Ok(Self {
             rollup: rollup.clone(),
             chain,
@@ -259,7 +260,8 @@ impl Verifier {
         let finalized = self.chain.heads().finalized;
         let finalized = if finalized.number > target.number { target } else { finalized };
         self.chain.set_safe(target, finalized)?;
-        self.begin_again(target)?;
+        let settled = self.history.last()?.map_or(0, |record| record.l1.number);
+        self.begin_again(target, settled)?;
         self.resets += 1;
         metrics::counter!("verifier_resets_total").increment(1);
         self.report()
@@ -271,10 +273,12 @@ impl Verifier {
         Ok(reference.is_some_and(|block| block.l1_origin.number < gone))
     }
 
-    /// Sets the pipeline to a safe head and asks for L1 from where that needs it.
-    fn begin_again(&mut self, safe: BlockNumHash) -> Result<(), VerifierError> {
+    /// Sets the pipeline to what was safe when L1 had been read up to block `settled`, and asks for L1 from
+    /// where that needs it.
+    fn begin_again(&mut self, safe: BlockNumHash, settled: u64) -> Result<(), VerifierError> {
         let (reference, system_config) = begin_at(&self.rollup, &self.chain, safe.number)?;
         self.pipeline.reset(reference, system_config);
+        self.pipeline.settle(settled);
         self.read = None;
         self.finalized_l1 = 0;
         Ok(self.l1.restart(self.pipeline.l1_start())?)
@@ -335,8 +339,11 @@ impl Verifier {
             let l1 = BlockNumHash { number: read.number, hash: read.hash };
             self.history.record(SafeHead { l1, safe: reference.id() })?;
         }
-        let finalized = self.chain.heads().finalized;
-        self.chain.set_safe(reference.id(), finalized)?;
+        let heads = self.chain.heads();
+        // After a restart blocks are derived again that are safe already.
+        if number > heads.safe.number {
+            self.chain.set_safe(reference.id(), heads.finalized)?;
+        }
         self.report()?;
         self.advance_finalized()
     }
@@ -364,6 +371,23 @@ impl Verifier {
         });
         Ok(())
     }
+}
+
+/// What a node that starts goes on from: a safe head, and the L1 block up to which L1 was read to its end when
+/// that was the safe head. The newest L1 block in the history may have been left in the middle, so that is
+/// the one before it.
+fn begin_after(history: &SafeHeads, chain: &Chain) -> Result<(BlockNumHash, u64), VerifierError> {
+    let Some(last) = history.last()? else {
+        return Ok((chain.heads().safe, 0));
+    };
+    let before = history.at(last.l1.number.saturating_sub(1))?;
+    let before = before.filter(|before| before.l1.number < last.l1.number);
+    if let Some(before) = before
+        && chain.l2_block_ref(before.safe.number)?.map(|block| block.id()) == Some(before.safe)
+    {
+        return Ok((before.safe, before.l1.number));
+    }
+    Ok((last.safe, last.l1.number.saturating_sub(1)))
 }
 
 /// What a pipeline that begins at this block needs to know.

@@ -6,6 +6,7 @@ mod blocks;
 mod crash;
 mod derivation;
 mod execution;
+mod failures;
 mod fake_l1;
 mod harness;
 mod hostile;
