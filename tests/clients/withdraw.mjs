@@ -71,8 +71,7 @@ done.push('depositTransaction');
 const receiver = '0x000000000000000000000000000000000a11ce02';
 const before = await publicL1.readContract({ ...open, functionName: 'balanceOf', args: [receiver] });
 const value = parseEther('1.25');
-// With a gas limit for L1: estimating it sends the value from the zero address, which owns next to nothing here.
-const initiation = await publicL1.buildInitiateWithdrawal({ account, gas: 50_000n, to: receiver, value });
+const initiation = await publicL1.buildInitiateWithdrawal({ account, to: receiver, value });
 const hash = await walletL2.initiateWithdrawal(initiation);
 const receipt = await publicL2.waitForTransactionReceipt({ hash });
 assert.equal(receipt.status, 'success');

@@ -34,7 +34,6 @@ pub struct Checker {
     games: Games,
     source: L2Source,
     poll: Duration,
-    own_node: bool,
     verified: Verified,
 }
 
@@ -50,19 +49,16 @@ struct Run {
 }
 
 impl Checker {
-    /// `poll` is the time between two looks at L1. `own_node` says that the L2 node is one's own follower
-    /// and believed in the one question that a witness does not answer: whether a batch of the batcher
-    /// can be executed at all. Without it the verification stops at a batch that, by the node, cannot.
+    /// `poll` is the time between two looks at L1.
     pub fn new(
         l1: L1Client,
         config: RollupConfig,
         games: Games,
         source: L2Source,
         poll: Duration,
-        own_node: bool,
     ) -> Self {
         let verified = Verified::new(source.clone());
-        Self { l1, config, games, source, poll, own_node, verified }
+        Self { l1, config, games, source, poll, verified }
     }
 
     /// What roles judge by.
@@ -231,15 +227,21 @@ impl Checker {
             if !deposits_alone {
                 return Err(CheckError::NotDerived { number, field });
             }
-            if !self.own_node || self.source.safe_number().await? < number {
-                return Err(CheckError::Undecided { number });
-            }
-            tracing::warn!(
-                number,
-                "the node says that the batch cannot be executed: deposits only"
-            );
-            run.pipeline.invalid_payload()?;
-            return Ok(());
+            let parent = run.verifier.last();
+            let witness = self.source.payload_witness(number, parent, attributes).await?;
+            let (spec, payload) = (ChainSpec::new(self.config.l2_chain_id), attributes.clone());
+            let attempt = tokio::task::spawn_blocking(move || {
+                stf::attempt_stateless(&spec, parent, &payload, &witness)
+            });
+            let attempt = attempt.await.map_err(|_| CheckError::Panicked)?;
+            return match attempt.map_err(|source| CheckError::Block { number, source })? {
+                Ok(_) => Err(CheckError::NotDerived { number, field }),
+                Err(reason) => {
+                    tracing::warn!(number, %reason, "a batch cannot be executed: deposits only");
+                    run.pipeline.invalid_payload()?;
+                    Ok(())
+                }
+            };
         }
         let witness = self.source.witness(number).await?;
         let mut verifier = run.verifier.clone();

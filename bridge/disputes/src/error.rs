@@ -31,8 +31,6 @@ pub enum CheckError {
     Disagrees { number: u64, expected: B256, found: B256 },
     #[error("L1 holds another {field} for block {number} than the L2 node's block has")]
     NotDerived { number: u64, field: &'static str },
-    #[error("the witness does not show why the batch of block {number} counts for nothing")]
-    Undecided { number: u64 },
     #[error(
         "the anchor on L1 claims {claimed} for block {number}, the L2 node's block gives {found}"
     )]
@@ -68,7 +66,6 @@ impl CheckError {
             | Self::Behind { .. }
             | Self::Disagrees { .. }
             | Self::NotDerived { .. }
-            | Self::Undecided { .. }
             | Self::WrongAnchor { .. }
             | Self::Block { .. }
             | Self::Contract(_)

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use alloy_primitives::{Bytes, U64};
+use alloy_primitives::{B256, Bytes, U64};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rlp::Decodable;
 use alloy_transport::TransportError;
-use primitives::{Block, Header, L2BlockRef, RollupConfig, TxEnvelope, Witness};
+use primitives::{
+    Block, Header, PayloadAttributes, RollupConfig, RpcPayloadAttributes, TxEnvelope, Witness,
+};
 use serde::Deserialize;
 use url::Url;
 
@@ -21,18 +23,12 @@ pub struct L2Source {
     provider: RootProvider,
 }
 
-/// `debug_executionWitness`, in reth's shape.
+/// `debug_executionWitness` and `debug_executePayload`, in reth's shape.
 #[derive(Debug, Deserialize)]
 struct RpcWitness {
     state: Vec<Bytes>,
     codes: Vec<Bytes>,
     headers: Vec<Bytes>,
-}
-
-/// `optimism_syncStatus`, as far as it is asked for.
-#[derive(Debug, Deserialize)]
-struct SyncStatus {
-    safe_l2: L2BlockRef,
 }
 
 impl L2Source {
@@ -62,25 +58,36 @@ impl L2Source {
         Ok(Some(Block::from_rlp(block)))
     }
 
-    /// Number of the newest block that the node has derived from L1.
-    pub async fn safe_number(&self) -> Result<u64, CheckError> {
-        let method = "optimism_syncStatus";
-        let status: SyncStatus =
-            limited(method, self.provider.raw_request(method.into(), ())).await?;
-        Ok(status.safe_l2.number)
-    }
-
     /// What is needed to execute the node's block with this number.
     pub async fn witness(&self, number: u64) -> Result<Witness, CheckError> {
         let method = "debug_executionWitness";
         let asked = self.provider.raw_request(method.into(), (U64::from(number),));
-        let witness: RpcWitness = limited(method, asked).await?;
-        let headers = witness.headers.iter().map(|header| Header::decode(&mut header.as_ref()));
-        let headers = headers
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|source| CheckError::Decode { number, what: "header of a witness", source })?;
-        Ok(Witness::new(witness.state, witness.codes, headers))
+        decode_witness(number, limited(method, asked).await?)
     }
+
+    /// What is needed to execute a payload after the block with hash `parent`, or to see that it cannot be
+    /// executed; `number` is the block's that it would give.
+    pub async fn payload_witness(
+        &self,
+        number: u64,
+        parent: B256,
+        attributes: &PayloadAttributes,
+    ) -> Result<Witness, CheckError> {
+        let method = "debug_executePayload";
+        let payload = RpcPayloadAttributes::from(attributes);
+        let asked = self.provider.raw_request(method.into(), (parent, payload));
+        decode_witness(number, limited(method, asked).await?)
+    }
+}
+
+fn decode_witness(number: u64, witness: RpcWitness) -> Result<Witness, CheckError> {
+    let headers = witness.headers.iter().map(|header| Header::decode(&mut header.as_ref()));
+    let headers = headers.collect::<Result<Vec<_>, _>>().map_err(|source| CheckError::Decode {
+        number,
+        what: "header of a witness",
+        source,
+    })?;
+    Ok(Witness::new(witness.state, witness.codes, headers))
 }
 
 async fn limited<T>(

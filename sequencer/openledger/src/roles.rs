@@ -40,11 +40,6 @@ pub struct Common {
     /// one's own follower is not in the hands of the operator.
     #[arg(long, value_name = "URL")]
     l2_rpc: Url,
-    /// The L2 node is one's own follower: it is believed on whether a batch of the batcher can be executed
-    /// at all, which no witness shows. A challenger always believes it: that can cost a bond,
-    /// where stopping could cost the escrow.
-    #[arg(long)]
-    own_node: bool,
     /// `rollup.json` of the chain. Without it the L2 node says which chain it is.
     #[arg(long, value_name = "FILE")]
     rollup: Option<PathBuf>,
@@ -107,7 +102,7 @@ struct Prepared {
 }
 
 impl Common {
-    async fn prepare(&self, own_node: bool) -> Result<Prepared> {
+    async fn prepare(&self) -> Result<Prepared> {
         let source = L2Source::new(self.l2_rpc.clone());
         let config: RollupConfig = match &self.rollup {
             Some(path) => {
@@ -138,7 +133,7 @@ impl Common {
                 ..SenderConfig::default()
             },
         );
-        let checker = Checker::new(l1, config, games.clone(), source, POLL, own_node);
+        let checker = Checker::new(l1, config, games.clone(), source, POLL);
         let verified = checker.verified();
         println!("account    {}", sender.address());
         println!("portal     {}", games.portal);
@@ -172,8 +167,7 @@ where
 }
 
 pub async fn propose(args: ProposerArgs) -> Result<()> {
-    let own_node = args.common.own_node;
-    let Prepared { games, checker, verified, sender } = args.common.prepare(own_node).await?;
+    let Prepared { games, checker, verified, sender } = args.common.prepare().await?;
     let config = ProposerConfig {
         interval: args.interval,
         confirmations: args.depth,
@@ -186,8 +180,7 @@ pub async fn propose(args: ProposerArgs) -> Result<()> {
 }
 
 pub async fn attest(args: AttestorArgs) -> Result<()> {
-    let own_node = args.common.own_node;
-    let Prepared { games, checker, verified, sender } = args.common.prepare(own_node).await?;
+    let Prepared { games, checker, verified, sender } = args.common.prepare().await?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
@@ -198,7 +191,7 @@ pub async fn attest(args: AttestorArgs) -> Result<()> {
 }
 
 pub async fn challenge(args: ChallengerArgs) -> Result<()> {
-    let Prepared { games, checker, verified, sender } = args.common.prepare(true).await?;
+    let Prepared { games, checker, verified, sender } = args.common.prepare().await?;
     let shutdown = CancellationToken::new();
     let challenger = Challenger::new(games, verified, sender, ChallengerConfig { poll: POLL });
     run(checker, shutdown.clone(), challenger.run(shutdown)).await
@@ -229,7 +222,7 @@ impl DevRoles<'_> {
             .context("cannot find the contracts of games on L1")?;
         let source = L2Source::new(self.l2_rpc.clone());
         let config = self.rollup.clone();
-        let checker = Checker::new(self.l1.clone(), config, games.clone(), source, POLL, true);
+        let checker = Checker::new(self.l1.clone(), config, games.clone(), source, POLL);
         let verified = checker.verified();
         let stopping = shutdown.clone();
         spawn(tasks, "checker", shutdown, async move { Ok(checker.run(stopping).await?) });

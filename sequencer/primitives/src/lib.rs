@@ -10,6 +10,7 @@ extern crate alloc;
 mod block;
 mod config;
 mod heads;
+mod rpc;
 mod transaction;
 mod witness;
 
@@ -23,6 +24,7 @@ pub use config::{
     RollupGenesis, SystemConfig,
 };
 pub use heads::{Heads, L1BlockRef, L2BlockRef};
+pub use rpc::RpcPayloadAttributes;
 pub use transaction::{ReceiptEnvelope, TxEnvelope, TxType, TypedTransaction};
 pub use witness::{
     WITNESS_BYTES_MAX, WITNESS_CODE_BYTES_MAX, WITNESS_CODES_MAX, WITNESS_HEADERS_MAX,

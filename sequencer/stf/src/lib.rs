@@ -8,7 +8,7 @@
 //! * [`execute_block`] re-executes a finished block and compares every header field.
 //! * [`execute_ethereum_block`] and [`EthereumBuilder`] do the same by plain Ethereum's rules of any fork.
 //! * [`record_block`] finds out what a block needs of its parent's state, [`execute_stateless`] executes
-//!   it from that alone.
+//!   it from that alone; [`record_attempt`] and [`attempt_stateless`] do so for payloads that may not be executable.
 //! * [`StateRootProvider`] computes roots; [`trie`] does it incrementally over any [`trie::NodeReader`],
 //!   be it a database or a witness that serves nodes by hash.
 //! * [`cfg_env`] and [`block_env`] are the EVM's environment, for calls that are only simulated.
@@ -69,8 +69,8 @@ pub use roots::{
 };
 pub use rules::{ChainSpec, EthereumRules, Rules};
 pub use stateless::{
-    RangeVerifier, Recorder, Recording, StateSource, TrieState, VerifiedBlock, WitnessState,
-    execute_stateless, record_block,
+    Attempt, RangeVerifier, Recorder, Recording, StateSource, TrieState, VerifiedBlock,
+    WitnessState, attempt_stateless, execute_stateless, record_attempt, record_block,
 };
 pub use system::{begin_block, end_block};
 pub use trie_lookup::{leaves, lookup};

@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::Nibbles;
 use libmdbx::RO;
-use primitives::Header;
+use primitives::{Header, PayloadAttributes};
 use stf::{
-    ChainSpec, ExecutedBlock, Recording, StateSource, TrieUpdates, WitnessError,
+    Attempt, ChainSpec, ExecutedBlock, Recording, StateSource, TrieUpdates, WitnessError,
     trie::{NodeReader, NodeUpdates, TrieError, TrieId},
 };
 
@@ -92,6 +92,22 @@ impl TriesAt<'_> {
         self.take(&executed.roots.updates);
         self.number = number;
         Ok((executed, recording))
+    }
+
+    /// Tries to execute a payload as the next block, and keeps what that needed. The tries stay as they are.
+    pub fn record_attempt(
+        &self,
+        spec: &ChainSpec,
+        attributes: &PayloadAttributes,
+    ) -> Result<(Attempt, Recording), StoreError> {
+        let parent = self.store.header(self.number)?;
+        let parent = parent.ok_or(StoreError::MissingBlock(self.number))?;
+        stf::record_attempt(spec, &parent, attributes, self).map_err(|source| {
+            StoreError::Reexecution {
+                number: self.number.saturating_add(1),
+                source: Box::new(source),
+            }
+        })
     }
 
     fn take(&mut self, updates: &TrieUpdates) {

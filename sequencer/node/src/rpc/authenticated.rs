@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -18,7 +18,10 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Api, server::RpcServer};
+use super::{
+    Api,
+    server::{RpcServer, json, read_body},
+};
 use crate::{
     error::NodeError,
     jwt::{JwtError, JwtSecret},
@@ -51,8 +54,7 @@ impl AuthServer {
         shutdown: CancellationToken,
     ) -> Result<(), NodeError> {
         let router = Router::new()
-            .route("/", post(answer))
-            .layer(DefaultBodyLimit::max(body_bytes_max))
+            .route("/", post(move |api, request| answer(api, request, body_bytes_max)))
             // Outermost: a body is read only for those who may call.
             .layer(middleware::from_fn_with_state(secret, authorise))
             .with_state(api);
@@ -73,7 +75,9 @@ async fn authorise(State(secret): State<JwtSecret>, request: Request, next: Next
     }
 }
 
-async fn answer(State(api): State<Arc<Api>>, body: axum::body::Bytes) -> Response {
-    let answer = api.answer(body, None).await.unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
+async fn answer(State(api): State<Arc<Api>>, request: Request, body_bytes_max: usize) -> Response {
+    match read_body(request, body_bytes_max).await {
+        Ok(body) => json(StatusCode::OK, api.answer(body, None).await.unwrap_or_default()),
+        Err(refusal) => refusal,
+    }
 }

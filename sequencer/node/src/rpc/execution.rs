@@ -5,7 +5,7 @@
 //! code are not checked, and value must be covered by the balance. The L1 data fee is not part of
 //! a simulation: gas is what is estimated.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use alloy_eips::{
     BlockId,
@@ -27,8 +27,9 @@ use stf::{CallTx, ChainEvm};
 
 use super::{
     Api,
-    error::{RpcError, RpcResult},
-    overrides, to_raw,
+    answer::{Answering, now, work},
+    error::RpcError,
+    overrides,
 };
 use crate::chain::StateView;
 
@@ -62,13 +63,13 @@ where
 
 impl Api {
     /// `eth_call`: in place if it is known to be short, else on the blocking threads.
-    pub(super) async fn call_where_it_fits(
-        self: &Arc<Self>,
+    pub(super) fn call_where_it_fits<'a>(
+        &self,
         call: TransactionRequest,
         block: BlockId,
         state: Option<StateOverride>,
         overrides: Option<BlockOverrides>,
-    ) -> RpcResult {
+    ) -> Answering<'a> {
         // Overrides may make anything of a contract.
         let plain = state.is_none() && overrides.is_none();
         let key = if plain { self.short_calls.key(&call) } else { None };
@@ -81,8 +82,8 @@ impl Api {
             answer
         };
         match key.and_then(|key| self.short_calls.place(key)) {
-            Some(_place) => to_raw(run(self)?),
-            None => self.blocking(run).await,
+            Some(_place) => now(run(self)?),
+            None => work(run),
         }
     }
 

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::{
     Api,
-    error::{RpcError, RpcResult},
+    answer::{Answering, now, work},
+    error::RpcError,
     params::{Number, Params},
-    to_raw,
 };
 use crate::{
     error::MinerError,
@@ -26,12 +26,12 @@ enum MineOptions {
 }
 
 /// Answers a method whose name begins with `evm_` or `anvil_`.
-pub(super) async fn dispatch(
+pub(super) fn dispatch<'a>(
     api: &Arc<Api>,
     miner: &Arc<Miner>,
     method: &str,
     params: &Params<'_>,
-) -> RpcResult {
+) -> Answering<'a> {
     let miner = Arc::clone(miner);
     match method {
         "evm_mine" => {
@@ -41,26 +41,25 @@ pub(super) async fn dispatch(
                 Some(MineOptions::Options { timestamp }) => timestamp.map(|at| at.0),
                 None => None,
             };
-            api.blocking(move |_| {
+            work(move |_| {
                 at.map_or(Ok(()), |at| miner.set_next_time(at)).map_err(refused)?;
                 miner.mine(1, None).map_err(refused)?;
                 // Ganache's answer, which clients know.
                 Ok("0x0")
             })
-            .await
         }
         "anvil_mine" => {
             params.at_most(2)?;
             let count = params.optional::<Number>(0)?.map_or(1, |count| count.0);
             let spacing = params.optional::<Number>(1)?.map(|seconds| seconds.0);
-            api.blocking(move |_| miner.mine(count, spacing).map(|_| ()).map_err(refused)).await
+            work(move |_| miner.mine(count, spacing).map(|_| ()).map_err(refused))
         }
         "anvil_reorg" => {
             params.at_most(3)?;
             let depth = params.required::<Number>(0)?.0;
             let pairs = params.optional::<Vec<(Bytes, Number)>>(1)?.unwrap_or_default();
             let keep_transactions = params.optional::<bool>(2)?.unwrap_or(false);
-            api.blocking(move |api| {
+            work(move |api| {
                 let transactions = pairs
                     .into_iter()
                     .map(|(bytes, block)| Ok((api.pool.decode(&bytes)?, block.0)))
@@ -68,54 +67,51 @@ pub(super) async fn dispatch(
                 let reorg = Reorg { depth, transactions, keep_transactions };
                 miner.reorg(reorg).map(|_| ()).map_err(refused)
             })
-            .await
         }
         "anvil_rollback" => {
             params.at_most(1)?;
             let depth = params.optional::<Number>(0)?.map_or(1, |depth| depth.0);
-            api.blocking(move |_| miner.rollback(depth).map(|_| ()).map_err(refused)).await
+            work(move |_| miner.rollback(depth).map(|_| ()).map_err(refused))
         }
-        "evm_snapshot" | "anvil_snapshot" => to_raw(U256::from(miner.snapshot())),
+        "evm_snapshot" | "anvil_snapshot" => now(U256::from(miner.snapshot())),
         "evm_revert" | "anvil_revert" => {
             params.at_most(1)?;
             let snapshot = params.required::<Number>(0)?.0;
-            api.blocking(move |_| miner.revert(snapshot).map_err(refused)).await
+            work(move |_| miner.revert(snapshot).map_err(refused))
         }
         "evm_setIntervalMining" | "anvil_setIntervalMining" => {
             params.at_most(1)?;
             miner.set_interval(Some(Duration::from_secs(params.required::<Number>(0)?.0)));
-            to_raw(())
+            now(())
         }
-        "anvil_getIntervalMining" => {
-            to_raw(miner.pace().interval.map(|interval| interval.as_secs()))
-        }
+        "anvil_getIntervalMining" => now(miner.pace().interval.map(|interval| interval.as_secs())),
         "evm_setAutomine" | "anvil_setAutomine" => {
             params.at_most(1)?;
             miner.set_automine(params.required(0)?);
-            to_raw(())
+            now(())
         }
-        "anvil_getAutomine" => to_raw(miner.pace().automine),
+        "anvil_getAutomine" => now(miner.pace().automine),
         "evm_increaseTime" | "anvil_increaseTime" => {
             params.at_most(1)?;
-            to_raw(miner.increase_time(params.required::<Number>(0)?.0))
+            now(miner.increase_time(params.required::<Number>(0)?.0))
         }
         "evm_setNextBlockTimestamp" | "anvil_setNextBlockTimestamp" => {
             params.at_most(1)?;
             miner.set_next_time(params.required::<Number>(0)?.0).map_err(refused)?;
-            to_raw(())
+            now(())
         }
         "anvil_dropAllTransactions" => {
             miner.drop_transactions();
-            to_raw(())
+            now(())
         }
         "anvil_dropTransaction" => {
             params.at_most(1)?;
             let hash = params.required(0)?;
-            to_raw(miner.drop_transaction(hash).then_some(hash))
+            now(miner.drop_transaction(hash).then_some(hash))
         }
         "anvil_nodeInfo" => {
             let head = api.chain.head().map_err(|error| RpcError::internal(&error))?;
-            to_raw(serde_json::json!({
+            now(serde_json::json!({
                 "currentBlockNumber": U64::from(head.number()),
                 "currentBlockTimestamp": head.header().timestamp,
                 "currentBlockHash": head.hash(),

@@ -2,6 +2,7 @@
 //! [`envelope`] parses, [`dispatch`] names the methods, one module per subject answers them.
 
 mod admin;
+mod answer;
 mod authenticated;
 mod beacon;
 mod bundles;
@@ -54,6 +55,7 @@ use crate::{
     pool::Pool,
     safe_heads::SafeHeads,
 };
+use answer::{Answer, Work};
 use envelope::{Body, Id, Request, write_response};
 use error::{RESPONSE_TOO_LARGE, RpcResult};
 use filters::Filters;
@@ -225,7 +227,12 @@ impl Api {
         prepared: Option<Prepared>,
     ) -> RpcResult {
         let started = std::time::Instant::now();
-        let mut result = dispatch::dispatch(self, request, context, prepared).await;
+        let mut result = match dispatch::dispatch(self, request, context, prepared) {
+            Ok(Answer::Now(answer)) => Ok(answer),
+            Ok(Answer::Work(work)) => self.blocking(work).await,
+            Ok(Answer::Later(answer)) => answer.await,
+            Err(error) => Err(error),
+        };
         if result.as_ref().is_ok_and(|raw| raw.get().len() > self.config.response_bytes_max) {
             result = Err(too_large());
         }
@@ -233,16 +240,13 @@ impl Api {
         result
     }
 
-    /// Runs a call that executes or scans on the blocking threads, a bounded number at a time.
-    async fn blocking<T: Serialize>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<T, RpcError> + Send + 'static,
-    ) -> RpcResult {
+    /// Runs what executes or scans on the blocking threads, a bounded number at a time.
+    async fn blocking(self: &Arc<Self>, work: Work) -> RpcResult {
         let permit = Arc::clone(&self.blocking).acquire_owned().await;
         let api = Arc::clone(self);
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            work(&api).and_then(|value| to_raw_within(&value, api.config.response_bytes_max))
+            work(&api)
         });
         task.await.map_err(|error| RpcError::internal(&error))?
     }

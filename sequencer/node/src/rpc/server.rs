@@ -140,17 +140,7 @@ async fn http(State(state): State<ServerState>, request: HttpRequest) -> Respons
                 let answer = state.api.answer(body, None).await.unwrap_or_default();
                 json(StatusCode::OK, answer)
             }
-            Err(BadBody::TooLarge) => failure(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                RpcError::new(
-                    INVALID_REQUEST,
-                    format!("request body too large, limit {} bytes", config.body_bytes_max),
-                ),
-            ),
-            Err(BadBody::Unreadable) => failure(
-                StatusCode::BAD_REQUEST,
-                RpcError::new(INVALID_REQUEST, "the request body could not be read"),
-            ),
+            Err(refusal) => refusal,
         }
     };
     match tokio::time::timeout(config.request_timeout, answer).await {
@@ -159,21 +149,18 @@ async fn http(State(state): State<ServerState>, request: HttpRequest) -> Respons
     }
 }
 
-/// Why a body is none.
-enum BadBody {
-    TooLarge,
-    Unreadable,
-}
-
-/// The whole body. What is beyond the limit is read on for a while and forgotten: whoever is still writing
-/// when the connection closes would see a broken pipe instead of the answer.
-async fn read_body(request: HttpRequest, bytes_max: usize) -> Result<Bytes, BadBody> {
+/// The whole body, or the answer to give instead. What is beyond the limit is read on for a while and forgotten:
+/// whoever is still writing when the connection closes would see a broken pipe instead of the answer.
+pub(super) async fn read_body(request: HttpRequest, bytes_max: usize) -> Result<Bytes, Response> {
     let mut first = Bytes::new();
     let mut all = Vec::new();
     let mut length = 0_usize;
     let mut parts = request.into_body().into_data_stream();
     while let Some(part) = parts.next().await {
-        let part = part.map_err(|_| BadBody::Unreadable)?;
+        let part = part.map_err(|_| {
+            let error = RpcError::new(INVALID_REQUEST, "the request body could not be read");
+            failure(StatusCode::BAD_REQUEST, error)
+        })?;
         length = length.saturating_add(part.len());
         if length > bytes_max {
             all = Vec::new();
@@ -190,7 +177,13 @@ async fn read_body(request: HttpRequest, bytes_max: usize) -> Result<Bytes, BadB
         }
     }
     match length {
-        _ if length > bytes_max => Err(BadBody::TooLarge),
+        _ if length > bytes_max => Err(failure(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            RpcError::new(
+                INVALID_REQUEST,
+                format!("request body too large, limit {bytes_max} bytes"),
+            ),
+        )),
         // Most bodies come in one part.
         _ if all.is_empty() => Ok(first),
         _ => Ok(all.into()),
@@ -220,7 +213,7 @@ fn failure(status: StatusCode, error: RpcError) -> Response {
     json(status, answer)
 }
 
-fn json(status: StatusCode, body: String) -> Response {
+pub(super) fn json(status: StatusCode, body: String) -> Response {
     let mut response = Response::new(HttpBody::from(body));
     *response.status_mut() = status;
     response

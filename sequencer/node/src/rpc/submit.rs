@@ -27,7 +27,7 @@ pub(super) type Prepared = Result<PoolTransaction, PoolError>;
 /// Look-ups that one transaction's conditions may cost (op-geth's limit).
 const CONDITIONS_COST_MAX: usize = 1_000;
 /// Encoded bytes beyond which decoding and recovery leave the async threads even for one call.
-const INLINE_BYTES_MAX: usize = 8 * 1024;
+pub(super) const INLINE_BYTES_MAX: usize = 8 * 1024;
 
 /// Decodes the batch's raw transactions in parallel; `None` for other calls.
 pub(super) async fn prepare_batch(

@@ -7,6 +7,7 @@
 //! must have that hash, trie nodes hang by their hashes on its state root, codes on the accounts, and
 //! ancestors on the parent. A witness can thus be too small, never wrong.
 
+mod payload;
 mod range;
 mod record;
 mod source;
@@ -15,6 +16,7 @@ mod witness;
 use primitives::{Block, Header, Witness};
 use revm::primitives::Address;
 
+pub use payload::{Attempt, attempt_stateless, record_attempt};
 pub use range::{RangeVerifier, VerifiedBlock};
 pub use record::{Recorder, Recording};
 pub use source::{StateSource, TrieState};

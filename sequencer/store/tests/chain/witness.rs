@@ -3,7 +3,7 @@
 
 use primitives::{Block, Witness};
 use sequencer_store::StoreError as Error;
-use stf::{RangeVerifier, WitnessError, execute_stateless};
+use stf::{RangeVerifier, WitnessError, attempt_stateless, execute_stateless};
 
 use super::*;
 
@@ -315,5 +315,97 @@ fn a_range_is_verified_block_by_block() {
             block.hash,
         ];
         assert_eq!(verified.output_root, keccak256(words.concat()));
+    }
+}
+
+/// What makes a payload one that cannot be executed.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    NonceGap,
+    NoFunds,
+    Undecodable,
+    BadSignature,
+    LateDeposit,
+}
+
+impl Fault {
+    const ALL: [Self; 5] =
+        [Self::NonceGap, Self::NoFunds, Self::Undecodable, Self::BadSignature, Self::LateDeposit];
+
+    fn transaction(self, chain: &Chain) -> Bytes {
+        let nonce = chain.nonce(user(3));
+        let encoded = |tx: &Recovered<TxEnvelope>| tx.inner().encoded_2718();
+        match self {
+            Self::NonceGap => encoded(&transfer(3, nonce + 1, user(1), U256::ONE)).into(),
+            Self::NoFunds => encoded(&transfer(3, nonce, user(1), U256::MAX >> 1)).into(),
+            Self::Undecodable => bytes!("02c0"),
+            Self::BadSignature => {
+                let mut raw = encoded(&transfer(3, nonce, user(1), U256::ONE));
+                let end = raw.len();
+                raw[end - 65..end - 33].fill(0xff);
+                raw.into()
+            }
+            Self::LateDeposit => deposit(TxDeposit::default()).encoded_2718().into(),
+        }
+    }
+
+    fn is(self, error: &BlockError) -> bool {
+        matches!(
+            (self, error),
+            (Self::NonceGap | Self::NoFunds, BlockError::InvalidTransaction { .. })
+                | (Self::Undecodable, BlockError::Undecodable { .. })
+                | (Self::BadSignature, BlockError::BadSignature { .. })
+                | (Self::LateDeposit, BlockError::DepositOutOfOrder { .. })
+        )
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// A stranger sees from the attempt's witness that a payload cannot be executed, and why; with less than
+    /// all of it nothing is seen. Of a payload that can be executed the witness gives the block.
+    #[test]
+    fn a_payload_that_cannot_be_executed_is_shown_to_be_one(
+        before in proptest::collection::vec((0_u8..3, deed()), 0..6),
+        inside in proptest::collection::vec((0_u8..3, 0_u64..12, 1_u64..5), 1..5),
+    ) {
+        let chain = Chain::new();
+        chain.live(&before);
+        let (parent, number) = (chain.head().hash_slow(), chain.head().number);
+        let mut attributes = chain.attributes(&[]);
+        attributes.no_tx_pool = true;
+        let mut nonces: Vec<u64> = (0..3).map(|by| chain.nonce(user(by))).collect();
+        for (by, slot, value) in inside {
+            let nonce = &mut nonces[usize::from(by)];
+            let tx = set(by, *nonce, SETTER, slot, value);
+            attributes.transactions.push(tx.inner().encoded_2718().into());
+            *nonce += 1;
+        }
+        let tries = chain.store.tries_at(number).unwrap();
+        let (executed, recording) = tries.record_attempt(&SPEC, &attributes).unwrap();
+        let executed = executed.unwrap();
+        let again = attempt_stateless(&SPEC, parent, &attributes, &recording.witness);
+        prop_assert_eq!(&again.unwrap().unwrap().block, &executed.block);
+        let whole = execute_stateless(&SPEC, &executed.block, &recording.witness).unwrap();
+        prop_assert_eq!(whole.block, executed.block);
+
+        for fault in Fault::ALL {
+            let mut attributes = attributes.clone();
+            attributes.transactions.push(fault.transaction(&chain));
+            let (attempt, recording) = tries.record_attempt(&SPEC, &attributes).unwrap();
+            let reason = attempt.unwrap_err();
+            prop_assert!(fault.is(&reason), "{fault:?}: {reason}");
+            let witness = recording.witness;
+            let again = attempt_stateless(&SPEC, parent, &attributes, &witness).unwrap();
+            prop_assert_eq!(again.unwrap_err(), reason);
+            for index in 0..witness.nodes.len() {
+                let mut less = witness.clone();
+                less.nodes.remove(index);
+                let unanswered = attempt_stateless(&SPEC, parent, &attributes, &less);
+                prop_assert!(unanswered.is_err(), "{fault:?} without node {index}");
+            }
+            let foreign = attempt_stateless(&SPEC, B256::ZERO, &attributes, &witness);
+            prop_assert!(foreign.is_err(), "after another parent");
+        }
     }
 }

@@ -14,11 +14,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Api, convert,
+    Api,
+    answer::{Answering, now, work},
+    convert,
     convert::Transaction,
-    error::{RpcError, RpcResult},
+    error::RpcError,
     params::{Number, Params},
-    to_raw,
 };
 use crate::chain::SealedBlock;
 
@@ -28,59 +29,59 @@ const API_LEVEL: u64 = 8;
 const PAGE_MAX: usize = 25;
 
 /// Answers a method whose name begins with `ots_`.
-pub(super) async fn dispatch(api: &Arc<Api>, method: &str, params: &Params<'_>) -> RpcResult {
+pub(super) fn dispatch<'a>(api: &Arc<Api>, method: &str, params: &Params<'_>) -> Answering<'a> {
     match method {
-        "ots_getApiLevel" => to_raw(API_LEVEL),
+        "ots_getApiLevel" => now(API_LEVEL),
         "ots_hasCode" => {
             params.at_most(2)?;
             let block = params.optional::<BlockId>(1)?.unwrap_or_default();
-            to_raw(!api.code(params.required(0)?, block)?.is_empty())
+            now(!api.code(params.required(0)?, block)?.is_empty())
         }
         "ots_getHeaderByNumber" => {
             params.at_most(1)?;
             let block = api.block(tag(params, 0)?.into())?;
-            to_raw(block.map(|block| convert::rpc_header(&block)))
+            now(block.map(|block| convert::rpc_header(&block)))
         }
         "ots_getBlockDetails" => {
             params.at_most(1)?;
             let id = tag(params, 0)?.into();
-            api.blocking(move |api| api.ots_block_details(id)).await
+            work(move |api| api.ots_block_details(id))
         }
         "ots_getBlockDetailsByHash" => {
             params.at_most(1)?;
             let hash = params.required::<B256>(0)?;
-            api.blocking(move |api| api.ots_block_details(hash.into())).await
+            work(move |api| api.ots_block_details(hash.into()))
         }
         "ots_getBlockTransactions" => {
             params.at_most(3)?;
             let (id, page) = (tag(params, 0)?.into(), params.required::<Number>(1)?.0);
             let size = page_size(params, 2)?;
-            api.blocking(move |api| api.ots_block_transactions(id, page, size)).await
+            work(move |api| api.ots_block_transactions(id, page, size))
         }
         "ots_getTransactionError" => {
             params.at_most(1)?;
             let hash = params.required(0)?;
-            api.tracing(move |api| api.ots_transaction_error(hash)).await
+            work(move |api| api.ots_transaction_error(hash))
         }
         "ots_traceTransaction" => {
             params.at_most(1)?;
             let hash = params.required(0)?;
-            api.tracing(move |api| api.ots_trace(hash)).await
+            work(move |api| api.ots_trace(hash))
         }
         "ots_getInternalOperations" => {
             params.at_most(1)?;
             let hash = params.required(0)?;
-            api.tracing(move |api| api.ots_internal_operations(hash)).await
+            work(move |api| api.ots_internal_operations(hash))
         }
         "ots_getTransactionBySenderAndNonce" => {
             params.at_most(2)?;
             let (sender, nonce) = (params.required(0)?, params.required::<Number>(1)?.0);
-            api.blocking(move |api| api.ots_by_sender_and_nonce(sender, nonce)).await
+            work(move |api| api.ots_by_sender_and_nonce(sender, nonce))
         }
         "ots_getContractCreator" => {
             params.at_most(1)?;
             let address = params.required(0)?;
-            api.tracing(move |api| api.ots_contract_creator(address)).await
+            work(move |api| api.ots_contract_creator(address))
         }
         "ots_searchTransactionsBefore" | "ots_searchTransactionsAfter" => {
             params.at_most(3)?;
@@ -88,7 +89,7 @@ pub(super) async fn dispatch(api: &Arc<Api>, method: &str, params: &Params<'_>) 
             let block = params.required::<Number>(1)?.0;
             let size = page_size(params, 2)?;
             let before = method == "ots_searchTransactionsBefore";
-            api.tracing(move |api| api.ots_search(address, block, size, before)).await
+            work(move |api| api.ots_search(address, block, size, before))
         }
         method => Err(RpcError::method_not_found(method)),
     }

@@ -25,7 +25,7 @@ use revm::{
 };
 use stf::{CallTx, ChainEvm};
 
-use super::{Api, error::RESPONSE_TOO_LARGE, error::RpcError, error::RpcResult, execution};
+use super::{Api, error::RpcError, execution};
 use crate::chain::{SealedBlock, StateView};
 use bounded::Bounded;
 
@@ -175,17 +175,5 @@ impl Api {
             self.chain.transaction_location(hash).map_err(|error| RpcError::internal(&error))?;
         let Some((number, index)) = location else { return Ok(None) };
         Ok(self.block_at(number)?.map(|block| (block, index)))
-    }
-
-    /// Runs a trace on the blocking threads and refuses an answer over the size limit.
-    pub(super) async fn tracing<T: serde::Serialize>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<T, RpcError> + Send + 'static,
-    ) -> RpcResult {
-        let answer = self.blocking(work).await?;
-        if answer.get().len() > self.config.response_bytes_max {
-            return Err(RpcError::new(RESPONSE_TOO_LARGE, "response too large"));
-        }
-        Ok(answer)
     }
 }

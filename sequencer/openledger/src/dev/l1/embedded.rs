@@ -101,9 +101,11 @@ fn genesis(config: &Config, kept: bool) -> Result<Genesis> {
     fs::create_dir_all(&config.directory)
         .with_context(|| format!("cannot create {}", config.directory.display()))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let accounts = (0..FUNDED_ACCOUNTS)
+    let mut accounts = (0..FUNDED_ACCOUNTS)
         .map(|index| Ok(keys::dev_key(index)?.address()))
         .collect::<Result<Vec<_>>>()?;
+    // On Ethereum it owns ether, too: clients estimate calls that carry value from it when they name no sender.
+    accounts.push(Address::ZERO);
     let genesis = miner::genesis(config.chain_id, now, accounts, preinstalled()?);
     write(&path, &serde_json::to_vec_pretty(&genesis)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
