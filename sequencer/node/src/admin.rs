@@ -2,10 +2,13 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use crate::batching::BatcherSwitch;
+use alloy_primitives::B256;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{batching::BatcherSwitch, error::ControlError, lead::Leadership};
 
 /// Limits on what a block costs in data availability, set while the node runs, as a batcher with a backlog
 /// does (op-geth's `miner_setMaxDASize`). Bytes of estimated compressed size; 0 is no limit.
@@ -33,9 +36,71 @@ impl DaLimits {
     }
 }
 
+/// What a sequencer is asked for.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// The hash of the last block is the answer.
+    Stop(oneshot::Sender<Result<B256, ControlError>>),
+    /// On this head.
+    Start { head: B256, overridden: bool, answer: oneshot::Sender<Result<(), ControlError>> },
+}
+
+/// Starts and stops the sequencer of this node (hand-over).
+#[derive(Debug, Default)]
+pub struct SequencerControl {
+    /// Of a sequencer's node only.
+    running: Option<(mpsc::Sender<Control>, Arc<Leadership>)>,
+    /// The next start need not wait for another sequencer's word.
+    overridden: AtomicBool,
+}
+
+impl SequencerControl {
+    pub(crate) fn new(asked: mpsc::Sender<Control>, lead: Arc<Leadership>) -> Self {
+        Self { running: Some((asked, lead)), overridden: AtomicBool::new(false) }
+    }
+
+    fn running(&self) -> Result<&(mpsc::Sender<Control>, Arc<Leadership>), ControlError> {
+        self.running.as_ref().ok_or(ControlError::NoSequencer)
+    }
+
+    /// Whether this node builds blocks.
+    pub fn active(&self) -> Result<bool, ControlError> {
+        Ok(self.running()?.1.get().active)
+    }
+
+    /// Ends the term. The hash of its last block, which is durable and published, comes back.
+    pub async fn stop(&self) -> Result<B256, ControlError> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Control::Stop(answer)).await?;
+        answered.await.map_err(|_| ControlError::Stopping)?
+    }
+
+    /// Begins a term on this head, which must be the node's.
+    pub async fn start(&self, head: B256) -> Result<(), ControlError> {
+        let (answer, answered) = oneshot::channel();
+        let overridden = self.overridden.swap(false, Ordering::AcqRel);
+        self.ask(Control::Start { head, overridden, answer }).await?;
+        answered.await.map_err(|_| ControlError::Stopping)?
+    }
+
+    /// The operator answers for it that no other sequencer lives: the next start, and only that, does
+    /// without its resignation.
+    pub fn override_leader(&self) -> Result<(), ControlError> {
+        self.running()?;
+        tracing::warn!("the next start does without the resignation of another sequencer");
+        self.overridden.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn ask(&self, control: Control) -> Result<(), ControlError> {
+        self.running()?.0.send(control).await.map_err(|_| ControlError::Stopping)
+    }
+}
+
 /// Handles of what an operator may change.
 #[derive(Debug, Default)]
 pub struct Admin {
     pub da_limits: Arc<DaLimits>,
     pub batcher: BatcherSwitch,
+    pub sequencer: SequencerControl,
 }

@@ -260,6 +260,12 @@ impl Chain {
         self.rollup.as_ref().map_or(0, |rollup| rollup.genesis.l2.number)
     }
 
+    /// Number of the first block above which nothing is missing: genesis, or the block of the snapshot with
+    /// which the store began.
+    pub fn first_number(&self) -> u64 {
+        self.genesis_number().max(self.store.first_block())
+    }
+
     pub const fn spec(&self) -> &ChainSpec {
         &self.spec
     }

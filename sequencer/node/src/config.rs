@@ -4,8 +4,10 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use alloy_primitives::Address;
+use alloy_signer_local::PrivateKeySigner;
 use primitives::RollupConfig;
 use stf::ChainSpec;
+use tokio::sync::watch;
 
 use crate::{error::ConfigError, ethereum::miner::FEE_RECIPIENT, jwt::JwtSecret};
 
@@ -22,6 +24,66 @@ pub struct NodeConfig {
     pub journal_pool: bool,
     /// Where operators of a rollup's node reach it; in Ethereum mode they use the Engine API's port.
     pub admin: Option<AuthConfig>,
+    /// Where a sequencer tells what it does.
+    pub feed: Option<FeedConfig>,
+    /// Whose feeds a follower, or a sequencer that does not sequence, listens to.
+    pub follow: Option<FollowConfig>,
+    /// JSON-RPC of the sequencer, to which a follower hands transactions.
+    pub forward: Option<String>,
+}
+
+/// A feed of one's own.
+#[derive(Clone, Debug)]
+pub struct FeedConfig {
+    /// Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Signs every message: `SystemConfig.unsafeBlockSigner` on L1.
+    pub signer: PrivateKeySigner,
+    /// Between two parts of the open block.
+    pub partial_interval: Duration,
+    /// Between two signs of life.
+    pub alive_interval: Duration,
+    /// Blocks below the head that listeners may begin with.
+    pub history_max: u64,
+    /// Messages that a listener may be behind before it is dropped.
+    pub messages_max: usize,
+    /// The same in bytes, all messages together.
+    pub bytes_max: usize,
+    pub listeners_max: usize,
+    /// A listener that does not read a message for so long is dropped.
+    pub write_timeout: Duration,
+}
+
+impl FeedConfig {
+    pub const fn new(listen: SocketAddr, signer: PrivateKeySigner) -> Self {
+        Self {
+            listen,
+            signer,
+            partial_interval: Duration::from_millis(100),
+            alive_interval: Duration::from_secs(2),
+            history_max: 86_400,
+            messages_max: 1_024,
+            bytes_max: 64 << 20,
+            listeners_max: 128,
+            write_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Feeds to listen to.
+#[derive(Clone, Debug)]
+pub struct FollowConfig {
+    /// WebSocket URLs; one at a time is listened to.
+    pub urls: Vec<String>,
+    /// Whose signature counts, by and by.
+    pub signer: watch::Receiver<Address>,
+}
+
+impl FollowConfig {
+    /// Follows what one key signs, for ever.
+    pub fn of(urls: Vec<String>, signer: Address) -> Self {
+        Self { urls, signer: watch::channel(signer).1 }
+    }
 }
 
 /// Which kind of chain a node runs.
@@ -131,11 +193,19 @@ pub struct SequencerConfig {
     /// Largest sum of estimated compressed transaction sizes in one block, bytes. Keeps a block
     /// within what the batcher can post.
     pub block_da_bytes_max: u64,
+    /// Whether a new node waits to be started (`admin_startSequencer`). One that has run goes on as it
+    /// was.
+    pub stopped: bool,
 }
 
 impl Default for SequencerConfig {
     fn default() -> Self {
-        Self { l1_confirmations: 0, fill_budget_permille: 700, block_da_bytes_max: 4 << 20 }
+        Self {
+            l1_confirmations: 0,
+            fill_budget_permille: 700,
+            block_da_bytes_max: 4 << 20,
+            stopped: false,
+        }
     }
 }
 
@@ -405,6 +475,9 @@ impl NodeConfig {
             recent_blocks: 128,
             journal_pool: true,
             admin: None,
+            feed: None,
+            follow: None,
+            forward: None,
         }
     }
 
@@ -413,6 +486,23 @@ impl NodeConfig {
         self.pool.validate()?;
         self.rpc.validate()?;
         self.verification.validate()?;
+        if let Some(follow) = &self.follow {
+            if follow.urls.is_empty() {
+                return Err(ConfigError::Zero("feeds to follow"));
+            }
+            if let Some(url) = follow.urls.iter().find(|url| !url.starts_with("ws://")) {
+                return Err(ConfigError::FeedUrl(url.clone()));
+            }
+        }
+        if let Some(url) = &self.forward
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return Err(ConfigError::ForwardUrl(url.clone()));
+        }
+        let sequences = matches!(self.mode, Mode::Rollup { role: Role::Sequencer(_), .. });
+        if self.feed.is_some() && !sequences {
+            return Err(ConfigError::FeedOfFollower);
+        }
         match &self.mode {
             Mode::Rollup { rollup, role } => {
                 rollup.validate()?;

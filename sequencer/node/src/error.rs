@@ -30,6 +30,12 @@ pub enum ConfigError {
     FinalBeforeSafe { safe: u64, finalized: u64 },
     #[error("a chain that makes its own blocks cannot follow a consensus client, too")]
     TwoDrivers,
+    #[error("a feed needs a URL that begins with ws://, got {0}")]
+    FeedUrl(String),
+    #[error("the sequencer's URL must begin with http:// or https://, got {0}")]
+    ForwardUrl(String),
+    #[error("only a sequencer has a feed of its own")]
+    FeedOfFollower,
     #[error("fill_budget_permille must be between 1 and 1000, got {0}")]
     FillBudget(u32),
 }
@@ -81,6 +87,81 @@ impl From<StoreError> for VerificationError {
     fn from(error: StoreError) -> Self {
         Self::Internal(error.to_string())
     }
+}
+
+/// Why bytes are not a message of the feed, or not one to be believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FeedError {
+    #[error("the message is of another version")]
+    Version,
+    #[error("messages of kind {0} are not known")]
+    Kind(u8),
+    #[error("the message is cut or has bytes too many")]
+    Length,
+    #[error("the message is too long: {0} bytes")]
+    TooLong(usize),
+    #[error("the signature is none")]
+    Signature,
+    #[error("the message is signed by {found}; the sequencer's key is {expected}")]
+    OtherSigner { expected: Address, found: Address },
+    #[error("the message is of chain {found}, not {expected}")]
+    Chain { expected: u64, found: u64 },
+    #[error("the payload is malformed: {0}")]
+    Payload(alloy_rlp::Error),
+    #[error("the payload is not what the message says of it")]
+    Disagrees,
+    #[error("the message cannot be signed: {0}")]
+    Signer(String),
+}
+
+/// Why the feed cannot be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Message(#[from] FeedError),
+}
+
+/// Why a block of the feed is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("its time is {found}, not {expected}")]
+    Timestamp { expected: u64, found: u64 },
+    #[error("it does not say of which L1 block it is")]
+    Origin(#[from] derive::AttributesError),
+    #[error("it cannot be executed: {0}")]
+    Execution(#[from] stf::BlockError),
+    #[error("its execution gives {found}, it says {expected}")]
+    Hash { expected: B256, found: B256 },
+}
+
+/// Why the sequencer does not start or stop as asked. The first three texts are op-node's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    #[error("sequencer already running")]
+    Running,
+    #[error("sequencer not running")]
+    NotRunning,
+    #[error("block hash does not match: head {head}, received {asked}")]
+    OtherHead { head: B256, asked: B256 },
+    #[error(
+        "another sequencer is live in term {term}, heard {} ms ago: stop it first (admin_stopSequencer there)",
+        .silent.as_millis()
+    )]
+    Live { term: u64, silent: std::time::Duration },
+    #[error(
+        "the sequencer of term {term} did not resign: if it is known to be dead, say so (admin_overrideLeader)"
+    )]
+    NotResigned { term: u64 },
+    #[error("the sequencer of term {term} resigned with block {}, the head is {}", .resigned.number, .head.number)]
+    OtherLast { term: u64, resigned: BlockNumHash, head: BlockNumHash },
+    #[error("the record of who sequences cannot be written: {0}")]
+    Record(String),
+    #[error("this node is no sequencer")]
+    NoSequencer,
+    #[error("the node is shutting down")]
+    Stopping,
 }
 
 /// Why a transaction was not taken. The texts are geth's: viem, ethers and web3.py match on them.
@@ -181,6 +262,10 @@ pub enum NodeError {
     Config(#[from] ConfigError),
     #[error("the record of safe heads cannot be opened")]
     SafeHeads(#[source] io::Error),
+    #[error("the record of who sequences cannot be read or written")]
+    Lead(#[source] io::Error),
+    #[error("the feed stopped")]
+    Feed(#[from] PublishError),
     #[error("port {} on {} is taken: stop what uses it or choose another port", .0.port(), .0.ip())]
     PortTaken(SocketAddr),
     #[error("cannot listen on {address}")]
@@ -308,6 +393,8 @@ pub enum SequencerError {
     Unwind(#[from] UnwindError),
     #[error("a derived block could not be taken over: {0}")]
     Adopt(#[source] Box<VerifierError>),
+    #[error("another sequencer's blocks could not be followed")]
+    Follow(#[source] Box<VerifierError>),
     #[error(
         "the chain derived from L1 differs from the built one: derived {derived:?}, built {built:?}"
     )]
@@ -364,6 +451,8 @@ pub enum VerifierError {
     Unwind(#[from] UnwindError),
     #[error("the record of safe heads: {0}")]
     SafeHeads(#[from] io::Error),
+    #[error("the record of who sequences cannot be written")]
+    Lead(#[source] io::Error),
     #[error("the system configuration could not be read from the head block")]
     SystemConfig(#[from] derive::AttributesError),
     #[error("derivation failed")]

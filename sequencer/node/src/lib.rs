@@ -11,11 +11,14 @@ mod chain;
 pub mod config;
 pub mod error;
 pub mod ethereum;
+pub mod feed;
 mod fees;
 pub mod jwt;
 mod l1;
+mod lead;
 mod node;
 mod open_block;
+mod parts;
 pub mod pending;
 pub mod pool;
 mod queue;
@@ -24,22 +27,24 @@ pub mod rpc;
 mod safe_heads;
 mod senders;
 pub mod sequencer;
+mod unsafe_chain;
 pub mod verification;
 pub mod verifier;
 
-pub use admin::{Admin, DaLimits};
+pub use admin::{Admin, DaLimits, SequencerControl};
 pub use batching::{BatcherSwitch, Batching, BatchingError};
 pub use chain::{Chain, ChainEvent, SealedBlock};
 pub use config::{
-    AuthConfig, MinerConfig, Mode, NodeConfig, PoolConfig, Role, RpcConfig, SequencerConfig,
-    VerificationConfig,
+    AuthConfig, FeedConfig, FollowConfig, MinerConfig, Mode, NodeConfig, PoolConfig, Role,
+    RpcConfig, SequencerConfig, VerificationConfig,
 };
 pub use error::{
-    ConfigError, ImportError, MinerError, NodeError, PoolError, SequencerError, UnwindError,
-    VerificationError, VerifierError,
+    ConfigError, ControlError, FeedError, ImportError, MinerError, NodeError, PoolError,
+    SequencerError, UnwindError, VerificationError, VerifierError,
 };
 pub use fees::L1Fees;
 pub use l1::{L1Feed, L1Gap, L1Status, NoRewind};
+pub use lead::{Lead, Leadership};
 pub use node::{Node, NodeHandle, NodeInputs};
 pub use pool::Pool;
 pub use safe_heads::{SafeHead, SafeHeads};

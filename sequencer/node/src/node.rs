@@ -10,19 +10,26 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::Admin,
+    admin::{Admin, SequencerControl},
     chain::{Chain, SealedBlock},
-    config::{AuthConfig, Mode, NodeConfig, Role},
+    config::{AuthConfig, FollowConfig, Mode, NodeConfig, Role},
     error::NodeError,
     ethereum::{engine::Engine, miner::Miner},
+    feed::{
+        client::Client,
+        publisher::{Feed, Publisher},
+        server::FeedServer,
+    },
     l1::{L1Feed, L1Status},
+    lead::{Lead, Leadership},
     pool::{
         BlobRules, Pool,
         journal::{self, Journal, Loaded},
     },
-    rpc::{Api, AuthServer, RpcServer},
+    rpc::{Api, AuthServer, Forwarder, RpcServer},
     safe_heads::SafeHeads,
-    sequencer::Sequencer,
+    sequencer::{Sequencer, Steering},
+    unsafe_chain::UnsafeChain,
     verification::Verification,
     verifier::{DerivedHeads, SafeHeadUpdate, Verifier},
 };
@@ -59,6 +66,7 @@ pub struct NodeHandle {
     rpc_addr: SocketAddr,
     engine_addr: Option<SocketAddr>,
     admin_addr: Option<SocketAddr>,
+    feed_addr: Option<SocketAddr>,
     admin: Arc<Admin>,
     chain: Arc<Chain>,
     pool: Arc<Pool>,
@@ -95,7 +103,52 @@ impl Node {
         let (status, l1_status) = watch::channel(L1Status::default());
         let status = Arc::new(status);
         let mut tasks = JoinSet::new();
-        let admin = Arc::new(Admin::default());
+        let lead = Leadership::open(chain.store().path()).map_err(NodeError::Lead)?;
+        let lead = Arc::new(lead);
+        let (control, controls) = mpsc::channel(1);
+        let mut admin = Admin::default();
+        if let Mode::Rollup { role: Role::Sequencer(sequencer), .. } = &config.mode {
+            if lead.get() == Lead::default() && !sequencer.stopped {
+                lead.begin().map_err(NodeError::Lead)?;
+            }
+            admin.sequencer = SequencerControl::new(control, Arc::clone(&lead));
+        }
+        let admin = Arc::new(admin);
+        let feed_addr = match config.feed {
+            Some(feed) => {
+                let server = FeedServer::bind(feed.listen).await?;
+                let address = server.address();
+                let feed = Arc::new(Feed::new(Arc::clone(&chain), feed, Arc::clone(&lead)));
+                let publisher = Publisher::new(Arc::clone(&feed));
+                spawn(&mut tasks, "feed", &shutdown, move |shutdown| async move {
+                    publisher.run(shutdown).await.map_err(NodeError::from)
+                });
+                spawn(&mut tasks, "feed server", &shutdown, move |shutdown| {
+                    server.run(feed, shutdown)
+                });
+                Some(address)
+            }
+            None => None,
+        };
+        let unsafe_chain = match (config.follow, &config.mode) {
+            (Some(follow), Mode::Rollup { rollup, .. }) => {
+                let FollowConfig { urls, signer } = follow;
+                let from = chain.heads().unsafe_head.number.saturating_add(1);
+                let (client, subscription) = Client::new(urls, rollup.l2_chain_id, signer, from);
+                spawn(&mut tasks, "feed client", &shutdown, move |shutdown| async move {
+                    client.run(shutdown).await;
+                    Ok(())
+                });
+                let (chain, pool) = (Arc::clone(&chain), Arc::clone(&pool));
+                let lead = Arc::clone(&lead);
+                let rollup = rollup.clone();
+                Some(
+                    UnsafeChain::new(rollup, chain, pool, subscription, lead)
+                        .map_err(NodeError::Lead)?,
+                )
+            }
+            _ => None,
+        };
         let own_api = || {
             Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc.clone(), l1_status.clone())
                 .with_admin(Arc::clone(&admin))
@@ -127,6 +180,9 @@ impl Node {
         };
         let api = Api::new(Arc::clone(&chain), Arc::clone(&pool), config.rpc, l1_status);
         let mut api = api.with_safe_heads(Arc::clone(&history));
+        if let Some(url) = config.forward {
+            api = api.with_forwarder(Forwarder::new(url));
+        }
         let miner = match &config.mode {
             Mode::Ethereum { miner: Some(miner), .. } => {
                 let miner = Miner::new(Arc::clone(&chain), Arc::clone(&pool), *miner)?;
@@ -164,6 +220,7 @@ impl Node {
                     inputs.l1,
                     derived,
                     status,
+                    Steering { lead, control: controls, unsafe_chain },
                 )?
                 .with_da_limits(Arc::clone(&admin.da_limits));
                 spawn(&mut tasks, "sequencer", &shutdown, move |shutdown| async move {
@@ -182,7 +239,8 @@ impl Node {
                     safe_sender,
                     status,
                     Arc::clone(&history),
-                )?;
+                )?
+                .with_unsafe_chain(unsafe_chain);
                 spawn(&mut tasks, "verifier", &shutdown, move |shutdown| async move {
                     task.run(shutdown).await.map_err(NodeError::from)
                 });
@@ -205,6 +263,7 @@ impl Node {
             rpc_addr,
             engine_addr,
             admin_addr,
+            feed_addr,
             admin,
             chain,
             pool,
@@ -227,6 +286,11 @@ impl NodeHandle {
     /// Where operators reach the node, if they do.
     pub const fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin_addr
+    }
+
+    /// Where the feed is served, if it is.
+    pub const fn feed_addr(&self) -> Option<SocketAddr> {
+        self.feed_addr
     }
 
     /// What may be changed while the node runs.

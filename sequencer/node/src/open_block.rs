@@ -11,7 +11,7 @@ use alloy_primitives::{
     Address,
     map::{AddressMap, AddressSet, B256Set},
 };
-use primitives::PayloadAttributes;
+use primitives::{Header, PayloadAttributes, Recovered, TxEnvelope};
 use stf::{BlockBuilder, ExecutedBlock, TxRejection};
 
 use crate::{
@@ -103,6 +103,51 @@ impl OpenBlock {
         open.publish(chain.pending());
         chain.pending().set_open(Some(Arc::clone(&open.pending)));
         Ok(open)
+    }
+
+    /// Opens a block that somebody else builds on the head, and publishes it.
+    pub(crate) fn follow(
+        chain: &Chain,
+        parent: &SealedBlock,
+        attributes: &PayloadAttributes,
+    ) -> Result<Self, SequencerError> {
+        let da_max = DaMax { block: u64::MAX, transaction: u64::MAX };
+        let attributes = PayloadAttributes { no_tx_pool: true, ..attributes.clone() };
+        Self::open(chain, parent, &attributes, da_max)
+    }
+
+    /// Executes what somebody else put into the block, in his order, and tells of it.
+    pub(crate) fn extend(
+        &mut self,
+        transactions: &[Recovered<TxEnvelope>],
+        pending: &Pending,
+    ) -> Result<(), String> {
+        for transaction in transactions {
+            if let Err(rejection) = self.builder.execute(transaction) {
+                return Err(rejection.to_string());
+            }
+        }
+        self.publish(pending);
+        Ok(())
+    }
+
+    /// Transactions so far, deposits included.
+    pub(crate) const fn len(&self) -> usize {
+        self.builder.len()
+    }
+
+    /// Whether the block was opened with this header; its roots are of no account.
+    pub(crate) fn opened_as(&self, header: &Header) -> bool {
+        let opened = self.pending.header();
+        opened.number == header.number
+            && opened.parent_hash == header.parent_hash
+            && opened.timestamp == header.timestamp
+            && opened.beneficiary == header.beneficiary
+            && opened.mix_hash == header.mix_hash
+            && opened.gas_limit == header.gas_limit
+            && opened.base_fee_per_gas == header.base_fee_per_gas
+            && opened.extra_data == header.extra_data
+            && opened.parent_beacon_block_root == header.parent_beacon_block_root
     }
 
     /// Whether more transactions may enter.

@@ -14,8 +14,9 @@ use std::{
     },
 };
 
+use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{
-    Address, B256, Bloom, U256,
+    Address, B256, Bloom, Bytes, U256,
     map::{AddressMap, B256Map},
 };
 use parking_lot::{Mutex, RwLock};
@@ -176,6 +177,13 @@ impl PendingBlock {
             (Arc::clone(progress.chunks.get(place.chunk)?), place)
         };
         Some((place.in_block, chunk.get(place.in_chunk)?.clone()))
+    }
+
+    /// EIP-2718 bytes of what was told after the first `first` transactions.
+    pub(crate) fn encoded_from(&self, first: usize) -> Vec<Bytes> {
+        let chunks = self.progress.read().chunks.clone();
+        let all = chunks.iter().flat_map(|chunk| chunk.iter()).skip(first);
+        all.map(|told| told.transaction.encoded_2718().into()).collect()
     }
 
     /// The block as it is now. Its hash and its roots are not known yet and are zero.

@@ -41,7 +41,7 @@ pub(crate) fn last_with_origin(
     l1: u64,
 ) -> Result<Option<L2BlockRef>, StoreError> {
     let reference = |number| chain.l2_block_ref(number)?.ok_or(StoreError::MissingBlock(number));
-    let (mut low, mut high) = (chain.genesis_number(), head);
+    let (mut low, mut high) = (chain.first_number(), head);
     let mut found = reference(low)?;
     if found.l1_origin.number > l1 {
         return Ok(None);

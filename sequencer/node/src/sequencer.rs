@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use alloy_primitives::B256;
 use derive::{L1Block, L1Event};
 use primitives::{BlockNumHash, L2BlockRef, RollupConfig, SystemConfig};
 use store::StoreError;
@@ -29,21 +30,24 @@ use tokio::{
             self,
             error::{RecvError, TryRecvError},
         },
-        oneshot, watch,
+        mpsc, oneshot, watch,
     },
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::DaLimits,
+    admin::{Control, DaLimits},
     chain::{Chain, SealedBlock},
     config::SequencerConfig,
-    error::SequencerError,
+    error::{ControlError, SequencerError, VerifierError},
+    feed::message::Message,
     l1::{Heard, L1Feed, L1Status, L1Window, Origin, Standing, choose_origin},
+    lead::Leadership,
     open_block::{DaMax, OpenBlock},
     pool::{Pool, PoolTransaction},
     reorg,
+    unsafe_chain::{UnsafeChain, next_message},
     verifier::{self, DerivedHeads, SafeHeadUpdate},
 };
 
@@ -64,6 +68,10 @@ const PACE: Duration = Duration::from_micros(400);
 const STREAK: usize = 4;
 /// Times that arrivals are collected before anything else is heard.
 const ROUNDS_MAX: usize = 32;
+/// How long a sequencer that starts again listens for another one before it goes on.
+const OTHERS_WAIT: Duration = Duration::from_secs(3);
+/// A sequencer that was heard within this time lives.
+const LIVE_WITHIN: Duration = Duration::from_secs(15);
 /// How far the clock may be behind where the chain expects it, beside the slot itself.
 const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(15);
 
@@ -96,6 +104,19 @@ pub struct Sequencer {
     woken: Instant,
     /// How often in a row that was within a pace of the time before.
     streak: usize,
+    lead: Arc<Leadership>,
+    control: mpsc::Receiver<Control>,
+    /// What another sequencer does, while this one does nothing.
+    unsafe_chain: Option<UnsafeChain>,
+    /// When a sequencer that goes on after a restart begins, unless another one is heard of before.
+    resumes: Instant,
+}
+
+/// What a sequencer is steered by.
+pub(crate) struct Steering {
+    pub(crate) lead: Arc<Leadership>,
+    pub(crate) control: mpsc::Receiver<Control>,
+    pub(crate) unsafe_chain: Option<UnsafeChain>,
 }
 
 /// Number of the L1 block from which a sequencer with this head needs events.
@@ -122,7 +143,8 @@ struct Open {
 }
 
 impl Sequencer {
-    pub fn new(
+    #[expect(clippy::too_many_arguments, reason = "everything that a sequencer touches")]
+    pub(crate) fn new(
         rollup: Arc<RollupConfig>,
         chain: Arc<Chain>,
         pool: Arc<Pool>,
@@ -130,9 +152,16 @@ impl Sequencer {
         l1: L1Feed,
         safe_heads: DerivedHeads,
         status: Arc<watch::Sender<L1Status>>,
+        steering: Steering,
     ) -> Result<Self, SequencerError> {
         let resets = safe_heads.updates.borrow().resets;
+        let Steering { lead, control, unsafe_chain } = steering;
+        let wait = if unsafe_chain.is_some() { OTHERS_WAIT } else { Duration::ZERO };
         Ok(Self {
+            lead,
+            control,
+            unsafe_chain,
+            resumes: Instant::now() + wait,
             parent: chain.head()?,
             settling: None,
             rollup,
@@ -190,8 +219,12 @@ impl Sequencer {
         let mut due = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         loop {
             if open.is_none() {
-                open = self.open()?;
-                let wait = open.as_ref().map_or(L1_WAIT, |open| until(open.slot.timestamp));
+                let idle = self.resumes.saturating_duration_since(Instant::now());
+                if self.lead.get().active && idle.is_zero() {
+                    open = self.open()?;
+                }
+                let idle = if idle.is_zero() { L1_WAIT } else { idle };
+                let wait = open.as_ref().map_or(idle, |open| until(open.slot.timestamp));
                 due.as_mut().reset(tokio::time::Instant::now() + wait);
             }
             let has_work = open.as_ref().is_some_and(|open| open.block.has_work());
@@ -209,6 +242,7 @@ impl Sequencer {
                     self.settling = None;
                     settled?;
                 }
+                Some(control) = self.control.recv() => self.steer(control, &mut open).await?,
                 changed = self.safe_heads.updates.changed(), if watch_safe => match changed {
                     Ok(()) => self.follow_safe_head(&mut open).await?,
                     Err(_) => watch_safe = false,
@@ -226,6 +260,9 @@ impl Sequencer {
                         None if shutdown.is_cancelled() => return Ok(()),
                         None => return Err(SequencerError::L1Closed),
                     }
+                }
+                message = next_message(&mut self.unsafe_chain) => {
+                    self.hear_other(message, &mut open).await?;
                 }
                 () = &mut due => {
                     if let Some(open) = open.take() {
@@ -246,6 +283,141 @@ impl Sequencer {
                 }
             }
         }
+    }
+
+    /// Does as an operator asks.
+    async fn steer(
+        &mut self,
+        control: Control,
+        open: &mut Option<Open>,
+    ) -> Result<(), SequencerError> {
+        // Whoever asked may be gone.
+        match control {
+            Control::Stop(answer) => {
+                let _ = answer.send(self.stop(open).await?);
+            }
+            Control::Start { head, overridden, answer } => {
+                let _ = answer.send(self.start(head, overridden).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals what was promised and ends the term; the last block is durable and announced before anybody
+    /// hears of the end.
+    async fn stop(
+        &mut self,
+        open: &mut Option<Open>,
+    ) -> Result<Result<B256, ControlError>, SequencerError> {
+        if !self.lead.get().active {
+            return Ok(Err(ControlError::NotRunning));
+        }
+        match open.take() {
+            Some(open) if open.block.included() > 0 => self.seal(open).await?,
+            other => {
+                *open = other;
+                self.discard(open);
+            }
+        }
+        self.settled().await?;
+        let last = self.parent.block().id();
+        if let Err(error) = self.lead.end(Some(last)) {
+            return Ok(Err(ControlError::Record(error.to_string())));
+        }
+        tracing::warn!(number = last.number, hash = %last.hash, "the sequencer was stopped");
+        Ok(Ok(last.hash))
+    }
+
+    /// Begins a term if nobody else can be sequencing.
+    async fn start(
+        &mut self,
+        asked: B256,
+        overridden: bool,
+    ) -> Result<Result<(), ControlError>, SequencerError> {
+        let lead = self.lead.get();
+        if lead.active {
+            return Ok(Err(ControlError::Running));
+        }
+        self.settled().await?;
+        let head = self.chain.heads().unsafe_head;
+        if head.hash != asked {
+            return Ok(Err(ControlError::OtherHead { head: head.hash, asked }));
+        }
+        if !overridden && let Err(reason) = self.may_start(head) {
+            return Ok(Err(reason));
+        }
+        self.parent = self.chain.head()?;
+        if let Err(error) = self.lead.begin() {
+            return Ok(Err(ControlError::Record(error.to_string())));
+        }
+        let term = self.lead.get().term;
+        if let Some(unsafe_chain) = &mut self.unsafe_chain {
+            unsafe_chain.hold(term);
+        }
+        self.resumes = Instant::now();
+        self.need_origin()?;
+        tracing::warn!(term, number = head.number, hash = %head.hash, "the sequencer was started");
+        Ok(Ok(()))
+    }
+
+    /// The sequencer of the newest term heard of must have resigned, with this head.
+    fn may_start(&self, head: BlockNumHash) -> Result<(), ControlError> {
+        let lead = self.lead.get();
+        let leader = self.unsafe_chain.as_ref().and_then(UnsafeChain::leader);
+        let other = leader.filter(|leader| leader.term == lead.seen && leader.term > lead.term);
+        let resigned = match other {
+            Some(leader) => match leader.resigned {
+                None if leader.silent_for() < LIVE_WITHIN => {
+                    let (term, silent) = (leader.term, leader.silent_for());
+                    return Err(ControlError::Live { term, silent });
+                }
+                resigned => resigned,
+            },
+            // Its own was the last term, or there never was any.
+            None if lead.seen == lead.term => return Ok(()),
+            None => None,
+        };
+        let term = lead.seen;
+        match resigned {
+            None => Err(ControlError::NotResigned { term }),
+            Some(resigned) if resigned != head => {
+                Err(ControlError::OtherLast { term, resigned, head })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Follows another sequencer, or makes way for it.
+    async fn hear_other(
+        &mut self,
+        message: Message,
+        open: &mut Option<Open>,
+    ) -> Result<(), SequencerError> {
+        let Some(unsafe_chain) = &mut self.unsafe_chain else { return Ok(()) };
+        let follow = |error| SequencerError::Follow(Box::new(error));
+        let lead = self.lead.get();
+        if lead.active && message.term <= lead.term {
+            return Ok(());
+        }
+        if lead.active {
+            tracing::error!(
+                own = lead.term,
+                other = message.term,
+                "another sequencer was started: this one makes way"
+            );
+            metrics::counter!("sequencer_fenced_total").increment(1);
+            unsafe_chain.notice(&message).map_err(follow)?;
+            self.lead.end(None).map_err(|error| follow(VerifierError::Lead(error)))?;
+            self.discard(open);
+            self.settled().await?;
+        }
+        let Some(unsafe_chain) = &mut self.unsafe_chain else { return Ok(()) };
+        if unsafe_chain.hear(message).await.map_err(follow)?.is_some() {
+            self.parent = self.chain.head()?;
+            let origin = self.parent_reference()?.l1_origin;
+            self.window.prune_below(origin.number);
+        }
+        Ok(())
     }
 
     /// Opens the next block and, if it is late, fills it at once; `None` while L1 must be heard
@@ -524,6 +696,9 @@ impl Sequencer {
         self.settled().await?;
         reorg::unwind(&self.chain, &self.pool, number)?;
         self.parent = self.chain.head()?;
+        if let Some(unsafe_chain) = &mut self.unsafe_chain {
+            unsafe_chain.moved();
+        }
         Ok(())
     }
 
@@ -609,13 +784,15 @@ impl Sequencer {
                 == self.chain.l2_block_ref(middle)?.map(|block| block.hash);
             if same { low = middle } else { high = middle - 1 }
         }
-        tracing::error!(
-            common = low,
-            derived = update.safe.number,
-            head = head.number,
-            "L1 gives another chain than was built: it is taken over"
-        );
-        metrics::counter!("sequencer_adoptions_total").increment(1);
+        if low < head.number {
+            tracing::error!(
+                common = low,
+                derived = update.safe.number,
+                head = head.number,
+                "L1 gives another chain than was built: it is taken over"
+            );
+            metrics::counter!("sequencer_adoptions_total").increment(1);
+        }
         self.unwind_to(low, open).await?;
         for number in low + 1..=update.safe.number {
             // Gone again: the verifier reports what it has then.
@@ -627,6 +804,9 @@ impl Sequencer {
             let sealed = executed?;
             self.chain.announce(Arc::clone(&sealed));
             self.parent = sealed;
+        }
+        if let Some(unsafe_chain) = &mut self.unsafe_chain {
+            unsafe_chain.moved();
         }
         self.resets = update.resets;
         let safe = self.parent_reference()?.id();

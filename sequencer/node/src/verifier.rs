@@ -1,6 +1,7 @@
-//! Follows L1 alone: derives payload attributes, executes them, commits the blocks to its own
-//! store and reports the safe head. Nothing is taken from the sequencer, so that equal hashes
-//! prove that L1 holds everything.
+//! Follows L1: derives payload attributes, executes them, commits the blocks to its own store and
+//! reports the safe head. Nothing that is safe is taken from the sequencer, so that equal hashes prove
+//! that L1 holds everything. Unsafe blocks come from its feed, if one is listened to
+//! ([`crate::unsafe_chain`]).
 //!
 //! A block that is there before L1 gives it (of a fork that L1 left, or that somebody else built) is
 //! kept if derivation gives the same and replaced otherwise. When L1 is reorganised, the pipeline
@@ -28,6 +29,7 @@ use crate::{
     safe_heads::{SafeHead, SafeHeads},
     senders,
     sequencer::system_config_at,
+    unsafe_chain::{UnsafeChain, next_message},
 };
 
 /// What derivation has established.
@@ -86,6 +88,8 @@ pub struct Verifier {
     /// Records given up beside those known to be wrong when L1 turns out to be another once more:
     /// doubles, so that the fork is found soon however deep it lies.
     extra: u64,
+    /// What the sequencer says before L1 has it.
+    unsafe_chain: Option<UnsafeChain>,
 }
 
 /// Number of the L1 block from which a verifier with this safe head needs events: frames of a
@@ -135,7 +139,15 @@ impl Verifier {
             finalized_l1: 0,
             resets: 0,
             extra: 0,
+            unsafe_chain: None,
         })
+    }
+
+    /// Follows unsafe blocks, too.
+    #[must_use]
+    pub(crate) fn with_unsafe_chain(mut self, unsafe_chain: Option<UnsafeChain>) -> Self {
+        self.unsafe_chain = unsafe_chain;
+        self
     }
 
     /// Derives until `shutdown`. An error ends the node.
@@ -152,9 +164,14 @@ impl Verifier {
                 }
             }
             let event = tokio::select! {
-                biased;
                 () = shutdown.cancelled() => return Ok(()),
                 event = self.l1.next() => event,
+                message = next_message(&mut self.unsafe_chain) => {
+                    if let Some(unsafe_chain) = &mut self.unsafe_chain {
+                        unsafe_chain.hear(message).await?;
+                    }
+                    continue;
+                }
             };
             match event {
                 Some(event) => self.hear_l1(event).await?,
@@ -284,11 +301,14 @@ impl Verifier {
         Ok(self.l1.restart(self.pipeline.l1_start())?)
     }
 
-    async fn unwind(&self, number: u64) -> Result<(), VerifierError> {
+    async fn unwind(&mut self, number: u64) -> Result<(), VerifierError> {
         let (chain, pool) = (Arc::clone(&self.chain), Arc::clone(&self.pool));
         tokio::task::spawn_blocking(move || reorg::unwind(&chain, &pool, number))
             .await
             .map_err(|_| VerifierError::ExecutorPanicked)??;
+        if let Some(unsafe_chain) = &mut self.unsafe_chain {
+            unsafe_chain.moved();
+        }
         Ok(())
     }
 
@@ -319,6 +339,9 @@ impl Verifier {
             Ok(sealed) => {
                 self.accept(sealed.number())?;
                 self.chain.announce(sealed);
+                if let Some(unsafe_chain) = &mut self.unsafe_chain {
+                    unsafe_chain.grown();
+                }
             }
             Err(invalid) => {
                 tracing::warn!(reason = %invalid, "a derived payload is invalid: deposits only");

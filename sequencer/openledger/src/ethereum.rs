@@ -1,4 +1,4 @@
-//! `openledger import` and `openledger node`: chains of plain Ethereum, by geth's genesis files.
+//! `openledger import` and `openledger node` without a role: chains of plain Ethereum, by geth's genesis files.
 //!
 //! A data directory holds the genesis file it was begun with and the chain's store.
 
@@ -23,6 +23,8 @@ use stf::ChainSpec;
 use store::{Store, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use crate::rollup;
 
 /// The copy of the genesis file in a data directory.
 const GENESIS_FILE: &str = "genesis.json";
@@ -53,24 +55,40 @@ pub struct ImportArgs {
     file: PathBuf,
 }
 
-/// Run a node of an Ethereum chain: its JSON-RPC over HTTP and WebSocket.
+/// Run a role of a rollup, or a node of an Ethereum chain.
+///
+/// A rollup's roles work over the directory that `openledger deploy --out DIR` wrote: each finds
+/// genesis.json and rollup.json there and keeps what is its own in DIR/ROLE. A follower needs nothing but
+/// these two files and an L1.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    after_help = "Examples of a rollup, over ./chain as `openledger deploy --out ./chain` wrote it:\n  \
+    openledger node --role sequencer --l1-rpc http://l1:8545 --keystore sequencer.json --password-file p.txt\n  \
+    openledger node --role batcher   --l1-rpc http://l1:8545 --l2-rpc http://127.0.0.1:9545 --keystore batcher.json --password-file p.txt\n  \
+    openledger node --role follower  --l1-rpc http://l1:8545 --rpc-port 9547 \\\n      \
+    --feed ws://sequencer:9548 --sequencer-rpc http://sequencer:9545\n  \
+    openledger node --role proposer  --l1-rpc http://l1:8545 --l2-rpc http://127.0.0.1:9547 --attestor http://attestor:9560/ --keystore proposer.json\n  \
+    openledger node --role all       --l1-rpc http://l1:8545 --keys ./keys --password-file p.txt\n\n\
+    Of an Ethereum chain:\n  \
     openledger import --genesis genesis.json chain.rlp   a chain from a file, into ./chain\n  \
     openledger node                                      serve it at http://127.0.0.1:8545\n  \
     openledger node --jwt-secret jwt.hex                 and follow a consensus client\n  \
-    openledger node --genesis g.json --block-time 2      or make a block every two seconds")]
+    openledger node --genesis g.json --block-time 2      or make a block every two seconds"
+)]
 pub struct NodeArgs {
     #[command(flatten)]
     chain: ChainArgs,
+    #[command(flatten)]
+    rollup: rollup::Args,
     /// Address of the JSON-RPC.
     #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
     rpc_address: Ipv4Addr,
-    /// Port of the JSON-RPC; 0 takes a free one.
-    #[arg(long, default_value_t = 8545)]
-    rpc_port: u16,
+    /// Port of the JSON-RPC; 0 takes a free one. 8545 unless given, 9545 of a sequencer, 9547 of a follower.
+    #[arg(long)]
+    rpc_port: Option<u16>,
     /// Serve the Engine API for a consensus client that knows the secret in this file (64 hexadecimal
-    /// digits). Without it the chain stays as it is.
+    /// digits). Without it the chain stays as it is. Of a sequencer: the operators' secret, made if the file
+    /// is not there.
     #[arg(long, value_name = "FILE")]
     jwt_secret: Option<PathBuf>,
     /// Make a block each so many seconds, as the L1 of `openledger dev` does, with its methods and its
@@ -126,6 +144,20 @@ pub fn import(args: &ImportArgs) -> Result<()> {
 
 /// Serves until Ctrl-C or the first failure.
 pub async fn run(args: NodeArgs) -> Result<()> {
+    if let Some(role) = args.rollup.role {
+        let port = args.rpc_port.unwrap_or(match role {
+            rollup::Role::Follower => 9_547,
+            _ => 9_545,
+        });
+        anyhow::ensure!(args.block_time.is_none(), "--block-time is for chains of plain Ethereum");
+        let shared = rollup::Shared {
+            data_dir: args.chain.data_dir,
+            genesis: args.chain.genesis,
+            rpc: SocketAddr::from((args.rpc_address, port)),
+            jwt_secret: args.jwt_secret,
+        };
+        return rollup::run(role, args.rollup, shared).await;
+    }
     let (store, spec) = open(&args.chain)?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut config = match args.block_time {
@@ -135,7 +167,7 @@ pub async fn run(args: NodeArgs) -> Result<()> {
         }
         None => NodeConfig::ethereum(spec),
     };
-    config.rpc.listen = SocketAddr::from((args.rpc_address, args.rpc_port));
+    config.rpc.listen = SocketAddr::from((args.rpc_address, args.rpc_port.unwrap_or(8_545)));
     if let (Some(path), Mode::Ethereum { engine, .. }) = (&args.jwt_secret, &mut config.mode) {
         let listen = SocketAddr::from((args.engine_address, args.engine_port));
         *engine = Some(AuthConfig::new(listen, JwtSecret::read(path)?));

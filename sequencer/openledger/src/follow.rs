@@ -1,26 +1,18 @@
 //! `openledger follow`: a node that knows only L1. It derives the chain, executes it, and serves JSON-RPC;
-//! the sequencer is not asked for anything, and need not exist.
+//! the sequencer is not asked for anything, and need not exist. The same as `openledger node --role
+//! follower`, with every file named.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use derive::L1Event;
-use l1::{L1Addresses, L1Client, Watcher};
-use node::{L1Feed, Node, NodeConfig, NodeInputs, Role};
-use primitives::{GenesisL2, RollupConfig};
+use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
-use store::{Store, StoreOptions};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-/// L1 events that may wait.
-const L1_EVENTS_WAITING: usize = 64;
-/// How often L1 is asked for new blocks.
-const L1_POLL: Duration = Duration::from_millis(500);
+use crate::rollup::{
+    files::{self, Chain},
+    nodes::{self, FollowerSettings, Tasks},
+};
 
 /// Follow a chain from L1 alone.
 #[derive(Debug, clap::Args)]
@@ -45,6 +37,12 @@ pub struct Args {
     /// Where JSON-RPC is served; port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:9547", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// A sequencer's feed (ws://), for blocks that L1 does not have yet; may be given several times.
+    #[arg(long = "feed", value_name = "URL")]
+    feeds: Vec<String>,
+    /// JSON-RPC of the sequencer, to which transactions are handed.
+    #[arg(long, value_name = "URL")]
+    sequencer_rpc: Option<Url>,
 }
 
 /// Reads a JSON file.
@@ -54,56 +52,17 @@ pub fn read_json<T: DeserializeOwned>(path: &std::path::Path) -> Result<T> {
 }
 
 pub async fn run(args: Args) -> Result<()> {
-    let rollup: RollupConfig = read_json(&args.rollup)?;
-    let genesis: GenesisL2 = read_json(&args.genesis)?;
-    rollup.validate()?;
-    let hash = store::genesis_header(&genesis)?.hash_slow();
-    ensure!(
-        hash == rollup.genesis.l2.hash,
-        "{} has hash {hash}, {} names {}",
-        args.genesis.display(),
-        args.rollup.display(),
-        rollup.genesis.l2.hash
-    );
-    let mut l1 = L1Client::connect(args.l1_rpc, rollup.l1_chain_id).await?;
-    if let Some(url) = args.l1_beacon_url {
-        l1 = l1.with_beacon(url);
-    }
-    let store = Store::open(&args.data_dir, StoreOptions::default())?;
-    store.init_genesis(&genesis)?;
-
-    let head = store.heads()?.unsafe_head.number;
-    let mut safe =
-        store.l2_block_ref(head)?.with_context(|| format!("L2 block {head} is missing"))?;
-    if head == rollup.genesis.l2.number {
-        safe.l1_origin = rollup.genesis.l1;
-    }
-    let start = node::verifier::l1_start(&rollup, &safe);
-    let shutdown = CancellationToken::new();
-    let (sender, l1_events) = mpsc::channel::<L1Event>(L1_EVENTS_WAITING);
-    let mut watcher = Watcher::new(l1, L1Addresses::from(&rollup), start, L1_POLL);
-    let feed = L1Feed::new(l1_events, watcher.rewinds());
-    let stopping = shutdown.clone();
-    let watching = tokio::spawn(async move { watcher.run(sender, stopping).await });
-
-    let mut config = NodeConfig::new(rollup, Role::Verifier);
-    config.rpc.listen = args.listen;
-    let inputs = NodeInputs { store: Arc::clone(&store), l1: feed, safe_heads: None };
-    let node = Node::start(config, inputs, shutdown.clone()).await?;
-    println!("JSON-RPC   http://{}", node.rpc_addr());
-
-    let mut terminate = signal(SignalKind::terminate())?;
-    let node_stopping = node.stopping();
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        () = node_stopping.cancelled() => {}
-        ended = watching => {
-            shutdown.cancel();
-            ended.context("the L1 watcher panicked")??;
-        }
-    }
-    shutdown.cancel();
-    node.shutdown();
-    Ok(node.join().await?)
+    let chain = Chain::read(&args.data_dir, Some(&args.genesis), Some(&args.rollup))?;
+    let data = files::claim(&args.data_dir)?;
+    let l1 = chain.connect(args.l1_rpc.clone(), args.l1_beacon_url).await?;
+    let settings = FollowerSettings {
+        rpc: args.listen,
+        feeds: args.feeds,
+        sequencer_rpc: args.sequencer_rpc,
+        unsafe_block_signer: None,
+        l1_rpc: args.l1_rpc,
+    };
+    let mut tasks = Tasks::new(&CancellationToken::new());
+    nodes::start_follower(&chain, &l1, &data, settings, &mut tasks).await?;
+    tasks.wait().await
 }

@@ -28,7 +28,7 @@ pub struct KeyArgs {
     pub keystore: Option<PathBuf>,
     /// File whose first line is the keystore's password; without it the environment variable
     /// OPENLEDGER_KEYSTORE_PASSWORD.
-    #[arg(long, value_name = "FILE", requires = "keystore")]
+    #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
     /// Development account; refused on any L1 but development chains.
     #[arg(long, value_name = "INDEX", value_parser = clap::value_parser!(u32).range(0..100))]
@@ -53,6 +53,11 @@ impl KeyArgs {
     pub fn load_or(&self, l1_chain_id: u64, account: u32) -> Result<PrivateKeySigner> {
         let account = self.account.or((self.keystore.is_none()).then_some(account));
         Self { account, ..self.clone() }.load(l1_chain_id)
+    }
+
+    /// The key of a role among the encrypted keys of a directory.
+    pub fn of_role(&self, directory: &Path, role: &str) -> Result<PrivateKeySigner> {
+        self.decrypt(&directory.join(format!("{role}.json")))
     }
 
     fn decrypt(&self, path: &Path) -> Result<PrivateKeySigner> {

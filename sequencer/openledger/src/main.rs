@@ -14,6 +14,8 @@ mod genesis;
 mod keys;
 mod keystore;
 mod roles;
+mod rollup;
+mod snapshot;
 mod verify;
 mod watch;
 
@@ -42,7 +44,9 @@ use tracing_subscriber::EnvFilter;
         openledger bridge withdraw --amount 5 --wait   and back again\n  \
         openledger customer key                 an API key for the gateway\n  \
         openledger import --genesis genesis.json chain.rlp   an Ethereum chain from a file\n  \
-        openledger node                         serve it\n\n\
+        openledger node                         serve it\n  \
+        openledger deploy --print-plan public   a chain of one's own on any L1\n  \
+        openledger node --role sequencer --l1-rpc URL   its processes, one by one\n\n\
         Logs: set RUST_LOG, e.g. RUST_LOG=info or RUST_LOG=sequencer_node=debug; --log-json for JSON lines."
 )]
 struct Cli {
@@ -86,9 +90,12 @@ enum Command {
     /// Examine the chain on disk.
     #[command(subcommand)]
     Db(db::Command),
+    /// The state after a safe block as a file: made by one node, taken by another.
+    #[command(subcommand)]
+    Snapshot(snapshot::Command),
     /// Import an Ethereum chain from a file of blocks.
     Import(ethereum::ImportArgs),
-    /// Run a node of an Ethereum chain.
+    /// Run a role of a rollup (--role), or a node of an Ethereum chain.
     Node(ethereum::NodeArgs),
     /// What an inference customer needs: escrow, authorisation, API keys.
     #[command(subcommand)]
@@ -120,6 +127,7 @@ fn main() -> ExitCode {
             Command::Key(command) => keystore::run(command),
             Command::Verify(args) => verify::run(args).await,
             Command::Db(command) => db::run(command),
+            Command::Snapshot(command) => snapshot::run(command).await,
             Command::Import(args) => tokio::task::block_in_place(|| ethereum::import(&args)),
             Command::Node(args) => ethereum::run(args).await,
             Command::Customer(command) => customer::run(command).await,

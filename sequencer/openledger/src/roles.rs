@@ -32,28 +32,28 @@ const POLL: Duration = Duration::from_millis(500);
 pub struct Common {
     /// JSON-RPC of an L1 node, which is believed.
     #[arg(long, value_name = "URL")]
-    l1_rpc: Url,
+    pub l1_rpc: Url,
     /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
     #[arg(long, value_name = "URL")]
-    l1_beacon_url: Option<Url>,
+    pub l1_beacon_url: Option<Url>,
     /// JSON-RPC of an L2 node that gives blocks and witnesses. It is not believed, so anybody's will do;
     /// one's own follower is not in the hands of the operator.
     #[arg(long, value_name = "URL")]
-    l2_rpc: Url,
+    pub l2_rpc: Url,
     /// `rollup.json` of the chain. Without it the L2 node says which chain it is.
     #[arg(long, value_name = "FILE")]
-    rollup: Option<PathBuf>,
+    pub rollup: Option<PathBuf>,
     /// Where the role keeps what it is about to do; one directory serves one role.
     #[arg(long, value_name = "DIR")]
-    data_dir: PathBuf,
+    pub data_dir: PathBuf,
     /// L1 blocks that must confirm a transaction, its own included.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    confirmations: u64,
+    pub confirmations: u64,
     /// Most that is paid, gwei per gas.
     #[arg(long, default_value_t = 1_000)]
-    fee_max_gwei: u64,
+    pub fee_max_gwei: u64,
     #[command(flatten)]
-    key: KeyArgs,
+    pub key: KeyArgs,
 }
 
 /// Propose L2's outputs on L1, each after verifying it from L1 and witnesses; prove what is right and
@@ -64,33 +64,33 @@ pub struct Common {
     --keystore proposer.json --password-file password.txt --attestor http://attestor-1:9560/")]
 pub struct ProposerArgs {
     #[command(flatten)]
-    common: Common,
+    pub common: Common,
     /// L2 blocks between two proposals.
     #[arg(long, default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(1..))]
-    interval: u64,
+    pub interval: u64,
     /// L1 blocks on top of the data of what is proposed.
     #[arg(long, default_value_t = 10)]
-    depth: u64,
+    pub depth: u64,
     /// Where an attestor answers; may be given several times.
     #[arg(long = "attestor", value_name = "URL")]
-    attestors: Vec<Url>,
+    pub attestors: Vec<Url>,
 }
 
 /// Execute every range again and sign what is right, when asked over HTTP.
 #[derive(Debug, ClapArgs)]
 pub struct AttestorArgs {
     #[command(flatten)]
-    common: Common,
+    pub common: Common,
     /// Where to answer.
     #[arg(long, default_value = "127.0.0.1:9560", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    pub listen: SocketAddr,
 }
 
 /// Challenge wrong proposals; decide games, move the anchor and pay bonds when their time has come.
 #[derive(Debug, ClapArgs)]
 pub struct ChallengerArgs {
     #[command(flatten)]
-    common: Common,
+    pub common: Common,
 }
 
 /// A role that is ready to run.
@@ -197,8 +197,28 @@ pub async fn challenge(args: ChallengerArgs) -> Result<()> {
     run(checker, shutdown.clone(), challenger.run(shutdown)).await
 }
 
-/// What `openledger dev` runs all roles from.
-pub struct DevRoles<'a> {
+/// Keys of the roles around withdrawals.
+pub struct OperatorKeys {
+    /// With the names of their directories.
+    pub attestors: Vec<(String, PrivateKeySigner)>,
+    pub proposer: PrivateKeySigner,
+    pub challenger: PrivateKeySigner,
+}
+
+impl OperatorKeys {
+    /// Those of development chains.
+    pub fn development() -> Result<Self> {
+        let names = keys::ATTESTOR_NAMES.iter().map(|name| (*name).to_owned());
+        Ok(Self {
+            attestors: names.zip(keys::attestor_keys()?).collect(),
+            proposer: keys::role_key(KeyRole::Proposer)?,
+            challenger: keys::role_key(KeyRole::Challenger)?,
+        })
+    }
+}
+
+/// All roles of one operator in one process, as `openledger dev` and `node --role all` run them.
+pub struct OperatorRoles<'a> {
     pub l1: L1Client,
     pub l1_rpc: Url,
     /// A node that derives from L1 alone.
@@ -207,9 +227,12 @@ pub struct DevRoles<'a> {
     pub data: &'a DataDir,
     /// L2 blocks between two proposals.
     pub interval: u64,
+    /// L1 blocks on top of the data of what is proposed.
+    pub depth: u64,
+    pub keys: OperatorKeys,
 }
 
-impl DevRoles<'_> {
+impl OperatorRoles<'_> {
     /// Starts the roles over one verification, as one machine needs no second one.
     pub async fn start(
         &self,
@@ -228,24 +251,28 @@ impl DevRoles<'_> {
         spawn(tasks, "checker", shutdown, async move { Ok(checker.run(stopping).await?) });
 
         let mut attestors = Vec::new();
-        for (name, key) in keys::ATTESTOR_NAMES.iter().zip(keys::attestor_keys()?) {
+        for (name, key) in &self.keys.attestors {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             attestors.push(format!("http://{}/", listener.local_addr()?).parse()?);
-            let sender = self.sender(key, name)?;
+            let sender = self.sender(key.clone(), name)?;
             let attestor =
                 Attestor::new(games.clone(), verified.clone(), sender, AttestorConfig::default());
             let stopping = shutdown.clone();
             let role = async move { Ok(attestor.run(listener, stopping).await?) };
             spawn(tasks, "attestor", shutdown, role);
         }
-        let config =
-            ProposerConfig { interval: self.interval, confirmations: 0, poll: POLL, attestors };
-        let sender = self.sender(keys::role_key(KeyRole::Proposer)?, "proposer")?;
+        let config = ProposerConfig {
+            interval: self.interval,
+            confirmations: self.depth,
+            poll: POLL,
+            attestors,
+        };
+        let sender = self.sender(self.keys.proposer.clone(), "proposer")?;
         let proposer = Proposer::new(games.clone(), verified.clone(), sender, config);
         let stopping = shutdown.clone();
         spawn(tasks, "proposer", shutdown, async move { Ok(proposer.run(stopping).await?) });
 
-        let sender = self.sender(keys::role_key(KeyRole::Challenger)?, "challenger")?;
+        let sender = self.sender(self.keys.challenger.clone(), "challenger")?;
         let config = ChallengerConfig { poll: POLL };
         let challenger = Challenger::new(games, verified, sender, config);
         let stopping = shutdown.clone();

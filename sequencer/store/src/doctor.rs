@@ -65,7 +65,12 @@ pub fn examine(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Examin
     let txn = store.db.read()?;
     let head = result.heads.unsafe_head;
     let mut parent: Option<B256> = None;
-    for number in 0..=head.number {
+    // Of a store that began with a snapshot, genesis and what comes after its block.
+    let first = store.first_block();
+    for number in (0..=head.number).filter(|number| *number == 0 || *number >= first) {
+        if number == first {
+            parent = None;
+        }
         if number % PROGRESS_BLOCKS == 0 {
             progress(number, head.number);
         }

@@ -70,6 +70,10 @@ pub enum StoreError {
     TooManyLogs(u64),
     #[error("block {0} is not in the store")]
     MissingBlock(u64),
+    #[error(
+        "there is no state of block {number}: the store began with a snapshot of block {first}"
+    )]
+    BeforeFirst { number: u64, first: u64 },
     #[error("the code {0} is not in the store")]
     MissingCode(B256),
     #[error("block {block} does not extend the head {head}")]

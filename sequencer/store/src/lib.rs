@@ -34,6 +34,7 @@ mod proof;
 mod read_cache;
 mod receipts;
 mod record;
+mod snapshot;
 mod tables;
 mod trie_cache;
 mod tries;
@@ -43,7 +44,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -66,6 +67,7 @@ pub use genesis::{ethereum_genesis_header, genesis_header};
 pub use log_index::{BlockLogs, FoundReceipt, LogQuery};
 pub use overlay::StoredBlock;
 pub use proof::{AccountProof, PROOF_BLOCKS_BACK_MAX, StorageProof};
+pub use snapshot::{SnapshotError, SnapshotSummary};
 pub use trie_cache::TrieStats;
 pub use tries::TriesAt;
 pub use view::StateView;
@@ -170,6 +172,8 @@ pub struct Store {
     log_cut: u64,
     reads: Arc<ReadCache>,
     path: PathBuf,
+    /// Below it there is no state: the store began with a snapshot.
+    first_block: AtomicU64,
 }
 
 impl fmt::Debug for Store {
@@ -192,9 +196,10 @@ impl Store {
             return Err(StoreError::Schema { path: path.to_path_buf(), found, expected: SCHEMA });
         }
         let overlay = Arc::new(Overlay::default());
-        let mut checkpointed = 0;
+        let (mut checkpointed, mut first) = (0, 0);
         if schema.is_some() {
             let txn = db.read()?;
+            first = txn.get(Table::Meta, &key(Table::Meta, &[b"first"]))?.unwrap_or_default();
             let heads = heads(&txn)?;
             checkpointed = log_position(&txn)?;
             overlay.start(heads, header_entry(&txn, heads.unsafe_head.number)?.1.state_root);
@@ -222,6 +227,7 @@ impl Store {
             log,
             log_cut: cut,
             path: path.to_path_buf(),
+            first_block: AtomicU64::new(first),
         };
         for record in records.into_iter().filter(|record| record.sequence > checkpointed) {
             store.replay(&record)?;
@@ -413,6 +419,7 @@ impl Store {
             if number > self.overlay.tip()?.0.number {
                 return Err(StoreError::MissingBlock(number));
             }
+            self.has_state(number)?;
             let point = log.append(Kind::Unwind, &number.encode())?;
             if let Err(error) = point.sync() {
                 log.fail();
@@ -616,6 +623,13 @@ impl Store {
         self.db.read()?.get(Table::Meta, &chain)?.ok_or(StoreError::Uninitialised)
     }
 
+    fn has_state(&self, number: u64) -> Result<(), StoreError> {
+        match self.first_block() {
+            first if number < first => Err(StoreError::BeforeFirst { number, first }),
+            _ => Ok(()),
+        }
+    }
+
     /// The state after the newest block.
     pub fn latest_state(self: &Arc<Self>) -> Result<StateView, StoreError> {
         self.state_at(self.overlay.tip()?.0.number)
@@ -626,6 +640,7 @@ impl Store {
         if number > self.overlay.tip()?.0.number {
             return Err(StoreError::MissingBlock(number));
         }
+        self.has_state(number)?;
         Ok(StateView::new(Arc::clone(self), number))
     }
 
@@ -642,6 +657,7 @@ impl Store {
         if number > tip {
             return Err(StoreError::MissingBlock(number));
         }
+        self.has_state(number)?;
         let distance = tip.saturating_sub(number);
         if distance > PROOF_BLOCKS_BACK_MAX {
             return Err(StoreError::TooFarBack { number, distance, max: PROOF_BLOCKS_BACK_MAX });
@@ -698,6 +714,7 @@ impl Store {
         if number > newest {
             return Err(StoreError::MissingBlock(number));
         }
+        self.has_state(number)?;
         self.checkpoints.reach(number)?;
         proof::prove(&self.db.read()?, address, slots, number)
     }

@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "witness", run: chain::witness, seeds: chain::witnesses },
     Target { name: "pool", run: network::pool, seeds: chain::transactions },
     Target { name: "json_rpc", run: network::json_rpc, seeds: network::bodies },
+    Target { name: "feed", run: network::feed, seeds: network::feed_messages },
     Target { name: "frames", run: l1::frames, seeds: l1::batcher_transactions },
     Target { name: "blob", run: l1::blob, seeds: l1::blobs },
     Target { name: "channel", run: l1::channel, seeds: l1::channels },

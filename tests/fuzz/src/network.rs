@@ -29,3 +29,12 @@ pub(crate) fn bodies() -> Vec<Vec<u8>> {
     .map(|body| body.as_bytes().to_vec())
     .to_vec()
 }
+
+/// A message of a sequencer's feed.
+pub(crate) fn feed(data: &[u8]) {
+    node::feed::fuzzing::message(data);
+}
+
+pub(crate) fn feed_messages() -> Vec<Vec<u8>> {
+    node::feed::fuzzing::messages()
+}

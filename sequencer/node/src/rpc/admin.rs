@@ -1,6 +1,6 @@
 //! Methods for operators, on the authenticated port ([`super::authenticated`]).
 
-use alloy_primitives::U64;
+use alloy_primitives::{B256, U64};
 use serde_json::{Value, json};
 
 use super::{
@@ -9,10 +9,16 @@ use super::{
     params::Params,
     to_raw,
 };
-use crate::{admin::Admin, batching::BatchingError};
+use crate::{admin::Admin, batching::BatchingError, error::ControlError};
 
 /// Answers an `admin_*` or `miner_*` call.
-pub(super) fn dispatch(api: &Api, admin: &Admin, method: &str, params: &Params<'_>) -> RpcResult {
+pub(super) async fn dispatch(
+    api: &Api,
+    admin: &Admin,
+    method: &str,
+    params: &Params<'_>,
+) -> RpcResult {
+    let refused = |error: ControlError| RpcError::server(error.to_string());
     match method {
         "admin_nodeInfo" => to_raw(node_info(api)?),
         // There is no peer-to-peer network.
@@ -26,6 +32,23 @@ pub(super) fn dispatch(api: &Api, admin: &Admin, method: &str, params: &Params<'
             admin.da_limits.set(transaction, block);
             tracing::info!(transaction, block, "limits on data availability were set");
             to_raw(true)
+        }
+        // As op-node names them.
+        "admin_sequencerActive" => to_raw(admin.sequencer.active().map_err(refused)?),
+        "admin_stopSequencer" => {
+            params.at_most(0)?;
+            to_raw(admin.sequencer.stop().await.map_err(refused)?)
+        }
+        "admin_startSequencer" => {
+            params.at_most(1)?;
+            let head = params.required::<B256>(0)?;
+            admin.sequencer.start(head).await.map_err(refused)?;
+            to_raw(Value::Null)
+        }
+        "admin_overrideLeader" => {
+            params.at_most(0)?;
+            admin.sequencer.override_leader().map_err(refused)?;
+            to_raw(Value::Null)
         }
         _ => Err(RpcError::method_not_found(method)),
     }

@@ -28,7 +28,7 @@ use tokio::{
 
 /// Bounds of connections.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     pub connections_max: usize,
     /// Of one IP address.
     pub peer_connections_max: usize,
@@ -39,7 +39,7 @@ pub(super) struct Limits {
 }
 
 /// Accepts no more connections than there are permits; the rest wait in the kernel's queue.
-pub(super) struct LimitedListener {
+pub(crate) struct LimitedListener {
     listener: TcpListener,
     connections: Arc<Semaphore>,
     peers: Arc<Peers>,
@@ -47,7 +47,7 @@ pub(super) struct LimitedListener {
 }
 
 impl LimitedListener {
-    pub(super) fn new(listener: TcpListener, limits: Limits) -> Self {
+    pub(crate) fn new(listener: TcpListener, limits: Limits) -> Self {
         Self {
             listener,
             connections: Arc::new(Semaphore::new(limits.connections_max)),
@@ -122,7 +122,7 @@ impl Drop for Peer {
 
 /// A connection that ends when its peer does nothing, and gives its places back.
 #[derive(Debug)]
-pub(super) struct LimitedStream {
+pub(crate) struct LimitedStream {
     stream: TcpStream,
     limits: Limits,
     /// When the peer last sent or took something.

@@ -155,6 +155,17 @@ pub(super) fn dispatch<'a>(
         // Submission.
         "eth_sendRawTransaction" => {
             params.at_most(1)?;
+            if let Some(sequencer) = &api.forwarder {
+                let raw = params.required::<Bytes>(0)?;
+                return later(async move {
+                    let answer = sequencer.call(&request.method, request.params).await?;
+                    // So that it is found here, too; whether it is good is the sequencer's to say.
+                    if let Ok(prepared) = api.prepare(raw).await {
+                        let _ = api.submit(prepared);
+                    }
+                    Ok(answer)
+                });
+            }
             let prepared = match prepared {
                 Some(prepared) => prepared,
                 None => {
@@ -170,6 +181,9 @@ pub(super) fn dispatch<'a>(
         "eth_sendRawTransactionSync" => {
             params.at_most(2)?;
             let timeout_ms = params.optional::<Number>(1)?.map(|number| number.0);
+            if let Some(sequencer) = &api.forwarder {
+                return later(sequencer.call(&request.method, request.params));
+            }
             let raw = params.required(0)?;
             later(async move {
                 let prepared = api.prepare(raw).await?;
@@ -179,6 +193,9 @@ pub(super) fn dispatch<'a>(
         "eth_sendRawTransactionConditional" => {
             params.at_most(2)?;
             let conditions = params.required::<TransactionConditional>(1)?;
+            if let Some(sequencer) = &api.forwarder {
+                return later(sequencer.call(&request.method, request.params));
+            }
             let raw = params.required::<Bytes>(0)?;
             work(move |api| api.submit_conditional(api.pool.decode(&raw), conditions))
         }
@@ -490,7 +507,9 @@ pub(super) fn dispatch<'a>(
         },
         method if method.starts_with("admin_") || method.starts_with("miner_") => {
             match &api.admin {
-                Some(admin) => admin::dispatch(api, admin, method, &params).map(Answer::Now),
+                Some(admin) => {
+                    later(async move { admin::dispatch(api, admin, method, &params).await })
+                }
                 None => Err(RpcError::method_not_found(method)),
             }
         }

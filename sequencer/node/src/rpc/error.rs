@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use alloy_primitives::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::PoolError;
@@ -45,11 +45,11 @@ pub const SYNC_TIMEOUT: i64 = 4;
 pub const SYNC_NONCE_GAP: i64 = 6;
 
 /// A JSON-RPC error object.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RpcError {
     pub code: i64,
     pub message: Cow<'static, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<serde_json::Value>,
 }
 

@@ -17,6 +17,7 @@ mod execution;
 mod fees;
 mod fill;
 mod filters;
+mod forward;
 mod logs;
 mod meters;
 mod miner;
@@ -43,7 +44,9 @@ use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, watch};
 
 pub(crate) use authenticated::AuthServer;
+pub(crate) use connection::{LimitedListener, Limits};
 pub use error::RpcError;
+pub(crate) use forward::Forwarder;
 pub use server::RpcServer;
 
 use crate::{
@@ -91,6 +94,8 @@ pub struct Api {
     admin: Option<Arc<Admin>>,
     /// Of a rollup's node.
     safe_heads: Option<Arc<SafeHeads>>,
+    /// Where transactions go that this node does not put into blocks itself.
+    forwarder: Option<Forwarder>,
 }
 
 impl Api {
@@ -110,6 +115,7 @@ impl Api {
             miner: None,
             admin: None,
             safe_heads: None,
+            forwarder: None,
             chain,
             pool,
             config,
@@ -142,6 +148,13 @@ impl Api {
     #[must_use]
     pub fn with_safe_heads(mut self, safe_heads: Arc<SafeHeads>) -> Self {
         self.safe_heads = Some(safe_heads);
+        self
+    }
+
+    /// Hands transactions to the sequencer.
+    #[must_use]
+    pub(crate) fn with_forwarder(mut self, forwarder: Forwarder) -> Self {
+        self.forwarder = Some(forwarder);
         self
     }
 

@@ -66,7 +66,7 @@ impl RpcServer {
         Ok(Self { listener, address })
     }
 
-    pub(super) fn into_parts(self) -> (TcpListener, SocketAddr) {
+    pub(crate) fn into_parts(self) -> (TcpListener, SocketAddr) {
         (self.listener, self.address)
     }
 

@@ -8,6 +8,8 @@ mod derivation;
 mod execution;
 mod failures;
 mod fake_l1;
+mod feed;
+mod handover;
 mod harness;
 mod hostile;
 mod l1_reorgs;

@@ -36,7 +36,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-pub use args::Args;
+pub use args::{Args, Batches};
 pub use manifest::DataDir;
 pub use ready::Ready;
 
@@ -45,7 +45,7 @@ use crate::{
     deploy,
     genesis::{self, BridgeParams, EconomyParams, GenesisParams},
     keys::{self, Role as KeyRole},
-    roles::{self, DevRoles},
+    roles::{self, OperatorKeys, OperatorRoles},
 };
 use args::{CHAIN_IDS, ClaimedPorts, L1Kind};
 use manifest::{L1Contracts, Manifest, SCHEMA};
@@ -172,13 +172,15 @@ impl Dev {
         let sequencer =
             start_sequencer(&data, &manifest, &l1, config, &verifier, shutdown, &mut tasks).await?;
         let verifier_rpc = format!("http://{}", verifier.rpc_addr());
-        DevRoles {
+        OperatorRoles {
             l1: l1.clone(),
             l1_rpc: l1_url.clone(),
             l2_rpc: verifier_rpc.parse()?,
             rollup: &rollup,
             data: &data,
             interval: args.proposal_interval,
+            depth: 0,
+            keys: OperatorKeys::development()?,
         }
         .start(shutdown, &mut tasks)
         .await?;
@@ -698,7 +700,7 @@ impl Batching for Switch {
 }
 
 /// The sequencer's blocks for the batcher.
-struct StoreBlocks(Arc<Store>);
+pub struct StoreBlocks(pub Arc<Store>);
 
 impl L2Blocks for StoreBlocks {
     fn latest(&self) -> Result<u64, SourceError> {
@@ -715,7 +717,7 @@ impl L2Blocks for StoreBlocks {
 }
 
 /// The batcher's write-ahead journal in the sequencer's store.
-struct StoreJournal(Arc<Store>);
+pub struct StoreJournal(pub Arc<Store>);
 
 /// What the journal's entries are kept under.
 const JOURNAL: &str = "batcher";

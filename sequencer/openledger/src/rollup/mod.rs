@@ -1,0 +1,282 @@
+//! `openledger node --role …`: every process of a rollup, over the files that `openledger deploy` wrote.
+//!
+//! [`files`] reads the chain, [`nodes`] runs what executes it (sequencer, follower), [`batcher`] posts it;
+//! proposer, attestor and challenger are in [`crate::roles`].
+
+pub mod batcher;
+pub mod files;
+pub mod nodes;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use alloy_primitives::Address;
+use anyhow::{Context, Result, bail};
+use clap::{Args as ClapArgs, ValueEnum};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    dev::Batches,
+    keystore::KeyArgs,
+    roles::{self, AttestorArgs, ChallengerArgs, Common, ProposerArgs},
+};
+
+/// What a process does for a rollup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Builds blocks and tells them in its feed. Derives beside it from L1.
+    Sequencer,
+    /// Derives from L1, follows feeds, answers JSON-RPC, hands transactions to the sequencer.
+    Follower,
+    /// Posts the sequencer's blocks to L1.
+    Batcher,
+    /// Proposes L2's outputs on L1.
+    Proposer,
+    /// Signs what it executed again, when asked.
+    Attestor,
+    /// Challenges wrong proposals, decides games, pays bonds.
+    Challenger,
+    /// Everything of one operator in one process.
+    All,
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sequencer => "sequencer",
+            Self::Follower => "follower",
+            Self::Batcher => "batcher",
+            Self::Proposer => "proposer",
+            Self::Attestor => "attestor",
+            Self::Challenger => "challenger",
+            Self::All => "all",
+        }
+    }
+}
+
+/// Flags of rollup roles; `--data-dir`, `--genesis`, `--rpc-address`, `--rpc-port` and `--jwt-secret` are
+/// shared with chains of plain Ethereum.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Rollup (with --role)")]
+pub struct Args {
+    /// What this process does for a rollup. Without it: a node of an Ethereum chain.
+    #[arg(long, value_enum)]
+    pub role: Option<Role>,
+    /// The chain's configuration, as `openledger deploy` writes it; in the data directory unless given.
+    #[arg(long, value_name = "FILE", requires = "role")]
+    rollup: Option<PathBuf>,
+    /// JSON-RPC of an L1 node, which is believed.
+    #[arg(long, value_name = "URL", requires = "role")]
+    l1_rpc: Option<Url>,
+    /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
+    #[arg(long, value_name = "URL", requires = "role")]
+    l1_beacon_url: Option<Url>,
+    /// JSON-RPC of an L2 node: batcher, proposer, attestor, challenger. Of the sequencer's node for a batcher;
+    /// anybody's for the others, and best one's own follower's.
+    #[arg(long, value_name = "URL", requires = "role")]
+    l2_rpc: Option<Url>,
+    /// A sequencer's feed to follow (ws://); may be given several times, one at a time is listened to. A
+    /// sequencer names those of its stand-ins.
+    #[arg(long = "feed", value_name = "URL", requires = "role")]
+    feeds: Vec<String>,
+    /// JSON-RPC of the sequencer, to which a follower hands transactions.
+    #[arg(long, value_name = "URL", requires = "role")]
+    sequencer_rpc: Option<Url>,
+    /// Where a sequencer serves its feed.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9548")]
+    feed_listen: SocketAddr,
+    /// Whose signature counts in feeds; what SystemConfig says on L1 unless given.
+    #[arg(long, value_name = "ADDRESS", requires = "role")]
+    unsafe_block_signer: Option<Address>,
+    /// Where operators reach a sequencer: admin_startSequencer and the like, for holders of --jwt-secret.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9549")]
+    admin_listen: SocketAddr,
+    /// A new sequencer waits for admin_startSequencer: the stand-in of another one.
+    #[arg(long, requires = "role")]
+    stopped: bool,
+    /// L1 blocks that must lie on top of a block before L2 builds on it.
+    #[arg(long, default_value_t = 0, value_name = "BLOCKS")]
+    l1_confirmations: u64,
+    /// Where a batcher posts.
+    #[arg(long, value_enum, default_value_t = Batches::Cheapest)]
+    batches: Batches,
+    /// Most that is paid on L1, gwei per gas.
+    #[arg(long, default_value_t = 1_000)]
+    fee_max_gwei: u64,
+    /// L2 blocks between two proposals.
+    #[arg(long, default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(1..))]
+    interval: u64,
+    /// L1 blocks on top of the data of what is proposed.
+    #[arg(long, default_value_t = 10)]
+    depth: u64,
+    /// Where an attestor answers a proposer; may be given several times.
+    #[arg(long = "attestor", value_name = "URL", requires = "role")]
+    attestors: Vec<Url>,
+    /// Where an attestor answers.
+    #[arg(long, default_value = "127.0.0.1:9560", value_name = "ADDRESS")]
+    attestor_listen: SocketAddr,
+    /// `--role all`: encrypted keys by role, DIR/batcher.json and so on, with one password. On a development
+    /// chain its well-known keys serve instead.
+    #[arg(long, value_name = "DIR", requires = "role")]
+    keys: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+/// What is shared with chains of plain Ethereum.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    pub data_dir: PathBuf,
+    pub genesis: Option<PathBuf>,
+    pub rpc: SocketAddr,
+    pub jwt_secret: Option<PathBuf>,
+}
+
+/// Runs a role until Ctrl-C, SIGTERM or the first failure.
+pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
+    let name = role.name();
+    let l1_rpc = args.l1_rpc.clone().with_context(|| format!("a {name} needs --l1-rpc URL"))?;
+    check(role, &args)?;
+    let chain =
+        files::Chain::read(&shared.data_dir, shared.genesis.as_deref(), args.rollup.as_deref())?;
+    let data = files::claim(&shared.data_dir.join(name))?;
+    let l1 = chain.connect(l1_rpc.clone(), args.l1_beacon_url.clone()).await?;
+    println!("role       {name}");
+    println!("chain      {} on L1 {}", chain.rollup.l2_chain_id, chain.rollup.l1_chain_id);
+    let shutdown = CancellationToken::new();
+    let needs_l2 = || {
+        let l2_rpc = args.l2_rpc.clone();
+        l2_rpc.with_context(|| format!("a {name} needs --l2-rpc URL of an L2 node"))
+    };
+    let common = |l2_rpc: Url| Common {
+        l1_rpc: l1_rpc.clone(),
+        l1_beacon_url: args.l1_beacon_url.clone(),
+        l2_rpc,
+        rollup: Some(chain.rollup_file.clone()),
+        data_dir: data.join("records"),
+        confirmations: 1,
+        fee_max_gwei: args.fee_max_gwei,
+        key: args.key.clone(),
+    };
+    match role {
+        Role::Sequencer | Role::All => {
+            let settings = nodes::SequencerSettings {
+                rpc: shared.rpc,
+                feed: args.feed_listen,
+                feed_key: nodes::feed_key(&args.key, args.keys.as_deref(), &chain.rollup)?,
+                admin: args.admin_listen,
+                jwt_secret: shared.jwt_secret.unwrap_or_else(|| data.join("jwt.hex")),
+                stopped: args.stopped,
+                l1_confirmations: args.l1_confirmations,
+                feeds: args.feeds.clone(),
+                unsafe_block_signer: args.unsafe_block_signer,
+                l1_rpc: l1_rpc.clone(),
+            };
+            let mut tasks = nodes::Tasks::new(&shutdown);
+            let running = nodes::start_sequencer(&chain, &l1, &data, settings, &mut tasks).await?;
+            if role == Role::All {
+                let operator = batcher::Operator {
+                    key: args.key.clone(),
+                    keys: args.keys.clone(),
+                    availability: args.batches.into(),
+                    fee_max_gwei: args.fee_max_gwei,
+                    interval: args.interval,
+                    depth: args.depth,
+                };
+                operator.start(&chain, &l1, l1_rpc, &data, &running, &mut tasks).await?;
+            }
+            tasks.wait().await
+        }
+        Role::Follower => {
+            let settings = nodes::FollowerSettings {
+                rpc: shared.rpc,
+                feeds: args.feeds.clone(),
+                sequencer_rpc: args.sequencer_rpc.clone(),
+                unsafe_block_signer: args.unsafe_block_signer,
+                l1_rpc: l1_rpc.clone(),
+            };
+            let mut tasks = nodes::Tasks::new(&shutdown);
+            nodes::start_follower(&chain, &l1, &data, settings, &mut tasks).await?;
+            tasks.wait().await
+        }
+        Role::Batcher => {
+            let key = args.key.load(chain.rollup.l1_chain_id)?;
+            let mut tasks = nodes::Tasks::new(&shutdown);
+            let blocks = batcher::RpcBlocks::new(needs_l2()?);
+            let journal = batcher::FileJournal::open(data.join("journal"))?;
+            let config = batcher::config(args.batches.into(), args.fee_max_gwei);
+            batcher::start(&chain, l1, key, config, blocks, journal, &mut tasks).await?;
+            tasks.wait().await
+        }
+        Role::Proposer => {
+            let (interval, depth, attestors) = (args.interval, args.depth, args.attestors.clone());
+            let common = common(needs_l2()?);
+            roles::propose(ProposerArgs { common, interval, depth, attestors }).await
+        }
+        Role::Attestor => {
+            let common = common(needs_l2()?);
+            roles::attest(AttestorArgs { common, listen: args.attestor_listen }).await
+        }
+        Role::Challenger => roles::challenge(ChallengerArgs { common: common(needs_l2()?) }).await,
+    }
+}
+
+/// Refuses flags that the role would silently leave out.
+fn check(role: Role, args: &Args) -> Result<()> {
+    let name = role.name();
+    let sequences = matches!(role, Role::Sequencer | Role::All);
+    if args.stopped && !sequences {
+        bail!("--stopped is for a sequencer; a {name} does not sequence");
+    }
+    if !args.feeds.is_empty() && !sequences && role != Role::Follower {
+        bail!("--feed is for a follower or a sequencer; a {name} listens to none");
+    }
+    if args.sequencer_rpc.is_some() && role != Role::Follower {
+        bail!("--sequencer-rpc is for a follower; a {name} hands no transactions on");
+    }
+    if args.l2_rpc.is_some() && (sequences || role == Role::Follower) {
+        bail!("--l2-rpc is not for a {name}: it is an L2 node itself");
+    }
+    if let Some(url) = args.feeds.iter().find(|url| !url.starts_with("ws://")) {
+        bail!("--feed {url}: a feed's URL begins with ws://");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn refused(line: &str, expected: &str) {
+        let words = ["node"].into_iter().chain(line.split_whitespace());
+        let error = match Line::try_parse_from(words) {
+            Ok(Line { args }) => check(args.role.unwrap(), &args).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+
+    #[test]
+    fn flags_of_other_roles_are_refused() {
+        refused("--feed ws://a:1", "--role");
+        refused("--role follower --stopped", "does not sequence");
+        refused("--role batcher --feed ws://a:1", "listens to none");
+        refused("--role sequencer --sequencer-rpc http://a:1", "hands no transactions on");
+        refused("--role follower --l2-rpc http://a:1", "an L2 node itself");
+        refused("--role follower --feed http://a:1", "begins with ws://");
+        refused("--role admiral", "possible values: sequencer, follower");
+        let line =
+            "node --role follower --feed ws://a:1 --feed ws://b:2 --sequencer-rpc http://c:3";
+        let Line { args } = Line::try_parse_from(line.split(' ')).unwrap();
+        check(Role::Follower, &args).unwrap();
+        assert_eq!(args.feeds.len(), 2);
+    }
+}

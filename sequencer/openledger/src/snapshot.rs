@@ -1,0 +1,176 @@
+//! `openledger snapshot`: the state after a safe block as a file, and a follower's store from such a file.
+//! What is taken is compared with an output root that the user gives or L1 has.
+
+use std::{
+    fs::{self, File},
+    io::{BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use alloy_primitives::B256;
+use alloy_provider::ProviderBuilder;
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Subcommand};
+use l1::contracts::{AnchorStateRegistry, OptimismPortal};
+use store::{SnapshotSummary, Store, StoreOptions};
+use url::Url;
+
+use crate::rollup::files::{self, Chain};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write the state after a safe block to a file, while no node runs on the store.
+    Export(ExportArgs),
+    /// Make a follower's store from a file, if its output root is the right one.
+    Import(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  \
+    openledger snapshot export --store ./chain/follower/l2 snapshot.ol")]
+pub struct ExportArgs {
+    /// Directory of the chain store, as ./chain/follower/l2; `openledger db doctor` names those there are.
+    #[arg(long, value_name = "DIR")]
+    store: PathBuf,
+    /// The block; not above the safe head. Without it the safe head.
+    #[arg(long, value_name = "NUMBER")]
+    block: Option<u64>,
+    /// The file to write; it must not exist.
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    openledger snapshot import --output-root 0x… snapshot.ol          into ./chain/follower\n  \
+    openledger snapshot import --l1-rpc http://l1:8545 snapshot.ol    if it is the anchor's on L1")]
+pub struct ImportArgs {
+    /// Directory that `openledger deploy --out` wrote.
+    #[arg(long, value_name = "DIR", default_value = "chain")]
+    data_dir: PathBuf,
+    /// The chain's first state; in the data directory unless given.
+    #[arg(long, value_name = "FILE")]
+    genesis: Option<PathBuf>,
+    /// The chain's configuration; in the data directory unless given.
+    #[arg(long, value_name = "FILE")]
+    rollup: Option<PathBuf>,
+    /// Output root of the snapshot's block, from somebody you trust (optimism_outputAtBlock of your own node).
+    #[arg(
+        long,
+        value_name = "HASH",
+        required_unless_present = "l1_rpc",
+        conflicts_with = "l1_rpc"
+    )]
+    output_root: Option<B256>,
+    /// Read it from the anchor on this L1; the snapshot must be of that block.
+    #[arg(long, value_name = "URL")]
+    l1_rpc: Option<Url>,
+    /// Directory of the store to make; that of `openledger node --role follower` unless given.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The file to read.
+    file: PathBuf,
+}
+
+pub async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Export(args) => tokio::task::block_in_place(|| export(&args)),
+        Command::Import(args) => import(args).await,
+    }
+}
+
+fn export(args: &ExportArgs) -> Result<()> {
+    ensure!(!args.file.exists(), "{} exists already", args.file.display());
+    ensure!(
+        args.store.join("mdbx.dat").is_file(),
+        "there is no chain store in {}",
+        args.store.display()
+    );
+    let store = Store::open(&args.store, StoreOptions::default())?;
+    let safe = store.heads()?.safe.number;
+    let number = args.block.unwrap_or(safe);
+    ensure!(
+        number <= safe,
+        "block {number} is not safe: the safe head is {safe}, and what is above it may still change"
+    );
+    let part = with_suffix(&args.file, ".part");
+    let written = write(&store, number, &part);
+    match written.and_then(|summary| {
+        fs::rename(&part, &args.file)
+            .with_context(|| format!("cannot write {}", args.file.display()))?;
+        Ok(summary)
+    }) {
+        Ok(summary) => {
+            print(&summary);
+            println!("bytes        {}", fs::metadata(&args.file)?.len());
+            Ok(())
+        }
+        Err(error) => {
+            // Nothing half written stays.
+            let _ = fs::remove_file(&part);
+            Err(error)
+        }
+    }
+}
+
+fn write(store: &std::sync::Arc<Store>, number: u64, part: &Path) -> Result<SnapshotSummary> {
+    let file = File::create(part).with_context(|| format!("cannot write {}", part.display()))?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let summary = store.export_snapshot(number, &mut out)?;
+    out.flush()?;
+    out.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+    Ok(summary)
+}
+
+async fn import(args: ImportArgs) -> Result<()> {
+    let chain = Chain::read(&args.data_dir, args.genesis.as_deref(), args.rollup.as_deref())?;
+    let file =
+        File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
+    let expected = match (args.output_root, args.l1_rpc) {
+        (Some(root), _) => root,
+        (None, Some(url)) => anchor(&chain, url).await?,
+        (None, None) => anyhow::bail!("give --output-root or --l1-rpc"),
+    };
+    let follower = args.data_dir.join("follower");
+    let target = args.store.unwrap_or_else(|| follower.join("l2"));
+    // A node that runs there is not disturbed.
+    let _claimed = target.starts_with(&follower).then(|| files::claim(&follower)).transpose()?;
+    let input = BufReader::with_capacity(1 << 20, file);
+    let summary = tokio::task::block_in_place(|| {
+        Store::import_snapshot(&target, &chain.genesis, expected, input)
+    });
+    print(&summary.context("the snapshot is not taken; nothing was changed")?);
+    println!("store        {}", target.display());
+    Ok(())
+}
+
+/// The output root that L1 holds to be right.
+async fn anchor(chain: &Chain, url: Url) -> Result<B256> {
+    chain.connect(url.clone(), None).await?;
+    let provider = ProviderBuilder::new().connect_http(url);
+    let portal = OptimismPortal::new(chain.rollup.deposit_contract_address, provider.clone());
+    let registry = portal
+        .anchorStateRegistry()
+        .call()
+        .await
+        .context("L1's portal names no anchor registry")?;
+    let registry = AnchorStateRegistry::new(registry, provider);
+    let anchor = registry.getAnchorRoot().call().await.context("L1 has no anchor")?;
+    println!("anchor       block {} with output root {}", anchor.l2SequenceNumber, anchor.root);
+    Ok(anchor.root)
+}
+
+fn print(summary: &SnapshotSummary) {
+    println!("chain        {}", summary.chain_id);
+    println!("block        {} ({})", summary.block.number, summary.block.hash);
+    println!("output root  {}", summary.output_root);
+    println!(
+        "state        {} accounts, {} slots, {} codes",
+        summary.accounts, summary.slots, summary.codes
+    );
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
