@@ -7,5 +7,6 @@ mod escape;
 mod harness;
 mod lifecycle;
 mod rejections;
+mod roles;
 mod verification;
 mod withdrawals;

@@ -156,6 +156,11 @@ pub enum ControlError {
     NotResigned { term: u64 },
     #[error("the sequencer of term {term} resigned with block {}, the head is {}", .resigned.number, .head.number)]
     OtherLast { term: u64, resigned: BlockNumHash, head: BlockNumHash },
+    #[error(
+        "this sequencer resigned, and a stand-in may have begun: if it is known not to have, say so \
+         (admin_overrideLeader)"
+    )]
+    Resigned,
     #[error("the record of who sequences cannot be written: {0}")]
     Record(String),
     #[error("this node is no sequencer")]

@@ -373,7 +373,11 @@ impl Sequencer {
                 }
                 resigned => resigned,
             },
-            // Its own was the last term, or there never was any.
+            // Its own was the last term, for all it knows.
+            None if lead.resigned.is_some() && self.unsafe_chain.is_some() => {
+                return Err(ControlError::Resigned);
+            }
+            // Or there never was any.
             None if lead.seen == lead.term => return Ok(()),
             None => None,
         };

@@ -30,6 +30,8 @@ const WAITING_MAX: usize = 32;
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// A feed that says nothing for so long is left: a living one says that it lives.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// The close code of a node that does not sequence.
+const SILENT: u16 = 4_001;
 /// Between two attempts; doubles up to the latter.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -176,8 +178,10 @@ impl Client {
                 Ok(Some(Err(error))) => return lost(error.to_string(), heard),
                 Ok(Some(Ok(Frame::Binary(bytes)))) => bytes,
                 Ok(Some(Ok(Frame::Close(frame)))) => {
+                    let silent = frame.as_ref().is_some_and(|frame| frame.code == SILENT.into());
                     let reason = frame.map(|frame| frame.reason.to_string());
-                    return lost(reason.unwrap_or_else(|| "it was closed".to_owned()), heard);
+                    let reason = reason.unwrap_or_else(|| "it was closed".to_owned());
+                    return lost(reason, heard && !silent);
                 }
                 // Answered by the library.
                 Ok(Some(Ok(_))) => continue,

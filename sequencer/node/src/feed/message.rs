@@ -92,11 +92,15 @@ pub struct Part {
 }
 
 impl Part {
-    /// A part of a block that was opened with this header, whose missing roots are told as zero: RLP leaves
-    /// out nothing but what comes last.
+    /// A part of a block that was opened with this header. What it does not have yet is told as zero: RLP
+    /// leaves out nothing but what comes last.
     pub(crate) fn new(first: u64, opened: &Header, transactions: Vec<Bytes>) -> Self {
         let header = Header {
+            base_fee_per_gas: Some(opened.base_fee_per_gas.unwrap_or_default()),
             withdrawals_root: Some(opened.withdrawals_root.unwrap_or_default()),
+            blob_gas_used: Some(opened.blob_gas_used.unwrap_or_default()),
+            excess_blob_gas: Some(opened.excess_blob_gas.unwrap_or_default()),
+            parent_beacon_block_root: Some(opened.parent_beacon_block_root.unwrap_or_default()),
             requests_hash: Some(opened.requests_hash.unwrap_or_default()),
             ..opened.clone()
         };

@@ -87,7 +87,8 @@ impl FeedServer {
             first_byte_max: Duration::from_secs(10),
             request_max: Duration::from_secs(20),
             idle_max: quiet,
-            write_max: config.write_timeout,
+            // Later than this protocol's own, which gives a reason.
+            write_max: config.write_timeout.saturating_mul(2),
         };
         let state = ServerState {
             listeners: Arc::new(Semaphore::new(config.listeners_max)),

@@ -98,7 +98,7 @@ pub struct Args {
     #[arg(long, default_value_t = 0, value_name = "BLOCKS")]
     l1_confirmations: u64,
     /// Where a batcher posts.
-    #[arg(long, value_enum, default_value_t = Batches::Cheapest)]
+    #[arg(long, value_enum, default_value_t = Batches::Calldata)]
     batches: Batches,
     /// Most that is paid on L1, gwei per gas.
     #[arg(long, default_value_t = 1_000)]

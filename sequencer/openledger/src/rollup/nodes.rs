@@ -259,7 +259,7 @@ pub async fn start_follower(
     let inputs = NodeInputs { store, l1: feed, safe_heads: None };
     let node = Node::start(config, inputs, tasks.shutdown().clone()).await?;
     let address = node.rpc_addr();
-    println!("JSON-RPC   http://{address} and ws://{address}");
+    println!("JSON-RPC   http://{address}");
     if settings.sequencer_rpc.is_none() {
         println!("           transactions stay here: --sequencer-rpc hands them on");
     }

@@ -1,0 +1,276 @@
+//! A chain of one's own, process by process: what `openledger deploy` writes is all that sequencer,
+//! batcher, follower and proposer are given. The sequencer is killed and comes back; a follower begins
+//! with a snapshot of another; a stand-in takes over.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use crate::harness::{
+    binary, block_number, foundry, path, quantity, root, rpc, run_foundry, wait_for,
+};
+
+/// Development accounts: the owner, the batcher (whose key the development plan gives the feed, too), the
+/// proposer, attestors, and a user.
+const OWNER: &str = "12";
+const BATCHER: &str = "10";
+const PROPOSER: &str = "20";
+const USER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+/// A process that is killed when dropped, with what it printed.
+struct Process {
+    child: Child,
+    printed: HashMap<String, String>,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Process {
+    /// Starts and waits until it has printed a line that begins with `ready`.
+    fn start(log: &Path, ready: &str, args: &[&str]) -> Result<Self> {
+        let errors = fs::File::create(log)?;
+        let mut child = Command::new(binary()?)
+            .current_dir(root())
+            .args(args)
+            .env("RUST_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // Drained in any case.
+                let _ = sender.send(line);
+            }
+        });
+        let mut process = Self { child, printed: HashMap::new(), lines };
+        let end = Instant::now() + Duration::from_secs(60);
+        while !process.printed.contains_key(ready) {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = process.lines.recv_timeout(left).with_context(|| {
+                let log = fs::read_to_string(log).unwrap_or_default();
+                format!("{args:?} did not say {ready:?}; it printed {:?}\n{log}", process.printed)
+            })?;
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            process.printed.insert(word.to_owned(), rest.trim().to_owned());
+        }
+        Ok(process)
+    }
+
+    /// The first word after one that was printed.
+    fn said(&self, word: &str) -> Result<String> {
+        let rest = self.printed.get(word).with_context(|| format!("{word} was not printed"))?;
+        Ok(rest.split_whitespace().next().unwrap_or_default().to_owned())
+    }
+
+    fn stop(mut self) -> Result<()> {
+        let id = nix::unistd::Pid::from_raw(self.child.id().try_into()?);
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM)?;
+        let ended = self.child.wait()?;
+        ensure!(ended.success(), "it ended with {ended}");
+        Ok(())
+    }
+}
+
+fn openledger(args: &[&str]) -> Result<(bool, String)> {
+    let output = Command::new(binary()?).current_dir(root()).args(args).output()?;
+    let text = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
+}
+
+fn succeed(args: &[&str]) -> Result<String> {
+    let (good, text) = openledger(args)?;
+    ensure!(good, "{args:?}: {text}");
+    Ok(text)
+}
+
+fn fail(args: &[&str], expected: &str) -> Result<()> {
+    let (good, text) = openledger(args)?;
+    ensure!(!good && text.contains(expected), "{args:?} should say {expected:?}: {text}");
+    Ok(())
+}
+
+struct Anvil(Child);
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn anvil() -> Result<(Anvil, String)> {
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
+    let child = Command::new(foundry("anvil")?)
+        .args(["--port", &port, "--chain-id", "16121", "--block-time", "1", "--silent"])
+        .args(["--accounts", "30", "--slots-in-an-epoch", "1"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("cannot start anvil")?;
+    let (process, url) = (Anvil(child), format!("http://127.0.0.1:{port}"));
+    wait_for("anvil", 30, || async { Ok(rpc(&url, "eth_chainId", json!([])).await.ok()) }).await?;
+    Ok((process, url))
+}
+
+async fn safe_at_least(url: &str, number: u64) -> Result<()> {
+    wait_for(&format!("safe block {number} at {url}"), 120, || async {
+        let safe = rpc(url, "eth_getBlockByNumber", json!(["safe", false])).await?;
+        Ok((quantity(&safe["number"])? >= number).then_some(()))
+    })
+    .await
+}
+
+/// Sends a transfer by `cast` and waits for its receipt.
+fn transfer(url: &str) -> Result<()> {
+    let to = "0x00000000000000000000000000000000000000fe";
+    let args = ["send", "--rpc-url", url, "--private-key", USER_KEY, "--value", "1", to];
+    run_foundry("cast", &args).map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let chain: PathBuf = dir.path().join("chain");
+    let log = |name: &str| dir.path().join(format!("{name}.log"));
+    let (_anvil, l1) = anvil().await?;
+    let plan = dir.path().join("plan.json");
+    fs::write(&plan, succeed(&["deploy", "--print-plan", "devnet"])?)?;
+    let deploy = ["deploy", "--l1-rpc", &l1, "--plan", path(&plan), "--out", path(&chain)];
+    succeed(&[&deploy[..], &["--account", OWNER]].concat())?;
+    fail(&[&deploy[..], &["--account", OWNER]].concat(), "holds a chain already")?;
+
+    let node = |role: &'static str, data: &Path, extra: &[&str]| -> Vec<String> {
+        ["node", "--role", role, "--l1-rpc", &l1, "--data-dir", path(data), "--rpc-port", "0"]
+            .iter()
+            .chain(extra)
+            .map(|arg| (*arg).to_owned())
+            .collect()
+    };
+    let start = |role: &'static str, data: &Path, ready: &str, extra: &[&str]| {
+        let args = node(role, data, extra);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        Process::start(&log(role), ready, &args)
+    };
+    // What cannot work is said before anything is started.
+    fail(&["node", "--role", "follower", "--data-dir", path(&chain)], "needs --l1-rpc")?;
+    let nowhere = dir.path().join("nowhere");
+    fail(
+        &["node", "--role", "follower", "--l1-rpc", &l1, "--data-dir", path(&nowhere)],
+        "openledger deploy --out",
+    )?;
+    fail(&["node", "--role", "batcher", "--l1-rpc", &l1, "--data-dir", path(&chain)], "no key")?;
+
+    let ports = ["--feed-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let sequencer = start("sequencer", &chain, "sequences", &ports)?;
+    let (l2, feed) = (sequencer.said("JSON-RPC")?, sequencer.said("feed")?);
+    ensure!(sequencer.said("sequences")? == "yes");
+    let batcher = start("batcher", &chain, "batcher", &["--l2-rpc", &l2, "--account", BATCHER])?;
+    let follows = ["--feed", &feed, "--sequencer-rpc", &l2];
+    let follower = start("follower", &chain, "head", &follows)?;
+    let followed = follower.said("JSON-RPC")?;
+    let _proposer = start(
+        "proposer",
+        &chain,
+        "factory",
+        &[
+            "--l2-rpc",
+            &followed,
+            "--own-node",
+            "--interval",
+            "5",
+            "--depth",
+            "0",
+            "--account",
+            PROPOSER,
+        ],
+    )?;
+
+    // Handed to the sequencer, heard by the feed, posted by the batcher, derived.
+    transfer(&followed)?;
+    let number = block_number(&followed).await?;
+    safe_at_least(&followed, number).await?;
+    let addresses: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(chain.join("addresses.json"))?)?;
+    let factory = addresses["DisputeGameFactory"].as_str().context("no factory")?.to_owned();
+    wait_for("a proposal", 120, || async {
+        let count =
+            run_foundry("cast", &["call", "--rpc-url", &l1, &factory, "gameCount()(uint256)"])?;
+        Ok((count.trim() != "0").then_some(()))
+    })
+    .await?;
+
+    // A second follower begins where the first is.
+    let root = rpc(&followed, "optimism_syncStatus", json!([])).await?;
+    ensure!(
+        quantity(&json!(format!("0x{:x}", root["safe_l2"]["number"].as_u64().unwrap_or(0))))? > 0
+    );
+    follower.stop()?;
+    let file = dir.path().join("snapshot.ol");
+    let store = chain.join("follower").join("l2");
+    let exported = succeed(&["snapshot", "export", "--store", path(&store), path(&file)])?;
+    let word = |name: &str| {
+        let line = exported.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_whitespace().last().unwrap_or_default().to_owned()
+    };
+    let output_root = word("output root");
+    let second = dir.path().join("second");
+    fs::create_dir(&second)?;
+    for name in ["genesis.json", "rollup.json"] {
+        fs::copy(chain.join(name), second.join(name))?;
+    }
+    let import = ["snapshot", "import", "--data-dir", path(&second)];
+    let zero = format!("0x{}", "00".repeat(32));
+    fail(&[&import[..], &["--output-root", &zero, path(&file)]].concat(), "nothing was changed")?;
+    ensure!(!second.join("follower").join("l2").exists());
+    succeed(&[&import[..], &["--output-root", &output_root, path(&file)]].concat())?;
+    let follower = start("follower", &second, "head", &follows)?;
+    let followed = follower.said("JSON-RPC")?;
+    let begun =
+        quantity(&rpc(&followed, "eth_getBlockByNumber", json!(["safe", false])).await?["number"])?;
+    ensure!(begun > 0, "it began at genesis");
+
+    // The sequencer dies and comes back on the same ports; nothing published is lost.
+    let admin = sequencer.said("operators")?;
+    drop(sequencer);
+    let address =
+        |url: &str| url.split("//").last().unwrap_or_default().trim_end_matches('/').to_owned();
+    let port = address(&l2).split(':').next_back().unwrap_or_default().to_owned();
+    let again = node("sequencer", &chain, &[]);
+    let mut again: Vec<&str> = again.iter().map(String::as_str).filter(|arg| *arg != "0").collect();
+    let (feed_listen, admin_listen) = (address(&feed), address(&admin));
+    again.extend([port.as_str(), "--feed-listen", &feed_listen, "--admin-listen", &admin_listen]);
+    let sequencer = Process::start(&log("again"), "sequences", &again)?;
+    ensure!(sequencer.said("sequences")? == "yes");
+    transfer(&followed)?;
+    let number = block_number(&followed).await?;
+    safe_at_least(&followed, number).await?;
+    for number in [begun + 1, number] {
+        let of = |url: String| async move {
+            let at = json!([format!("0x{number:x}"), false]);
+            anyhow::Ok(rpc(&url, "eth_getBlockByNumber", at).await?["hash"].clone())
+        };
+        ensure!(of(followed.clone()).await? == of(l2.clone()).await?, "block {number} differs");
+    }
+    follower.stop()?;
+    batcher.stop()?;
+    sequencer.stop()
+}
