@@ -796,8 +796,12 @@ impl Sequencer {
                 "L1 gives another chain than was built: it is taken over"
             );
             metrics::counter!("sequencer_adoptions_total").increment(1);
+            self.unwind_to(low, open).await?;
+        } else {
+            // Nothing was built beyond; a sequencer that stands by has not heard that far.
+            self.discard(open);
+            self.settled().await?;
         }
-        self.unwind_to(low, open).await?;
         for number in low + 1..=update.safe.number {
             // Gone again: the verifier reports what it has then.
             let Some(block) = source.block(number)? else { break };

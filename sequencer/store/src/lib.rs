@@ -102,6 +102,26 @@ pub mod fuzzing {
         }
     }
 
+    /// Decodes a snapshot, and a chunk of one.
+    ///
+    /// # Panics
+    ///
+    /// If what decodes is not what it encodes to.
+    pub fn snapshot(bytes: &[u8]) {
+        crate::snapshot::fuzz(bytes);
+    }
+
+    /// A chunk with one account, and the head of a file.
+    pub fn snapshot_seeds() -> Vec<Vec<u8>> {
+        let mut account = vec![7; 32];
+        account.extend_from_slice(&[1, 9, 2, 1, 0]);
+        account.extend_from_slice(&[8; 32]);
+        account.extend_from_slice(&[0, 0, 0, 1]);
+        account.extend_from_slice(&[6; 32]);
+        account.extend_from_slice(&[1, 5]);
+        vec![account, b"OLSNAP\x00\x01\x01\x00\x00\x00\x02ab".to_vec()]
+    }
+
     /// A valid record.
     pub fn block_record_seed() -> Vec<u8> {
         let header = Header::default();

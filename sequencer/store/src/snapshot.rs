@@ -260,6 +260,32 @@ fn take_account(input: &mut Input<'_>) -> Option<(B256, Account, Vec<(B256, U256
     Some((hashed, Account { nonce, balance, code_hash }, slots))
 }
 
+/// Decodes a chunk's payload: what decodes as accounts is what they encode to.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let mut input = Input(bytes);
+    let mut again = Vec::new();
+    while !input.0.is_empty() {
+        let Some((hashed, account, slots)) = take_account(&mut input) else { return };
+        put_account(&mut again, hashed, &account, &slots);
+        // An integer with leading zeros is longer than it need be, and the same.
+        assert!(again.len() <= bytes.len() - input.0.len(), "an account grew");
+    }
+    let mut input = Input(&again);
+    let mut last = Vec::new();
+    while let Some((hashed, account, slots)) = take_account(&mut input) {
+        put_account(&mut last, hashed, &account, &slots);
+    }
+    assert!(last == again, "an account changed");
+    let _ = Reader::begin(bytes).and_then(|mut reader| {
+        take_chain(&mut reader, 16_120, B256::ZERO)?;
+        loop {
+            reader.next()?;
+        }
+        #[expect(unreachable_code, reason = "ends by an error")]
+        Ok(())
+    });
+}
+
 impl Store {
     /// The first block whose state this store has: 0, or that of the snapshot it began with.
     pub fn first_block(&self) -> u64 {

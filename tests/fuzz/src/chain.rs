@@ -45,6 +45,15 @@ pub(crate) fn log_record(data: &[u8]) {
     store::fuzzing::block_record(data);
 }
 
+/// A snapshot, or a chunk of one.
+pub(crate) fn snapshot(data: &[u8]) {
+    store::fuzzing::snapshot(data);
+}
+
+pub(crate) fn snapshots() -> Vec<Vec<u8>> {
+    store::fuzzing::snapshot_seeds()
+}
+
 /// A witness, and its nodes as tries: the first node is taken for a root, keys lead into all of them.
 pub(crate) fn witness(data: &[u8]) {
     let data = Bytes::copy_from_slice(data);

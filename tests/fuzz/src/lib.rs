@@ -25,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "receipt", run: chain::receipt, seeds: chain::receipts },
     Target { name: "block", run: chain::block, seeds: chain::blocks },
     Target { name: "log_record", run: chain::log_record, seeds: chain::log_records },
+    Target { name: "snapshot", run: chain::snapshot, seeds: chain::snapshots },
     Target { name: "witness", run: chain::witness, seeds: chain::witnesses },
     Target { name: "pool", run: network::pool, seeds: chain::transactions },
     Target { name: "json_rpc", run: network::json_rpc, seeds: network::bodies },

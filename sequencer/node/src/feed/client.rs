@@ -136,7 +136,12 @@ impl Client {
                     continue;
                 }
                 Ended::Lost { reason, heard } => {
-                    tracing::warn!(url, reason, "the feed is lost; the next one is tried");
+                    // Whoever stands by says so each time it is asked.
+                    if pause == PAUSE {
+                        tracing::warn!(url, reason, "the feed is lost; the next one is tried");
+                    } else {
+                        tracing::debug!(url, reason, "no feed there");
+                    }
                     metrics::counter!("feed_lost_total").increment(1);
                     turn += 1;
                     pause = if heard { PAUSE } else { pause.saturating_mul(2).min(PAUSE_MAX) };
