@@ -191,17 +191,7 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
         "proposer",
         &chain,
         "factory",
-        &[
-            "--l2-rpc",
-            &followed,
-            "--own-node",
-            "--interval",
-            "5",
-            "--depth",
-            "0",
-            "--account",
-            PROPOSER,
-        ],
+        &["--l2-rpc", &followed, "--interval", "5", "--depth", "0", "--account", PROPOSER],
     )?;
 
     // Handed to the sequencer, heard by the feed, posted by the batcher, derived.

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{
     Api, CLIENT_VERSION, admin,
-    answer::{Answer, Answering, later, now, work},
+    answer::{Answering, later, now, work},
     convert, engine,
     envelope::Request,
     error::RpcError,
