@@ -68,3 +68,87 @@ fn estimate(block: &Block) -> u64 {
         .fold(0, u64::saturating_add);
     bytes.saturating_sub(bytes / 4)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_consensus::{SignableTransaction, TxLegacy};
+    use alloy_eips::BlockNumHash;
+    use alloy_primitives::{Signature, U256};
+    use primitives::{BlockBody, TxEnvelope};
+
+    use super::*;
+
+    /// A chain whose blocks have one transaction with as many bytes of data as their number times 100.
+    struct Chain(u64);
+
+    impl L2Blocks for Chain {
+        fn latest(&self) -> Result<u64, SourceError> {
+            Ok(self.0)
+        }
+
+        fn safe(&self) -> Result<BlockNumHash, SourceError> {
+            Ok(BlockNumHash::default())
+        }
+
+        fn block(&self, number: u64) -> Result<Option<Block>, SourceError> {
+            let input = vec![1; number as usize * 100].into();
+            let signature = Signature::new(U256::from(1), U256::from(1), false);
+            let transaction = TxLegacy { input, ..Default::default() }.into_signed(signature);
+            let body = BlockBody::rollup(vec![TxEnvelope::from(transaction)]);
+            let block = Block { hash: Default::default(), header: Default::default(), body };
+            Ok((number <= self.0).then_some(block))
+        }
+    }
+
+    #[test]
+    fn what_waits_is_measured_once_and_forgotten_when_done() {
+        let size = |number: u64| estimate(&Chain(9).block(number).unwrap().unwrap());
+        let sum = |numbers: std::ops::RangeInclusive<u64>| numbers.map(size).sum::<u64>();
+        assert!(
+            (300..400).contains(&size(4)),
+            "three quarters of 400 and the rest of a transaction"
+        );
+        let mut backlog = Backlog::default();
+        let mut check = |done, latest, expected| {
+            backlog.follow(&Chain(latest), done, latest).unwrap();
+            assert_eq!(backlog.bytes(), expected, "{done} {latest}");
+            assert_eq!(backlog.bytes_from(5), sum(5.max(done + 1)..=latest), "{done} {latest}");
+        };
+        check(0, 4, sum(1..=4));
+        check(0, 6, sum(1..=6));
+        check(2, 9, sum(3..=9));
+        check(9, 9, 0);
+        // L1 was reorganised: what was done waits again.
+        check(3, 9, sum(4..=9));
+        // L2 was: there is less.
+        check(3, 5, sum(4..=5));
+        check(7, 7, 0);
+    }
+
+    #[test]
+    fn a_long_backlog_is_measured_over_several_looks() {
+        struct Long;
+        impl L2Blocks for Long {
+            fn latest(&self) -> Result<u64, SourceError> {
+                Ok(5_000)
+            }
+
+            fn safe(&self) -> Result<BlockNumHash, SourceError> {
+                Ok(BlockNumHash::default())
+            }
+
+            fn block(&self, _: u64) -> Result<Option<Block>, SourceError> {
+                Chain(1).block(1)
+            }
+        }
+        let mut backlog = Backlog::default();
+        let mut last = 0;
+        while backlog.sizes.len() < 5_000 {
+            backlog.follow(&Long, 0, 5_000).unwrap();
+            assert!(backlog.sizes.len() > last, "it stands still");
+            last = backlog.sizes.len();
+        }
+        backlog.follow(&Long, 0, 5_000).unwrap();
+        assert_eq!(backlog.sizes.len(), 5_000);
+    }
+}

@@ -26,7 +26,7 @@ use crate::{
     backlog::Backlog,
     journal::{self, PostedChannel},
     posting::{Fees, Poster},
-    throttle::Limits,
+    throttle::{self, Limits},
 };
 
 /// L1 accepts no larger transaction (geth's `txMaxSize`), with room for the envelope.
@@ -35,9 +35,6 @@ const TRANSACTION_BYTES_MAX: usize = 128 * 1024 - 1_024;
 const RETRY_MAX: Duration = Duration::from_secs(30);
 /// Blocks encoded before looking at L1 again.
 const BLOCKS_PER_STEP: u64 = 256;
-
-/// Full channels that wait before compression is made faster.
-const BACKLOG_CHANNELS: u64 = 4;
 
 /// Where L2 blocks come from; the sequencer's store.
 pub trait L2Blocks: Send + Sync + 'static {
@@ -67,10 +64,12 @@ pub struct BatcherConfig {
     pub poll: Duration,
     /// The oldest transaction is replaced by a better paying one after this time.
     pub bump_after: Duration,
-    /// Most that is paid, wei per gas.
+    /// Most that is paid, wei per gas, unless the sequencing window runs out.
     pub fee_max: u128,
-    /// Most that is paid, wei per blob gas.
+    /// The same, wei per blob gas.
     pub blob_fee_max: u128,
+    /// How many times as much may be paid at the window's end.
+    pub fee_urgency_max: u32,
     /// Where batches go.
     pub availability: DataAvailability,
     /// Bytes of a frame in a blob, with its overhead.
@@ -99,6 +98,7 @@ impl Default for BatcherConfig {
             bump_after: Duration::from_secs(36),
             fee_max: 1_000_000_000_000,
             blob_fee_max: 1_000_000_000_000,
+            fee_urgency_max: 5,
             availability: DataAvailability::Calldata,
             blob_frame_size_max: Sizes::BLOB_FRAME_MAX,
             blobs_per_transaction_max: 6,
@@ -165,6 +165,9 @@ pub struct Batcher<B, J> {
     oldest_since: Instant,
     sent_at: Instant,
     safe: u64,
+    /// Most that may be paid now, wei per gas and per blob gas.
+    fee_max: u128,
+    blob_fee_max: u128,
     /// When a transaction was last mined or the safe head last moved.
     progress_at: Instant,
 }
@@ -264,6 +267,8 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             // Sends again at once what the node does not know.
             sent_at: long_ago(config.bump_after),
             safe,
+            fee_max: config.fee_max,
+            blob_fee_max: config.blob_fee_max,
             progress_at: now,
         })
     }
@@ -314,6 +319,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         self.throttle()?;
         self.follow_l1().await?;
         self.follow_safe_head().await?;
+        self.follow_window().await?;
         self.resend().await?;
         if self.control.is_active() {
             self.encode().await?;
@@ -355,15 +361,12 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
 
     /// How the next channel is made: quickly while others wait behind it.
     fn encoder_config(&self) -> EncoderConfig {
-        let target = u64::try_from(self.config.encoder.channel_size_target).unwrap_or(u64::MAX);
         let waiting = self.backlog.bytes_from(self.next_block);
-        let mut config = self.config.encoder;
-        if waiting > target.saturating_mul(BACKLOG_CHANNELS) {
-            let Compression::Brotli { level } = config.compression;
-            config.compression =
-                Compression::Brotli { level: level.min(self.config.backlog_level) };
-        }
-        config
+        let usual = self.config.encoder;
+        let Compression::Brotli { level } = usual.compression;
+        let target = usual.channel_size_target;
+        let level = throttle::level(level, self.config.backlog_level, waiting, target);
+        EncoderConfig { compression: Compression::Brotli { level }, ..usual }
     }
 
     /// Sees which transactions are in L1 blocks, and that they are ours.
@@ -515,23 +518,42 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         Ok(())
     }
 
+    /// Sees how much of the sequencing window is left for the oldest block that is not safe.
+    async fn follow_window(&mut self) -> Result<(), BatcherError> {
+        let oldest = self.safe.saturating_add(1);
+        let oldest = self.blocks.block(oldest).map_err(BatcherError::Blocks)?;
+        let age = match oldest {
+            Some(block) => {
+                let reference = l2_block_ref(&self.rollup, &block);
+                let origin = reference.map_err(derive::EncodeError::from)?.l1_origin.number;
+                self.client.head().await?.block.number.saturating_sub(origin)
+            }
+            None => 0,
+        };
+        let (times, margin) = (self.config.fee_urgency_max, self.config.window_margin);
+        let cap = |usual| throttle::fee_cap(usual, times, age, self.rollup.seq_window_size, margin);
+        let (fee_max, blob_fee_max) = (cap(self.config.fee_max), cap(self.config.blob_fee_max));
+        if fee_max > self.config.fee_max && self.fee_max == self.config.fee_max {
+            tracing::warn!(age, "the sequencing window runs out: more may be paid");
+        }
+        (self.fee_max, self.blob_fee_max) = (fee_max, blob_fee_max);
+        Ok(())
+    }
+
     /// Takes the frames out of transactions that are not in L1 yet: blocks that L2 has replaced would
     /// otherwise become the chain after all. The nonces stay used, by transactions without data. The
     /// caller journals and sends them.
     async fn cancel_pending(&mut self) -> Result<Vec<Bytes>, BatcherError> {
         let market = self.market().await?;
+        let (fee_max, blob_fee_max) = (self.fee_max, self.blob_fee_max);
         let mut cancelled = Vec::new();
         let channels = self.channels.iter_mut().filter(|channel| !channel.superseded);
         for transaction in channels.flat_map(|channel| &mut channel.transactions) {
             if transaction.nonce < self.mined_nonce {
                 continue;
             }
-            let offer = market.offer(way_of_fees(transaction.fees()), self.config.blob_fee_max);
-            let replacement = transaction.fees().replacement(
-                offer,
-                self.config.fee_max,
-                self.config.blob_fee_max,
-            );
+            let offer = market.offer(way_of_fees(transaction.fees()), blob_fee_max);
+            let replacement = transaction.fees().replacement(offer, fee_max, blob_fee_max);
             let Some(fees) = replacement else {
                 tracing::warn!(nonce = transaction.nonce, "too dear to cancel");
                 continue;
@@ -585,6 +607,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
     async fn bump_oldest(&mut self) -> Result<(), BatcherError> {
         let market = self.market().await?;
         let mined_nonce = self.mined_nonce;
+        let (fee_max, blob_fee_max) = (self.fee_max, self.blob_fee_max);
         let oldest = self.channels.iter_mut().find_map(|channel| {
             let index = channel.transactions.iter().position(|t| t.nonce >= mined_nonce)?;
             Some((channel, index))
@@ -596,8 +619,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             return Ok(());
         };
         self.oldest_since = Instant::now();
-        let offer = market.offer(way_of_fees(old.fees()), self.config.blob_fee_max);
-        let (fee_max, blob_fee_max) = (self.config.fee_max, self.config.blob_fee_max);
+        let offer = market.offer(way_of_fees(old.fees()), blob_fee_max);
         let Some(fees) = old.fees().replacement(offer, fee_max, blob_fee_max) else {
             tracing::warn!(
                 nonce = old.nonce,
@@ -623,7 +645,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
                 self.client.blob_base_fee().await?
             }
         };
-        let fees = Fees::suggested(base_fee, priority_fee, self.config.fee_max);
+        let fees = Fees::suggested(base_fee, priority_fee, self.fee_max);
         Ok(Market { fees, base_fee, blob_base_fee })
     }
 
@@ -751,7 +773,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             tracing::info!(?way, base_fee = market.base_fee, ?market.blob_base_fee, "the batcher posts in another way");
             self.way = way;
         }
-        let fees = market.offer(way, self.config.blob_fee_max);
+        let fees = market.offer(way, self.blob_fee_max);
         let (blobs_max, cell_proofs) = (sizes.blobs_per_transaction, self.config.cell_proofs);
         // Proofs are work of some hundred milliseconds a blob.
         let (closed, payloads) = tokio::task::spawn_blocking(move || {

@@ -1,5 +1,6 @@
-//! How much new data L2 may make while a backlog waits for L1. Pure: the batcher measures the backlog, and
-//! whoever builds blocks keeps to the limits.
+//! What a backlog changes: how much new data L2 may make, how quickly channels are compressed, and how much
+//! is paid as the sequencing window runs out. Pure: the batcher measures, and whoever builds blocks keeps to
+//! the limits.
 //!
 //! Without a limit a chain that makes more data than L1 takes falls behind until the sequencing window
 //! closes over it. The curve is op-batcher's quadratic one: hardly felt at first, firm near the end, and
@@ -78,9 +79,56 @@ impl Throttle {
     }
 }
 
+/// Full channels that wait before compression is made faster.
+const CHANNELS_WAITING: u64 = 4;
+
+/// The level to compress at while `waiting` bytes are not in a channel and one takes `channel_bytes`.
+pub(crate) fn level(usual: u32, under_backlog: u32, waiting: u64, channel_bytes: usize) -> u32 {
+    let channel_bytes = u64::try_from(channel_bytes).unwrap_or(u64::MAX);
+    match waiting > channel_bytes.saturating_mul(CHANNELS_WAITING) {
+        true => usual.min(under_backlog),
+        false => usual,
+    }
+}
+
+/// The most that may be paid when the oldest block that is not safe has an origin `age` L1 blocks old. Up to
+/// half the sequencing window that is `usual`; then it grows with the square of the age to `times` as much,
+/// `margin` blocks before the window's end. Whoever saved the fee beyond that would lose the chain.
+pub(crate) fn fee_cap(usual: u128, times: u32, age: u64, window: u64, margin: u64) -> u128 {
+    let half = window / 2;
+    let range = u128::from(window.saturating_sub(half).saturating_sub(margin).max(1));
+    let over = u128::from(age.saturating_sub(half)).min(range);
+    let room = usual.saturating_mul(u128::from(times.saturating_sub(1)));
+    // Divided first: fees are large numbers and windows are not.
+    let more = (room / range.saturating_mul(range)).saturating_mul(over).saturating_mul(over);
+    usual.saturating_add(if over == range { room } else { more })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backlog_is_compressed_quickly() {
+        let check = |waiting, expected| assert_eq!(level(5, 1, waiting, 1_000), expected);
+        check(0, 5);
+        check(4_000, 5);
+        check(4_001, 1);
+        assert_eq!(level(0, 1, 4_001, 1_000), 0, "never slower than usual");
+    }
+
+    #[test]
+    fn more_is_paid_as_the_window_runs_out() {
+        let check = |age, expected| assert_eq!(fee_cap(1_000_000, 5, age, 120, 10), expected);
+        check(0, 1_000_000);
+        check(60, 1_000_000);
+        check(85, 2_000_000);
+        check(110, 5_000_000);
+        check(u64::MAX, 5_000_000);
+        assert_eq!(fee_cap(1_000_000, 1, 110, 120, 10), 1_000_000, "switched off");
+        // A window shorter than its margin is all urgency.
+        assert_eq!(fee_cap(1_000_000, 5, 5, 6, 10), 5_000_000);
+    }
 
     #[test]
     fn limits_tighten_with_the_square_of_the_backlog_and_end_with_it() {

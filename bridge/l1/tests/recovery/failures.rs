@@ -300,3 +300,33 @@ async fn missing_blobs_of_strangers_stop_nobody() {
     l1.call("anvil_mine", json!(["0x1"])).await;
     deriver.read_to(tip).await;
 }
+
+/// Cause: a cap that holds while the sequencing window closes saves a fee and loses the chain.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_the_cap_is_paid_before_the_sequencing_window_closes() {
+    const CAP: u128 = 50_000_000_000;
+    let Some(mut l1) = L1::start().await else { return };
+    l1.stop_mining().await;
+    let begun = l1.client.head().await.unwrap().block.number - l1.rollup.genesis.l1.number;
+    l1.rollup.seq_window_size = 2 * begun + 80;
+    let l2 = l1.l2(4).await;
+    let deriver = l1.deriver(&l2);
+    let mut config = BatcherConfig { fee_max: CAP, ..fast() };
+    config.bump_after = Duration::from_millis(100);
+    let task = l1.batcher(&l2, &MemoryJournal::default(), config).await;
+    // Three times the cap, and five times the cap is the most that is ever paid.
+    let mut mined = begun;
+    while l2.safe.load(Ordering::SeqCst) < 4 {
+        l1.mine_at(3 * CAP).await;
+        mined += 1;
+        assert!(mined < l1.rollup.seq_window_size, "the window has closed");
+        for fee in l1.pool_fees().await {
+            let early = mined <= l1.rollup.seq_window_size / 2;
+            assert!(fee <= if early { CAP } else { 5 * CAP }, "{fee} after {mined} blocks");
+        }
+        tokio::time::sleep(Duration::from_millis(120)).await;
+    }
+    assert!(mined > l1.rollup.seq_window_size / 2, "paid before it was urgent");
+    deriver.reach(&l2, 4).await;
+    task.stop().await;
+}

@@ -176,13 +176,14 @@ async fn the_way_changes_when_prices_do() {
     let in_calldata = l1.inbox().await.len();
     assert!(in_calldata > 0 && l1.blob_counts().await.is_empty());
     // Blob gas costs a wei here, gas a thousand million.
-    l2.grow(2, 0);
+    l2.grow(20, 0);
     let config = bridge_l1::BatcherConfig {
         availability: bridge_l1::DataAvailability::Cheapest,
+        blob_frame_size_max: 10_000,
         ..in_blobs()
     };
     let task = l1.batcher(&l2, &journal, config).await;
-    deriver.reach(&l2, 4).await;
+    deriver.reach(&l2, 22).await;
     task.stop().await;
     assert_eq!(l1.inbox().await.len(), in_calldata);
     assert!(!l1.blob_counts().await.is_empty());
