@@ -100,7 +100,7 @@ pub struct Args {
     /// Where a batcher posts.
     #[arg(long, value_enum, default_value_t = Batches::Calldata)]
     batches: Batches,
-    /// Most that is paid on L1, gwei per gas.
+    /// Most that is paid on L1, gwei per gas; up to five times as much when the sequencing window runs out.
     #[arg(long, default_value_t = 1_000)]
     fee_max_gwei: u64,
     /// L2 blocks between two proposals.
