@@ -247,7 +247,10 @@ fn put_account(out: &mut Vec<u8>, hashed: B256, account: &Account, slots: &[(B25
     }
 }
 
-fn take_account(input: &mut Input<'_>) -> Option<(B256, Account, Vec<(B256, U256)>)> {
+/// Hashed address, account, some of its slots.
+type Part = (B256, Account, Vec<(B256, U256)>);
+
+fn take_account(input: &mut Input<'_>) -> Option<Part> {
     let hashed = input.word()?;
     let nonce = u64::try_from(input.integer()?).ok()?;
     let balance = input.integer()?;
