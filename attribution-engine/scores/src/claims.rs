@@ -121,11 +121,7 @@ impl Claims {
 
     /// Root hash and total; of no claims, zero and zero.
     pub fn root(&self) -> Result<SumNode> {
-        let mut level = self.leaves();
-        while level.len() > 1 {
-            level = parents(&level)?;
-        }
-        Ok(level.first().copied().unwrap_or_default())
+        root_of(self.leaves())
     }
 
     /// The proof of what `account` may claim from `datanet`, if anything.
@@ -146,13 +142,7 @@ impl Claims {
         if position >= self.width() {
             return Ok(None);
         }
-        let mut proof = Vec::new();
-        let (mut level, mut at) = (self.leaves(), position);
-        while level.len() > 1 {
-            proof.push(level.get(at ^ 1).copied().unwrap_or_default());
-            level = parents(&level)?;
-            at >>= 1;
-        }
+        let proof = path_of(self.leaves(), position)?;
         let index = u64::try_from(position)
             .map_err(|_| ScoresError::Overflow { what: "leaf positions" })?;
         Ok(Some(Slot { claim: self.0.get(position).copied(), index, proof }))
@@ -168,11 +158,7 @@ impl Claims {
     }
 
     fn leaves(&self) -> Vec<SumNode> {
-        let mut leaves: Vec<SumNode> = self.0.iter().map(Claim::leaf).collect();
-        if !leaves.is_empty() {
-            leaves.resize(leaves.len().next_power_of_two(), SumNode::default());
-        }
-        leaves
+        padded(self.0.iter().map(Claim::leaf).collect())
     }
 }
 
@@ -193,6 +179,33 @@ impl ClaimProof {
         }
         index == 0 && node == root
     }
+}
+
+/// Leaves padded to a power of two; none stay none.
+pub(crate) fn padded(mut leaves: Vec<SumNode>) -> Vec<SumNode> {
+    if !leaves.is_empty() {
+        leaves.resize(leaves.len().next_power_of_two(), SumNode::default());
+    }
+    leaves
+}
+
+/// The root over padded leaves; of none, zero and zero.
+pub(crate) fn root_of(mut level: Vec<SumNode>) -> Result<SumNode> {
+    while level.len() > 1 {
+        level = parents(&level)?;
+    }
+    Ok(level.first().copied().unwrap_or_default())
+}
+
+/// Siblings of a leaf from the bottom up, over padded leaves.
+pub(crate) fn path_of(mut level: Vec<SumNode>, mut position: usize) -> Result<Vec<SumNode>> {
+    let mut path = Vec::new();
+    while level.len() > 1 {
+        path.push(level.get(position ^ 1).copied().unwrap_or_default());
+        level = parents(&level)?;
+        position >>= 1;
+    }
+    Ok(path)
 }
 
 fn parents(level: &[SumNode]) -> Result<Vec<SumNode>> {

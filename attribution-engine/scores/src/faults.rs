@@ -1,6 +1,7 @@
 //! What a claims tree can be disproved by, found in the list of its claims: the four rules that
-//! `AttributionDispute` decides. Together they say that a tree which survives is sorted, leaves nobody out
-//! and lowers nobody's amount, and promises no more of a pool than the pool was funded with.
+//! `AttributionDispute` decides, and growth beyond what was paid, which `RecordDispute` does. Together they
+//! say that a tree which survives is sorted, leaves nobody out and lowers nobody's amount, promises no more
+//! of a pool than the pool was funded with, and gives everybody what the epoch's payments are.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use crate::{
     claims::{Claim, ClaimProof, Claims, Slot},
     error::{Result, ScoresError},
     ids::DatanetId,
+    payments::{PaymentSlot, Payments},
 };
 
 /// A proof that a claims tree is false.
@@ -34,6 +36,60 @@ impl ClaimsFault {
             Self::Overpromise { .. } => "overpromise",
         }
     }
+}
+
+/// A proof that a claim grew by more than its payments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrowthFault {
+    pub claim: ClaimProof,
+    /// The same claim in the tree before, or the places there between which it would lie; empty if that tree
+    /// is.
+    pub before: Vec<Slot>,
+    /// The places before and after the account's payments.
+    pub left: Option<PaymentSlot>,
+    pub right: Option<PaymentSlot>,
+    /// Wei.
+    pub grown: u128,
+    /// Wei.
+    pub paid: u128,
+}
+
+/// The first claim of `pending` that grew by more than `payments`. Both trees must be sorted, which [`find`]
+/// says.
+pub fn find_growth(
+    before: &Claims,
+    pending: &Claims,
+    payments: &Payments,
+) -> Result<Option<GrowthFault>> {
+    for claim in pending.as_slice() {
+        let place = before.as_slice().binary_search_by_key(&claim.key(), Claim::key);
+        let old = place.ok().and_then(|found| before.as_slice().get(found));
+        let grown = claim.cumulative.saturating_sub(old.map_or(0, |claim| claim.cumulative));
+        let paid = payments.paid_to(claim.datanet, claim.account)?;
+        if grown <= paid.amount {
+            continue;
+        }
+        let before = match place {
+            Ok(found) => vec![slot(before, found)?],
+            Err(place) => enclosing(before, place)?,
+        };
+        let proof = pending.proof(claim.datanet, claim.account)?.ok_or(ScoresError::EmptyTree)?;
+        return Ok(Some(GrowthFault {
+            claim: proof,
+            before,
+            left: paid.left,
+            right: paid.right,
+            grown,
+            paid: paid.amount,
+        }));
+    }
+    Ok(None)
+}
+
+/// The places of a sorted tree between which a key would lie that belongs at `place`.
+fn enclosing(claims: &Claims, place: usize) -> Result<Vec<Slot>> {
+    let below = place.checked_sub(1).map(|below| slot(claims, below)).transpose()?;
+    Ok(below.into_iter().chain(claims.slot(place)?).collect())
 }
 
 /// The first fault of `pending`, whose predecessor in force is `before`. `funded` says what each pool has,
@@ -79,11 +135,7 @@ fn find_loss(before: &Claims, pending: &Claims, claim: &Claim) -> Result<Option<
             Ok(Some(ClaimsFault::Decrease { before: leaf()?, later }))
         }
         Err(place) => {
-            let mut slots = Vec::with_capacity(2);
-            if let Some(below) = place.checked_sub(1) {
-                slots.push(slot(pending, below)?);
-            }
-            slots.extend(pending.slot(place)?);
+            let slots = enclosing(pending, place)?;
             Ok(Some(ClaimsFault::Omission { before: leaf()?, slots }))
         }
     }

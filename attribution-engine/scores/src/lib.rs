@@ -47,6 +47,7 @@ pub mod exchange;
 pub mod faults;
 pub mod ids;
 pub mod merkle;
+pub mod payments;
 pub mod record;
 pub mod royalty;
 pub mod sketch;

@@ -69,6 +69,13 @@ pub mod bindings {
             "../../contracts/src/interfaces/IAttributionSettlement.sol"
         );
     }
+    pub mod records {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            RecordDispute,
+            "../../contracts/artifacts/RecordDispute.json"
+        );
+    }
     pub mod dispute {
         alloy_sol_types::sol!(
             #[sol(rpc, all_derives)]
@@ -716,7 +723,7 @@ fn lookup(
     }
 }
 
-fn rpc(what: &'static str) -> impl FnOnce(TransportError) -> ChainError {
+pub(crate) fn rpc(what: &'static str) -> impl FnOnce(TransportError) -> ChainError {
     move |source| ChainError::Rpc { what, source: Box::new(source) }
 }
 

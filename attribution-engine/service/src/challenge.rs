@@ -1,15 +1,22 @@
-//! Disproves a pending epoch before `AttributionDispute`: opens its claims tree with published evidence,
-//! looks for what the chain's rules refuse, and sends the exhibits. Half of the poster's bond is credited
-//! to who does this first, the other half is burned.
+//! Disproves a pending epoch: opens its claims tree with published evidence, looks for what the chain's
+//! rules refuse, and shows it. Half of the poster's bond is the reward, the other half is burned. Where the
+//! chain has `RecordDispute`, the fact is committed to first, so that nobody gains by copying it, and a
+//! poster who shows nothing is asked for its payments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    time::Duration,
+};
 
-use alloy_primitives::{Address, B256, TxHash, U256};
-use alloy_sol_types::SolEvent;
+use alloy_primitives::{Address, B256, Bytes, TxHash, U256};
+use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_sol_types::{SolCall, SolEvent};
 use scores::{
-    DatanetId, ScoresError,
-    claims::{ClaimProof, Claims, Slot, SumNode},
-    faults::{self, ClaimsFault},
+    DatanetId, ModelId, ScoresError,
+    claims::{Claim, ClaimProof, Claims, Slot, SumNode},
+    epoch::SettledReceipt,
+    faults::{self, ClaimsFault, GrowthFault},
+    payments::{PaymentSlot, Payments},
 };
 use serde::Serialize;
 
@@ -17,13 +24,26 @@ use crate::{
     chain::{
         Chain, ChainError, EpochStatus, PostedEpoch,
         bindings::{
-            dispute::{IAttributionDispute, IAttributionSettlement as exhibits},
+            dispute::{
+                AttributionDispute::{
+                    factDecreaseCall, factOmissionCall, factOrderCall, factOverpromiseCall,
+                },
+                IAttributionDispute, IAttributionSettlement as exhibits,
+            },
+            records::{
+                IAttributionSettlement as record_exhibits, IRecordTypes,
+                RecordDispute::{factClaimCall, factSilenceCall},
+            },
             settlement::IAttributionSettlement,
         },
         call, mined,
     },
-    evidence::{EvidenceError, EvidenceSource},
+    evidence::{EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
+    records::{Commitment, Records},
 };
+
+/// How often the chain is asked whether a block has come.
+const POLL: Duration = Duration::from_millis(200);
 
 /// Why an epoch is not challenged.
 #[derive(Debug, thiserror::Error)]
@@ -40,18 +60,45 @@ pub enum ChallengeError {
     Withheld { epoch: u64, found: B256, on_chain: B256 },
     #[error("transaction {0} rejected no epoch")]
     NothingRejected(TxHash),
+    #[error("this chain has no RecordDispute, which alone decides this")]
+    NoRecords,
 }
 
 /// Result of challenging.
 pub type Result<T, E = ChallengeError> = std::result::Result<T, E>;
 
+/// What the chain can be shown of a false epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The claims tree breaks a rule by itself.
+    Claims(ClaimsFault),
+    /// A claim grew by more than the payments that the poster committed to.
+    Growth(GrowthFault),
+    /// The payments were demanded, and are not given in time.
+    Silence,
+}
+
+impl Fault {
+    /// What is wrong, as the chain's event names it.
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Claims(fault) => fault.rule(),
+            Self::Growth(_) => "claim",
+            Self::Silence => "silence",
+        }
+    }
+}
+
 /// A challenge that was won.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Won {
+    /// Commitment to the fact, if it was committed to first.
+    pub committed: Option<TxHash>,
     pub transaction: TxHash,
+    /// Of the transaction that rejected the epoch.
     pub gas: u64,
-    /// Credited to the challenger at the settlement, wei.
+    /// Half of the bond, wei.
     #[serde(with = "scores::claims::wei")]
     pub reward: u128,
     /// Wei.
@@ -60,12 +107,13 @@ pub struct Won {
 }
 
 /// What is wrong with the claims of a pending epoch, if it is among what `AttributionDispute` decides.
-/// The evidence is trusted in nothing: it must hash to the roots on chain.
+/// The evidence is trusted in nothing: it must hash to the roots on chain. An epoch that is false in
+/// another way has no such fault.
 pub async fn find_fault(
     chain: &Chain,
     epoch: u64,
     source: &dyn EvidenceSource,
-) -> Result<Option<ClaimsFault>> {
+) -> Result<Option<Fault>> {
     let posted = pending(chain, epoch).await?;
     let bundle = source.bundle(epoch).await?;
     let claims = (posted.post.claimsRoot, posted.post.claimsTotal);
@@ -75,7 +123,7 @@ pub async fn find_fault(
         Some(active) => {
             let root = (active.claims_root, active.claims_total);
             if check_opens(active.id, &bundle.previous_claims, root).is_ok() {
-                bundle.previous_claims
+                bundle.previous_claims.clone()
             } else {
                 let claims = source.bundle(active.id).await?.claims;
                 check_opens(active.id, &claims, root)?;
@@ -84,11 +132,152 @@ pub async fn find_fault(
         }
     };
     let funded = funded(chain, &posted, &bundle.claims).await?;
-    Ok(faults::find(&before, &bundle.claims, &funded)?)
+    if let Some(fault) = faults::find(&before, &bundle.claims, &funded)? {
+        return Ok(Some(Fault::Claims(fault)));
+    }
+    let Some(records) = Records::on(chain).await? else { return Ok(None) };
+    let stated = records.payments_of(epoch).await?;
+    let payments = payments_of(chain, &bundle, posted.block).await?;
+    let root = payments.root()?;
+    if (root.hash, root.sum) != (stated.root, stated.total) {
+        return Ok(None);
+    }
+    let growth = faults::find_growth(&before, &bundle.claims, &payments)?;
+    Ok(growth.map(Fault::Growth))
 }
 
-/// Shows the fault to the chain.
-pub async fn prove(chain: &Chain, epoch: u64, fault: &ClaimsFault) -> Result<Won> {
+/// What an epoch's receipts and records, as published, pay; `block` is that of the post.
+pub(crate) async fn payments_of(
+    chain: &Chain,
+    bundle: &EvidenceBundle,
+    block: u64,
+) -> Result<Payments> {
+    let mut splits = BTreeMap::new();
+    let mut settled = Vec::with_capacity(bundle.receipts.len());
+    for StoredReceipt { receipt, record, .. } in &bundle.receipts {
+        let model = ModelId::try_from(receipt.modelId)?;
+        if let Entry::Vacant(vacant) = splits.entry(model) {
+            vacant.insert(chain.model(model).await?.split);
+        }
+        settled.push(SettledReceipt { receipt: receipt.clone(), record: record.clone() });
+    }
+    Ok(Payments::of(&settled, &splits, chain.platform_bps_at(block).await?)?)
+}
+
+/// Shows the fault to the chain: by commitment where it can be, else in one transaction.
+pub async fn prove(chain: &Chain, epoch: u64, fault: &Fault) -> Result<Won> {
+    match (Records::on(chain).await?, fault) {
+        (Some(records), _) => {
+            let fact = fact(chain, epoch, fault).await?;
+            let commitment = records.commit(epoch, fact).await?;
+            reveal(chain, &records, &commitment).await
+        }
+        (None, Fault::Claims(fault)) => prove_directly(chain, epoch, fault).await,
+        (None, _) => Err(ChallengeError::NoRecords),
+    }
+}
+
+/// Demands the payments of a poster who publishes nothing, and shows its silence if it does not answer.
+/// `None` if it did. The demand's stake is the poster's then.
+pub async fn demand(chain: &Chain, epoch: u64) -> Result<Option<Won>> {
+    let records = Records::on(chain).await?.ok_or(ChallengeError::NoRecords)?;
+    records.demand_payments(epoch).await?;
+    let due = records.payments_of(epoch).await?.due_at;
+    let silence = fact(chain, epoch, &Fault::Silence).await?;
+    let commitment = records.commit(epoch, silence).await?;
+    wait_until(chain, |_, time| time > due).await?;
+    if records.payments_of(epoch).await?.root != B256::ZERO {
+        return Ok(None);
+    }
+    let won = reveal(chain, &records, &commitment).await?;
+    records.reclaim_demand(epoch).await?;
+    Ok(Some(won))
+}
+
+/// Takes what a challenge won, and pays it out: waits for the end of the share window. Returns what was
+/// paid, wei, stakes included.
+pub async fn collect(chain: &Chain, epoch: u64) -> Result<U256> {
+    let account = chain.sender().unwrap_or_default();
+    let mut paid = U256::ZERO;
+    if let Some(records) = Records::on(chain).await? {
+        let pot = records.pot(epoch).await?;
+        if pot.shareable_at != 0 {
+            wait_until(chain, |_, time| time > pot.shareable_at).await?;
+            records.take_share(epoch).await?;
+        }
+        let credit = records.credit(account).await?;
+        if !credit.is_zero() {
+            records.withdraw(account).await?;
+            paid += credit;
+        }
+    }
+    let credit = chain.credit(account).await?;
+    if !credit.is_zero() {
+        chain.withdraw(account).await?;
+        paid += credit;
+    }
+    Ok(paid)
+}
+
+/// Shows in a later block what was committed to.
+async fn reveal(chain: &Chain, records: &Records, commitment: &Commitment) -> Result<Won> {
+    wait_until(chain, |number, _| number > commitment.block).await?;
+    let won = won(&records.reveal(commitment).await?)?;
+    Ok(Won { committed: Some(commitment.transaction), ..won })
+}
+
+/// Waits for a latest block of which `enough` holds, given its number and timestamp.
+async fn wait_until(chain: &Chain, enough: impl Fn(u64, u64) -> bool) -> Result<()> {
+    loop {
+        let (number, time) = chain.latest_block().await?;
+        if enough(number, time) {
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The encoded call that shows a fault.
+async fn fact(chain: &Chain, epoch: u64, fault: &Fault) -> Result<Bytes> {
+    let encoded = match fault {
+        Fault::Claims(ClaimsFault::Order { left, right }) => {
+            factOrderCall { epochId: epoch, left: slot(left), right: slot(right) }.abi_encode()
+        }
+        Fault::Claims(ClaimsFault::Decrease { before, later }) => {
+            factDecreaseCall { epochId: epoch, before: leaf(before), later: leaf(later) }
+                .abi_encode()
+        }
+        Fault::Claims(ClaimsFault::Omission { before, slots }) => factOmissionCall {
+            epochId: epoch,
+            before: leaf(before),
+            slots: slots.iter().map(slot).collect(),
+        }
+        .abi_encode(),
+        Fault::Claims(ClaimsFault::Overpromise { first, last, .. }) => factOverpromiseCall {
+            post: post(&pending(chain, epoch).await?),
+            first: leaf(first),
+            last: leaf(last),
+        }
+        .abi_encode(),
+        Fault::Growth(fault) => factClaimCall {
+            epochId: epoch,
+            claim: claim(fault.claim.claim, fault.claim.index, &fault.claim.proof),
+            before: fault
+                .before
+                .iter()
+                .map(|slot| claim(slot.claim.unwrap_or(NO_CLAIM), slot.index, &slot.proof))
+                .collect(),
+            left: fault.left.iter().map(payment).collect(),
+            right: fault.right.iter().map(payment).collect(),
+        }
+        .abi_encode(),
+        Fault::Silence => factSilenceCall { epochId: epoch }.abi_encode(),
+    };
+    Ok(encoded.into())
+}
+
+/// In one transaction, which whoever sees it can copy.
+async fn prove_directly(chain: &Chain, epoch: u64, fault: &ClaimsFault) -> Result<Won> {
     let what = "disputing an epoch";
     let dispute = chain.dispute();
     let sent = match fault {
@@ -107,13 +296,17 @@ pub async fn prove(chain: &Chain, epoch: u64, fault: &ClaimsFault) -> Result<Won
             dispute.disputeOverpromise(post, leaf(first), leaf(last)).send().await
         }
     };
-    let receipt = mined(what, sent.map_err(call(what))?.get_receipt().await)?;
+    won(&mined(what, sent.map_err(call(what))?.get_receipt().await)?)
+}
+
+fn won(receipt: &TransactionReceipt) -> Result<Won> {
     let rejected = receipt
         .logs()
         .iter()
         .find_map(|log| IAttributionSettlement::EpochRejected::decode_log(&log.inner).ok())
         .ok_or(ChallengeError::NothingRejected(receipt.transaction_hash))?;
     Ok(Won {
+        committed: None,
         transaction: receipt.transaction_hash,
         gas: receipt.gas_used,
         reward: rejected.reward,
@@ -180,6 +373,36 @@ fn slot(slot: &Slot) -> IAttributionDispute::Slot {
         index: U256::from(slot.index),
         proof: nodes(&slot.proof),
     }
+}
+
+/// What stands for padding.
+const NO_CLAIM: Claim = Claim { datanet: DatanetId(0), account: Address::ZERO, cumulative: 0 };
+
+fn claim(claim: Claim, index: u64, proof: &[SumNode]) -> IRecordTypes::Claim {
+    IRecordTypes::Claim {
+        datanetId: claim.datanet.to_u256(),
+        account: claim.account,
+        cumulative: claim.cumulative,
+        index: U256::from(index),
+        proof: record_nodes(proof),
+    }
+}
+
+fn payment(slot: &PaymentSlot) -> IRecordTypes::Payment {
+    let payment = slot.payment;
+    IRecordTypes::Payment {
+        datanetId: payment.map_or(U256::ZERO, |payment| payment.datanet.to_u256()),
+        account: payment.map_or(Address::ZERO, |payment| payment.account),
+        receipt: payment.map_or(0, |payment| payment.receipt),
+        amount: payment.map_or(0, |payment| payment.amount),
+        index: U256::from(slot.index),
+        proof: record_nodes(&slot.proof),
+    }
+}
+
+fn record_nodes(proof: &[SumNode]) -> Vec<record_exhibits::ProofNode> {
+    let node = |node: &SumNode| record_exhibits::ProofNode { hash: node.hash, sum: node.sum };
+    proof.iter().map(node).collect()
 }
 
 fn post(posted: &PostedEpoch) -> exhibits::EpochPost {

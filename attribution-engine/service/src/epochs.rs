@@ -17,10 +17,12 @@ use tracing::{debug, info, warn};
 use crate::{
     audit::{AuditError, Checks, CorpusCache, EpochClaim, recompute},
     chain::{Chain, ChainError, EpochState, EpochStatus},
+    challenge::{ChallengeError, payments_of},
     clusters::TokenCodec,
     evidence::{
         BUNDLE_VERSION, EvidenceBundle, EvidenceError, EvidenceStore, SignedVoucher, StoredReceipt,
     },
+    records::Records,
 };
 
 /// Vouchers per redemption, the escrow's bound.
@@ -123,6 +125,8 @@ pub struct EpochPoster {
     pub evidence: Arc<EvidenceStore>,
     pub config: PosterConfig,
     cache: CorpusCache,
+    /// The last epoch whose payments were committed to.
+    answered: Option<u64>,
     /// Expiry (Unix seconds) of authorisations by customer and nonce, as last read.
     expiries: HashMap<(Address, u64), u64>,
 }
@@ -142,8 +146,19 @@ impl EpochPoster {
         evidence: Arc<EvidenceStore>,
         config: PosterConfig,
     ) -> Self {
-        let (cache, expiries) = (CorpusCache::default(), HashMap::new());
-        Self { chain, gateway, engines, spec, codec, receipts, evidence, config, cache, expiries }
+        Self {
+            chain,
+            gateway,
+            engines,
+            spec,
+            codec,
+            receipts,
+            evidence,
+            config,
+            cache: CorpusCache::default(),
+            answered: None,
+            expiries: HashMap::new(),
+        }
     }
 
     /// Posts and activates epochs until cancelled. Returns early only if going on cannot help.
@@ -173,6 +188,7 @@ impl EpochPoster {
         if next > 1 {
             let last = self.chain.epoch(next - 1).await?;
             if last.status == EpochStatus::Posted {
+                self.answer(&last).await;
                 return self.activate(&last).await;
             }
         }
@@ -213,7 +229,36 @@ impl EpochPoster {
         let fees: u128 = bundle.post.models.iter().map(|model| model.fees).sum();
         let bond = fees.max(self.chain.settlement_parameters().await?.bond_min);
         self.chain.post_epoch(&bundle.post, bundle.signatures.clone(), bond).await?;
+        self.answer(&self.chain.epoch(epoch_id).await?).await;
         Ok(Progress::Posted(epoch_id))
+    }
+
+    /// Commits to the payments of our own pending epoch, whether they were demanded or not: whoever demands
+    /// them and gets none has the epoch rejected. A failure is tried again at the next step.
+    async fn answer(&mut self, state: &EpochState) {
+        if Some(state.poster) != self.chain.sender() || self.answered == Some(state.id) {
+            return;
+        }
+        match self.commit_payments(state.id).await {
+            Ok(true) => self.answered = Some(state.id),
+            Ok(false) => {}
+            Err(error) => warn!(epoch = state.id, %error, "payments are not committed to yet"),
+        }
+    }
+
+    /// Whether there is nothing more to say of the epoch.
+    async fn commit_payments(&self, epoch: u64) -> Result<bool, ChallengeError> {
+        let Some(records) = Records::on(&self.chain).await? else { return Ok(true) };
+        let stated = records.payments_of(epoch).await?;
+        let bundle = self.evidence.get(epoch)?;
+        let block = self.chain.posted_epoch(epoch).await?.block;
+        let payments = payments_of(&self.chain, &bundle, block).await?;
+        // An epoch that pays nobody has nothing to say until it is asked.
+        let unasked = payments.as_slice().is_empty() && stated.demanded_at == 0;
+        if stated.root.is_zero() && !unasked {
+            records.commit_payments(epoch, &payments).await?;
+        }
+        Ok(!unasked)
     }
 
     /// Redeems everything as soon as one voucher's authorisation is about to expire, whether an epoch is due

@@ -8,7 +8,7 @@
 //! * [`ledger`] keeps calls and records in [`journal`]s, durable before anyone is told;
 //! * [`attributor`] writes the record of each answer after it was delivered, against its model's [`clusters::Corpus`];
 //! * [`epochs`] posts receipts and records as epochs with their [`evidence`], and [`audit`] recomputes them;
-//! * [`challenge`] proves on chain what is wrong with one.
+//! * [`challenge`] proves on chain what is wrong with one, by commitments and payments that [`records`] makes.
 //!
 //! [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`]) as they appear,
 //! [`ports`] is what the gateway needs of that, and [`service`] runs it all.
@@ -28,8 +28,10 @@ pub mod gateway;
 pub mod journal;
 pub mod ledger;
 pub mod openai;
+pub mod pinned;
 pub mod ports;
 pub mod prompt;
+pub mod records;
 pub mod service;
 pub mod view;
 

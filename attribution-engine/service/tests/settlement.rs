@@ -13,18 +13,24 @@ use async_trait::async_trait;
 use attribution_service::{
     audit::audit,
     chain::{DatanetRef, DatanetVersion, EpochStatus},
-    challenge::{ChallengeError, find_fault, prove},
+    challenge::{ChallengeError, collect, demand, find_fault, prove},
     clusters::{CorpusError, check_cluster_map},
     epochs::{EpochError, EpochPoster, Progress, ReceiptSource},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, EvidenceStore},
+    records::Records,
 };
 use scores::{
     ContributionId, DatanetId, ModelId,
     claims::{Claim, ClaimProof},
     document::Document,
+    epoch::SettledReceipt,
+    payments::Payments,
     record::WEIGHT_ONE,
 };
 use support::World;
+
+/// What a commitment or a demand puts up, wei.
+const STAKE: u128 = 50_000_000_000_000_000;
 
 /// Posts, waits out the window and activates.
 async fn settle(world: &World, poster: &mut EpochPoster, epoch: u64) {
@@ -317,6 +323,92 @@ async fn claims_that_break_a_rule_are_disproved_by_whoever_recomputes_them() {
         // The honest epoch follows.
         settle(&world, &mut world.poster(), 3).await;
     }
+}
+
+/// The thief adds to its claim what it takes from the growth of another's.
+fn boost(claims: &[Claim], world: &World) -> Vec<Claim> {
+    let (thief, alice) = (world.address("mallory"), world.address("alice"));
+    let mut claims = claims.to_vec();
+    let grown = claims.iter_mut().find(|claim| claim.account == alice).unwrap();
+    grown.cumulative -= 1;
+    let stolen = Claim { account: thief, cumulative: 1, ..*grown };
+    claims.push(stolen);
+    claims.sort_by_key(|claim| (claim.datanet, claim.account));
+    claims
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenge_is_committed_to_shown_and_paid() {
+    type Lie = fn(&[Claim], &World) -> Vec<Claim>;
+    let steal: Lie = |claims, world| {
+        let cumulative = claims.iter().map(|claim| claim.cumulative).sum();
+        vec![Claim { account: world.address("mallory"), cumulative, ..claims[0] }]
+    };
+    for (rule, lie) in [("omission", steal), ("claim", boost as Lie)] {
+        let mut world = World::start().await;
+        world.deploy_records().await;
+        world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+        world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400)]);
+        settle(&world, &mut world.poster(), 1).await;
+        let (published, _directory) = post_false(&mut world, lie).await;
+        world.make_blocks().await;
+        // The poster states what its records pay, which its claims do not say.
+        let records = Records::on(&world.chain).await.unwrap().unwrap();
+        let (payments, _) = payments(&world, &published, 2).await;
+        records.commit_payments(2, &payments).await.unwrap();
+
+        let watcher = world.stranger().await;
+        let fault = find_fault(&watcher, 2, &*published).await.unwrap().expect(rule);
+        assert_eq!(fault.rule(), rule);
+        let won = prove(&watcher, 2, &fault).await.unwrap();
+        assert!(won.committed.is_some());
+        assert!(won.gas < 1_500_000, "{rule}: {} gas", won.gas);
+        assert_eq!(watcher.epoch(2).await.unwrap().status, EpochStatus::Rejected);
+        let paid = collect(&watcher, 2).await.unwrap();
+        assert_eq!(paid, U256::from(won.reward) + U256::from(STAKE));
+        assert_eq!(won.reward, won.burned);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answers_no_demand_loses_the_epoch_and_posters_answer() {
+    let mut world = World::start().await;
+    world.deploy_records().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    let mut poster = world.poster();
+    assert_eq!(poster.step().await.unwrap(), Progress::Posted(1));
+    // Committed to without being asked, so nobody can ask.
+    let records = Records::on(&world.chain).await.unwrap().unwrap();
+    let (payments, posted) = payments(&world, &world.evidence.clone(), 1).await;
+    let stated = records.payments_of(1).await.unwrap();
+    assert_eq!((stated.root, stated.total), (payments.root().unwrap().hash, posted));
+    let watcher = world.stranger().await;
+    assert!(demand(&watcher, 1).await.is_err());
+    world.advance(support::CHALLENGE_WINDOW + 1).await;
+    assert_eq!(poster.step().await.unwrap(), Progress::Activated(1));
+
+    let (_published, _directory) = post_false(&mut world, boost).await;
+    world.make_blocks().await;
+    let watcher = world.stranger().await;
+    let won = demand(&watcher, 2).await.unwrap().expect("silence");
+    assert_eq!(watcher.epoch(2).await.unwrap().status, EpochStatus::Rejected);
+    // Both stakes come back with the reward.
+    let paid = collect(&watcher, 2).await.unwrap();
+    assert_eq!(paid, U256::from(won.reward) + U256::from(2 * STAKE));
+}
+
+/// What the records of an epoch pay, and what the epoch adds to claims.
+async fn payments(world: &World, evidence: &EvidenceStore, epoch: u64) -> (Payments, u128) {
+    let bundle = evidence.get(epoch).unwrap();
+    let settled: Vec<SettledReceipt> = bundle
+        .receipts
+        .iter()
+        .map(|s| SettledReceipt { receipt: s.receipt.clone(), record: s.record.clone() })
+        .collect();
+    let split = world.chain.model(ModelId(1)).await.unwrap().split;
+    let bps = world.chain.settlement_parameters().await.unwrap().platform_bps;
+    let payments = Payments::of(&settled, &[(ModelId(1), split)].into(), bps).unwrap();
+    (payments, bundle.post.claimsTotal - bundle.previous_claims.root().unwrap().sum)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,12 +6,14 @@ import {IAttributionSettlement} from "./IAttributionSettlement.sol";
 /// @title IAttributionDispute
 /// @notice Disproves a pending epoch by a short path into its claims tree. Every function decides a fact by code: it
 /// either rejects the epoch in the same transaction, or reverts and changes nothing. Anyone may call; the sender is
-/// credited half of the poster's bond at the settlement.
+/// credited half of the poster's bond at the settlement, unless somebody had committed to a fact at {IRecordDispute} in an
+/// earlier block: then the reward goes there, to be shared by all of those who show theirs, and only if none of them does,
+/// to the sender. So whoever commits first cannot be robbed by a copy of the call.
 /// @dev Together the four rules make a surviving claims tree sorted, a superset of the last activated one with no amount
-/// lowered, and funded Datanet by Datanet. Whether the *increase* of an account is the right one is a matter of spans and
-/// scores, which is decided elsewhere. A tree whose inner nodes are withheld cannot be opened by anyone: engines sign only
-/// trees that they have recomputed. A challenge is public before it is included, so it can be copied by whoever orders
-/// transactions; the epoch falls either way.
+/// lowered, and funded Datanet by Datanet. Whether the *increase* of an account is the right one is a matter of records and
+/// payments, which {IRecordDispute} decides. A tree whose inner nodes are withheld cannot be opened by anyone: engines sign
+/// only trees that they have recomputed. Each rule is also a view, `fact…`, which returns the epoch and the reason or
+/// reverts: what is shown in a challenge by commitment.
 interface IAttributionDispute {
     /// A leaf of a claims tree with its path.
     struct Leaf {
@@ -45,6 +47,23 @@ interface IAttributionDispute {
     /// of that Datanet, sums to more than the pool was funded with, including this epoch.
     function disputeOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
         external;
+    /// @notice What `disputeDecrease` shows, for a pending or a rejected epoch; so are the three below.
+    function factDecrease(uint64 epochId, Leaf calldata before, Leaf calldata later)
+        external
+        view
+        returns (uint64, string memory);
+    function factOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots)
+        external
+        view
+        returns (uint64, string memory);
+    function factOrder(uint64 epochId, Slot calldata left, Slot calldata right)
+        external
+        view
+        returns (uint64, string memory);
+    function factOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
+        external
+        view
+        returns (uint64, string memory);
     /// @notice Rejects an epoch on a fact about its records, which {IRecordDispute} has decided; only that contract, at the
     /// address fixed in code. Where nothing is deployed there, nobody can.
     function uphold(uint64 epochId, address challenger, string calldata reason) external;

@@ -7,12 +7,13 @@ import {IRecordTypes} from "./IRecordTypes.sol";
 /// @notice Facts about the records under an epoch's receipts root, and about what they pay, shown by one receipt and short
 /// paths; and the challenge in which they are shown: commit, reveal, all correct challengers share.
 /// @dev Rules by subject.
-/// Facts: every `fact…` function, here and in {IRecordFacts}, is a view that reverts unless the epoch is false; it names the
-/// epoch and the reason.
+/// Facts: every `fact…` function, here, in {IRecordFacts} and in {IAttributionDispute}, is a view that reverts unless the
+/// epoch is false; it names the epoch and the reason.
 /// Challenge: a commitment to the call, with a stake, in an earlier block; then the call itself. The first one rejects the
 /// epoch: half of the bond is burned, half is the pot. Who committed before that and reveals a fact of its own within the
 /// share window has an equal part of the pot. So watching the pool for a reveal earns nothing. Stakes of commitments that
-/// are not followed by a fact go to the bounty, from which drills are paid.
+/// are not followed by a fact go to the bounty, from which drills are paid. An epoch that falls at {IAttributionDispute} opens
+/// the same share window for those who had committed by then.
 /// Payments: the poster's tree of what each receipt pays to whom, sorted by Datanet, account and receipt. It is demanded by
 /// whoever wants to check sums; a poster who does not answer in time loses the epoch, one who does keeps the demand's stake.
 /// Applicability: facts of spans and sums hold for the engine spec that this contract was deployed with; another
@@ -34,6 +35,9 @@ interface IRecordDispute is IRecordTypes {
     function revealChallenge(uint64 epochId, bytes calldata call, bytes32 salt) external;
     /// @notice Credits the sender's part of the pot once the share window is over.
     function takeShare(uint64 epochId) external returns (uint256 amount);
+    /// @notice An epoch fell at {IAttributionDispute}, shown by `by`; only that contract. What the settlement credited here
+    /// is the pot, for commitments of earlier blocks; if none of them is followed by a fact, it is `by`'s.
+    function fell(uint64 epochId, address by) external;
     /// @notice Moves the stake of a commitment that came to nothing to the bounty, once its epoch can no longer be disputed.
     function forfeit(uint64 epochId, address challenger) external;
 
@@ -85,6 +89,8 @@ interface IRecordDispute is IRecordTypes {
         Payment[] calldata right
     ) external view returns (uint64, string memory);
 
+    /// @notice Whether anybody has committed to a challenge of the epoch, and whether before this block.
+    function commitmentsTo(uint64 epochId) external view returns (bool any, bool before);
     function commitmentOf(uint64 epochId, address challenger, bytes calldata call, bytes32 salt)
         external
         view
@@ -95,6 +101,8 @@ interface IRecordDispute is IRecordTypes {
         view
         returns (bytes32 root, uint128 total, uint8 depth, uint64 demandedAt, uint64 dueAt);
     function potOf(uint64 epochId) external view returns (uint256 amount, uint256 winners, uint64 shareableAt);
+    /// @notice Seconds after the first proof in which others show theirs.
+    function shareWindow() external view returns (uint32);
     function bounty() external view returns (uint256);
     function credit(address account) external view returns (uint256);
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IAttributionDispute} from "../interfaces/IAttributionDispute.sol";
 import {IAttributionSettlement} from "../interfaces/IAttributionSettlement.sol";
+import {IRecordDispute} from "../interfaces/IRecordDispute.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {MerkleSum} from "../libraries/MerkleSum.sol";
 
@@ -32,8 +33,60 @@ contract AttributionDispute is IAttributionDispute {
 
     /// @inheritdoc IAttributionDispute
     function disputeDecrease(uint64 epochId, Leaf calldata before, Leaf calldata later) external {
+        (, string memory reason) = factDecrease(epochId, before, later);
+        _reject(epochId, reason);
+    }
+
+    /// @inheritdoc IAttributionDispute
+    function disputeOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots) external {
+        (, string memory reason) = factOmission(epochId, before, slots);
+        _reject(epochId, reason);
+    }
+
+    /// @inheritdoc IAttributionDispute
+    function disputeOrder(uint64 epochId, Slot calldata left, Slot calldata right) external {
+        (, string memory reason) = factOrder(epochId, left, right);
+        _reject(epochId, reason);
+    }
+
+    /// @inheritdoc IAttributionDispute
+    function disputeOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
+        external
+    {
+        (, string memory reason) = factOverpromise(post, first, last);
+        _reject(post.epochId, reason);
+    }
+
+    /// @dev Whoever had committed to a fact before shares the reward, so copying a dispute out of the pool earns nothing.
+    function _reject(uint64 epochId, string memory reason) private {
         // Check
-        Tree memory pending = _pending(epochId);
+        _requirePosted(epochId);
+        bool committed;
+        bool before;
+        if (RECORDS.code.length != 0) (committed, before) = IRecordDispute(RECORDS).commitmentsTo(epochId);
+
+        // Interaction, with the protocol's own contracts
+        settlement.rejectEpoch(epochId, before ? RECORDS : msg.sender, reason);
+        if (committed) IRecordDispute(RECORDS).fell(epochId, msg.sender);
+    }
+
+    /// @inheritdoc IAttributionDispute
+    function uphold(uint64 epochId, address challenger, string calldata reason) external {
+        if (msg.sender != RECORDS) revert Errors.AttributionDispute_NotRecords(msg.sender);
+        settlement.rejectEpoch(epochId, challenger, reason);
+    }
+
+    /*//////////////////////////////////////////////////////////////////////////
+                                       FACTS
+    //////////////////////////////////////////////////////////////////////////*/
+
+    /// @inheritdoc IAttributionDispute
+    function factDecrease(uint64 epochId, Leaf calldata before, Leaf calldata later)
+        public
+        view
+        returns (uint64, string memory)
+    {
+        Tree memory pending = _disputed(epochId);
         _proveLeaf(_active(), before);
         _proveLeaf(pending, later);
         if (before.datanetId != later.datanetId || before.account != later.account) {
@@ -42,52 +95,51 @@ contract AttributionDispute is IAttributionDispute {
         if (later.cumulative >= before.cumulative) {
             revert Errors.AttributionDispute_NotDecreased(before.cumulative, later.cumulative);
         }
-
-        // Interaction
-        settlement.rejectEpoch(epochId, msg.sender, "decrease");
+        return (epochId, "decrease");
     }
 
     /// @inheritdoc IAttributionDispute
-    function disputeOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots) external {
-        // Check
-        Tree memory pending = _pending(epochId);
+    function factOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots)
+        public
+        view
+        returns (uint64, string memory)
+    {
+        Tree memory pending = _disputed(epochId);
         _proveLeaf(_active(), before);
         for (uint256 i; i < slots.length; ++i) {
             _proveSlot(pending, slots[i]);
         }
         if (!_encloses(slots, before)) revert Errors.AttributionDispute_NotOmitted();
-
-        // Interaction
-        settlement.rejectEpoch(epochId, msg.sender, "omission");
+        return (epochId, "omission");
     }
 
     /// @inheritdoc IAttributionDispute
-    function disputeOrder(uint64 epochId, Slot calldata left, Slot calldata right) external {
-        // Check
-        Tree memory pending = _pending(epochId);
+    function factOrder(uint64 epochId, Slot calldata left, Slot calldata right)
+        public
+        view
+        returns (uint64, string memory)
+    {
+        Tree memory pending = _disputed(epochId);
         _proveSlot(pending, left);
         _proveSlot(pending, right);
         // In a padded tree every leaf is at the same depth. Leaves at two depths would have no neighbours to compare.
-        bool uneven = left.proof.length != right.proof.length;
-        if (!uneven) {
-            if (left.index + 1 != right.index) {
-                revert Errors.AttributionDispute_NotAdjacent(left.index, right.index);
-            }
-            if (right.padding || _isBelow(left, right.datanetId, right.account)) {
-                revert Errors.AttributionDispute_InOrder();
-            }
+        if (left.proof.length != right.proof.length) return (epochId, "uneven");
+        if (left.index + 1 != right.index) {
+            revert Errors.AttributionDispute_NotAdjacent(left.index, right.index);
         }
-
-        // Interaction
-        settlement.rejectEpoch(epochId, msg.sender, uneven ? "uneven" : "order");
+        if (right.padding || _isBelow(left, right.datanetId, right.account)) {
+            revert Errors.AttributionDispute_InOrder();
+        }
+        return (epochId, "order");
     }
 
     /// @inheritdoc IAttributionDispute
-    function disputeOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
-        external
+    function factOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
+        public
+        view
+        returns (uint64, string memory)
     {
-        // Check
-        Tree memory pending = _pending(post.epochId);
+        Tree memory pending = _disputed(post.epochId);
         if (settlement.hashPost(post) != settlement.epoch(post.epochId).postHash) {
             revert Errors.AttributionDispute_PostMismatch(post.epochId);
         }
@@ -101,26 +153,27 @@ contract AttributionDispute is IAttributionDispute {
             if (post.pools[i].datanetId == datanetId) funded += post.pools[i].amount;
         }
         if (promised <= funded) revert Errors.AttributionDispute_Funded(datanetId, promised, funded);
-
-        // Interaction
-        settlement.rejectEpoch(post.epochId, msg.sender, "overpromise");
-    }
-
-    /// @inheritdoc IAttributionDispute
-    function uphold(uint64 epochId, address challenger, string calldata reason) external {
-        if (msg.sender != RECORDS) revert Errors.AttributionDispute_NotRecords(msg.sender);
-        settlement.rejectEpoch(epochId, challenger, reason);
+        return (post.epochId, "overpromise");
     }
 
     /*//////////////////////////////////////////////////////////////////////////
                                        CHECKS
     //////////////////////////////////////////////////////////////////////////*/
 
-    function _pending(uint64 epochId) private view returns (Tree memory) {
-        IAttributionSettlement.Epoch memory e = settlement.epoch(epochId);
-        if (e.status != IAttributionSettlement.EpochStatus.Posted) {
-            revert Errors.AttributionDispute_NotPending(epochId, e.status);
+    function _requirePosted(uint64 epochId) private view {
+        IAttributionSettlement.EpochStatus status = settlement.epoch(epochId).status;
+        if (status != IAttributionSettlement.EpochStatus.Posted) {
+            revert Errors.AttributionDispute_NotPending(epochId, status);
         }
+    }
+
+    /// @dev Pending; or rejected, for those who committed before and show theirs after.
+    function _disputed(uint64 epochId) private view returns (Tree memory) {
+        IAttributionSettlement.Epoch memory e = settlement.epoch(epochId);
+        if (
+            e.status != IAttributionSettlement.EpochStatus.Posted
+                && e.status != IAttributionSettlement.EpochStatus.Rejected
+        ) revert Errors.AttributionDispute_NotPending(epochId, e.status);
         return Tree(e.claimsRoot, e.claimsTotal);
     }
 

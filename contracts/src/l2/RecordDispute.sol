@@ -27,8 +27,6 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
 
     /// Put up with every commitment and every demand.
     uint256 public constant STAKE = 0.05 ether;
-    /// Seconds after the first proof in which others show theirs.
-    uint256 public constant SHARE_WINDOW = 1 hours;
     uint256 public constant DRILL_WINDOW = 1 days;
 
     /*//////////////////////////////////////////////////////////////////////////
@@ -51,6 +49,8 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         uint64 shareableAt;
         // slot 1
         uint256 winners;
+        // slot 2: who showed the fact at AttributionDispute
+        address finder;
     }
 
     struct Drill {
@@ -67,12 +67,15 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
 
     IAttributionDispute public immutable dispute;
     IRecordFacts public immutable facts;
+    /// @inheritdoc IRecordDispute
+    uint32 public immutable shareWindow;
 
     /// @inheritdoc IRecordDispute
     uint256 public bounty;
     uint256 public drillCount;
 
     mapping(uint64 epochId => mapping(address challenger => Challenge)) private _challenges;
+    mapping(uint64 epochId => uint256 blockNumber) private _firstCommitments;
     mapping(uint64 epochId => Pot) private _pots;
     mapping(uint64 epochId => address) private _demanders;
     mapping(uint256 drillId => Drill) private _drills;
@@ -85,13 +88,15 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         IAttributionSettlement settlement_,
         IModelRegistry models_,
         IDatanetRegistry datanets_,
-        Spec memory spec_
+        Spec memory spec_,
+        uint32 shareWindow_
     ) RecordBase(settlement_, models_, datanets_, spec_) {
         if (address(dispute_) == address(0) || address(facts_) == address(0)) {
             revert Errors.ZeroAddress();
         }
         dispute = dispute_;
         facts = facts_;
+        shareWindow = shareWindow_;
     }
 
     /// @notice The settlement pays pots.
@@ -119,6 +124,7 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         c.commitment = commitment;
         // forge-lint: disable-next-line(unsafe-typecast)
         c.committedAt = uint64(block.number);
+        if (_firstCommitments[epochId] == 0) _firstCommitments[epochId] = block.number;
         emit ChallengeCommitted(epochId, msg.sender, commitment);
     }
 
@@ -146,14 +152,34 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
 
         // Interaction, with the protocol's own contracts
         if (!first) return;
-        // forge-lint: disable-next-item(unsafe-typecast)
-        {
-            pot.rejectedBlock = uint64(block.number);
-            pot.shareableAt = uint64(block.timestamp + SHARE_WINDOW);
-        }
+        _openPot(pot);
         dispute.uphold(epochId, address(this), reason);
         // forge-lint: disable-next-line(unsafe-typecast)
         pot.amount = uint128(settlement.withdraw(payable(address(this))));
+    }
+
+    /// @inheritdoc IRecordDispute
+    function fell(uint64 epochId, address by) external nonReentrant {
+        // Check
+        if (msg.sender != address(dispute)) revert RecordErrors.RecordDispute_NotDispute(msg.sender);
+
+        // Effect
+        Pot storage pot = _pots[epochId];
+        _openPot(pot);
+        pot.finder = by;
+
+        // Interaction, with the protocol's own contract
+        if (settlement.credit(address(this)) == 0) return;
+        // forge-lint: disable-next-line(unsafe-typecast)
+        pot.amount = uint128(settlement.withdraw(payable(address(this))));
+    }
+
+    function _openPot(Pot storage pot) private {
+        // forge-lint: disable-next-item(unsafe-typecast)
+        {
+            pot.rejectedBlock = uint64(block.number);
+            pot.shareableAt = uint64(block.timestamp + shareWindow);
+        }
     }
 
     /// @dev Calls a fact. They are views, so nothing can happen but a verdict.
@@ -167,8 +193,12 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         bool other = selector == IRecordFacts.factSums.selector || selector == IRecordFacts.factPayee.selector
             || selector == IRecordFacts.factCluster.selector || selector == IRecordFacts.factSpan.selector
             || selector == IRecordFacts.factEarlier.selector || selector == IRecordFacts.factInfluence.selector;
-        if (!own && !other) revert RecordErrors.RecordDispute_NotFact(selector);
-        (bool ok, bytes memory result) = (own ? address(this) : address(facts)).staticcall(call);
+        bool claims = selector == IAttributionDispute.factDecrease.selector
+            || selector == IAttributionDispute.factOmission.selector || selector == IAttributionDispute.factOrder.selector
+            || selector == IAttributionDispute.factOverpromise.selector;
+        if (!own && !other && !claims) revert RecordErrors.RecordDispute_NotFact(selector);
+        address judge = own ? address(this) : other ? address(facts) : address(dispute);
+        (bool ok, bytes memory result) = judge.staticcall(call);
         if (!ok) {
             // The fact's own error says what is missing.
             assembly ("memory-safe") {
@@ -185,12 +215,20 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         // Check
         Challenge storage c = _challenges[epochId][msg.sender];
         Pot storage pot = _pots[epochId];
-        if (!c.shown || c.taken || pot.winners == 0) revert RecordErrors.RecordDispute_NoShare(epochId, msg.sender);
+        bool alone = pot.winners == 0 && pot.finder == msg.sender && pot.amount != 0;
+        if (!alone && (!c.shown || c.taken || pot.winners == 0)) {
+            revert RecordErrors.RecordDispute_NoShare(epochId, msg.sender);
+        }
         if (block.timestamp <= pot.shareableAt) revert RecordErrors.RecordDispute_Untimely(epochId);
 
         // Effect
-        c.taken = true;
-        amount = pot.amount / pot.winners;
+        if (alone) {
+            amount = pot.amount;
+            pot.amount = 0;
+        } else {
+            c.taken = true;
+            amount = pot.amount / pot.winners;
+        }
         _credit.add(msg.sender, amount);
         emit ShareTaken(epochId, msg.sender, amount);
     }
@@ -365,6 +403,12 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         returns (bytes32)
     {
         return keccak256(abi.encode(block.chainid, address(this), epochId, challenger, keccak256(call), salt));
+    }
+
+    /// @inheritdoc IRecordDispute
+    function commitmentsTo(uint64 epochId) external view returns (bool any, bool before) {
+        uint256 first = _firstCommitments[epochId];
+        return (first != 0, first != 0 && first < block.number);
     }
 
     /// @inheritdoc IRecordDispute

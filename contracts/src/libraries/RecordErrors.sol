@@ -34,6 +34,9 @@ library RecordErrors {
     /// @notice Only the poster of the epoch may do this.
     error RecordDispute_NotPoster(address caller);
 
+    /// @notice Only the contract of disputes about claims may do this.
+    error RecordDispute_NotDispute(address caller);
+
     /// @notice There is no share for the caller.
     error RecordDispute_NoShare(uint64 epochId, address caller);
 

@@ -56,7 +56,7 @@ abstract contract RecordTest is AdmissionTest {
         deployCodeTo("RecordFacts.sol:RecordFacts", abi.encode(settlement, models, datanets, spec), address(facts));
         deployCodeTo(
             "RecordDispute.sol:RecordDispute",
-            abi.encode(dispute, facts, settlement, models, datanets, spec),
+            abi.encode(dispute, facts, settlement, models, datanets, spec, uint32(1 hours)),
             address(records)
         );
         response.version = 1;

@@ -57,6 +57,8 @@ const CONTRACTS: &[&str] = &[
     "ReviewerPool",
     "ContributionReview",
     "ContentChallenges",
+    "RecordFacts",
+    "RecordDispute",
     "AgentIdentity",
     "AgentReputation",
     "AgentValidation",

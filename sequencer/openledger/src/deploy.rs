@@ -28,6 +28,8 @@ use crate::{
 };
 
 const DAY: u64 = 86_400;
+/// Seconds in which others show what is wrong with an epoch after the first did.
+const SHARE_WINDOW: u32 = 3_600;
 
 /// Deploy a chain.
 #[derive(Debug, ClapArgs)]
@@ -283,6 +285,7 @@ impl Plan {
                 challenge_window: economy.challenge_window,
                 challenge_window_min: economy.challenge_window_min,
                 bond_min: economy.bond_min.try_into().context("economy.bondMin is too large")?,
+                share_window: SHARE_WINDOW,
                 platform: economy.platform,
                 sink: economy.sink,
             },

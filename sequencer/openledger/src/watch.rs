@@ -1,26 +1,29 @@
 //! `openledger attribution challenge` and `watch`: what anybody does about an epoch that does not hold.
-//! Each epoch is recomputed from public inputs; one that is false, and whose fault the chain can decide,
-//! is disputed while its window is open, and the reward withdrawn.
+//! Each epoch is recomputed from public inputs. One that is false, and whose fault the chain can decide, is
+//! disputed while its window is open: by commitment, so that nobody who copies it gains, and the share of
+//! the reward is withdrawn. A poster who publishes nothing is asked for its payments.
 
 use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args as ClapArgs;
 use models::Tokenizer;
 use primitives::{L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV};
 use serde::Serialize;
 use service::{
-    audit::{CorpusCache, audit_with},
+    audit::{AuditError, CorpusCache, audit_with},
     chain::{Chain, Contracts, EpochStatus},
-    challenge::{self, Won},
-    evidence::CollectedEvidence,
+    challenge::{self, Fault, Won},
+    evidence::{CollectedEvidence, EvidenceError},
 };
 
 use crate::{audit::Inputs, demo::open, keystore::KeyArgs};
 
 /// How often the chain is asked for a new epoch.
 const POLL: Duration = Duration::from_millis(500);
+/// How often evidence is looked for in vain before its payments are demanded.
+const PATIENCE: u32 = 2;
 
 /// Challenge one epoch if it is false.
 #[derive(Debug, ClapArgs)]
@@ -71,7 +74,7 @@ pub struct Verdict {
     pub fault: Option<String>,
     pub won: Option<Won>,
     pub challenger: Address,
-    /// The challenger's credit, which was withdrawn to it, wei.
+    /// What was paid to the challenger, stakes included, wei.
     pub withdrawn: U256,
 }
 
@@ -89,17 +92,28 @@ pub async fn challenge(args: ChallengeArgs) -> Result<()> {
 
 pub async fn watch(args: WatchArgs) -> Result<()> {
     let mut watcher = Watcher::new(&args.options).await?;
-    let mut judged = 0;
+    let (mut judged, mut waited) = (0, 0);
     loop {
         if let Some(epoch) = watcher.pending_after(judged).await? {
-            match watcher.judge(epoch).await {
-                Ok(verdict) => {
-                    print(&verdict, args.options.json)?;
-                    judged = epoch;
+            let verdict = match watcher.judge(epoch).await {
+                // Evidence may still come: it is asked for when it is late.
+                Err(error) if Watcher::withheld(&error) && waited == PATIENCE => {
+                    watcher.demand(epoch).await
                 }
-                // Evidence may still come, and so may the node; the window is what ends it.
-                Err(error) => tracing::warn!(epoch, %error, "cannot be judged; will retry"),
+                verdict => verdict.map(Some),
+            };
+            waited += 1;
+            match verdict {
+                Ok(None) => {}
+                Ok(Some(verdict)) => {
+                    print(&verdict, args.options.json)?;
+                    (judged, waited) = (epoch, 0);
+                }
+                // So may the node; the window is what ends it.
+                Err(error) => tracing::warn!(epoch, error = %format!("{error:#}"), "will retry"),
             }
+        } else {
+            waited = 0;
         }
         tokio::time::sleep(POLL).await;
     }
@@ -162,12 +176,40 @@ impl Watcher {
             return Ok(verdict);
         }
         if let Some(fault) = challenge::find_fault(&self.chain, epoch, &self.source).await? {
-            verdict.won = Some(challenge::prove(&self.chain, epoch, &fault).await?);
-            verdict.fault = Some(fault.rule().to_owned());
-            verdict.withdrawn = self.chain.credit(self.key).await?;
-            self.chain.withdraw(self.key).await.context("the reward was not paid")?;
+            let won = challenge::prove(&self.chain, epoch, &fault).await?;
+            self.collect(&mut verdict, fault.rule(), won).await?;
         }
         Ok(verdict)
+    }
+
+    /// Whether the evidence of an epoch is nowhere.
+    fn withheld(error: &anyhow::Error) -> bool {
+        let audit = error.downcast_ref::<AuditError>();
+        matches!(audit, Some(AuditError::Evidence(EvidenceError::NotFound(_))))
+    }
+
+    /// Asks a poster who publishes nothing for its payments.
+    async fn demand(&self, epoch: u64) -> Result<Option<Verdict>> {
+        let Some(won) = challenge::demand(&self.chain, epoch).await? else { return Ok(None) };
+        let mut verdict = Verdict {
+            epoch,
+            ok: false,
+            failed: vec!["evidence: nothing is published".to_owned()],
+            fault: None,
+            won: None,
+            challenger: self.key,
+            withdrawn: U256::ZERO,
+        };
+        self.collect(&mut verdict, Fault::Silence.rule(), won).await?;
+        Ok(Some(verdict))
+    }
+
+    async fn collect(&self, verdict: &mut Verdict, rule: &str, won: Won) -> Result<()> {
+        verdict.fault = Some(rule.to_owned());
+        verdict.won = Some(won);
+        let paid = challenge::collect(&self.chain, verdict.epoch).await;
+        verdict.withdrawn = paid.context("the reward was not paid")?;
+        Ok(())
     }
 }
 
@@ -184,17 +226,17 @@ fn print(verdict: &Verdict, json: bool) -> Result<()> {
     for failed in &verdict.failed {
         println!("epoch {epoch}: BAD {failed}");
     }
-    match (&verdict.fault, verdict.won) {
-        (Some(fault), Some(won)) => println!(
-            "epoch {epoch}: rejected ({fault}) by {} with {} gas; {} to {}, {} burned",
-            won.transaction,
-            won.gas,
-            open(U256::from(won.reward)),
-            verdict.challenger,
-            open(U256::from(won.burned))
-        ),
-        (None, None) => println!("epoch {epoch}: false, but not in what its claims alone can show"),
-        _ => bail!("a fault without a verdict"),
-    }
+    let (Some(fault), Some(won)) = (&verdict.fault, verdict.won) else {
+        println!("epoch {epoch}: false, but the chain cannot be shown why by this program");
+        return Ok(());
+    };
+    println!(
+        "epoch {epoch}: rejected ({fault}) by {} with {} gas; {} burned, {} paid to {}",
+        won.transaction,
+        won.gas,
+        open(U256::from(won.burned)),
+        open(verdict.withdrawn),
+        verdict.challenger
+    );
     Ok(())
 }

@@ -25,6 +25,8 @@ use attribution_service::{
     content::ContentStore,
     epochs::{EpochPoster, PosterConfig, ReceiptSource},
     evidence::{EvidenceBundle, EvidenceStore, SignedVoucher, StoredReceipt},
+    pinned::vocabulary_root,
+    records::RECORD_DISPUTE,
 };
 use models::Tokenizer;
 use parking_lot::Mutex;
@@ -39,6 +41,8 @@ use scores::{
 
 /// Seconds.
 pub const CHALLENGE_WINDOW: u64 = 30;
+/// Seconds.
+const SHARE_WINDOW: u64 = 2;
 const CHAIN_ID: u64 = 16_120;
 /// Seconds.
 pub const AUTHORIZATION: u64 = 86_400;
@@ -252,6 +256,47 @@ impl World {
             .map(|engine| Bytes::from(engine.sign_hash_sync(&digest).unwrap().as_bytes()))
             .collect();
         self.chain.post_epoch(&bundle.post, signatures, ONE).await.unwrap();
+    }
+
+    /// Puts `RecordDispute` where `AttributionDispute` looks for it, under the world's engine spec.
+    pub async fn deploy_records(&self) {
+        let owner = key(OWNER).address();
+        let nonce = self.provider.get_transaction_count(owner).await.unwrap();
+        let facts = owner.create(nonce);
+        let Contracts { datanets, models, settlement, dispute, .. } = self.chain.contracts();
+        let spec = (
+            self.spec.hash().unwrap(),
+            U256::from(self.spec.credit.cluster_weight_max),
+            U256::from(self.spec.credit.match_tokens_min),
+            U256::from(self.spec.cluster.sketch_matches_min),
+            vocabulary_root(&self.codec).unwrap(),
+            U256::from(self.codec.vocabulary_size()),
+        );
+        let share = U256::from(SHARE_WINDOW);
+        let codes = [
+            creation_code("RecordFacts", (settlement, models, datanets, spec).abi_encode_params()),
+            creation_code(
+                "RecordDispute",
+                (dispute, facts, settlement, models, datanets, spec, share).abi_encode_params(),
+            ),
+        ];
+        for code in codes {
+            let request = TransactionRequest::default().with_deploy_code(code);
+            let sent = self.provider.send_transaction(request).await.unwrap();
+            assert!(sent.get_receipt().await.unwrap().status());
+        }
+        let code = self.provider.get_code_at(owner.create(nonce + 1)).await.unwrap();
+        let _: serde_json::Value = self
+            .provider
+            .raw_request("anvil_setCode".into(), (RECORD_DISPUTE, code))
+            .await
+            .unwrap();
+    }
+
+    /// Lets the chain make a block every second, as L2 does, instead of one for each transaction.
+    pub async fn make_blocks(&self) {
+        let _: serde_json::Value =
+            self.provider.raw_request("evm_setIntervalMining".into(), (1,)).await.unwrap();
     }
 
     /// A connection that sends from an account without a part in anything.

@@ -164,6 +164,11 @@ contract DatanetsAccessTest is RecordTest, AccessTable {
             RecordErrors.RecordDispute_CommitmentInvalid.selector,
             abi.encodeCall(records.revealChallenge, (1, call, "salt"))
         );
+        only(
+            "fell(uint64,address)",
+            RecordErrors.RecordDispute_NotDispute.selector,
+            abi.encodeCall(records.fell, (1, mallory))
+        );
         only("takeShare(uint64)", RecordErrors.RecordDispute_NoShare.selector, abi.encodeCall(records.takeShare, (1)));
         skip(records.DRILL_WINDOW() * 3 / 4);
         only(

@@ -301,6 +301,10 @@ contract EconomyAccessTest is EconomyTest {
         open(string.concat("disputeOrder(uint64,", SLOT, ",", SLOT, ")"));
         open(string.concat("disputeOverpromise(", POST, ",", LEAF, ",", LEAF, ")"));
         reads("RECORDS()");
+        reads(string.concat("factDecrease(uint64,", LEAF, ",", LEAF, ")"));
+        reads(string.concat("factOmission(uint64,", LEAF, ",", SLOT, "[])"));
+        reads(string.concat("factOrder(uint64,", SLOT, ",", SLOT, ")"));
+        reads(string.concat("factOverpromise(", POST, ",", LEAF, ",", LEAF, ")"));
         only(
             Who.Records,
             "uphold(uint64,address,string)",

@@ -129,7 +129,11 @@ pub async fn run(
     let won = &verdict["won"];
     ensure!(won.is_object(), "the watcher found no proof: {verdict}");
     let fault = verdict["fault"].as_str().context("a verdict names its fault")?;
-    report.say(format!("proven on chain with {} gas: {fault}", won["gas"]));
+    report.say(format!(
+        "committed to, then shown to the chain with {} gas, before anybody could copy it: {fault}",
+        won["gas"]
+    ));
+    report.proof("committed in", won["committed"].as_str().unwrap_or_default());
     report.proof("transaction", won["transaction"].as_str().unwrap_or_default());
     let status = liar.chain.epoch(epoch).await?.status;
     ensure!(status == EpochStatus::Rejected, "the false epoch is {status:?}");
@@ -141,6 +145,8 @@ pub async fn run(
         Ok(I256::try_from(wei.parse::<U256>()?)?)
     };
     let (reward, burned) = (amount("reward")?, amount("burned")?);
+    let paid: U256 = verdict["withdrawn"].as_str().context("nothing was paid")?.parse()?;
+    ensure!(I256::try_from(paid)? >= reward, "the watcher was paid {} only", open(paid));
     let loss = I256::try_from(bond)?;
     let rows = vec![
         LedgerRow { party: format!("engine {LIAR}, who lied"), wei: -loss },

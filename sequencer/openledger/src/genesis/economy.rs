@@ -1,11 +1,13 @@
 //! The economy's contracts in the genesis: where they stand and what they are constructed with. The
 //! published parameters of staking and governance are those of `docs/economy.md`; a test compares.
 //!
-//! `RecordDispute` is not here: who could reject an epoch because its poster does not answer a demand for
-//! payments needs posters that answer. Its address, [`RECORD_DISPUTE`], is fixed in `AttributionDispute`.
+//! Records are disputed under one engine spec, that of the default model (`service::pinned`); the address of
+//! `RecordDispute` is fixed in `AttributionDispute`.
 
 use alloy_primitives::{Address, U256, address};
 use alloy_sol_types::{SolValue, sol};
+use anyhow::{Context, Result};
+use service::pinned;
 
 use super::{GenesisParams, WOPEN};
 
@@ -27,16 +29,15 @@ pub const SPONSOR_POOL: Address = address!("4f50454E0000000000000000000000000000
 pub const REVIEWER_POOL: Address = address!("4f50454E00000000000000000000000000000011");
 pub const CONTRIBUTION_REVIEW: Address = address!("4f50454E00000000000000000000000000000012");
 pub const CONTENT_CHALLENGES: Address = address!("4f50454E00000000000000000000000000000013");
-/// Nothing stands here yet.
-#[cfg(test)]
 pub const RECORD_DISPUTE: Address = address!("4f50454E00000000000000000000000000000014");
+pub const RECORD_FACTS: Address = address!("4f50454E00000000000000000000000000000015");
 pub const AGENT_IDENTITY: Address = address!("4f50454E00000000000000000000000000000021");
 pub const AGENT_REPUTATION: Address = address!("4f50454E00000000000000000000000000000022");
 pub const AGENT_VALIDATION: Address = address!("4f50454E00000000000000000000000000000023");
 pub const AGENT_ACCOUNTS: Address = address!("4f50454E00000000000000000000000000000024");
 
 /// Contracts of the economy under the names that users see.
-pub const NAMES: [(&str, Address); 22] = [
+pub const NAMES: [(&str, Address); 24] = [
     ("DatanetRegistry", DATANET_REGISTRY),
     ("ModelRegistry", MODEL_REGISTRY),
     ("InferenceEscrow", INFERENCE_ESCROW),
@@ -55,6 +56,8 @@ pub const NAMES: [(&str, Address); 22] = [
     ("ReviewerPool", REVIEWER_POOL),
     ("ContributionReview", CONTRIBUTION_REVIEW),
     ("ContentChallenges", CONTENT_CHALLENGES),
+    ("RecordDispute", RECORD_DISPUTE),
+    ("RecordFacts", RECORD_FACTS),
     ("AgentIdentity", AGENT_IDENTITY),
     ("AgentReputation", AGENT_REPUTATION),
     ("AgentValidation", AGENT_VALIDATION),
@@ -89,6 +92,16 @@ sol! {
         address platform;
         address stakers;
         address sink;
+    }
+
+    /// Constructor argument of `RecordDispute` and `RecordFacts`.
+    struct RecordSpec {
+        bytes32 engineSpecHash;
+        uint32 clusterWeightMax;
+        uint32 matchTokensMin;
+        uint32 sketchMatchesMin;
+        bytes32 vocabularyRoot;
+        uint32 vocabularySize;
     }
 
     struct SlasherInit {
@@ -126,8 +139,29 @@ macro_rules! artifact {
 
 /// Address, artifact and ABI-encoded constructor arguments of each contract. A contract comes after those
 /// that its constructor calls.
-pub(super) fn constructions(params: &GenesisParams) -> Vec<(Address, &'static str, Vec<u8>)> {
+pub(super) fn constructions(
+    params: &GenesisParams,
+) -> Result<Vec<(Address, &'static str, Vec<u8>)>> {
     let economy = &params.economy;
+    let spec = pinned::engine_spec();
+    let record_spec = RecordSpec {
+        engineSpecHash: spec.hash().context("the default model's engine spec has no hash")?,
+        clusterWeightMax: spec.credit.cluster_weight_max,
+        matchTokensMin: spec.credit.match_tokens_min,
+        sketchMatchesMin: spec.cluster.sketch_matches_min,
+        vocabularyRoot: pinned::VOCABULARY_ROOT,
+        vocabularySize: pinned::VOCABULARY_SIZE,
+    };
+    let facts = (ATTRIBUTION_SETTLEMENT, MODEL_REGISTRY, DATANET_REGISTRY, record_spec.clone());
+    let records = (
+        ATTRIBUTION_DISPUTE,
+        RECORD_FACTS,
+        ATTRIBUTION_SETTLEMENT,
+        MODEL_REGISTRY,
+        DATANET_REGISTRY,
+        record_spec,
+        economy.share_window,
+    );
     // What is governed belongs to votes: the settlement to the parameters with their bounds, they to the
     // timelock, that to the governor.
     let settlement = (
@@ -161,7 +195,7 @@ pub(super) fn constructions(params: &GenesisParams) -> Vec<(Address, &'static st
             faultWindow: CHALLENGE_WINDOW_MAX + REPORT_WINDOW,
         }],
     };
-    let faults = (
+    let attestor_faults = (
         ATTRIBUTION_SETTLEMENT,
         STAKING,
         CHALLENGE_WINDOW_MAX,
@@ -184,7 +218,7 @@ pub(super) fn constructions(params: &GenesisParams) -> Vec<(Address, &'static st
         U256::from(CHALLENGE_BOND),
         RESPONSE_WINDOW,
     );
-    vec![
+    Ok(vec![
         (DATANET_REGISTRY, artifact!("DatanetRegistry"), (economy.sink,).abi_encode_params()),
         (MODEL_REGISTRY, artifact!("ModelRegistry"), (DATANET_REGISTRY,).abi_encode_params()),
         (
@@ -204,7 +238,7 @@ pub(super) fn constructions(params: &GenesisParams) -> Vec<(Address, &'static st
             (ATTRIBUTION_SETTLEMENT, MODEL_REGISTRY).abi_encode_params(),
         ),
         (STAKING, artifact!("Staking"), (staking,).abi_encode_params()),
-        (ATTESTOR_FAULTS, artifact!("AttestorFaults"), faults.abi_encode_params()),
+        (ATTESTOR_FAULTS, artifact!("AttestorFaults"), attestor_faults.abi_encode_params()),
         (GOPEN, artifact!("GOPEN"), (WOPEN, 35 * DAY).abi_encode_params()),
         (OPEN_TIMELOCK, artifact!("OpenTimelock"), (2 * DAY, OPEN_GOVERNOR).abi_encode_params()),
         (
@@ -235,6 +269,8 @@ pub(super) fn constructions(params: &GenesisParams) -> Vec<(Address, &'static st
             (DATANET_REGISTRY, REVIEWER_POOL, CONTENT_CHALLENGES, economy.sink).abi_encode_params(),
         ),
         (CONTENT_CHALLENGES, artifact!("ContentChallenges"), challenges.abi_encode_params()),
+        (RECORD_FACTS, artifact!("RecordFacts"), facts.abi_encode_params()),
+        (RECORD_DISPUTE, artifact!("RecordDispute"), records.abi_encode_params()),
         (AGENT_IDENTITY, artifact!("AgentIdentity"), vec![]),
         (AGENT_REPUTATION, artifact!("AgentReputation"), (AGENT_IDENTITY,).abi_encode_params()),
         (AGENT_VALIDATION, artifact!("AgentValidation"), (AGENT_IDENTITY,).abi_encode_params()),
@@ -243,7 +279,7 @@ pub(super) fn constructions(params: &GenesisParams) -> Vec<(Address, &'static st
             artifact!("AgentAccounts"),
             (AGENT_IDENTITY, INFERENCE_ESCROW).abi_encode_params(),
         ),
-    ]
+    ])
 }
 
 /// What constructors create: the account that agents' accounts are clones of.

@@ -1,0 +1,191 @@
+//! The payments tree of an epoch: what each receipt pays to whom, which its poster commits to at
+//! `RecordDispute`, so that a claim which grew by more than its payments can be disproved.
+//!
+//! Leaf: hash `keccak256(keccak256(abi.encode(datanetId, account, uint64 receipt, uint128 amount)))`, sum
+//! `amount`. Leaves ascend by (datanetId, account, receipt); inner nodes and padding are those of the
+//! claims tree. An account that a receipt pays for several clusters has one payment, the sum; payments of
+//! nothing are left out.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, U256, keccak256};
+use alloy_sol_types::SolValue;
+
+use crate::{
+    claims::{SumNode, padded, path_of, root_of},
+    epoch::{SettledReceipt, Split, payments, receipt_pool},
+    error::{Result, ScoresError},
+    ids::{DatanetId, ModelId},
+};
+
+/// What a receipt pays to an account out of a Datanet's pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptPayment {
+    pub datanet: DatanetId,
+    pub account: Address,
+    /// The receipt's number.
+    pub receipt: u64,
+    /// Wei.
+    pub amount: u128,
+}
+
+impl ReceiptPayment {
+    fn leaf(&self) -> SumNode {
+        let inner = keccak256(
+            (
+                self.datanet.to_u256(),
+                self.account,
+                U256::from(self.receipt),
+                U256::from(self.amount),
+            )
+                .abi_encode(),
+        );
+        SumNode { hash: keccak256(inner), sum: self.amount }
+    }
+}
+
+/// A place at the bottom of the tree with its path: a payment, or padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentSlot {
+    /// Absent for padding.
+    pub payment: Option<ReceiptPayment>,
+    pub index: u64,
+    /// Siblings from the bottom up.
+    pub proof: Vec<SumNode>,
+}
+
+/// What an account is paid, and the places before and after its payments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enclosed {
+    /// Wei.
+    pub amount: u128,
+    pub left: Option<PaymentSlot>,
+    pub right: Option<PaymentSlot>,
+}
+
+/// The payments of one epoch, in leaf order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payments(Vec<ReceiptPayment>);
+
+impl Payments {
+    /// What records pay under the models' splits and the platform's share of the time.
+    pub fn of(
+        receipts: &[SettledReceipt],
+        splits: &BTreeMap<ModelId, Split>,
+        platform_bps: u16,
+    ) -> Result<Self> {
+        let mut sums: BTreeMap<(DatanetId, Address, u64), u128> = BTreeMap::new();
+        for SettledReceipt { receipt, record } in receipts {
+            let model = ModelId::try_from(receipt.modelId)?;
+            let split = splits.get(&model).ok_or(ScoresError::UnknownModel(model.0))?;
+            let pool = receipt_pool(receipt.fee, platform_bps, *split)?;
+            for payment in payments(record, pool)? {
+                let key = (payment.datanet, payment.payee, receipt.number);
+                let sum = sums.entry(key).or_default();
+                *sum = sum.checked_add(payment.amount).ok_or(ScoresError::AmountOverflow)?;
+            }
+        }
+        let paid = sums.into_iter().filter(|(_, amount)| *amount > 0);
+        Ok(Self(
+            paid.map(|((datanet, account, receipt), amount)| ReceiptPayment {
+                datanet,
+                account,
+                receipt,
+                amount,
+            })
+            .collect(),
+        ))
+    }
+
+    pub fn as_slice(&self) -> &[ReceiptPayment] {
+        &self.0
+    }
+
+    /// Root hash and total; of no payments, zero and zero.
+    pub fn root(&self) -> Result<SumNode> {
+        root_of(self.leaves())
+    }
+
+    /// Levels above the leaves.
+    pub fn depth(&self) -> u8 {
+        let width = self.leaves().len().max(1);
+        u8::try_from(width.trailing_zeros()).unwrap_or(u8::MAX)
+    }
+
+    /// All that is paid to an account out of a Datanet's pool, wei, with the places that enclose it; nothing
+    /// where the tree ends.
+    pub fn paid_to(&self, datanet: DatanetId, account: Address) -> Result<Enclosed> {
+        let key = (datanet, account);
+        let from = self.0.partition_point(|payment| (payment.datanet, payment.account) < key);
+        let to = self.0.partition_point(|payment| (payment.datanet, payment.account) <= key);
+        let own = self.0.get(from..to).unwrap_or_default();
+        let amount = own.iter().try_fold(0_u128, |sum, payment| {
+            sum.checked_add(payment.amount).ok_or(ScoresError::AmountOverflow)
+        })?;
+        let left = from.checked_sub(1).map(|place| self.slot(place)).transpose()?.flatten();
+        Ok(Enclosed { amount, left, right: self.slot(to)? })
+    }
+
+    /// What is at a place at the bottom of the tree; nothing beyond it.
+    pub fn slot(&self, position: usize) -> Result<Option<PaymentSlot>> {
+        let leaves = self.leaves();
+        if position >= leaves.len() {
+            return Ok(None);
+        }
+        let index = u64::try_from(position)
+            .map_err(|_| ScoresError::Overflow { what: "leaf positions" })?;
+        let proof = path_of(leaves, position)?;
+        Ok(Some(PaymentSlot { payment: self.0.get(position).copied(), index, proof }))
+    }
+
+    fn leaves(&self) -> Vec<SumNode> {
+        padded(self.0.iter().map(ReceiptPayment::leaf).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payments(list: &[(u8, u64, u128)]) -> Payments {
+        let payment = |(account, receipt, amount): &(u8, u64, u128)| ReceiptPayment {
+            datanet: DatanetId(1),
+            account: Address::repeat_byte(*account),
+            receipt: *receipt,
+            amount: *amount,
+        };
+        Payments(list.iter().map(payment).collect())
+    }
+
+    #[test]
+    fn a_tree_of_nothing_has_the_zero_root_and_no_levels() {
+        let none = Payments::default();
+        assert_eq!((none.root(), none.depth()), (Ok(SumNode::default()), 0));
+        let enclosed = none.paid_to(DatanetId(1), Address::repeat_byte(1)).unwrap();
+        assert_eq!(enclosed, Enclosed { amount: 0, left: None, right: None });
+    }
+
+    #[test]
+    fn payments_of_an_account_are_enclosed_by_its_neighbours() {
+        let tree = payments(&[(1, 0, 5), (2, 0, 7), (2, 3, 11), (4, 1, 13), (4, 2, 17)]);
+        assert_eq!((tree.root().unwrap().sum, tree.depth()), (53, 3));
+        for (account, amount, left, right) in [
+            (1, 5, None, Some(1)),
+            (2, 18, Some(0), Some(3)),
+            (3, 0, Some(2), Some(3)),
+            // Padding follows.
+            (4, 30, Some(2), Some(5)),
+            (9, 0, Some(4), Some(5)),
+        ] {
+            let found = tree.paid_to(DatanetId(1), Address::repeat_byte(account)).unwrap();
+            let index = |slot: Option<PaymentSlot>| slot.map(|slot| slot.index);
+            assert_eq!(
+                (found.amount, index(found.left), index(found.right)),
+                (amount, left, right)
+            );
+        }
+        let full = payments(&[(1, 0, 5), (2, 0, 7)]);
+        let last = full.paid_to(DatanetId(1), Address::repeat_byte(2)).unwrap();
+        assert_eq!((last.amount, last.right), (7, None));
+    }
+}

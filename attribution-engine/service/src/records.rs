@@ -1,0 +1,178 @@
+//! `RecordDispute` as typed reads and writes: the payments that a poster owes, and the challenge in which
+//! facts are shown: commit, reveal, share. The contract's address is fixed in `AttributionDispute`; a chain
+//! need not have it.
+
+use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, keccak256};
+use alloy_provider::{DynProvider, Provider};
+use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_sol_types::SolValue;
+use scores::payments::Payments;
+
+use crate::chain::{
+    Chain, Result,
+    bindings::records::RecordDispute::{self, RecordDisputeInstance},
+    call, mined, rpc,
+};
+
+/// Where `RecordDispute` stands if a chain has it.
+pub const RECORD_DISPUTE: Address = address!("0x4f50454e00000000000000000000000000000014");
+
+/// What a poster has said of an epoch's payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymentsState {
+    pub root: B256,
+    /// Wei.
+    pub total: u128,
+    /// Unix seconds; zero if nobody has demanded the payments.
+    pub demanded_at: u64,
+    /// Unix seconds until which the demand can be answered.
+    pub due_at: u64,
+}
+
+/// What is to be shared among those who showed a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pot {
+    /// Wei.
+    pub amount: U256,
+    pub winners: u64,
+    /// Unix seconds after which shares are paid; zero if there is nothing to share.
+    pub shareable_at: u64,
+}
+
+/// A challenge in the making: what was committed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commitment {
+    pub epoch: u64,
+    /// Encoded call of a fact.
+    pub fact: Bytes,
+    pub salt: B256,
+    pub transaction: TxHash,
+    /// Block of the commitment; the fact is shown in a later one.
+    pub block: u64,
+}
+
+/// The contract on a chain that has it.
+#[derive(Clone, Debug)]
+pub struct Records {
+    chain: Chain,
+    contract: RecordDisputeInstance<DynProvider>,
+}
+
+impl Records {
+    /// The contract, or nothing where nothing is deployed at its address.
+    pub async fn on(chain: &Chain) -> Result<Option<Self>> {
+        let what = "reading the code of RecordDispute";
+        let provider = chain.provider();
+        let code = provider.get_code_at(RECORD_DISPUTE).await.map_err(rpc(what))?;
+        let contract = RecordDispute::new(RECORD_DISPUTE, provider.clone());
+        Ok((!code.is_empty()).then(|| Self { chain: chain.clone(), contract }))
+    }
+
+    pub async fn payments_of(&self, epoch: u64) -> Result<PaymentsState> {
+        let what = "reading an epoch's payments";
+        let stored = self.contract.paymentsOf(epoch).call().await.map_err(call(what))?;
+        Ok(PaymentsState {
+            root: stored.root,
+            total: stored.total,
+            demanded_at: stored.demandedAt,
+            due_at: stored.dueAt,
+        })
+    }
+
+    /// The poster's commitment to its epoch's payments, asked for or not.
+    pub async fn commit_payments(
+        &self,
+        epoch: u64,
+        payments: &Payments,
+    ) -> Result<TransactionReceipt> {
+        let what = "committing to payments";
+        let root = payments.root()?;
+        let sent = self.contract.commitPayments(epoch, root.hash, root.sum, payments.depth());
+        let sent = sent.send().await.map_err(call(what))?;
+        mined(what, sent.get_receipt().await)
+    }
+
+    /// Demands an epoch's payments of its poster, with the stake.
+    pub async fn demand_payments(&self, epoch: u64) -> Result<TransactionReceipt> {
+        let what = "demanding payments";
+        let sent = self.contract.demandPayments(epoch).value(self.stake().await?);
+        let sent = sent.send().await.map_err(call(what))?;
+        mined(what, sent.get_receipt().await)
+    }
+
+    /// Takes the stake of a demand back from an epoch that fell because nobody answered it.
+    pub async fn reclaim_demand(&self, epoch: u64) -> Result<TransactionReceipt> {
+        let what = "reclaiming the stake of a demand";
+        let sent = self.contract.reclaimDemand(epoch).send().await.map_err(call(what))?;
+        mined(what, sent.get_receipt().await)
+    }
+
+    /// Commits the sender to showing `fact`, an encoded call, with the stake.
+    pub async fn commit(&self, epoch: u64, fact: Bytes) -> Result<Commitment> {
+        let what = "committing to a challenge";
+        let salt = B256::from(rand::random::<[u8; 32]>());
+        let challenger = self.chain.sender().unwrap_or_default();
+        let commitment = commitment_of(self.chain.chain_id(), epoch, challenger, &fact, salt);
+        let sent = self.contract.commitChallenge(epoch, commitment).value(self.stake().await?);
+        let sent = sent.send().await.map_err(call(what))?;
+        let receipt = mined(what, sent.get_receipt().await)?;
+        let block = receipt.block_number.unwrap_or_default();
+        Ok(Commitment { epoch, fact, salt, transaction: receipt.transaction_hash, block })
+    }
+
+    /// Shows what was committed to. The first such call rejects the epoch.
+    pub async fn reveal(&self, commitment: &Commitment) -> Result<TransactionReceipt> {
+        let what = "showing a fact";
+        let Commitment { epoch, fact, salt, .. } = commitment;
+        let sent = self.contract.revealChallenge(*epoch, fact.clone(), *salt);
+        let sent = sent.send().await.map_err(call(what))?;
+        mined(what, sent.get_receipt().await)
+    }
+
+    pub async fn pot(&self, epoch: u64) -> Result<Pot> {
+        let stored = self.contract.potOf(epoch).call().await.map_err(call("reading a pot"))?;
+        Ok(Pot {
+            amount: stored.amount,
+            winners: stored.winners.saturating_to(),
+            shareable_at: stored.shareableAt,
+        })
+    }
+
+    /// Takes the sender's part of the pot, after the share window.
+    pub async fn take_share(&self, epoch: u64) -> Result<TransactionReceipt> {
+        let what = "taking a share";
+        let sent = self.contract.takeShare(epoch).send().await.map_err(call(what))?;
+        mined(what, sent.get_receipt().await)
+    }
+
+    /// What the contract owes an account, wei: stakes and shares.
+    pub async fn credit(&self, account: Address) -> Result<U256> {
+        self.contract.credit(account).call().await.map_err(call("reading a credit"))
+    }
+
+    /// Pays the sender's credit to `to`.
+    pub async fn withdraw(&self, to: Address) -> Result<TxHash> {
+        let what = "withdrawing a credit";
+        let sent = self.contract.withdraw(to).send().await.map_err(call(what))?;
+        Ok(mined(what, sent.get_receipt().await)?.transaction_hash)
+    }
+
+    async fn stake(&self) -> Result<U256> {
+        self.contract.STAKE().call().await.map_err(call("reading the stake"))
+    }
+}
+
+/// `RecordDispute.commitmentOf`, computed here: a node that is asked could tell what is about to be shown.
+fn commitment_of(chain_id: u64, epoch: u64, challenger: Address, fact: &[u8], salt: B256) -> B256 {
+    keccak256(
+        (
+            U256::from(chain_id),
+            RECORD_DISPUTE,
+            U256::from(epoch),
+            challenger,
+            keccak256(fact),
+            salt,
+        )
+            .abi_encode(),
+    )
+}
