@@ -36,6 +36,29 @@ sol! {
         bytes32 retrievalRoot;
     }
 
+    /// A contributor's order to claim for it and to pay whoever brings the order `fee` wei out of the claim;
+    /// `deadline` in Unix seconds.
+    #[derive(Debug, PartialEq, Eq)]
+    struct ClaimOrder {
+        uint256 datanetId;
+        address account;
+        uint128 cumulative;
+        address to;
+        uint128 fee;
+        uint64 deadline;
+    }
+
+    /// EIP-3009: `to` alone may bring this, so that it does with the payment what the payer was told.
+    #[derive(Debug, PartialEq, Eq)]
+    struct ReceiveWithAuthorization {
+        address from;
+        address to;
+        uint256 value;
+        uint256 validAfter;
+        uint256 validBefore;
+        bytes32 nonce;
+    }
+
     /// Fees of one model in an epoch and the part of its contributors' share that weights assign.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
     #[serde(from = "json::ModelTotal", into = "json::ModelTotal")]
@@ -98,6 +121,11 @@ pub fn settlement_domain(chain_id: u64, settlement: Address) -> Eip712Domain {
     domain("AttributionSettlement", chain_id, settlement)
 }
 
+/// Domain of wrapped OPEN: EIP-2612 permits and EIP-3009 authorisations.
+pub fn wrapped_open_domain(chain_id: u64, wopen: Address) -> Eip712Domain {
+    domain("Wrapped OPEN", chain_id, wopen)
+}
+
 fn domain(name: &'static str, chain_id: u64, contract: Address) -> Eip712Domain {
     Eip712Domain::new(
         Some(name.into()),
@@ -112,6 +140,43 @@ impl Voucher {
     /// What the authorised signer signs; `InferenceEscrow.hashVoucher`.
     pub fn digest(&self, domain: &Eip712Domain) -> B256 {
         self.eip712_signing_hash(domain)
+    }
+}
+
+impl ClaimOrder {
+    /// What the account signs; `AttributionSettlement.hashOrder`.
+    pub fn digest(&self, domain: &Eip712Domain) -> B256 {
+        self.eip712_signing_hash(domain)
+    }
+}
+
+impl ReceiveWithAuthorization {
+    /// What the payer signs, under the token's domain.
+    pub fn digest(&self, domain: &Eip712Domain) -> B256 {
+        self.eip712_signing_hash(domain)
+    }
+}
+
+/// What a payment per request is good for; `IInferencePayments.Terms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymentTerms {
+    pub payer: Address,
+    pub gateway: Address,
+    pub model_id: U256,
+    /// Hash of the canonical request, as in its receipt.
+    pub request_hash: B256,
+    pub salt: B256,
+}
+
+impl PaymentTerms {
+    /// The payment's id and the nonce that its payer signs; `InferencePayments.paymentIdOf`.
+    pub fn id(&self, chain_id: u64, payments: Address) -> B256 {
+        let kind = keccak256(
+            "Payment(uint256 chainId,address payments,address payer,address gateway,uint256 modelId,\
+             bytes32 requestHash,bytes32 salt)",
+        );
+        let terms = (self.payer, self.gateway, self.model_id, self.request_hash, self.salt);
+        keccak256((kind, U256::from(chain_id), payments, terms).abi_encode())
     }
 }
 

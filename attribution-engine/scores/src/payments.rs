@@ -68,6 +68,15 @@ pub struct Enclosed {
 pub struct Payments(Vec<ReceiptPayment>);
 
 impl Payments {
+    /// Payments in ascending order of (datanet, account, receipt) without repetition.
+    pub fn new(payments: Vec<ReceiptPayment>) -> Result<Self> {
+        let ascending = payments.windows(2).all(|pair| match pair {
+            [a, b] => (a.datanet, a.account, a.receipt) < (b.datanet, b.account, b.receipt),
+            _ => true,
+        });
+        if ascending { Ok(Self(payments)) } else { Err(ScoresError::ClaimsOutOfOrder) }
+    }
+
     /// What records pay under the models' splits and the platform's share of the time.
     pub fn of(
         receipts: &[SettledReceipt],

@@ -12,14 +12,15 @@ use attribution_scores::{
     cluster::{ClusterInput, ClusterMap},
     document::{Document, DocumentCommitment},
     eip712::{
-        EpochPost, InferenceReceipt, ModelTotal, PoolTotal, Voucher, escrow_domain,
-        settlement_domain,
+        ClaimOrder, EpochPost, InferenceReceipt, ModelTotal, PaymentTerms, PoolTotal,
+        ReceiveWithAuthorization, Voucher, escrow_domain, settlement_domain, wrapped_open_domain,
     },
     epoch::{EpochInput, SettledReceipt, Split, compute, shares},
     exchange::{
         CanonicalMessage, CanonicalRequest, CanonicalResponse, RetrievedChunk, retrieval_root,
     },
     merkle,
+    payments::{Payments, ReceiptPayment},
     record::{AttributionRecord, ClusterWeight, CreditedSpan},
     royalty::{Royalty, Source, owed, pay},
     sketch::Sketch,
@@ -246,6 +247,65 @@ fn digests_are_those_of_the_contracts() {
             .collect(),
     };
     assert_eq!(post.digest(&settlement), hash(&vectors["epoch"]["digest"]));
+}
+
+#[test]
+fn orders_and_payments_per_request_are_those_of_the_contracts() {
+    let vectors = economy();
+    let chain_id = number(&vectors["chain_id"]);
+    let settlement =
+        settlement_domain(chain_id, address(&vectors["contracts"]["AttributionSettlement"]));
+    let m = &vectors["claim_order"]["message"];
+    let order = ClaimOrder {
+        datanetId: number(&m["datanetId"]),
+        account: address(&m["account"]),
+        cumulative: number(&m["cumulative"]),
+        to: address(&m["to"]),
+        fee: number(&m["fee"]),
+        deadline: number(&m["deadline"]),
+    };
+    assert_eq!(order.digest(&settlement), hash(&vectors["claim_order"]["digest"]));
+
+    let x402 = &vectors["x402"];
+    let t = &x402["terms"];
+    let terms = PaymentTerms {
+        payer: address(&t["payer"]),
+        gateway: address(&t["gateway"]),
+        model_id: number(&t["modelId"]),
+        request_hash: hash(&t["requestHash"]),
+        salt: hash(&t["salt"]),
+    };
+    let payments = address(&x402["payments"]);
+    let nonce = terms.id(chain_id, payments);
+    assert_eq!(nonce, hash(&x402["payment_id"]));
+    let a = &x402["authorization"];
+    let authorization = ReceiveWithAuthorization {
+        from: terms.payer,
+        to: payments,
+        value: number(&a["amount"]),
+        validAfter: number(&a["valid_after"]),
+        validBefore: number(&a["valid_before"]),
+        nonce,
+    };
+    let token = wrapped_open_domain(chain_id, address(&x402["wopen"]));
+    assert_eq!(authorization.digest(&token), hash(&x402["digest"]));
+}
+
+#[test]
+fn payments_trees_are_those_of_the_contracts() {
+    let vectors = economy();
+    let leaves = vectors["payments"]["leaves"].as_array().unwrap();
+    let payments = leaves.iter().map(|leaf| ReceiptPayment {
+        datanet: DatanetId(number(&leaf["datanet_id"])),
+        account: address(&leaf["account"]),
+        receipt: number(&leaf["receipt"]),
+        amount: number(&leaf["amount"]),
+    });
+    let payments = Payments::new(payments.collect()).unwrap();
+    let root = payments.root().unwrap();
+    assert_eq!(root.hash, hash(&vectors["payments"]["root"]));
+    assert_eq!(root.sum, number::<u128>(&vectors["payments"]["total"]));
+    assert_eq!(u64::from(payments.depth()), vectors["payments"]["depth"].as_u64().unwrap());
 }
 
 const ORIGINAL: &str = "\u{feff}Write-ahead logging\r\n\r\nReaders do not block writers and a writer does not block readers. \

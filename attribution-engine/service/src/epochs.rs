@@ -202,8 +202,13 @@ impl EpochPoster {
         }
         // From the chain, so that another poster's epoch does not hold ours up.
         let posted = self.chain.posted_epoch(state.id).await?;
-        self.chain.activate(&posted.post).await?;
-        Ok(Progress::Activated(state.id))
+        let activated = self.chain.activate(&posted.post).await;
+        // Anybody may activate it, or have it rejected, in the meantime.
+        match (self.chain.epoch(state.id).await?.status, activated) {
+            (EpochStatus::Posted, Err(error)) => Err(error.into()),
+            (EpochStatus::Rejected, _) => Ok(Progress::Idle),
+            _ => Ok(Progress::Activated(state.id)),
+        }
     }
 
     async fn post(&mut self, epoch_id: u64) -> Result<Progress> {
@@ -228,7 +233,14 @@ impl EpochPoster {
         self.evidence.put(&bundle)?;
         let fees: u128 = bundle.post.models.iter().map(|model| model.fees).sum();
         let bond = fees.max(self.chain.settlement_parameters().await?.bond_min);
-        self.chain.post_epoch(&bundle.post, bundle.signatures.clone(), bond).await?;
+        let posted = self.chain.post_epoch(&bundle.post, bundle.signatures.clone(), bond).await;
+        if let Err(error) = posted {
+            // Somebody else was first; ours is the next.
+            return match self.chain.next_epoch_id().await? {
+                next if next == epoch_id => Err(error.into()),
+                _ => Ok(Progress::Idle),
+            };
+        }
         self.answer(&self.chain.epoch(epoch_id).await?).await;
         Ok(Progress::Posted(epoch_id))
     }

@@ -5,7 +5,9 @@
 //   node tests/vectors/generate/economy.mjs --check    fails when the file differs
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { AbiCoder, TypedDataEncoder, ZeroHash, concat, getAddress, keccak256, toUtf8Bytes } from 'ethers';
+import {
+  AbiCoder, SigningKey, TypedDataEncoder, ZeroHash, computeAddress, concat, getAddress, keccak256, toUtf8Bytes,
+} from 'ethers';
 
 const abi = AbiCoder.defaultAbiCoder();
 const hashOf = (types, values) => keccak256(abi.encode(types, values));
@@ -49,8 +51,7 @@ function plainProof(items, index) {
 // Sum tree: padded to a power of two with (0, 0), node = keccak256(abi.encode(left, leftSum, right, rightSum)).
 const claimLeaf = (c) =>
   keccak256(hashOf(['uint256', 'address', 'uint128'], [c.datanet_id, c.account, c.cumulative]));
-function sumLevels(claims) {
-  const leaves = claims.map((c) => ({ hash: claimLeaf(c), sum: BigInt(c.cumulative) }));
+function sumLevels(leaves) {
   while (leaves.length & (leaves.length - 1)) leaves.push({ hash: ZeroHash, sum: 0n });
   const levels = [leaves];
   while (levels.at(-1).length > 1) {
@@ -66,12 +67,18 @@ function sumLevels(claims) {
 }
 const printed = (node) => ({ hash: node.hash, sum: node.sum.toString() });
 function sumTree(claims) {
-  const levels = sumLevels(claims);
+  const levels = sumLevels(claims.map((c) => ({ hash: claimLeaf(c), sum: BigInt(c.cumulative) })));
   const [root] = levels.at(-1);
   const proofs = claims.map((_, index) =>
     levels.slice(0, -1).map((level, height) => printed(level[(index >> height) ^ 1])),
   );
   return { count: claims.length, root: root.hash, total: root.sum.toString(), proofs };
+}
+
+function sumRoot(leaves) {
+  const levels = sumLevels(leaves);
+  const [root] = levels.at(-1);
+  return { root: root.hash, total: root.sum.toString(), depth: levels.length - 1 };
 }
 
 const commitment = {
@@ -201,6 +208,53 @@ const royaltyPayments = [[9, '1000000000000000001'], [12, '999999'], [13, '77'],
   },
 );
 
+// An order to claim for somebody who has no OPEN for gas.
+const orderTypes = {
+  ClaimOrder: [
+    ['datanetId', 'uint256'], ['account', 'address'], ['cumulative', 'uint128'], ['to', 'address'], ['fee', 'uint128'],
+    ['deadline', 'uint64'],
+  ].map(([name, type]) => ({ name, type })),
+};
+const order = {
+  datanetId: '7', account: account('alice'), cumulative: '2000000000000000000', to: account('cold wallet'),
+  fee: '1000000000000000', deadline: '1893456000',
+};
+
+// Payments of receipts: the sum tree again, over other leaves, ascending by Datanet, account and receipt.
+const receiptPayments = [['1', 'alice', '41', '5'], ['1', 'alice', '43', '7'], ['7', 'bob', '41', '1000000000000000000']].map(
+  ([datanet_id, name, receipt, amount]) => ({ datanet_id, account: account(name), receipt, amount }),
+).sort((a, b) => Number(a.datanet_id) - Number(b.datanet_id) || (a.account < b.account ? -1 : 1));
+const paymentLeaf = (p) =>
+  keccak256(hashOf(['uint256', 'address', 'uint64', 'uint128'], [p.datanet_id, p.account, p.receipt, p.amount]));
+
+// x402, scheme "exact": an EIP-3009 authorisation for wrapped OPEN whose nonce binds it to one request.
+const payments = getAddress(`0x4f50454e${'0'.repeat(31)}e`);
+const wopen = getAddress('0x4200000000000000000000000000000000000006');
+const payerKey = word('x402 payer');
+const terms = {
+  payer: computeAddress(payerKey), gateway: account('gateway'), modelId: '9', requestHash: word('request'), salt: word('x402 salt'),
+};
+const paymentId = hashOf(
+  ['bytes32', 'uint256', 'address', 'address', 'address', 'uint256', 'bytes32', 'bytes32'],
+  [
+    word('Payment(uint256 chainId,address payments,address payer,address gateway,uint256 modelId,bytes32 requestHash,bytes32 salt)'),
+    chainId, payments, terms.payer, terms.gateway, terms.modelId, terms.requestHash, terms.salt,
+  ],
+);
+const transferTypes = {
+  ReceiveWithAuthorization: [
+    ['from', 'address'], ['to', 'address'], ['value', 'uint256'], ['validAfter', 'uint256'], ['validBefore', 'uint256'],
+    ['nonce', 'bytes32'],
+  ].map(([name, type]) => ({ name, type })),
+};
+const transfer = {
+  from: terms.payer, to: payments, value: '1234567890123456', validAfter: '0', validBefore: '1893456000', nonce: paymentId,
+};
+const transferDigest = TypedDataEncoder.hash(
+  { name: 'Wrapped OPEN', version: '1', chainId, verifyingContract: wopen }, transferTypes, transfer,
+);
+const { r, s, v } = new SigningKey(payerKey).sign(transferDigest);
+
 const signed = (name, types, primary, message) => ({
   struct_hash: TypedDataEncoder.hashStruct(primary, types, message),
   digest: TypedDataEncoder.hash(domain(name), types, message),
@@ -228,6 +282,16 @@ const vectors = {
     epoch_leaf: hashOf(['bytes32', 'bytes32'], [receiptHash, word('attribution record')]),
   },
   epoch: { message: post, models, pools, ...signed('AttributionSettlement', postTypes, 'EpochPost', post) },
+  claim_order: { message: order, ...signed('AttributionSettlement', orderTypes, 'ClaimOrder', order) },
+  payments: {
+    leaves: receiptPayments.map((p) => ({ ...p, leaf: paymentLeaf(p) })),
+    ...sumRoot(receiptPayments.map((p) => ({ hash: paymentLeaf(p), sum: BigInt(p.amount) }))),
+  },
+  x402: {
+    payments, wopen, payer_key: payerKey, terms, payment_id: paymentId,
+    authorization: { amount: transfer.value, valid_after: transfer.validAfter, valid_before: transfer.validBefore },
+    digest: transferDigest, signature: { v, r, s },
+  },
   royalties: { models: lineage.map(({ royalties, ...model }) => model), platform_bps: 500, model_bps: 4000, payments: royaltyPayments },
 };
 

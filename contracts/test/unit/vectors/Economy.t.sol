@@ -6,7 +6,10 @@ import {stdJson} from "forge-std/StdJson.sol";
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IDatanetRegistry} from "../../../src/interfaces/IDatanetRegistry.sol";
 import {IInferenceEscrow} from "../../../src/interfaces/IInferenceEscrow.sol";
+import {IInferencePayments} from "../../../src/interfaces/IInferencePayments.sol";
 import {IModelRegistry} from "../../../src/interfaces/IModelRegistry.sol";
+import {InferencePayments} from "../../../src/l2/payments/InferencePayments.sol";
+import {WOPEN} from "../../../src/l2/predeploys/WOPEN.sol";
 import {Merkle} from "../../../src/libraries/Merkle.sol";
 import {MerkleFrontier} from "../../../src/libraries/MerkleFrontier.sol";
 import {MerkleSum} from "../../../src/libraries/MerkleSum.sol";
@@ -219,6 +222,73 @@ contract EconomyVectorsTest is EconomyTest {
         assertEq(digest, json.readBytes32(".receipt.digest"));
         bytes32 attributionHash = json.readBytes32(".receipt.attribution_hash");
         assertEq(keccak256(abi.encode(receiptHash, attributionHash)), json.readBytes32(".receipt.epoch_leaf"));
+    }
+
+    function test_ClaimOrder() public view {
+        IAttributionSettlement.ClaimOrder memory o;
+        o.datanetId = json.readUint(".claim_order.message.datanetId");
+        o.account = json.readAddress(".claim_order.message.account");
+        o.cumulative = u128(".claim_order.message.cumulative");
+        o.to = json.readAddress(".claim_order.message.to");
+        o.fee = u128(".claim_order.message.fee");
+        o.deadline = u64(".claim_order.message.deadline");
+        assertEq(settlement.hashOrder(o), json.readBytes32(".claim_order.digest"));
+    }
+
+    /// @dev Leaves as {RecordDispute} hashes them, in the tree of claims.
+    function test_Payments() public view {
+        IAttributionSettlement.ProofNode[] memory leaves = new IAttributionSettlement.ProofNode[](4);
+        for (uint256 i; i < 3; ++i) {
+            string memory path = string.concat(".payments.leaves[", vm.toString(i), "]");
+            leaves[i].sum = u128(string.concat(path, ".amount"));
+            leaves[i].hash = keccak256(
+                bytes.concat(
+                    keccak256(
+                        abi.encode(
+                            json.readUint(string.concat(path, ".datanet_id")),
+                            json.readAddress(string.concat(path, ".account")),
+                            u64(string.concat(path, ".receipt")),
+                            leaves[i].sum
+                        )
+                    )
+                )
+            );
+            assertEq(leaves[i].hash, json.readBytes32(string.concat(path, ".leaf")));
+        }
+        (bytes32 root, uint128 total, IAttributionSettlement.ProofNode[] memory proof) = SumTree.fold(leaves, 0);
+        assertEq(root, json.readBytes32(".payments.root"));
+        assertEq(total, u128(".payments.total"));
+        assertEq(proof.length, json.readUint(".payments.depth"));
+    }
+
+    /// @dev The token and the payments contract take the signature, at the addresses of the genesis.
+    function test_X402() public {
+        InferencePayments payments = InferencePayments(payable(json.readAddress(".x402.payments")));
+        WOPEN wopen = WOPEN(payable(json.readAddress(".x402.wopen")));
+        deployCodeTo("WOPEN.sol:WOPEN", "", address(wopen));
+        deployCodeTo(
+            "InferencePayments.sol:InferencePayments", abi.encode(wopen, escrow, settlement), address(payments)
+        );
+        IInferencePayments.Terms memory terms;
+        terms.payer = json.readAddress(".x402.terms.payer");
+        terms.gateway = json.readAddress(".x402.terms.gateway");
+        terms.modelId = json.readUint(".x402.terms.modelId");
+        terms.requestHash = json.readBytes32(".x402.terms.requestHash");
+        terms.salt = json.readBytes32(".x402.terms.salt");
+        bytes32 id = json.readBytes32(".x402.payment_id");
+        assertEq(payments.paymentIdOf(terms), id);
+        IInferencePayments.Authorization memory a;
+        a.amount = u128(".x402.authorization.amount");
+        a.validAfter = json.readUint(".x402.authorization.valid_after");
+        a.validBefore = json.readUint(".x402.authorization.valid_before");
+        a.v = uint8(json.readUint(".x402.signature.v"));
+        a.r = json.readBytes32(".x402.signature.r");
+        a.s = json.readBytes32(".x402.signature.s");
+        vm.deal(terms.payer, a.amount);
+        vm.prank(terms.payer);
+        wopen.deposit{value: a.amount}();
+        assertEq(payments.pay(terms, a), id);
+        assertEq(payments.paymentOf(id).amount, a.amount);
     }
 
     function test_EpochPost() public view {
