@@ -203,9 +203,12 @@ impl EpochPoster {
         // From the chain, so that another poster's epoch does not hold ours up.
         let posted = self.chain.posted_epoch(state.id).await?;
         let activated = self.chain.activate(&posted.post).await;
-        // Anybody may activate it, or have it rejected, in the meantime.
+        // Anybody may activate it, or have it rejected, in the meantime: also in the block in the making.
         match (self.chain.epoch(state.id).await?.status, activated) {
-            (EpochStatus::Posted, Err(error)) => Err(error.into()),
+            (EpochStatus::Posted, Err(error)) => {
+                warn!(epoch = state.id, %error, "not activated; will look again");
+                Ok(Progress::InWindow { epoch: state.id, deadline: state.deadline })
+            }
             (EpochStatus::Rejected, _) => Ok(Progress::Idle),
             _ => Ok(Progress::Activated(state.id)),
         }
@@ -235,11 +238,9 @@ impl EpochPoster {
         let bond = fees.max(self.chain.settlement_parameters().await?.bond_min);
         let posted = self.chain.post_epoch(&bundle.post, bundle.signatures.clone(), bond).await;
         if let Err(error) = posted {
-            // Somebody else was first; ours is the next.
-            return match self.chain.next_epoch_id().await? {
-                next if next == epoch_id => Err(error.into()),
-                _ => Ok(Progress::Idle),
-            };
+            // Somebody else may have been first, also in the block in the making; ours is the next then.
+            warn!(epoch = epoch_id, %error, "not posted; will look again");
+            return Ok(Progress::Idle);
         }
         self.answer(&self.chain.epoch(epoch_id).await?).await;
         Ok(Progress::Posted(epoch_id))
