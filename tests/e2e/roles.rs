@@ -183,7 +183,15 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     let sequencer = start("sequencer", &chain, "sequences", &ports)?;
     let (l2, feed) = (sequencer.said("JSON-RPC")?, sequencer.said("feed")?);
     ensure!(sequencer.said("sequences")? == "yes");
-    let batcher = start("batcher", &chain, "batcher", &["--l2-rpc", &l2, "--account", BATCHER])?;
+    let (operators, secret) = (sequencer.said("operators")?, chain.join("sequencer/jwt.hex"));
+    let limits = ["--l2-operators", &operators, "--jwt-secret", path(&secret)];
+    let posts = [&["--l2-rpc", &l2, "--account", BATCHER], &limits[..]].concat();
+    let batcher = start("batcher", &chain, "batcher", &posts)?;
+    wait_for("the batcher to limit the sequencer", 60, || async {
+        let said = fs::read_to_string(log("sequencer")).unwrap_or_default();
+        Ok(said.contains("limits on data availability were set").then_some(()))
+    })
+    .await?;
     let follows = ["--feed", &feed, "--sequencer-rpc", &l2];
     let follower = start("follower", &chain, "head", &follows)?;
     let followed = follower.said("JSON-RPC")?;

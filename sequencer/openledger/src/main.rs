@@ -13,6 +13,7 @@ mod follow;
 mod genesis;
 mod keys;
 mod keystore;
+mod limits;
 mod roles;
 mod rollup;
 mod snapshot;

@@ -12,7 +12,7 @@ mod ready;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ::l1::{
-    Batcher, BatcherConfig, BatcherControl, Blobs, DataLimits, Journal, L1Addresses, L1Client,
+    Batcher, BatcherConfig, Blobs, Journal, L1Addresses, L1Client,
     L2Blocks, SourceError, Watcher,
     deploy::{AttestorParams, DeployParams, DisputeParams, VerifierParams, set_starting_anchor},
 };
@@ -23,7 +23,7 @@ use alloy_rpc_types_eth::TransactionRequest;
 use anyhow::{Context, Result, bail, ensure};
 use models::{ModelError, default_model_path};
 use node::{
-    Admin, AuthConfig, Batching, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role,
+    AuthConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role,
     SequencerConfig, jwt::JwtSecret,
 };
 use primitives::{Block, BlockNumHash, RollupConfig, RollupGenesis, SystemConfig};
@@ -46,6 +46,7 @@ use crate::{
     deploy,
     genesis::{self, BridgeParams, EconomyParams, GenesisParams},
     keys::{self, Role as KeyRole},
+    limits::{Limits, Switch},
     roles::{self, OperatorKeys, OperatorRoles},
 };
 use args::{CHAIN_IDS, ClaimedPorts, L1Kind};
@@ -672,33 +673,6 @@ fn print_block(block: &node::SealedBlock) {
         header.gas_used,
         header.base_fee_per_gas.unwrap_or_default()
     );
-}
-
-/// The sequencer, limited by the batcher.
-struct Limits(Arc<Admin>);
-
-impl DataLimits for Limits {
-    fn set(&self, transaction: u64, block: u64) {
-        self.0.da_limits.set(transaction, block);
-    }
-}
-
-/// The batcher, switched by operators of the sequencer.
-#[derive(Debug)]
-struct Switch(BatcherControl);
-
-impl Batching for Switch {
-    fn start(&self) {
-        self.0.start();
-    }
-
-    fn stop(&self) {
-        self.0.stop();
-    }
-
-    fn is_active(&self) -> bool {
-        self.0.is_active()
-    }
 }
 
 /// The sequencer's blocks for the batcher.

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,6 +18,7 @@ use l1::{
     Batcher, BatcherConfig, DataAvailability, Journal, JournalEntry, L1Client, L2Blocks,
     SourceError,
 };
+use node::{Admin, jwt::JwtSecret};
 use primitives::{Block, BlockNumHash, L2BlockRef, TxEnvelope};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
@@ -29,6 +31,7 @@ use crate::{
     dev::{DataDir, StoreBlocks, StoreJournal},
     keys::{self, Role as KeyRole},
     keystore::{KeyArgs, is_devnet},
+    limits::{Limits, RemoteLimits, Switch},
     roles::{OperatorKeys, OperatorRoles},
 };
 
@@ -44,6 +47,17 @@ pub fn config(availability: DataAvailability, fee_max_gwei: u64) -> BatcherConfi
     BatcherConfig { availability, fee_max, ..BatcherConfig::default() }
 }
 
+/// Whom a batcher holds back while L1 does not take its data.
+#[derive(Debug)]
+pub enum Sequencer {
+    /// The one of this process, whose operators may switch the batcher.
+    Here(Arc<Admin>),
+    /// One whose operators' port is known.
+    There { operators: Url, secret: JwtSecret },
+    /// Nobody.
+    Unlimited,
+}
+
 /// Starts the task that posts.
 pub async fn start(
     chain: &Chain,
@@ -52,12 +66,25 @@ pub async fn start(
     config: BatcherConfig,
     blocks: impl L2Blocks,
     journal: impl Journal,
+    sequencer: Sequencer,
     tasks: &mut Tasks,
 ) -> Result<()> {
     let account = key.address();
-    let batcher = Batcher::new(l1, &chain.rollup, key, config, blocks, journal).await?;
-    println!("batcher    {account} to {}", chain.rollup.batch_inbox_address);
     let shutdown = tasks.shutdown().clone();
+    let batcher = Batcher::new(l1, &chain.rollup, key, config, blocks, journal).await?;
+    let batcher = match sequencer {
+        Sequencer::Here(admin) => {
+            admin.batcher.connect(Arc::new(Switch(batcher.control())));
+            batcher.with_limits(Arc::new(Limits(admin)))
+        }
+        Sequencer::There { operators, secret } => {
+            let (limits, telling) = RemoteLimits::new(operators, secret, shutdown.clone())?;
+            tasks.spawn("limits of the sequencer", telling);
+            batcher.with_limits(Arc::new(limits))
+        }
+        Sequencer::Unlimited => batcher,
+    };
+    println!("batcher    {account} to {}", chain.rollup.batch_inbox_address);
     tasks.spawn("batcher", async move { Ok(batcher.run(shutdown).await?) });
     Ok(())
 }
@@ -259,7 +286,8 @@ impl Operator {
         let config = config(self.availability, self.fee_max_gwei);
         let store = &running.store;
         let (blocks, journal) = (StoreBlocks(store.clone()), StoreJournal(store.clone()));
-        start(chain, l1.clone(), batcher, config, blocks, journal, tasks).await?;
+        let sequencer = Sequencer::Here(Arc::clone(&running.admin));
+        start(chain, l1.clone(), batcher, config, blocks, journal, sequencer, tasks).await?;
         let roles = OperatorRoles {
             l1: l1.clone(),
             l1_rpc,

@@ -12,6 +12,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use alloy_primitives::Address;
 use anyhow::{Context, Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
+use node::jwt::JwtSecret;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -75,6 +76,10 @@ pub struct Args {
     /// anybody's for the others, and best one's own follower's.
     #[arg(long, value_name = "URL", requires = "role")]
     l2_rpc: Option<Url>,
+    /// Operators' port of the sequencer's node, with its --jwt-secret: there a batcher holds the sequencer back
+    /// (miner_setMaxDASize) while L1 takes its data slower than they come.
+    #[arg(long, value_name = "URL", requires = "role")]
+    l2_operators: Option<Url>,
     /// A sequencer's feed to follow (ws://); may be given several times, one at a time is listened to. A
     /// sequencer names those of its stand-ins.
     #[arg(long = "feed", value_name = "URL", requires = "role")]
@@ -205,7 +210,15 @@ pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
             let blocks = batcher::RpcBlocks::new(needs_l2()?);
             let journal = batcher::FileJournal::open(data.join("journal"))?;
             let config = batcher::config(args.batches.into(), args.fee_max_gwei);
-            batcher::start(&chain, l1, key, config, blocks, journal, &mut tasks).await?;
+            let sequencer = match (args.l2_operators, shared.jwt_secret) {
+                (Some(operators), Some(file)) => {
+                    let secret = JwtSecret::read(&file)?;
+                    batcher::Sequencer::There { operators, secret }
+                }
+                (Some(_), None) => bail!("--l2-operators needs --jwt-secret FILE of the sequencer"),
+                (None, _) => batcher::Sequencer::Unlimited,
+            };
+            batcher::start(&chain, l1, key, config, blocks, journal, sequencer, &mut tasks).await?;
             tasks.wait().await
         }
         Role::Proposer => {
@@ -236,6 +249,9 @@ fn check(role: Role, args: &Args) -> Result<()> {
     }
     if args.l2_rpc.is_some() && (sequences || role == Role::Follower) {
         bail!("--l2-rpc is not for a {name}: it is an L2 node itself");
+    }
+    if args.l2_operators.is_some() && role != Role::Batcher {
+        bail!("--l2-operators is for a batcher; a {name} limits no sequencer");
     }
     if let Some(url) = args.feeds.iter().find(|url| !url.starts_with("ws://")) {
         bail!("--feed {url}: a feed's URL begins with ws://");
@@ -268,6 +284,7 @@ mod tests {
     fn flags_of_other_roles_are_refused() {
         refused("--feed ws://a:1", "--role");
         refused("--role follower --stopped", "does not sequence");
+        refused("--role follower --l2-operators http://a:1", "limits no sequencer");
         refused("--role batcher --feed ws://a:1", "listens to none");
         refused("--role sequencer --sequencer-rpc http://a:1", "hands no transactions on");
         refused("--role follower --l2-rpc http://a:1", "an L2 node itself");

@@ -8,7 +8,7 @@ use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, bail};
 use l1::{Blobs, L1Addresses, L1Client, Watcher, contracts::SystemConfigContract};
 use node::{
-    AuthConfig, FeedConfig, FollowConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role,
+    Admin, AuthConfig, FeedConfig, FollowConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role,
     SequencerConfig, jwt::JwtSecret,
 };
 use primitives::{BlockNumHash, L2BlockRef, RollupConfig};
@@ -141,6 +141,8 @@ pub struct Running {
     pub store: Arc<Store>,
     /// JSON-RPC of the node that derives.
     pub verifier_rpc: SocketAddr,
+    /// What operators of the sequencer steer.
+    pub admin: Arc<Admin>,
 }
 
 /// What a follower is told.
@@ -228,10 +230,10 @@ pub async fn start_sequencer(
     }
     let lead = node.admin().sequencer.active().unwrap_or_default();
     println!("sequences  {}", if lead { "yes" } else { "no: admin_startSequencer starts it" });
-    let verifier_rpc = verifier.rpc_addr();
+    let (verifier_rpc, admin) = (verifier.rpc_addr(), Arc::clone(node.admin()));
     watch_node("verifier", verifier, tasks);
     watch_node("sequencer", node, tasks);
-    Ok(Running { store, verifier_rpc })
+    Ok(Running { store, verifier_rpc, admin })
 }
 
 /// Starts a node that derives and follows.
