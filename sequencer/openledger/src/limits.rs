@@ -93,7 +93,10 @@ async fn tell(
         let wait = match call(&client, &url, &secret, sizes).await {
             Ok(()) => REPEAT,
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the sequencer's limits cannot be set");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the sequencer's limits cannot be set"
+                );
                 PAUSE
             }
         };
@@ -151,7 +154,8 @@ mod tests {
             let token = headers["authorization"].to_str().unwrap().to_owned();
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
             let checked = secret.check(token.strip_prefix("Bearer ").unwrap(), now);
-            let first = calls.send(body.0["params"].clone()).is_ok() && body.0["params"][0] == "0x0";
+            let first =
+                calls.send(body.0["params"].clone()).is_ok() && body.0["params"][0] == "0x0";
             async move {
                 match checked {
                     Err(_) => Err(StatusCode::UNAUTHORIZED),

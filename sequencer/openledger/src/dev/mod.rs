@@ -12,8 +12,7 @@ mod ready;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ::l1::{
-    Batcher, BatcherConfig, Blobs, Journal, L1Addresses, L1Client,
-    L2Blocks, SourceError, Watcher,
+    Batcher, BatcherConfig, Blobs, Journal, L1Addresses, L1Client, L2Blocks, SourceError, Watcher,
     deploy::{AttestorParams, DeployParams, DisputeParams, VerifierParams, set_starting_anchor},
 };
 use alloy_network::{EthereumWallet, TransactionBuilder};
@@ -23,8 +22,8 @@ use alloy_rpc_types_eth::TransactionRequest;
 use anyhow::{Context, Result, bail, ensure};
 use models::{ModelError, default_model_path};
 use node::{
-    AuthConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role,
-    SequencerConfig, jwt::JwtSecret,
+    AuthConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig,
+    jwt::JwtSecret,
 };
 use primitives::{Block, BlockNumHash, RollupConfig, RollupGenesis, SystemConfig};
 use service::{Service, ServiceConfig, ServiceHandle, epochs::PosterConfig};

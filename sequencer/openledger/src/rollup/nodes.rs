@@ -8,8 +8,8 @@ use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, bail};
 use l1::{Blobs, L1Addresses, L1Client, Watcher, contracts::SystemConfigContract};
 use node::{
-    Admin, AuthConfig, FeedConfig, FollowConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role,
-    SequencerConfig, jwt::JwtSecret,
+    Admin, AuthConfig, FeedConfig, FollowConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs,
+    Role, SequencerConfig, jwt::JwtSecret,
 };
 use primitives::{BlockNumHash, L2BlockRef, RollupConfig};
 use store::{Store, StoreOptions};
