@@ -194,7 +194,8 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
             || selector == IRecordFacts.factCluster.selector || selector == IRecordFacts.factSpan.selector
             || selector == IRecordFacts.factEarlier.selector || selector == IRecordFacts.factInfluence.selector;
         bool claims = selector == IAttributionDispute.factDecrease.selector
-            || selector == IAttributionDispute.factOmission.selector || selector == IAttributionDispute.factOrder.selector
+            || selector == IAttributionDispute.factOmission.selector
+            || selector == IAttributionDispute.factOrder.selector
             || selector == IAttributionDispute.factOverpromise.selector;
         if (!own && !other && !claims) revert RecordErrors.RecordDispute_NotFact(selector);
         address judge = own ? address(this) : other ? address(facts) : address(dispute);
