@@ -200,8 +200,16 @@ impl Chain {
         signer: PrivateKeySigner,
     ) -> Result<Self> {
         let sender = signer.address();
-        let provider =
-            ProviderBuilder::new().wallet(EthereumWallet::from(signer)).connect_http(rpc).erased();
+        // The node is asked for each nonce: one that is counted here is used up by a transaction that fails before it
+        // is sent, and everything after it would wait for ever.
+        let provider = ProviderBuilder::new()
+            .disable_recommended_fillers()
+            .with_gas_estimation()
+            .with_simple_nonce_management()
+            .fetch_chain_id()
+            .wallet(EthereumWallet::from(signer))
+            .connect_http(rpc)
+            .erased();
         Self::with_provider(provider, contracts, Some(sender)).await
     }
 

@@ -114,6 +114,23 @@ async fn a_poster_that_dies_continues_where_the_chain_is() {
     assert_eq!(world.poster().step().await.unwrap(), Progress::Idle);
 }
 
+/// What somebody else did first makes the poster's own transaction fail; the next one must not wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_was_never_sent_holds_no_later_one_up() {
+    let world = World::start().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    let mut poster = world.poster();
+    assert_eq!(poster.step().await.unwrap(), Progress::Posted(1));
+    let post = world.chain.posted_epoch(1).await.unwrap().post;
+    for _ in 0..2 {
+        let early = world.chain.activate(&post).await.unwrap_err();
+        assert!(early.to_string().contains("activating an epoch"), "{early}");
+    }
+    world.advance(support::CHALLENGE_WINDOW + 1).await;
+    let activated = tokio::time::timeout(Duration::from_secs(30), poster.step());
+    assert_eq!(activated.await.expect("it waits for ever").unwrap(), Progress::Activated(1));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn receipts_without_redeemable_vouchers_wait() {
     let world = World::start().await;
@@ -247,7 +264,7 @@ async fn a_withdrawn_document_counts_in_old_versions_only() {
 
 /// Posts an epoch after one that is settled, with claims as a colluding majority of engines makes them.
 async fn post_false(
-    world: &mut World,
+    world: &World,
     lie: impl FnOnce(&[Claim], &World) -> Vec<Claim>,
 ) -> (Arc<EvidenceStore>, tempfile::TempDir) {
     world.answer("And WAL?", &[("alice", 500, 800)]);
@@ -299,11 +316,11 @@ async fn claims_that_break_a_rule_are_disproved_by_whoever_recomputes_them() {
         }),
     ];
     for (rule, lie) in lies {
-        let mut world = World::start().await;
+        let world = World::start().await;
         world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
         world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400)]);
         settle(&world, &mut world.poster(), 1).await;
-        let (published, _directory) = post_false(&mut world, lie).await;
+        let (published, _directory) = post_false(&world, lie).await;
 
         let report = audit(&world.chain, 2, &*published, &world.codec).await.unwrap();
         let failed: Vec<&str> = report.failures().map(|check| check.name).collect();
@@ -345,12 +362,12 @@ async fn a_challenge_is_committed_to_shown_and_paid() {
         vec![Claim { account: world.address("mallory"), cumulative, ..claims[0] }]
     };
     for (rule, lie) in [("omission", steal), ("claim", boost as Lie)] {
-        let mut world = World::start().await;
+        let world = World::start().await;
         world.deploy_records().await;
         world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
         world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400)]);
         settle(&world, &mut world.poster(), 1).await;
-        let (published, _directory) = post_false(&mut world, lie).await;
+        let (published, _directory) = post_false(&world, lie).await;
         world.make_blocks().await;
         // The poster states what its records pay, which its claims do not say.
         let records = Records::on(&world.chain).await.unwrap().unwrap();
@@ -372,7 +389,7 @@ async fn a_challenge_is_committed_to_shown_and_paid() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_answers_no_demand_loses_the_epoch_and_posters_answer() {
-    let mut world = World::start().await;
+    let world = World::start().await;
     world.deploy_records().await;
     world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
     let mut poster = world.poster();
@@ -387,7 +404,7 @@ async fn who_answers_no_demand_loses_the_epoch_and_posters_answer() {
     world.advance(support::CHALLENGE_WINDOW + 1).await;
     assert_eq!(poster.step().await.unwrap(), Progress::Activated(1));
 
-    let (_published, _directory) = post_false(&mut world, boost).await;
+    let (_published, _directory) = post_false(&world, boost).await;
     world.make_blocks().await;
     let watcher = world.stranger().await;
     let won = demand(&watcher, 2).await.unwrap().expect("silence");

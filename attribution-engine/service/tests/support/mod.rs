@@ -229,11 +229,9 @@ impl World {
     }
 
     /// Returns to what was kept; transactions since were never made.
-    pub async fn revert(&mut self, snapshot: U256) {
+    pub async fn revert(&self, snapshot: U256) {
         let kept: bool = self.provider.raw_request("evm_revert".into(), (snapshot,)).await.unwrap();
         assert!(kept);
-        // The old connection counts its transactions.
-        self.chain = self.connect(GATEWAY).await;
     }
 
     /// A connection that sends from the account with this index.
