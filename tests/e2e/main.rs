@@ -1,5 +1,6 @@
 //! End-to-end tests: the real binary, real clients, real model. Each test starts its own chain.
 
+mod adversary;
 mod clients;
 mod conservation;
 mod coverage;

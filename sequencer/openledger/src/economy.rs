@@ -2,9 +2,12 @@
 //! the settlement's own (`attribution-scores`): the same functions compute the epochs that engines post
 //! and auditors recompute. What is assumed is the traffic, and it is printed with the result.
 
+mod adversary;
 mod simulation;
 #[cfg(test)]
 mod tests;
+
+use std::path::PathBuf;
 
 use alloy_primitives::{U256, utils::parse_ether};
 use anyhow::{Context, Result, ensure};
@@ -14,7 +17,10 @@ use serde::Serialize;
 use service::chain::{Chain, Contracts};
 use url::Url;
 
-use crate::{demo::open, dev::Ready};
+use crate::{
+    demo::{self, open},
+    dev::Ready,
+};
 use simulation::{Outcome, Traffic};
 
 /// What the rules of the economy pay.
@@ -22,6 +28,25 @@ use simulation::{Outcome, Traffic};
 pub enum Command {
     /// What a Datanet and a contributor of it would earn under given traffic.
     Simulate(Box<SimulateArgs>),
+    /// Attack the economy on an L2 node with real transactions, and print what each attack cost whom.
+    Adversary(AdversaryArgs),
+}
+
+/// Starts a development chain of its own and attacks it: a front-run reveal, wash inference, replays, and
+/// false epochs by a majority of engines, each with its figures. It takes about two minutes.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  \
+    openledger economy adversary\n  \
+    openledger economy adversary --json\n\n\
+    The exit status is 0 only if every goal is met.")]
+pub struct AdversaryArgs {
+    /// Ready file of a running `openledger dev` without settled epochs. Nobody else can post epochs on that
+    /// chain afterwards.
+    #[arg(long, value_name = "FILE")]
+    ready: Option<PathBuf>,
+    /// Print the table as JSON; amounts are wei.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Answers are drawn one by one, each draws on some documents of the Datanet, and every day is settled as
@@ -108,7 +133,40 @@ pub enum Popularity {
 }
 
 pub async fn run(command: Command) -> Result<()> {
-    let Command::Simulate(args) = command;
+    match command {
+        Command::Simulate(args) => simulate(*args).await,
+        Command::Adversary(args) => attack(args).await,
+    }
+}
+
+async fn attack(args: AdversaryArgs) -> Result<()> {
+    let lines = match &args.ready {
+        Some(path) => adversary::run(&Ready::read(path)?).await?,
+        None => {
+            let (mut dev, ready) = demo::start_dev().await?;
+            let lines = adversary::run(&ready).await;
+            demo::stop(&mut dev).await;
+            lines?
+        }
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&lines)?);
+    } else {
+        println!("| attack | goal | measured | gas | attacker's gain |");
+        println!("| --- | --- | --- | --- | --- |");
+        for line in &lines {
+            let gas = line.gas.map_or_else(String::new, |gas| gas.to_string());
+            let gain = adversary::signed(line.gain);
+            println!("| {} | {} | {} | {gas} | {gain} |", line.attack, line.goal, line.measured);
+        }
+    }
+    let missed: Vec<&str> =
+        lines.iter().filter(|line| !line.holds).map(|line| line.attack.as_str()).collect();
+    ensure!(missed.is_empty(), "goals missed: {}", missed.join("; "));
+    Ok(())
+}
+
+async fn simulate(args: SimulateArgs) -> Result<()> {
     let traffic = traffic(&args).await?;
     let cost = amount(&args.document_cost)?;
     let outcome = simulation::run(&traffic, cost)?;

@@ -67,7 +67,7 @@ async fn answers(ready: &Ready) -> bool {
 }
 
 /// A `dev` of our own on free ports, which dies with us.
-async fn start_dev() -> Result<(Child, Ready)> {
+pub async fn start_dev() -> Result<(Child, Ready)> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut child = Command::new(program)
         .args(["dev", "--json", "--ports", "free"])
@@ -87,7 +87,7 @@ async fn start_dev() -> Result<(Child, Ready)> {
     Ok((child, ready))
 }
 
-async fn stop(child: &mut Child) {
+pub async fn stop(child: &mut Child) {
     if let Some(pid) = child.id() {
         let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT);

@@ -1,0 +1,508 @@
+//! `openledger economy adversary`: attacks on the economy, made with real transactions on an L2 node, and what
+//! each cost whom. The attackers hold enough engines to have anything signed. Figures are differences of
+//! balances, gas included. Attacks that need thousands of documents or reviewers are measured in forge's
+//! EVM (docs/benchmarks.md).
+
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes, I256, U256, keccak256, utils::parse_ether};
+use alloy_provider::Provider;
+use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::SolEvent;
+use anyhow::{Context, Result, ensure};
+use async_trait::async_trait;
+use scores::{
+    DatanetId,
+    claims::Claims,
+    document::{Document, DocumentCommitment},
+    eip712::{EpochPost, ModelTotal, PoolTotal},
+    epoch::{Split, shares},
+};
+use serde::Serialize;
+use service::{
+    chain::{
+        Chain, Contracts, EpochStatus,
+        bindings::{
+            datanets::IDatanetRegistry::{self, DatanetParams, Reveal},
+            models::IModelRegistry::{self, DatanetRef, ModelParams, Split as ModelSplit},
+            settlement::IAttributionSettlement::ProofNode,
+        },
+    },
+    challenge,
+    content::ContentError,
+    evidence::{BUNDLE_VERSION, EvidenceBundle, EvidenceError, EvidenceSource},
+    pinned,
+};
+
+use crate::{demo::open, dev::Ready, keys};
+
+/// User accounts by what they do here.
+const CURATOR: u32 = 6;
+const ALICE: u32 = 1;
+const MALLORY: u32 = 4;
+const HONEST_GATEWAY: u32 = 7;
+const WATCHER: u32 = 2;
+/// Fees of an epoch, wei: 4 OPEN.
+const FEES: u128 = 4_000_000_000_000_000_000;
+const SPLIT: Split = Split { model_bps: 4_000, contributors_bps: 5_000, stakers_bps: 1_000 };
+const TEXT: &str = "The lamp on the quay is lit by hand, every evening, by whoever of the two sisters \
+                    came home first; the harbour book says so for thirty years in one handwriting.\n";
+
+/// A line of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    pub attack: String,
+    /// What must hold.
+    pub goal: &'static str,
+    pub holds: bool,
+    /// What was measured.
+    pub measured: String,
+    /// Of the transaction that refused or rejected, where one did.
+    pub gas: Option<u64>,
+    /// The attacker's gain, wei; below zero is a loss.
+    pub gain: I256,
+}
+
+/// Makes every attack once on the chain that `ready` names.
+pub async fn run(ready: &Ready) -> Result<Vec<Line>> {
+    let mut arena = Arena::build(ready).await?;
+    let mut lines = vec![arena.front_run().await?];
+    arena.settle_honestly().await?;
+    lines.push(arena.wash().await?);
+    lines.push(arena.replays().await?);
+    for lie in [Lie::Scale, Lie::Omit, Lie::Invent, Lie::Boost] {
+        lines.push(arena.lie(lie).await?);
+    }
+    Ok(lines)
+}
+
+/// How often the chain is asked for another block.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Sends a call and requires that it succeeds.
+macro_rules! sent {
+    ($call:expr) => {{
+        let receipt = $call.send().await?.get_receipt().await?;
+        ensure!(receipt.status(), "failed: {}", stringify!($call));
+        receipt
+    }};
+}
+
+/// An account with its connection.
+struct Person {
+    key: PrivateKeySigner,
+    l2: Chain,
+}
+
+impl Person {
+    async fn new(ready: &Ready, key: PrivateKeySigner) -> Result<Self> {
+        let url = ready.l2_rpc.parse().context("the L2 URL is not a URL")?;
+        let l2 = Chain::connect_with_signer(url, Contracts::default(), key.clone()).await?;
+        Ok(Self { key, l2 })
+    }
+
+    const fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    async fn balance(&self) -> Result<I256> {
+        let balance = self.l2.provider().get_balance(self.address()).await?;
+        I256::try_from(balance).context("a balance overflows")
+    }
+}
+
+/// A Datanet of Alice's and Mallory's with a model of Mallory's over it.
+struct Arena {
+    alice: Person,
+    mallory: Person,
+    gateway: Person,
+    watcher: Person,
+    engines: Vec<PrivateKeySigner>,
+    datanet: DatanetId,
+    model: U256,
+    reveal: Reveal,
+    /// Alice's contribution and Mallory's copy of it.
+    contributions: [U256; 2],
+    /// Claims under the root in force.
+    claims: Claims,
+    /// Basis points.
+    platform_bps: u16,
+}
+
+/// What false epochs do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lie {
+    /// Alice has half of what she had, the poster the rest.
+    Scale,
+    /// Alice is left out.
+    Omit,
+    /// Money is promised of a pool that has none.
+    Invent,
+    /// What the receipts pay goes to the poster, which does not say what they pay.
+    Boost,
+}
+
+impl Arena {
+    async fn build(ready: &Ready) -> Result<Self> {
+        let person = async |index| Person::new(ready, keys::dev_key(index)?).await;
+        let curator = person(CURATOR).await?;
+        // Those who post here afterwards would not know what these epochs carry on.
+        ensure!(
+            curator.l2.last_activated().await? == 0,
+            "epochs have been settled on this chain: attacks need one of their own"
+        );
+        let alice = person(ALICE).await?;
+        let mallory = person(MALLORY).await?;
+        let bond = parse_ether("0.1")?;
+        let params = DatanetParams {
+            name: "Harbours".into(),
+            licence: "CC0-1.0".into(),
+            licenceTextHash: keccak256("CC0-1.0"),
+            schemaHash: B256::ZERO,
+            bond: bond.to(),
+            revealWindow: 3_600,
+            curators: Vec::new(),
+        };
+        let receipt = sent!(curator.l2.datanets().createDatanet(params));
+        let created = event::<IDatanetRegistry::DatanetCreated>(&receipt)?.datanetId;
+        let document = Document::normalise(TEXT.as_bytes())?;
+        let commitment = DocumentCommitment::of(&document)?;
+        let reveal = Reveal {
+            contentHash: commitment.content_hash,
+            chunkRoot: commitment.chunk_root,
+            chunkCount: commitment.chunk_count,
+            byteLength: commitment.byte_length,
+            sketchHash: commitment.sketch_hash,
+            licenceHash: keccak256("CC0-1.0"),
+            provenance: Vec::new(),
+            archive: String::new(),
+            salt: B256::from(rand::random::<[u8; 32]>()),
+        };
+        // Mallory commits to the same words as soon as she has seen them.
+        let mut contributions = [U256::ZERO; 2];
+        for (place, who) in contributions.iter_mut().zip([&alice, &mallory]) {
+            let registry = who.l2.datanets();
+            let hash = registry.commitmentOf(created, who.address(), reveal.clone()).call().await?;
+            let receipt = sent!(registry.commit(created, hash).value(bond));
+            *place = event::<IDatanetRegistry::ContributionCommitted>(&receipt)?.contributionId;
+        }
+        let head = alice.l2.latest_block().await?.0;
+        while alice.l2.latest_block().await?.0 <= head {
+            tokio::time::sleep(POLL).await;
+        }
+        let datanet = DatanetId::try_from(created)?;
+        let arena = Self {
+            gateway: person(HONEST_GATEWAY).await?,
+            watcher: person(WATCHER).await?,
+            engines: keys::engine_keys()?,
+            model: U256::ZERO,
+            alice,
+            mallory,
+            datanet,
+            reveal,
+            contributions,
+            claims: Claims::default(),
+            platform_bps: curator.l2.settlement_parameters().await?.platform_bps,
+        };
+        let registry = arena.alice.l2.datanets();
+        sent!(registry.reveal(arena.contributions[0], arena.reveal.clone()));
+        sent!(curator.l2.datanets().accept(vec![arena.contributions[0]]));
+        let receipt = sent!(curator.l2.datanets().publishVersion(created, keccak256("clusters")));
+        let version = event::<IDatanetRegistry::VersionPublished>(&receipt)?.version;
+        let model = arena.register(version).await?;
+        Ok(Self { model, ..arena })
+    }
+
+    async fn register(&self, version: u32) -> Result<U256> {
+        let params = ModelParams {
+            name: format!("harbour-guide-{}", self.datanet),
+            sources: Vec::new(),
+            baseModelHash: models::DEFAULT_MODEL_SHA256.into(),
+            adapters: Vec::new(),
+            datanets: vec![DatanetRef { datanetId: self.datanet.to_u256(), version }],
+            trainingManifestRoot: B256::ZERO,
+            sketchRoot: B256::ZERO,
+            engineSpecHash: pinned::engine_spec().hash()?,
+            retrievalChunks: 2,
+            pricePer1kIn: U256::from(1_000).to(),
+            pricePer1kOut: U256::from(1_000).to(),
+            split: ModelSplit {
+                modelBps: SPLIT.model_bps,
+                contributorsBps: SPLIT.contributors_bps,
+                stakersBps: SPLIT.stakers_bps,
+            },
+            payee: self.mallory.address(),
+            royaltyBps: 0,
+            licence: String::new(),
+        };
+        let receipt = sent!(self.mallory.l2.models().registerModel(params));
+        Ok(event::<IModelRegistry::ModelRegistered>(&receipt)?.modelId)
+    }
+
+    /// A reveal that was seen is of no use to who has seen it.
+    async fn front_run(&self) -> Result<Line> {
+        let registry = self.mallory.l2.datanets();
+        let stolen = registry.reveal(self.contributions[0], self.reveal.clone());
+        let refused = stolen.from(self.mallory.address()).call().await.is_err();
+        let before = self.mallory.balance().await?;
+        let copied = registry.reveal(self.contributions[1], self.reveal.clone()).send().await;
+        let taken = match copied {
+            Ok(pending) => pending.get_receipt().await?.status(),
+            Err(_) => false,
+        };
+        let mut order = [0; 2];
+        for (sequence, id) in order.iter_mut().zip(self.contributions) {
+            *sequence = registry.contribution(id).call().await?.sequence;
+        }
+        let gain = self.mallory.balance().await?.saturating_sub(before);
+        Ok(Line {
+            attack: "front-run a reveal".into(),
+            goal: "impossible",
+            holds: refused && (!taken || order[0] < order[1]),
+            measured: format!(
+                "another's commitment: refused; a commitment of one's own to the same words: {}",
+                if taken { "later in order, so the first holder is credited" } else { "refused" }
+            ),
+            gas: None,
+            gain,
+        })
+    }
+
+    /// An epoch that pays Alice, which the false ones follow.
+    async fn settle_honestly(&mut self) -> Result<()> {
+        let mut claims = self.claims.clone();
+        claims.add(self.datanet, self.alice.address(), self.pool()?)?;
+        self.post(&self.gateway, &claims).await?;
+        self.activate(claims).await
+    }
+
+    /// One person is customer, gateway, model owner, contributor and poster.
+    async fn wash(&mut self) -> Result<Line> {
+        let lost = shares(FEES, self.platform_bps, SPLIT)?;
+        let floor = I256::try_from(lost.platform.saturating_add(lost.stakers))?;
+        let before = self.mallory.balance().await?;
+        let mut claims = self.claims.clone();
+        claims.add(self.datanet, self.mallory.address(), self.pool()?)?;
+        self.post(&self.mallory, &claims).await?;
+        self.activate(claims).await?;
+        let proof = self.claims.proof(self.datanet, self.mallory.address())?;
+        let proof = proof.context("no claim")?;
+        let nodes = proof.proof.iter();
+        let nodes = nodes.map(|node| ProofNode { hash: node.hash, sum: node.sum }).collect();
+        sent!(self.mallory.l2.settlement().claim(
+            self.datanet.to_u256(),
+            self.mallory.address(),
+            proof.claim.cumulative,
+            U256::from(proof.index),
+            nodes,
+        ));
+        self.mallory.l2.withdraw(self.mallory.address()).await?;
+        let gain = self.mallory.balance().await?.saturating_sub(before);
+        Ok(Line {
+            attack: format!(
+                "wash inference of {} in every role but staker",
+                open(U256::from(FEES))
+            ),
+            goal: "loss of the platform's and the stakers' share, and gas",
+            holds: gain <= -floor,
+            measured: format!("loss {}, of which shares {}", signed(-gain), signed(floor)),
+            gas: None,
+            gain,
+        })
+    }
+
+    /// What was signed once is good once.
+    async fn replays(&self) -> Result<Line> {
+        let last = self.alice.l2.last_activated().await?;
+        let posted = self.mallory.l2.posted_epoch(last).await?;
+        let before = self.mallory.balance().await?;
+        let bond = FEES;
+        let mut next = posted.post.clone();
+        next.epochId = self.alice.l2.next_epoch_id().await?;
+        next.firstReceipt = self.alice.l2.next_receipt_of(next.gateway).await?;
+        let mut refused = 0_u32;
+        for post in [posted.post, next] {
+            let again = self.mallory.l2.post_epoch(&post, posted.signatures.clone(), bond).await;
+            refused = refused.saturating_add(u32::from(again.is_err()));
+        }
+        let gain = self.mallory.balance().await?.saturating_sub(before);
+        Ok(Line {
+            attack: "signatures of an epoch for itself again, and for the next".into(),
+            goal: "refused",
+            holds: refused == 2,
+            measured: format!("{refused} of 2 refused"),
+            gas: None,
+            gain,
+        })
+    }
+
+    /// Mallory posts a false epoch, and somebody who recomputes it has it rejected.
+    async fn lie(&self, lie: Lie) -> Result<Line> {
+        let previous = self.claims.clone();
+        let (alice, mallory) = (self.alice.address(), self.mallory.address());
+        let alices = previous.proof(self.datanet, alice)?.context("Alice has no claim")?;
+        let half = alices.claim.cumulative / 2;
+        let mut claims = Claims::default();
+        for claim in previous.as_slice() {
+            let lower = claim.account == alice && claim.datanet == self.datanet;
+            let kept = match lie {
+                Lie::Scale if lower => claim.cumulative.saturating_sub(half),
+                Lie::Omit if lower => 0,
+                _ => claim.cumulative,
+            };
+            claims.add(claim.datanet, claim.account, kept)?;
+        }
+        let pool = self.pool()?;
+        let nowhere = DatanetId(u64::MAX);
+        match lie {
+            Lie::Scale => claims.add(self.datanet, mallory, half.saturating_add(pool))?,
+            Lie::Omit => {
+                claims.add(self.datanet, mallory, alices.claim.cumulative.saturating_add(pool))?;
+            }
+            Lie::Invent => claims.add(nowhere, mallory, pool)?,
+            Lie::Boost => claims.add(self.datanet, mallory, pool)?,
+        }
+        let (poster, watcher) = (self.mallory.balance().await?, self.watcher.balance().await?);
+        let funds = self.mallory.l2.funds_available(mallory).await?;
+        let epoch = self.post(&self.mallory, &claims).await?;
+        let chain = &self.watcher.l2;
+        let source = Published(EvidenceBundle {
+            version: BUNDLE_VERSION,
+            chain_id: chain.chain_id(),
+            contracts: chain.contracts(),
+            engine_spec: pinned::engine_spec().canonical_json()?,
+            post: chain.posted_epoch(epoch).await?.post,
+            signatures: Vec::new(),
+            receipts: Vec::new(),
+            corpora: Vec::new(),
+            previous_claims: previous,
+            claims,
+        });
+        let (rule, won) = match challenge::find_fault(chain, epoch, &source).await? {
+            Some(fault) => (fault.rule(), challenge::prove(chain, epoch, &fault).await?),
+            None => {
+                let won = challenge::demand(chain, epoch).await?;
+                ("silence", won.context("the poster answered")?)
+            }
+        };
+        challenge::collect(chain, epoch).await?;
+        let rejected = chain.epoch(epoch).await?.status == EpochStatus::Rejected;
+        // Fees that no epoch reserves are the gateway's still, for a later epoch.
+        let freed = self.mallory.l2.funds_available(mallory).await?.saturating_sub(funds);
+        let gain = self.mallory.balance().await?.saturating_sub(poster);
+        let gain = gain.saturating_add(I256::try_from(freed)?);
+        let reward = self.watcher.balance().await?.saturating_sub(watcher);
+        let what = match lie {
+            Lie::Scale => "scale: half of another's claim",
+            Lie::Omit => "omit: all of another's claim",
+            Lie::Invent => "invent: a pool that has nothing",
+            Lie::Boost => "boost: payments to the poster",
+        };
+        Ok(Line {
+            attack: format!("colluding engines, {what}"),
+            goal: "one watcher wins under 1,500,000 gas; the poster loses",
+            holds: rejected && won.gas < 1_500_000 && gain < I256::ZERO && reward > I256::ZERO,
+            measured: format!(
+                "rejected ({rule}); poster loses {}, watcher gains {}",
+                signed(-gain),
+                signed(reward)
+            ),
+            gas: Some(won.gas),
+            gain,
+        })
+    }
+
+    /// Posts an epoch of one receipt as `poster`, its own gateway, with its own money, signed by two engines.
+    async fn post(&self, poster: &Person, claims: &Claims) -> Result<u64> {
+        let chain = &poster.l2;
+        let settlement = chain.settlement();
+        let held = chain.funds_available(poster.address()).await?;
+        let missing = U256::from(FEES).saturating_sub(held);
+        if !missing.is_zero() {
+            sent!(settlement.fund(poster.address()).value(missing));
+        }
+        let (root, attributed) = (claims.root()?, self.pool()?);
+        let epoch = chain.next_epoch_id().await?;
+        let post = EpochPost {
+            epochId: epoch,
+            gateway: poster.address(),
+            engineSpecHash: pinned::engine_spec().hash()?,
+            receiptsRoot: keccak256(epoch.to_be_bytes()),
+            firstReceipt: chain.next_receipt_of(poster.address()).await?,
+            receiptCount: 1,
+            claimsRoot: root.hash,
+            claimsTotal: root.sum,
+            models: vec![ModelTotal { modelId: self.model, fees: FEES, attributed }],
+            pools: vec![PoolTotal { datanetId: self.datanet.to_u256(), amount: attributed }],
+        };
+        let digest = post.digest(&chain.settlement_domain());
+        let mut engines: Vec<_> = self.engines.iter().take(2).collect();
+        engines.sort_by_key(|engine| engine.address());
+        let signatures = engines
+            .into_iter()
+            .map(|engine| Ok(Bytes::from(engine.sign_hash_sync(&digest)?.as_bytes())))
+            .collect::<Result<_>>()?;
+        chain.post_epoch(&post, signatures, FEES).await?;
+        Ok(epoch)
+    }
+
+    /// Waits out the window of the pending epoch, whose claims are then in force.
+    async fn activate(&mut self, claims: Claims) -> Result<()> {
+        let chain = &self.alice.l2;
+        let epoch = chain.next_epoch_id().await?.saturating_sub(1);
+        let deadline = chain.epoch(epoch).await?.deadline;
+        while chain.latest_block().await?.1 <= deadline {
+            tokio::time::sleep(POLL).await;
+        }
+        let post = chain.posted_epoch(epoch).await?.post;
+        // Whoever posts epochs here may do it first, also in the block in the making.
+        let activated = chain.activate(&post).await;
+        let mut status = chain.epoch(epoch).await?.status;
+        for _ in 0..40 {
+            if status != EpochStatus::Posted {
+                break;
+            }
+            tokio::time::sleep(POLL).await;
+            status = chain.epoch(epoch).await?.status;
+        }
+        ensure!(status == EpochStatus::Activated, "epoch {epoch} is {status:?}: {activated:?}");
+        self.claims = claims;
+        Ok(())
+    }
+
+    /// The contributors' share of an epoch's fees, all of which is attributed here, wei.
+    fn pool(&self) -> Result<u128> {
+        Ok(shares(FEES, self.platform_bps, SPLIT)?.contributors)
+    }
+}
+
+/// What a poster publishes of its one epoch.
+struct Published(EvidenceBundle);
+
+#[async_trait]
+impl EvidenceSource for Published {
+    async fn bundle(&self, epoch: u64) -> Result<EvidenceBundle, EvidenceError> {
+        if epoch == self.0.post.epochId {
+            return Ok(self.0.clone());
+        }
+        Err(EvidenceError::NotFound(epoch))
+    }
+
+    async fn document(&self, content_hash: B256) -> Result<Document, EvidenceError> {
+        Err(ContentError::NotFound(content_hash).into())
+    }
+}
+
+/// The first event of a kind in a receipt.
+fn event<E: SolEvent>(receipt: &TransactionReceipt) -> Result<E> {
+    let found = receipt.logs().iter().find_map(|log| E::decode_log(&log.inner).ok());
+    Ok(found.with_context(|| format!("no {}", E::SIGNATURE))?.data)
+}
+
+/// An amount with its sign, in OPEN.
+pub fn signed(wei: I256) -> String {
+    let sign = if wei.is_negative() { "-" } else { "" };
+    format!("{sign}{}", open(wei.unsigned_abs()))
+}

@@ -1,0 +1,38 @@
+//! Attacks on the economy with real transactions, on a chain that the command starts for them.
+
+use std::process::Command;
+
+use alloy_primitives::I256;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::harness::{binary, root};
+
+#[test]
+fn every_attack_on_the_economy_costs_its_author() -> Result<()> {
+    let output = Command::new(binary()?)
+        .current_dir(root())
+        .args(["economy", "adversary", "--json"])
+        .output()
+        .context("cannot run openledger")?;
+    ensure!(
+        output.status.success(),
+        "goals were missed: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let lines: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+    ensure!(lines.len() == 7, "{} attacks were made", lines.len());
+    let mut rejected = 0;
+    for line in &lines {
+        ensure!(line["holds"] == true, "{line}");
+        let gain: I256 = line["gain"].as_str().context("a line has a gain")?.parse()?;
+        ensure!(gain <= I256::ZERO, "somebody gained: {line}");
+        if let Some(gas) = line["gas"].as_u64() {
+            ensure!(gas < 1_500_000, "{line}");
+            rejected += 1;
+        }
+    }
+    ensure!(rejected == 4, "{rejected} false epochs were rejected");
+    Ok(())
+}
