@@ -15,7 +15,9 @@ struct Cli {
 
 fn arguments(words: &str) -> Box<SimulateArgs> {
     let words = ["openledger", "simulate"].into_iter().chain(words.split_whitespace());
-    let Command::Simulate(args) = Cli::try_parse_from(words).unwrap().command;
+    let Command::Simulate(args) = Cli::try_parse_from(words).unwrap().command else {
+        panic!("not a simulation");
+    };
     args
 }
 
