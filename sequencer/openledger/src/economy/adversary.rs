@@ -282,6 +282,10 @@ impl Arena {
     async fn wash(&mut self) -> Result<Line> {
         let lost = shares(FEES, self.platform_bps, SPLIT)?;
         let floor = I256::try_from(lost.platform.saturating_add(lost.stakers))?;
+        // What the honest epoch owes her model is no gain of this one.
+        if !self.mallory.l2.credit(self.mallory.address()).await?.is_zero() {
+            self.mallory.l2.withdraw(self.mallory.address()).await?;
+        }
         let before = self.mallory.balance().await?;
         let mut claims = self.claims.clone();
         claims.add(self.datanet, self.mallory.address(), self.pool()?)?;
