@@ -4,9 +4,8 @@
 
 use std::{
     io::{BufRead, BufReader},
-    net::TcpListener,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::mpsc,
     time::Duration,
 };
@@ -16,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::harness::{
-    Dev, binary, block_number, foundry, path, quantity, root, rpc, run_foundry, wait_for,
+    Dev, Process, anvil, binary, block_number, path, quantity, root, rpc, run_foundry, wait_for,
 };
 
 /// L1 blocks; short, so that the sequencer's silence is noticed within the test.
@@ -24,16 +23,6 @@ const WINDOW: &str = "30";
 /// Who leaves, and who proposes for the bond's return.
 const USER: &str = "3";
 const STRANGER: &str = "8";
-
-/// A process that is killed when dropped.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_leaves_without_the_operator() -> Result<()> {
@@ -121,21 +110,6 @@ async fn everybody_leaves_without_the_operator() -> Result<()> {
         "the chain did not go on after block {stopped_at}, where the sequencer stopped"
     );
     Ok(())
-}
-
-/// An L1 that nobody here controls, with a block each second.
-async fn anvil() -> Result<(Process, String)> {
-    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
-    let child = Command::new(foundry("anvil")?)
-        .args(["--port", &port, "--chain-id", "16121", "--block-time", "1", "--silent"])
-        .args(["--accounts", "30", "--slots-in-an-epoch", "1"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot start anvil")?;
-    let (process, url) = (Process(child), format!("http://127.0.0.1:{port}"));
-    wait_for("anvil", 30, || async { Ok(rpc(&url, "eth_chainId", json!([])).await.ok()) }).await?;
-    Ok((process, url))
 }
 
 fn follower(public: &Path, l1: &str, data: &Path) -> Result<(Process, String)> {

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -149,6 +150,31 @@ impl Drop for Dev {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A process that is killed when dropped.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An L1 that nobody here controls, with a block each second.
+pub async fn anvil() -> Result<(Process, String)> {
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
+    let child = Command::new(foundry("anvil")?)
+        .args(["--port", &port, "--chain-id", "16121", "--block-time", "1", "--silent"])
+        .args(["--accounts", "30", "--slots-in-an-epoch", "1"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("cannot start anvil")?;
+    let (process, url) = (Process(child), format!("http://127.0.0.1:{port}"));
+    wait_for("anvil", 30, || async { Ok(rpc(&url, "eth_chainId", json!([])).await.ok()) }).await?;
+    Ok((process, url))
 }
 
 /// One JSON-RPC call; the whole answer.

@@ -6,7 +6,6 @@ use std::{
     collections::HashMap,
     fs,
     io::{BufRead, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -17,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::harness::{
-    binary, block_number, foundry, path, quantity, root, rpc, run_foundry, wait_for,
+    anvil, binary, block_number, path, quantity, root, rpc, run_foundry, wait_for,
 };
 
 /// Development accounts: the owner, the batcher (whose key the development plan gives the feed, too), the
@@ -106,29 +105,6 @@ fn fail(args: &[&str], expected: &str) -> Result<()> {
     let (good, text) = openledger(args)?;
     ensure!(!good && text.contains(expected), "{args:?} should say {expected:?}: {text}");
     Ok(())
-}
-
-struct Anvil(Child);
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-async fn anvil() -> Result<(Anvil, String)> {
-    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
-    let child = Command::new(foundry("anvil")?)
-        .args(["--port", &port, "--chain-id", "16121", "--block-time", "1", "--silent"])
-        .args(["--accounts", "30", "--slots-in-an-epoch", "1"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot start anvil")?;
-    let (process, url) = (Anvil(child), format!("http://127.0.0.1:{port}"));
-    wait_for("anvil", 30, || async { Ok(rpc(&url, "eth_chainId", json!([])).await.ok()) }).await?;
-    Ok((process, url))
 }
 
 async fn safe_at_least(url: &str, number: u64) -> Result<()> {
