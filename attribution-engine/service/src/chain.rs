@@ -748,34 +748,40 @@ pub(crate) fn mined(
     }
 }
 
+/// A post as one of the interfaces names it: each contract's bindings have types of their own.
+macro_rules! post_of {
+    ($bindings:ident, $post:expr) => {{
+        let post: &scores::eip712::EpochPost = $post;
+        $bindings::EpochPost {
+            epochId: post.epochId,
+            gateway: post.gateway,
+            engineSpecHash: post.engineSpecHash,
+            receiptsRoot: post.receiptsRoot,
+            firstReceipt: post.firstReceipt,
+            receiptCount: post.receiptCount,
+            claimsRoot: post.claimsRoot,
+            claimsTotal: post.claimsTotal,
+            models: post
+                .models
+                .iter()
+                .map(|model| $bindings::ModelTotal {
+                    modelId: model.modelId,
+                    fees: model.fees,
+                    attributed: model.attributed,
+                })
+                .collect(),
+            pools: post
+                .pools
+                .iter()
+                .map(|pool| $bindings::PoolTotal { datanetId: pool.datanetId, amount: pool.amount })
+                .collect(),
+        }
+    }};
+}
+pub(crate) use post_of;
+
 fn to_binding(post: &EpochPost) -> IAttributionSettlement::EpochPost {
-    IAttributionSettlement::EpochPost {
-        epochId: post.epochId,
-        gateway: post.gateway,
-        engineSpecHash: post.engineSpecHash,
-        receiptsRoot: post.receiptsRoot,
-        firstReceipt: post.firstReceipt,
-        receiptCount: post.receiptCount,
-        claimsRoot: post.claimsRoot,
-        claimsTotal: post.claimsTotal,
-        models: post
-            .models
-            .iter()
-            .map(|model| IAttributionSettlement::ModelTotal {
-                modelId: model.modelId,
-                fees: model.fees,
-                attributed: model.attributed,
-            })
-            .collect(),
-        pools: post
-            .pools
-            .iter()
-            .map(|pool| IAttributionSettlement::PoolTotal {
-                datanetId: pool.datanetId,
-                amount: pool.amount,
-            })
-            .collect(),
-    }
+    post_of!(IAttributionSettlement, post)
 }
 
 fn from_binding(post: IAttributionSettlement::EpochPost) -> EpochPost {

@@ -36,7 +36,7 @@ use crate::{
             },
             settlement::IAttributionSettlement,
         },
-        call, mined,
+        call, mined, post_of,
     },
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
     records::{Commitment, Records},
@@ -410,29 +410,5 @@ fn record_nodes(proof: &[SumNode]) -> Vec<record_exhibits::ProofNode> {
 }
 
 fn post(posted: &PostedEpoch) -> exhibits::EpochPost {
-    let post = &posted.post;
-    exhibits::EpochPost {
-        epochId: post.epochId,
-        gateway: post.gateway,
-        engineSpecHash: post.engineSpecHash,
-        receiptsRoot: post.receiptsRoot,
-        firstReceipt: post.firstReceipt,
-        receiptCount: post.receiptCount,
-        claimsRoot: post.claimsRoot,
-        claimsTotal: post.claimsTotal,
-        models: post
-            .models
-            .iter()
-            .map(|model| exhibits::ModelTotal {
-                modelId: model.modelId,
-                fees: model.fees,
-                attributed: model.attributed,
-            })
-            .collect(),
-        pools: post
-            .pools
-            .iter()
-            .map(|pool| exhibits::PoolTotal { datanetId: pool.datanetId, amount: pool.amount })
-            .collect(),
-    }
+    post_of!(exhibits, &posted.post)
 }
