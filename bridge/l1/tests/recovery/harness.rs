@@ -78,7 +78,7 @@ impl Drop for L1 {
 impl L1 {
     /// `None`, with the reason printed, where anvil is not installed.
     pub async fn start() -> Option<Self> {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../..");
         let anvil = root.join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
         if !anvil.exists() {
             println!("skipped: no anvil at {} (run `npm ci`)", anvil.display());

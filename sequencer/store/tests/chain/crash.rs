@@ -12,9 +12,14 @@ use sequencer_store::failpoint;
 
 use super::*;
 
-/// Small enough that a few blocks bring checkpoints, new segments and removed ones.
-const SMALL: fn() -> StoreOptions =
-    || StoreOptions { checkpoint_blocks: 3, log_segment_bytes: 4_000, ..StoreOptions::default() };
+/// Small enough that a few blocks bring checkpoints, new segments and removed ones: at least one
+/// checkpoint for every three blocks, however slow the thread that writes them.
+const SMALL: fn() -> StoreOptions = || StoreOptions {
+    checkpoint_blocks: 2,
+    lag_blocks_max: 3,
+    log_segment_bytes: 4_000,
+    ..StoreOptions::default()
+};
 
 /// Nothing but the log: no checkpoint before one is asked for.
 const LOG_ONLY: fn() -> StoreOptions = || StoreOptions {
