@@ -69,6 +69,8 @@ pub struct Pipeline {
     /// A span that cannot be judged until a block of the safe chain is known.
     waiting: Option<SpanBatch>,
     blocks: Option<SafeBlocks>,
+    /// No valid span builds on a block below it.
+    oldest: u64,
     pending: Option<Pending>,
 }
 
@@ -100,6 +102,7 @@ impl Pipeline {
             span: VecDeque::new(),
             waiting: None,
             blocks: None,
+            oldest: 0,
             pending: None,
         }
     }
@@ -108,6 +111,15 @@ impl Pipeline {
     #[must_use]
     pub fn with_blocks(mut self, blocks: SafeBlocks) -> Self {
         self.blocks = Some(blocks);
+        self
+    }
+
+    /// Says that the blocks below `number` will never be known, because `number` is genesis or has an origin
+    /// more than a sequencing window before that of any safe head to come: a span that begins below it was
+    /// posted after its window, or its epochs leave out L1 blocks.
+    #[must_use]
+    pub const fn with_oldest(mut self, number: u64) -> Self {
+        self.oldest = number;
         self
     }
 
@@ -140,8 +152,8 @@ impl Pipeline {
     /// Begins again at `safe`, as after an L1 reorg. L1 blocks must be given again from
     /// [`Self::l1_start`].
     pub fn reset(&mut self, safe: L2BlockRef, system_config: SystemConfig) {
-        let blocks = self.blocks.take();
-        *self = Self { blocks, ..Self::new(self.config.clone(), safe, system_config) };
+        let (blocks, oldest) = (self.blocks.take(), self.oldest);
+        *self = Self { blocks, oldest, ..Self::new(self.config.clone(), safe, system_config) };
     }
 
     /// Gives the next L1 block.
@@ -279,6 +291,11 @@ impl Pipeline {
     /// Takes the blocks of a valid span above the safe head.
     fn open_span(&mut self, span: SpanBatch, inclusion_block: u64) -> Result<(), PipelineError> {
         let number = match span_parent(&span, &self.config, &self.safe) {
+            // Too late, or on a block so old that it cannot follow it: which one need not be known.
+            Ok(Some(number)) if number < self.oldest || self.too_late(&span, inclusion_block) => {
+                self.discard_channel();
+                return Ok(());
+            }
             Ok(Some(number)) => number,
             // Nothing new in it: the channel goes on.
             Ok(None) => return Ok(()),
@@ -318,6 +335,11 @@ impl Pipeline {
             None => self.discard_channel(),
         }
         Ok(())
+    }
+
+    /// Whether the span's sequencing window has closed, as [`check_span`] would find.
+    fn too_late(&self, span: &SpanBatch, inclusion_block: u64) -> bool {
+        span.first_epoch().saturating_add(self.config.seq_window_size) < inclusion_block
     }
 
     /// The blocks of a span above the safe head; `None` if one has an origin before the safe head's.

@@ -282,6 +282,56 @@ fn a_span_that_began_earlier_waits_for_the_block_before_it() {
     assert_eq!(hashes(&derived), hashes(&world.blocks)[4..]);
 }
 
+/// What lies more than a sequencing window below where derivation began need not be known: the span is
+/// dropped as it would be by who knows everything.
+#[test]
+fn a_span_on_a_block_beyond_the_window_is_dropped_unseen() {
+    let mut world = World::new(3, 30);
+    let last = world.blocks.len() - 1;
+    let reference =
+        |world: &World, index: usize| l2_block_ref(&world.config, &world.blocks[index]).unwrap();
+    let begin = last - 3;
+    let safe = reference(&world, begin);
+    world.config.seq_window_size = 5;
+    let beyond = (0..begin)
+        .rev()
+        .find(|index| reference(&world, *index).l1_origin.number + 5 < safe.l1_origin.number);
+    let oldest = beyond.unwrap();
+    for first in [1, oldest, oldest + 1, oldest + 2, begin] {
+        // The span that may be dropped, then the one that goes on.
+        let l1 = world.posted(&[world.span(first..last - 1), world.span(begin + 1..last + 1)]);
+        let derived = |from: usize| {
+            let references: Vec<_> = (0..=begin).map(|index| reference(&world, index)).collect();
+            let config = world.config.clone();
+            let system_config = config.genesis.system_config;
+            let known = Arc::new(Mutex::new(references));
+            let shown = Arc::clone(&known);
+            let mut pipeline = Pipeline::new(config, safe, system_config)
+                .with_blocks(Arc::new(move |number| {
+                    let index = usize::try_from(number).unwrap().checked_sub(1)?;
+                    let shown = shown.lock().unwrap();
+                    shown.get(index).copied().filter(|_| index >= from)
+                }))
+                .with_oldest(from as u64 + 1);
+            for block in &l1 {
+                pipeline.push_l1(Arc::new(block.clone())).unwrap();
+            }
+            let mut derived = Vec::new();
+            while let Step::Attributes(attributes) = pipeline.step().unwrap() {
+                let block = execute(pipeline.safe_head(), &attributes);
+                let reference = l2_block_ref(&world.config, &block).unwrap();
+                known.lock().unwrap().push(reference);
+                pipeline.accepted(reference);
+                derived.push(block);
+            }
+            hashes(&derived)
+        };
+        let everything = derived(0);
+        assert!(!everything.is_empty());
+        assert_eq!(derived(oldest), everything, "a span from block {}", first + 1);
+    }
+}
+
 #[test]
 fn a_span_takes_no_foreign_block() {
     let world = World::new(9, 4);

@@ -123,8 +123,10 @@ impl Verifier {
         let (safe, settled) = begin_after(&history, &chain)?;
         let (reference, system_config) = begin_at(rollup, &chain, safe.number)?;
         let known = Arc::clone(&chain);
+        let oldest = chain.store().oldest_reference()?;
         let mut pipeline = Pipeline::new(rollup.clone(), reference, system_config)
-            .with_blocks(Arc::new(move |number| known.l2_block_ref(number).ok().flatten()));
+            .with_blocks(Arc::new(move |number| known.l2_block_ref(number).ok().flatten()))
+            .with_oldest(oldest);
         pipeline.settle(settled);
         Ok(Self {
             rollup: rollup.clone(),

@@ -12,10 +12,14 @@ use alloy_provider::ProviderBuilder;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use l1::contracts::{AnchorStateRegistry, OptimismPortal};
+use primitives::RollupConfig;
 use store::{SnapshotSummary, Store, StoreOptions};
 use url::Url;
 
-use crate::rollup::files::{self, Chain};
+use crate::{
+    follow::read_json,
+    rollup::files::{self, Chain},
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -32,6 +36,9 @@ pub struct ExportArgs {
     /// Directory of the chain store, as ./chain/follower/l2; `openledger db doctor` names those there are.
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
+    /// The chain's configuration; rollup.json of the directories around the store unless given.
+    #[arg(long, value_name = "FILE")]
+    rollup: Option<PathBuf>,
     /// The block; not above the safe head. Without it the safe head.
     #[arg(long, value_name = "NUMBER")]
     block: Option<u64>,
@@ -85,6 +92,7 @@ fn export(args: &ExportArgs) -> Result<()> {
         "there is no chain store in {}",
         args.store.display()
     );
+    let window = window(args)?;
     let store = Store::open(&args.store, StoreOptions::default())?;
     let safe = store.heads()?.safe.number;
     let number = args.block.unwrap_or(safe);
@@ -93,7 +101,7 @@ fn export(args: &ExportArgs) -> Result<()> {
         "block {number} is not safe: the safe head is {safe}, and what is above it may still change"
     );
     let part = with_suffix(&args.file, ".part");
-    let written = write(&store, number, &part);
+    let written = write(&store, number, window, &part);
     match written.and_then(|summary| {
         fs::rename(&part, &args.file)
             .with_context(|| format!("cannot write {}", args.file.display()))?;
@@ -112,10 +120,30 @@ fn export(args: &ExportArgs) -> Result<()> {
     }
 }
 
-fn write(store: &std::sync::Arc<Store>, number: u64, part: &Path) -> Result<SnapshotSummary> {
+/// The chain's sequencing window: as far as that the snapshot says what came before its block.
+fn window(args: &ExportArgs) -> Result<u64> {
+    let file = match &args.rollup {
+        Some(file) => file.clone(),
+        None => {
+            let store = fs::canonicalize(&args.store)?;
+            let files = store.ancestors().skip(1).take(2).map(|around| around.join("rollup.json"));
+            files.into_iter().find(|file| file.is_file()).with_context(|| {
+                format!("there is no rollup.json around {}: name it with --rollup", store.display())
+            })?
+        }
+    };
+    Ok(read_json::<RollupConfig>(&file)?.seq_window_size)
+}
+
+fn write(
+    store: &std::sync::Arc<Store>,
+    number: u64,
+    window: u64,
+    part: &Path,
+) -> Result<SnapshotSummary> {
     let file = File::create(part).with_context(|| format!("cannot write {}", part.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
-    let summary = store.export_snapshot(number, &mut out)?;
+    let summary = store.export_snapshot(number, window, &mut out)?;
     out.flush()?;
     out.into_inner().map_err(|error| error.into_error())?.sync_all()?;
     Ok(summary)
@@ -136,7 +164,8 @@ async fn import(args: ImportArgs) -> Result<()> {
     let _claimed = target.starts_with(&follower).then(|| files::claim(&follower)).transpose()?;
     let input = BufReader::with_capacity(1 << 20, file);
     let summary = tokio::task::block_in_place(|| {
-        Store::import_snapshot(&target, &chain.genesis, expected, input)
+        let chain = (&chain.genesis, chain.rollup.seq_window_size);
+        Store::import_snapshot(&target, chain, expected, input)
     });
     print(&summary.context("the snapshot is not taken; nothing was changed")?);
     println!("store        {}", target.display());

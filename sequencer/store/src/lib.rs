@@ -26,6 +26,7 @@ pub mod failpoint;
 mod genesis;
 mod input;
 pub mod keccak;
+mod lineage;
 mod log;
 mod log_index;
 mod nodes;
@@ -74,6 +75,7 @@ pub use view::StateView;
 
 use checkpoint::Checkpoints;
 use db::{Db, Txn, open_error};
+use lineage::First;
 use log::{BlockLog, Kind, Opened, SyncPoint};
 use nodes::{Scan, trie_key};
 use overlay::{Overlay, Recent, TipRoots};
@@ -119,7 +121,7 @@ pub mod fuzzing {
         account.extend_from_slice(&[0, 0, 0, 1]);
         account.extend_from_slice(&[6; 32]);
         account.extend_from_slice(&[1, 5]);
-        vec![account, b"OLSNAP\x00\x01\x01\x00\x00\x00\x02ab".to_vec()]
+        vec![account, b"OLSNAP\x00\x02\x01\x00\x00\x00\x02ab".to_vec()]
     }
 
     /// A valid record.
@@ -634,7 +636,42 @@ impl Store {
         if let Some(recent) = self.overlay.block(number) {
             return l2_block_ref(&recent.shared.block).map(Some);
         }
+        if number > 0 && number < self.first_block() {
+            return self.ancestor_ref(number);
+        }
         self.block(number)?.map(|block| l2_block_ref(&block)).transpose()
+    }
+
+    /// A block of the lineage that came with a snapshot.
+    fn ancestor_ref(&self, number: u64) -> Result<Option<L2BlockRef>, StoreError> {
+        let txn = self.db.read()?;
+        let at = block_key(Table::Lineage, number);
+        let Some(first) = txn.get::<First>(Table::Lineage, &at)? else { return Ok(None) };
+        let (hash, header) = header_entry(&txn, number)?;
+        let malformed =
+            StoreError::Malformed { table: Table::Lineage.name(), key: format!("{number}") };
+        let (l1_origin, sequence_number) = first.origin(&header).ok_or(malformed)?;
+        Ok(Some(L2BlockRef {
+            hash,
+            number,
+            parent_hash: header.parent_hash,
+            timestamp: header.timestamp,
+            l1_origin,
+            sequence_number,
+        }))
+    }
+
+    /// The oldest block that derivation may ask for: genesis, or the end of the lineage that came with the
+    /// snapshot this store began with. No valid span begins below it.
+    pub fn oldest_reference(&self) -> Result<u64, StoreError> {
+        if self.first_block() == 0 {
+            return Ok(0);
+        }
+        let from = key(Table::Lineage, &[]);
+        let oldest = self.db.read()?.first_from::<First>(Table::Lineage, &from, &from)?;
+        let number =
+            oldest.and_then(|(at, _)| at.get(1..)?.try_into().ok().map(u64::from_be_bytes));
+        Ok(number.unwrap_or_default())
     }
 
     /// Chain id of the chain in the store.

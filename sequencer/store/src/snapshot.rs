@@ -21,9 +21,8 @@ use alloy_consensus::{
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, KECCAK256_EMPTY, U256, keccak256};
-use alloy_rlp::Decodable;
 use libmdbx::RW;
-use primitives::{GenesisL2, Heads, L2_TO_L1_MESSAGE_PASSER, TxEnvelope, transactions_root};
+use primitives::{Block, GenesisL2, Heads, L2_TO_L1_MESSAGE_PASSER, TxEnvelope, transactions_root};
 use stf::{
     Account, HashedChange, TrieReader,
     trie::{NodeReader, TrieError, TrieId},
@@ -34,6 +33,8 @@ use crate::{
     db::Txn,
     genesis, header_entry, heads,
     input::{Input, integer},
+    l1_origin,
+    lineage::{Ancestor, Wanted},
     log_index,
     nodes::trie_key,
     receipts::encode_receipts,
@@ -43,15 +44,13 @@ use crate::{
     write_heads, write_log_position, write_slot, write_trie,
 };
 
-const HEAD: &[u8; 8] = b"OLSNAP\x00\x01";
+const HEAD: &[u8; 8] = b"OLSNAP\x00\x02";
 /// Bytes of a chunk's payload, beyond which no more is put into it.
 const CHUNK_BYTES: usize = 1 << 20;
 /// Longest payload that is read: a block, or a code.
 const CHUNK_BYTES_MAX: usize = 256 << 20;
 /// Bytes of each chunk's check.
 const CHECK_BYTES: usize = 8;
-/// Ancestors whose hashes execution may ask for (`BLOCKHASH`).
-const ANCESTORS: u64 = 256;
 
 /// What a chunk holds.
 const CHAIN: u8 = 1;
@@ -280,7 +279,8 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     }
     assert!(last == again, "an account changed");
     let _ = Reader::begin(bytes).and_then(|mut reader| {
-        take_chain(&mut reader, 16_120, B256::ZERO)?;
+        let mut begun = take_chain(&mut reader, 16_120, B256::ZERO, 0)?;
+        while !begun.take_ancestors(&mut reader)?.is_empty() {}
         loop {
             reader.next()?;
         }
@@ -296,9 +296,11 @@ impl Store {
     }
 
     /// Writes the state after a block, which must not lie above the head. The chain may grow meanwhile.
+    /// `window` is the chain's sequencing window, in L1 blocks.
     pub fn export_snapshot(
         self: &Arc<Self>,
         number: u64,
+        window: u64,
         out: impl Write,
     ) -> Result<SnapshotSummary, SnapshotError> {
         self.has_state(number)?;
@@ -326,19 +328,30 @@ impl Store {
         ));
         chunks.write(CHAIN, &chain)?;
 
-        let oldest = number.saturating_sub(ANCESTORS).max(self.first_ancestor());
-        let mut ancestors = Vec::new();
-        for ancestor in (oldest..number).rev() {
-            let (_, header) = header_entry(&txn, ancestor)?;
-            alloy_rlp::Encodable::encode(&header, &mut ancestors);
+        let origin = origin_of(&stored.block).ok_or_else(|| StoreError::Malformed {
+            table: Table::Bodies.name(),
+            key: format!("{number}"),
+        })?;
+        let wanted = Wanted::new(number, origin, window);
+        let mut payload = Vec::new();
+        for ancestor in (0..number).rev() {
+            let ancestor = Ancestor::read(&txn, ancestor)?;
+            ancestor.encode(&mut payload);
+            let (origin, _) = ancestor.first.origin(&ancestor.header).unwrap_or_default();
+            let last = wanted.is_last(ancestor.header.number, origin.number);
+            if last || payload.len() >= CHUNK_BYTES {
+                chunks.write(ANCESTRY, &payload)?;
+                payload.clear();
+            }
+            if last {
+                break;
+            }
         }
-        chunks.write(ANCESTRY, &ancestors)?;
 
         // What later blocks changed, as it was.
         let newest = heads(&txn)?.unsafe_head.number;
         let mut before = reverse_changes(&txn, number, newest)?;
         let mut codes = BTreeSet::new();
-        let mut payload = Vec::new();
         let mut cursor = txn.cursor()?;
         let prefix = key(Table::Accounts, &[]);
         let mut next = cursor.set_range::<Vec<u8>, Vec<u8>>(&prefix)?;
@@ -398,17 +411,12 @@ impl Store {
         Ok(summary)
     }
 
-    /// The oldest block whose header is there without a gap up to the head.
-    fn first_ancestor(&self) -> u64 {
-        self.first_block().saturating_sub(ANCESTORS)
-    }
-
     /// Makes a store in `path`, which must not exist, that begins with a snapshot of the chain with this
-    /// genesis. `expected` is the output root of the snapshot's block, from somebody who is trusted or
-    /// from L1.
+    /// genesis and sequencing window. `expected` is the output root of the snapshot's block, from somebody
+    /// who is trusted or from L1.
     pub fn import_snapshot(
         path: &Path,
-        genesis: &GenesisL2,
+        (genesis, window): (&GenesisL2, u64),
         expected: B256,
         input: impl Read,
     ) -> Result<SnapshotSummary, SnapshotError> {
@@ -429,7 +437,7 @@ impl Store {
         }
         let imported = Self::open(&part, StoreOptions::default())
             .map_err(SnapshotError::from)
-            .and_then(|store| store.take_snapshot(genesis, expected, input));
+            .and_then(|store| store.take_snapshot(genesis, window, expected, input));
         match imported {
             Ok(summary) => {
                 fs::rename(&part, path).map_err(io)?;
@@ -448,11 +456,25 @@ impl Store {
     fn take_snapshot(
         &self,
         genesis: &GenesisL2,
+        window: u64,
         expected: B256,
         input: impl Read,
     ) -> Result<SnapshotSummary, SnapshotError> {
         let mut reader = Reader::begin(input)?;
-        let (block, ancestors) = take_chain(&mut reader, genesis.chain_id, expected)?;
+        let mut begun = take_chain(&mut reader, genesis.chain_id, expected, window)?;
+        loop {
+            let ancestors = begun.take_ancestors(&mut reader)?;
+            if ancestors.is_empty() {
+                break;
+            }
+            let txn = self.db.write()?;
+            for Ancestor { header, first } in &ancestors {
+                write_header(&txn, header)?;
+                txn.put(&block_key(Table::Lineage, header.number), &first.encode())?;
+            }
+            txn.commit()?;
+        }
+        let block = begun.record;
         let header = &block.block.header;
         let mut summary = SnapshotSummary {
             chain_id: genesis.chain_id,
@@ -510,7 +532,7 @@ impl Store {
         if let Some(missing) = codes.first() {
             return Err(SnapshotError::MissingCode(*missing));
         }
-        self.finish_snapshot(genesis, &block, &ancestors)?;
+        self.finish_snapshot(genesis, &block)?;
         Ok(summary)
     }
 
@@ -519,7 +541,6 @@ impl Store {
         &self,
         genesis: &GenesisL2,
         block: &BlockRecord,
-        ancestors: &[Header],
     ) -> Result<(), SnapshotError> {
         let BlockRecord { block, receipts, senders, .. } = block;
         let number = block.header.number;
@@ -530,11 +551,8 @@ impl Store {
             return Err(SnapshotError::StateRoot { expected, found: passer });
         }
         let first = genesis::genesis_header(genesis)?;
-        for header in ancestors.iter().chain([&first, &block.header]) {
-            let hash = header.hash_slow();
-            let entry = (hash, header.clone());
-            txn.put(&block_key(Table::Headers, header.number), &entry.encode())?;
-            txn.put(&key(Table::Numbers, &[hash.as_slice()]), &header.number.encode())?;
+        for header in [&first, &block.header] {
+            write_header(&txn, header)?;
         }
         let empty = genesis::empty_body(&first);
         let blocks = [
@@ -563,12 +581,72 @@ impl Store {
     }
 }
 
-/// Block and ancestors, compared with the output root.
+fn write_header(txn: &Txn<'_, RW>, header: &Header) -> Result<(), StoreError> {
+    let hash = header.hash_slow();
+    let entry = (hash, header.clone());
+    txn.put(&block_key(Table::Headers, header.number), &entry.encode())?;
+    txn.put(&key(Table::Numbers, &[hash.as_slice()]), &header.number.encode())?;
+    Ok(())
+}
+
+/// Number of a block's L1 origin; that of genesis is nobody's affair here.
+fn origin_of(block: &Block) -> Option<u64> {
+    if block.header.number == 0 {
+        return Some(0);
+    }
+    Some(l1_origin(block.body.transactions.first()?)?.0.number)
+}
+
+/// A snapshot of which the block is read and found right.
+struct Begun {
+    record: BlockRecord,
+    wanted: Wanted,
+    /// Number and hash of the last block read, and whether ancestors of it are wanted.
+    number: u64,
+    parent: B256,
+    complete: bool,
+}
+
+impl Begun {
+    /// The next ancestors; none when there are as many as are wanted.
+    fn take_ancestors<R: Read>(
+        &mut self,
+        reader: &mut Reader<R>,
+    ) -> Result<Vec<Ancestor>, SnapshotError> {
+        let mut ancestors = Vec::new();
+        if self.complete {
+            return Ok(ancestors);
+        }
+        let payload = reader.expect(ANCESTRY)?;
+        let mut input = Input(&payload);
+        while !input.0.is_empty() {
+            let malformed = || reader.malformed("an ancestor");
+            let ancestor = Ancestor::take(&mut input).ok_or_else(malformed)?;
+            let header = &ancestor.header;
+            let follows = Some(header.number) == self.number.checked_sub(1)
+                && header.hash_slow() == self.parent;
+            if self.complete || !follows {
+                return Err(malformed());
+            }
+            let (origin, _) = ancestor.first.origin(header).ok_or_else(malformed)?;
+            (self.number, self.parent) = (header.number, header.parent_hash);
+            self.complete = self.wanted.is_last(self.number, origin.number);
+            ancestors.push(ancestor);
+        }
+        if ancestors.is_empty() {
+            return Err(reader.malformed("a chunk without ancestors"));
+        }
+        Ok(ancestors)
+    }
+}
+
+/// The block, compared with the output root.
 fn take_chain<R: Read>(
     reader: &mut Reader<R>,
     chain_id: u64,
     expected: B256,
-) -> Result<(BlockRecord, Vec<Header>), SnapshotError> {
+    window: u64,
+) -> Result<Begun, SnapshotError> {
     let payload = reader.expect(CHAIN)?;
     let mut input = Input(&payload);
     let found = input.take::<8>().ok_or(reader.malformed("its chain"))?;
@@ -613,23 +691,11 @@ fn take_chain<R: Read>(
     if !record.changes.accounts.is_empty() || !record.changes.codes.is_empty() {
         return Err(reader.malformed("its block's changes"));
     }
-    let payload = reader.expect(ANCESTRY)?;
-    let mut rest = payload.as_slice();
-    let mut ancestors = Vec::new();
-    let (mut number, mut parent) = (header.number, header.parent_hash);
-    while !rest.is_empty() {
-        let ancestor = Header::decode(&mut rest).map_err(|_| reader.malformed("an ancestor"))?;
-        if Some(ancestor.number) != number.checked_sub(1) || ancestor.hash_slow() != parent {
-            return Err(reader.malformed("an ancestor"));
-        }
-        (number, parent) = (ancestor.number, ancestor.parent_hash);
-        ancestors.push(ancestor);
-    }
-    let wanted = header.number.min(ANCESTORS);
-    if u64::try_from(ancestors.len()).ok() != Some(wanted) {
-        return Err(reader.malformed("its number of ancestors"));
-    }
-    Ok((record, ancestors))
+    let number = header.number;
+    let origin = origin_of(block).ok_or(reader.malformed("its block's L1 origin"))?;
+    let wanted = Wanted::new(number, origin, window);
+    let parent = header.parent_hash;
+    Ok(Begun { record, wanted, number, parent, complete: number == 0 })
 }
 
 /// Writes the accounts of a chunk on top of the tries with this root; gives the new root.

@@ -56,6 +56,8 @@ pub(crate) enum Table {
     Journal = 16,
     /// first block → segment of the log index
     LogIndex = 17,
+    /// number → first transaction with its proof, of blocks before the first
+    Lineage = 18,
 }
 
 impl Table {
@@ -79,6 +81,7 @@ impl Table {
             Self::StorageTrie => "storage trie",
             Self::Journal => "journal",
             Self::LogIndex => "log index",
+            Self::Lineage => "lineage",
         }
     }
 }

@@ -4,19 +4,23 @@ use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, TxKind, U256};
 use derive::{
-    ChannelEncoder, ChannelId, EncoderConfig, InboxTransaction, L1Block, L1Event,
+    BatchForm, ChannelEncoder, ChannelId, EncoderConfig, InboxTransaction, L1Block, L1Event,
     batcher_transactions,
 };
 use primitives::{Block, TxDeposit, TxEnvelope};
 use sequencer_node::{NodeError, SequencerError};
 use serde_json::json;
+use store::Store;
 
 use crate::harness::{BATCHER, ETHER, Running, World, l1_block};
 
 /// Puts the blocks into one channel, one batcher transaction per frame.
 fn post(into: &mut L1Block, channel: u8, blocks: &[Block]) {
-    let mut encoder =
-        ChannelEncoder::new(ChannelId::from([channel; 16]), EncoderConfig::default()).unwrap();
+    post_as(into, channel, EncoderConfig::default(), blocks);
+}
+
+fn post_as(into: &mut L1Block, channel: u8, config: EncoderConfig, blocks: &[Block]) {
+    let mut encoder = ChannelEncoder::new(ChannelId::from([channel; 16]), config).unwrap();
     for block in blocks {
         encoder.add_block(block).unwrap();
     }
@@ -133,6 +137,50 @@ async fn the_derived_chain_is_the_built_one() {
     assert_eq!(verifier.handle.chain().head().unwrap().hash(), more[1].hash);
     verifier.stop().await;
     sequencer.stop().await;
+}
+
+/// Cause: the snapshot did not hold the block on which the span builds, and the verifier ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_begins_with_a_snapshot_in_the_middle_of_a_span() {
+    let world = World::new(20);
+    let directories: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let (sequencer, mut l1, blocks) = built(&world, directories[0].path(), 16).await;
+    sequencer.stop().await;
+    let start = world.genesis.timestamp;
+    let spans = EncoderConfig {
+        batches: BatchForm::Span { genesis_time: start },
+        ..EncoderConfig::default()
+    };
+    let mut first = l1_block(8, start + 16, Vec::new());
+    post_as(&mut first, 1, spans, &blocks[..3]);
+    let mut second = l1_block(9, start + 18, Vec::new());
+    post_as(&mut second, 2, spans, &blocks[3..]);
+    l1.extend([first, second]);
+
+    let verifier = Running::verifier(&world, world.open(directories[1].path())).await;
+    for block in &l1 {
+        verifier.l1_block(block.clone()).await;
+    }
+    safe_reaches(&verifier, 16).await;
+    let window = world.rollup.seq_window_size;
+    let mut file = Vec::new();
+    // While the node runs.
+    let summary = verifier.handle.chain().store().export_snapshot(9, window, &mut file).unwrap();
+    verifier.stop().await;
+
+    let path = directories[2].path().join("store");
+    let taken = (&world.genesis, window);
+    Store::import_snapshot(&path, taken, summary.output_root, file.as_slice()).unwrap();
+    let follower = Running::verifier(&world, world.open(&path)).await;
+    assert_eq!(follower.head().await, 9);
+    let reference = follower.handle.chain().l2_block_ref(9).unwrap().unwrap();
+    let from = sequencer_node::verifier::l1_start(&world.rollup, &reference);
+    for block in &l1[from as usize..] {
+        follower.l1_block(block.clone()).await;
+    }
+    safe_reaches(&follower, 16).await;
+    assert_eq!(follower.handle.chain().head().unwrap().hash(), blocks[15].hash);
+    follower.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

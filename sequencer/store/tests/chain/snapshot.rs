@@ -25,14 +25,17 @@ fn busy(blocks: u64) -> Chain {
     chain
 }
 
+/// Sequencing window, L1 blocks.
+const WINDOW: u64 = 100;
+
 fn export(chain: &Chain, number: u64) -> (SnapshotSummary, Vec<u8>) {
     let mut file = Vec::new();
-    let summary = chain.store.export_snapshot(number, &mut file).unwrap();
+    let summary = chain.store.export_snapshot(number, WINDOW, &mut file).unwrap();
     (summary, file)
 }
 
 fn import(path: &Path, root: B256, file: &[u8]) -> Result<SnapshotSummary, SnapshotError> {
-    Store::import_snapshot(path, &genesis(), root, file)
+    Store::import_snapshot(path, (&genesis(), WINDOW), root, file)
 }
 
 /// What is in a directory.
@@ -71,7 +74,7 @@ fn a_store_from_a_snapshot_goes_on_as_the_one_that_made_it() {
         }
         // It can be exported again, to the same bytes.
         let mut again = Vec::new();
-        assert_eq!(store.export_snapshot(number, &mut again).unwrap(), exported);
+        assert_eq!(store.export_snapshot(number, WINDOW, &mut again).unwrap(), exported);
         assert!(again == file, "another file of block {number}");
         if number > 0 {
             let early = store.state_at(number - 1).err().unwrap().to_string();
@@ -82,7 +85,7 @@ fn a_store_from_a_snapshot_goes_on_as_the_one_that_made_it() {
             ));
         }
     }
-    assert!(chain.store.export_snapshot(10, Vec::new()).is_err());
+    assert!(chain.store.export_snapshot(10, WINDOW, Vec::new()).is_err());
 }
 
 #[test]
@@ -115,24 +118,13 @@ fn cut_damaged_and_forged_snapshots_leave_nothing() {
     assert!(matches!(refuse(B256::ZERO, &file), SnapshotError::OutputRoot { number: 3, .. }));
 
     // Whole, but the state is another: what a server that lies would send.
-    let mut forged = Vec::new();
-    let mut rest = &file[8..];
-    let mut digest = keccak256(&file[..8]);
-    forged.extend_from_slice(&file[..8]);
-    while !rest.is_empty() {
-        let length = u32::from_be_bytes(rest[1..5].try_into().unwrap()) as usize;
-        let (chunk, after) = rest.split_at(5 + length + 8);
-        let mut chunk = chunk[..5 + length].to_vec();
-        if chunk[0] == 3 {
+    let forged = rewritten(&file, |kind, payload| {
+        if kind == 3 {
             // The first account's balance: after hash, length of the nonce, nonce, length.
-            let nonce = usize::from(chunk[5 + 32]);
-            chunk[5 + 32 + 1 + nonce + 1] ^= 1;
+            let nonce = usize::from(payload[32]);
+            payload[32 + 1 + nonce + 1] ^= 1;
         }
-        digest = keccak256([digest.as_slice(), &chunk].concat());
-        forged.extend_from_slice(&chunk);
-        forged.extend_from_slice(&digest[..8]);
-        rest = after;
-    }
+    });
     let error = refuse(root, &forged);
     assert!(
         matches!(error, SnapshotError::StateRoot { .. } | SnapshotError::Malformed { .. }),
@@ -140,10 +132,123 @@ fn cut_damaged_and_forged_snapshots_leave_nothing() {
     );
     // Another chain's node does not take it.
     let other = GenesisL2 { chain_id: 5, ..genesis() };
-    let error = Store::import_snapshot(&path, &other, root, file.as_slice()).unwrap_err();
+    let error = Store::import_snapshot(&path, (&other, WINDOW), root, file.as_slice()).unwrap_err();
     assert!(matches!(error, SnapshotError::OtherChain { expected: 5, found: CHAIN_ID }));
     // What a killed import left is no hindrance; what is there stays.
     std::fs::create_dir(directory.path().join(".store.importing")).unwrap();
     import(&path, root, &file).unwrap();
     assert!(matches!(import(&path, root, &file), Err(SnapshotError::Exists(_))));
+}
+
+/// A file of other chunks: each kind and payload as `change` leaves it, with checks that are right.
+fn rewritten(file: &[u8], mut change: impl FnMut(u8, &mut Vec<u8>)) -> Vec<u8> {
+    let mut rest = &file[8..];
+    let mut digest = keccak256(&file[..8]);
+    let mut written = file[..8].to_vec();
+    while !rest.is_empty() {
+        let length = u32::from_be_bytes(rest[1..5].try_into().unwrap()) as usize;
+        let (chunk, after) = rest.split_at(5 + length + 8);
+        let (kind, mut payload) = (chunk[0], chunk[5..5 + length].to_vec());
+        change(kind, &mut payload);
+        let length = (payload.len() as u32).to_be_bytes();
+        let chunk = [[kind].as_slice(), &length, &payload].concat();
+        digest = keccak256([digest.as_slice(), &chunk].concat());
+        written.extend_from_slice(&chunk);
+        written.extend_from_slice(&digest[..8]);
+        rest = after;
+    }
+    written
+}
+
+/// Cause: a follower that began with a snapshot in the middle of a span did not know the block on which the
+/// span builds, and ended.
+#[test]
+fn the_blocks_before_it_are_known_for_a_sequencing_window() {
+    let chain = Chain::new();
+    for number in 0..290 {
+        let transfers = (0..number % 3).map(|index| {
+            let nonce = (0..number).map(|before| before % 3).sum::<u64>() + index;
+            transfer(0, nonce, user(1), U256::ONE)
+        });
+        chain.block(&[], &transfers.collect::<Vec<_>>());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    // Origins grow by one per block. Hashes are wanted of 256 blocks in any case.
+    for (number, window, oldest) in [(290, 20, 34), (290, 270, 19), (290, 400, 0), (280, 258, 21)] {
+        let mut file = Vec::new();
+        let summary = chain.store.export_snapshot(number, window, &mut file).unwrap();
+        let path = directory.path().join(format!("{number} {window}"));
+        let take = |path: &Path, window: u64, file: &[u8]| {
+            Store::import_snapshot(path, (&chain.genesis, window), summary.output_root, file)
+        };
+        // Too few blocks, or too many, for a chain with another window.
+        let others = [(window + 300, oldest > 0), (0, window > 256)];
+        for (other, _) in others.into_iter().filter(|(_, refused)| *refused) {
+            let error = take(&path, other, &file).unwrap_err();
+            assert!(matches!(error, SnapshotError::Malformed { .. }), "{window} {other}: {error}");
+        }
+        take(&path, window, &file).unwrap();
+        let store = Store::open(&path, StoreOptions::default()).unwrap();
+        store.init_genesis(&chain.genesis).unwrap();
+        assert_eq!(store.oldest_reference().unwrap(), oldest);
+        for before in oldest.max(1)..=number {
+            let expected = chain.store.l2_block_ref(before).unwrap().unwrap();
+            assert_eq!(store.l2_block_ref(before).unwrap(), Some(expected));
+        }
+        if oldest > 1 {
+            assert_eq!(store.l2_block_ref(oldest - 1).unwrap(), None);
+        }
+        let mut again = Vec::new();
+        store.export_snapshot(number, window, &mut again).unwrap();
+        assert!(again == file, "another file of block {number}");
+    }
+}
+
+#[test]
+fn an_ancestor_with_another_origin_is_refused() {
+    let chain = busy(6);
+    let (summary, file) = export(&chain, 5);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let refuse = |file: &[u8]| {
+        let error = import(&path, summary.output_root, file).unwrap_err();
+        assert!(matches!(error, SnapshotError::Malformed { chunk: 2, .. }), "{error}");
+        assert_eq!(entries(directory.path()), 0);
+    };
+    // The origin of block 4 is 81; its attributes stand in the file as they are.
+    let attributes = l1_attributes(4).encoded_2718();
+    let found = |payload: &[u8]| payload.windows(attributes.len()).position(|at| at == attributes);
+    refuse(&rewritten(&file, |kind, payload| {
+        if kind == 2 {
+            let at = found(payload).unwrap();
+            let input = l1_attributes(4).input().to_vec();
+            let calldata = payload[at..].windows(input.len()).position(|at| at == input).unwrap();
+            payload[at + calldata + 35] ^= 1;
+        }
+    }));
+    // One is left out, there is none, there is one more.
+    refuse(&rewritten(&file, |kind, payload| {
+        if kind == 2 {
+            let at = found(payload).unwrap();
+            payload.drain(..at + attributes.len());
+        }
+    }));
+    refuse(&rewritten(&file, |kind, payload| {
+        if kind == 2 {
+            payload.clear();
+        }
+    }));
+    refuse(&rewritten(&file, |kind, payload| {
+        if kind == 2 {
+            payload.extend_from_within(..);
+        }
+    }));
+    // Cut short anywhere, with checks that are right.
+    for left in [1, 30, 700, 1_500] {
+        refuse(&rewritten(&file, |kind, payload| {
+            if kind == 2 {
+                payload.truncate(left);
+            }
+        }));
+    }
 }
