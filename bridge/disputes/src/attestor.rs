@@ -9,12 +9,11 @@ use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::Provider;
-use alloy_signer::SignerSync;
 use alloy_sol_types::{Eip712Domain, SolCall, SolStruct, SolValue, eip712_domain, sol};
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
 use l1::contracts::AttestorVerifier;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -180,9 +179,13 @@ impl Attestor {
             Some(_) => {}
             None => records.write(&name, &Signed { root_claim: attestation.rootClaim })?,
         }
-        let digest = attestation_digest(&self.games, &attestation).await?;
-        let signature = self.sender.signer().sign_hash_sync(&digest).map_err(|source| {
-            crate::SendError::Signer { account: self.sender.address(), source }
+        let domain = domain(&self.games).await?;
+        let digest = attestation.eip712_signing_hash(&domain);
+        let typed_data = attestation_typed_data(&attestation, &domain);
+        let signed = self.sender.signer().sign_typed_data(&digest, &typed_data).await;
+        let signature = signed.map_err(|source| crate::SendError::Signer {
+            account: self.sender.address(),
+            source,
         })?;
         metrics::counter!("attestor_signatures_total").increment(1);
         Ok(Ok(AttestationAnswer {
@@ -228,14 +231,56 @@ pub async fn attestation_digest(
     games: &Games,
     attestation: &Attestation,
 ) -> Result<B256, RoleError> {
+    Ok(attestation.eip712_signing_hash(&domain(games).await?))
+}
+
+async fn domain(games: &Games) -> Result<Eip712Domain, RoleError> {
     let chain_id = games.provider.get_chain_id().await?;
-    let domain: Eip712Domain = eip712_domain! {
+    Ok(eip712_domain! {
         name: "OpenLedger attestations",
         version: "1",
         chain_id: chain_id,
         verifying_contract: games.verifier,
-    };
-    Ok(attestation.eip712_signing_hash(&domain))
+    })
+}
+
+/// An attestation as signers elsewhere take it (`eth_signTypedData`). Large numbers are decimal text.
+pub fn attestation_typed_data(attestation: &Attestation, domain: &Eip712Domain) -> Value {
+    let field = |(name, kind): &(&str, &str)| json!({ "name": name, "type": kind });
+    let fields = |fields: &[(&str, &str)]| fields.iter().map(field).collect::<Vec<_>>();
+    json!({
+        "types": {
+            "EIP712Domain": fields(&[
+                ("name", "string"),
+                ("version", "string"),
+                ("chainId", "uint256"),
+                ("verifyingContract", "address"),
+            ]),
+            "Attestation": fields(&[
+                ("programId", "bytes32"),
+                ("l1Head", "bytes32"),
+                ("startingOutputRoot", "bytes32"),
+                ("rootClaim", "bytes32"),
+                ("l2SequenceNumber", "uint256"),
+                ("l2ChainId", "uint256"),
+            ]),
+        },
+        "primaryType": "Attestation",
+        "domain": {
+            "name": domain.name,
+            "version": domain.version,
+            "chainId": domain.chain_id.unwrap_or_default().saturating_to::<u64>(),
+            "verifyingContract": domain.verifying_contract,
+        },
+        "message": {
+            "programId": attestation.programId,
+            "l1Head": attestation.l1Head,
+            "startingOutputRoot": attestation.startingOutputRoot,
+            "rootClaim": attestation.rootClaim,
+            "l2SequenceNumber": attestation.l2SequenceNumber.to_string(),
+            "l2ChainId": attestation.l2ChainId.to_string(),
+        },
+    })
 }
 
 pub(crate) async fn digest_of_game(games: &Games, game: Address) -> Result<B256, RoleError> {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use alloy_primitives::{Address, B256, Bytes, TxHash};
 use alloy_transport::TransportError;
-use l1::L1Error;
+use l1::{L1Error, SignError};
 
 /// Verification that did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -99,11 +99,11 @@ pub enum SendError {
         "nonce {nonce} of {account} went to a transaction that is not ours; one key serves one role"
     )]
     NonceTaken { account: Address, nonce: u64 },
-    #[error("signing an L1 transaction of {account}: {source}")]
+    #[error("signing for {account}: {source}")]
     Signer {
         account: Address,
         #[source]
-        source: alloy_signer::Error,
+        source: SignError,
     },
     #[error("cannot {what} {}: {source}", path.display())]
     Record {
@@ -123,10 +123,14 @@ pub enum SendError {
 impl SendError {
     /// Whether the role may go on and decide again by what is on L1.
     pub const fn is_temporary(&self) -> bool {
-        matches!(
-            self,
-            Self::L1 { .. } | Self::Refused { .. } | Self::Failed { .. } | Self::NonceTaken { .. }
-        )
+        match self {
+            Self::L1 { .. }
+            | Self::Refused { .. }
+            | Self::Failed { .. }
+            | Self::NonceTaken { .. } => true,
+            Self::Signer { source, .. } => source.is_temporary(),
+            Self::Record { .. } | Self::Damaged { .. } => false,
+        }
     }
 }
 

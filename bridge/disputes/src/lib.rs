@@ -23,7 +23,9 @@ mod role;
 mod source;
 mod transactions;
 
-pub use attestor::{Attestor, AttestorConfig, attestation_digest};
+pub use attestor::{
+    Attestation, Attestor, AttestorConfig, attestation_digest, attestation_typed_data,
+};
 pub use challenger::{Challenger, ChallengerConfig};
 pub use checker::Checker;
 pub use error::{CheckError, RoleError, SendError};

@@ -8,9 +8,8 @@ use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718};
 use alloy_primitives::{Address, Bytes, TxHash, TxKind, keccak256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{Log, TransactionRequest};
-use alloy_signer::SignerSync;
-use alloy_signer_local::PrivateKeySigner;
 use alloy_transport::{TransportError, TransportErrorKind};
+use l1::RoleSigner;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use url::Url;
@@ -60,7 +59,7 @@ pub struct Receipt {
 /// Sends for one key, which nobody else uses.
 pub struct Sender {
     provider: RootProvider,
-    signer: PrivateKeySigner,
+    signer: RoleSigner,
     chain_id: u64,
     config: SenderConfig,
     records: RecordDir,
@@ -97,14 +96,15 @@ impl Sender {
     pub fn new(
         l1: Url,
         chain_id: u64,
-        signer: PrivateKeySigner,
+        signer: impl Into<RoleSigner>,
         records: RecordDir,
         config: SenderConfig,
     ) -> Self {
-        Self { provider: RootProvider::new_http(l1), signer, chain_id, config, records }
+        let (provider, signer) = (RootProvider::new_http(l1), signer.into());
+        Self { provider, signer, chain_id, config, records }
     }
 
-    pub const fn address(&self) -> Address {
+    pub fn address(&self) -> Address {
         self.signer.address()
     }
 
@@ -118,8 +118,8 @@ impl Sender {
         &self.records
     }
 
-    /// The account's key signs a 32-byte hash.
-    pub const fn signer(&self) -> &PrivateKeySigner {
+    /// Who signs for the account.
+    pub const fn signer(&self) -> &RoleSigner {
         &self.signer
     }
 
@@ -162,7 +162,7 @@ impl Sender {
             raw: Bytes::new(),
             replaced: Vec::new(),
         };
-        record.raw = self.sign(&record)?;
+        record.raw = self.sign(&record).await?;
         // INVARIANT: nothing is sent that is not in the record.
         self.records.write(RECORD, &record)?;
         self.follow(record).await
@@ -196,7 +196,13 @@ impl Sender {
                 Ok(Look::Waiting) => {
                     looks = 0;
                     if sent.elapsed() >= self.config.bump_after {
-                        self.bump(&mut record).await?;
+                        match self.bump(&mut record).await {
+                            // What was signed before can still come in.
+                            Err(error @ SendError::Signer { .. }) if error.is_temporary() => {
+                                tracing::warn!(%error, what = record.what, "the fee stays");
+                            }
+                            bumped => bumped?,
+                        }
                         self.broadcast(&record).await;
                         sent = Instant::now();
                     }
@@ -247,11 +253,14 @@ impl Sender {
             tracing::warn!(what = record.what, fee_max, "L1 is too dear: waiting");
             return Ok(());
         }
-        record.replaced.push(keccak256(&record.raw));
-        record.fee_max = fee_max;
-        record.priority_fee = raise(record.priority_fee).max(market_priority).min(fee_max);
-        record.raw = self.sign(record)?;
-        self.records.write(RECORD, record)
+        let mut better = record.clone();
+        better.replaced.push(keccak256(&record.raw));
+        better.fee_max = fee_max;
+        better.priority_fee = raise(record.priority_fee).max(market_priority).min(fee_max);
+        better.raw = self.sign(&better).await?;
+        self.records.write(RECORD, &better)?;
+        *record = better;
+        Ok(())
     }
 
     /// Fee and priority fee that the market asks for, wei per gas.
@@ -266,7 +275,7 @@ impl Sender {
         Ok((fee_max, priority.min(fee_max)))
     }
 
-    fn sign(&self, record: &Record) -> Result<Bytes, SendError> {
+    async fn sign(&self, record: &Record) -> Result<Bytes, SendError> {
         let transaction = TxEip1559 {
             chain_id: self.chain_id,
             nonce: record.nonce,
@@ -279,7 +288,8 @@ impl Sender {
         };
         let signature = self
             .signer
-            .sign_hash_sync(&transaction.signature_hash())
+            .sign(&transaction)
+            .await
             .map_err(|source| SendError::Signer { account: self.address(), source })?;
         Ok(TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into())
     }

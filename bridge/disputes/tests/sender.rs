@@ -7,10 +7,14 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::{Address, Bytes, TxHash, U256, address, hex};
+use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, hex};
 use alloy_provider::{Provider, RootProvider};
 use alloy_signer_local::PrivateKeySigner;
-use bridge_disputes::{RecordDir, SendError, Sender, SenderConfig};
+use alloy_sol_types::{SolStruct, eip712_domain};
+use bridge_disputes::{
+    Attestation, RecordDir, SendError, Sender, SenderConfig, attestation_typed_data,
+};
+use l1::{RemoteSigner, RemoteTls, RoleSigner};
 use serde_json::Value;
 use url::Url;
 
@@ -216,4 +220,44 @@ fn damaged_records_are_named() {
     records.remove("a.json").unwrap();
     records.remove("a.json").unwrap();
     assert_eq!(records.read::<u64>("a.json").unwrap(), None);
+}
+
+/// Anvil keeps the key: it signs transactions and attestations, and what it signs is what was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_works_with_a_key_that_somebody_else_keeps() {
+    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let key: PrivateKeySigner = KEY.parse().unwrap();
+    let tls = RemoteTls::default();
+    let remote = RemoteSigner::connect(anvil.url.clone(), key.address(), &tls).await.unwrap();
+    let signer = RoleSigner::from(remote);
+
+    let attestation = Attestation {
+        programId: B256::repeat_byte(1),
+        l1Head: B256::repeat_byte(2),
+        startingOutputRoot: B256::repeat_byte(3),
+        rootClaim: B256::repeat_byte(4),
+        l2SequenceNumber: U256::from(u64::MAX),
+        l2ChainId: U256::from(16_120),
+    };
+    let domain = eip712_domain! {
+        name: "OpenLedger attestations",
+        version: "1",
+        chain_id: CHAIN_ID,
+        verifying_contract: TO,
+    };
+    let typed_data = attestation_typed_data(&attestation, &domain);
+    let digest = attestation.eip712_signing_hash(&domain);
+    let signature = signer.sign_typed_data(&digest, &typed_data).await.unwrap();
+    assert_eq!(signature.recover_address_from_prehash(&digest).unwrap(), key.address());
+    // What it signed is not what another digest stands for.
+    let error = signer.sign_typed_data(&B256::ZERO, &typed_data).await.unwrap_err();
+    assert!(error.to_string().contains("its signature is not used"), "{error}");
+
+    let config = SenderConfig { poll: Duration::from_millis(20), ..SenderConfig::default() };
+    let records = RecordDir::open(dir.path()).unwrap();
+    let sender = Sender::new(anvil.url.clone(), CHAIN_ID, signer, records, config);
+    let sending = tokio::spawn(async move { sender.send("try", TO, Bytes::new()).await });
+    let waiting = anvil.wait_for_waiting(|waiting| waiting.len() == 1).await;
+    anvil.mine().await;
+    assert_eq!(sending.await.unwrap().unwrap().hash, waiting[0]);
 }

@@ -11,7 +11,6 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes, keccak256};
-use alloy_signer_local::PrivateKeySigner;
 use derive::{
     AddOutcome, BatchForm, ChannelEncoder, ChannelId, Compression, EncoderConfig, FRAME_OVERHEAD,
     l2_block_ref,
@@ -21,7 +20,8 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BatcherError, DataAvailability, DataLimits, Journal, L1Client, SourceError, Throttle,
+    BatcherError, DataAvailability, DataLimits, Journal, L1Client, RoleSigner, SourceError,
+    Throttle,
     availability::{Market, Sizes, Way, payloads},
     backlog::Backlog,
     journal::{self, PostedChannel},
@@ -187,7 +187,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
     pub async fn new(
         client: L1Client,
         rollup: &RollupConfig,
-        signer: PrivateKeySigner,
+        signer: impl Into<RoleSigner>,
         mut config: BatcherConfig,
         blocks: B,
         journal: J,
@@ -213,6 +213,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             false => BatchForm::Single,
         };
         let channels = VecDeque::from(journal::read(&journal)?);
+        let signer = signer.into();
         let account = signer.address();
         let mined_nonce = client.nonce(account).await?;
         let pending_nonce = client.pending_nonce(account).await?;
@@ -297,7 +298,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             };
             match step {
                 Ok(()) => wait = self.config.poll,
-                Err(BatcherError::L1(error)) if error.is_temporary() => {
+                Err(error) if error.is_temporary() => {
                     metrics::counter!("batcher_failures_total").increment(1);
                     wait = wait.saturating_mul(2).min(RETRY_MAX);
                     tracing::warn!(%error, retry_ms = wait.as_millis() as u64, "batcher waits");
@@ -547,8 +548,8 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
         let market = self.market().await?;
         let (fee_max, blob_fee_max) = (self.fee_max, self.blob_fee_max);
         let mut cancelled = Vec::new();
-        let channels = self.channels.iter_mut().filter(|channel| !channel.superseded);
-        for transaction in channels.flat_map(|channel| &mut channel.transactions) {
+        let channels = self.channels.iter().filter(|channel| !channel.superseded);
+        for transaction in channels.flat_map(|channel| &channel.transactions) {
             if transaction.nonce < self.mined_nonce {
                 continue;
             }
@@ -558,10 +559,17 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
                 tracing::warn!(nonce = transaction.nonce, "too dear to cancel");
                 continue;
             };
-            *transaction = self.poster.cancel(transaction, fees)?;
-            cancelled.push(transaction.raw.clone());
+            cancelled.push(self.poster.cancel(transaction, fees).await?);
         }
-        Ok(cancelled)
+        // All or none: a signer can fail between two.
+        let raw = cancelled.iter().map(|transaction| transaction.raw.clone()).collect();
+        let channels = self.channels.iter_mut().filter(|channel| !channel.superseded);
+        for transaction in channels.flat_map(|channel| &mut channel.transactions) {
+            if let Some(at) = cancelled.iter().position(|new| new.nonce == transaction.nonce) {
+                *transaction = cancelled.swap_remove(at);
+            }
+        }
+        Ok(raw)
     }
 
     /// Encodes everything above the safe head again. Transactions that are still pending keep their
@@ -629,7 +637,7 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             );
             return Ok(());
         };
-        *old = self.poster.replace(old, fees)?;
+        *old = self.poster.replace(old, fees).await?;
         let raw = old.raw.clone();
         self.journal.put(&channel.key(), &channel.encode_entry()).map_err(BatcherError::Journal)?;
         metrics::counter!("batcher_fee_bumps_total").increment(1);
@@ -792,7 +800,14 @@ impl<B: L2Blocks, J: Journal> Batcher<B, J> {
             transactions: Vec::new(),
         };
         for (nonce, payload) in (self.next_nonce..).zip(payloads?) {
-            channel.transactions.push(self.poster.sign(nonce, fees, payload)?);
+            match self.poster.sign(nonce, fees, payload).await {
+                Ok(signed) => channel.transactions.push(signed),
+                Err(error) => {
+                    // Nothing of the channel was written down: its blocks are encoded anew.
+                    self.next_block = closed.first_block;
+                    return Err(error);
+                }
+            }
         }
         self.journal.put(&channel.key(), &channel.encode_entry()).map_err(BatcherError::Journal)?;
         if self.next_nonce <= self.mined_nonce {

@@ -8,17 +8,19 @@ use alloy_network::{EthereumWallet, TransactionBuilder};
 use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, keccak256};
 use alloy_provider::{PendingTransactionBuilder, Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
-use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{SolCall, SolConstructor};
 use primitives::SystemConfig;
 use serde_json::Value;
 use url::Url;
 
-use crate::contracts::{
-    AnchorStateRegistry, AttestorVerifier, BondVault, DevnetVerifier, DisputeGameFactory,
-    IDisputeGameFactory, IProofDisputeGame, ISystemConfig, L1CrossDomainMessenger,
-    L1StandardBridge, Open, OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame,
-    SystemConfigContract,
+use crate::{
+    RoleSigner,
+    contracts::{
+        AnchorStateRegistry, AttestorVerifier, BondVault, DevnetVerifier, DisputeGameFactory,
+        IDisputeGameFactory, IProofDisputeGame, ISystemConfig, L1CrossDomainMessenger,
+        L1StandardBridge, Open, OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame,
+        SystemConfigContract,
+    },
 };
 
 /// Multicall3's address on every chain; viem's withdrawal helpers need it on L1.
@@ -191,9 +193,10 @@ pub fn batch_inbox(l2_chain_id: u64) -> Address {
 /// Deploys everything and waits until it is in an L1 block.
 pub async fn deploy(
     l1: Url,
-    deployer: PrivateKeySigner,
+    deployer: impl Into<RoleSigner>,
     params: &DeployParams,
 ) -> Result<Deployment, DeployError> {
+    let deployer = deployer.into();
     let from = deployer.address();
     let provider = ProviderBuilder::new().wallet(EthereumWallet::from(deployer)).connect_http(l1);
     if provider.get_balance(from).await?.is_zero() {
@@ -376,12 +379,13 @@ pub async fn deploy(
 /// Only the owner of `SystemConfig` can do this, and only once.
 pub async fn set_starting_anchor(
     l1: Url,
-    owner: PrivateKeySigner,
+    owner: impl Into<RoleSigner>,
     registry: Address,
     output_root: B256,
     l2_block: u64,
 ) -> Result<(), DeployError> {
-    let provider = ProviderBuilder::new().wallet(EthereumWallet::from(owner)).connect_http(l1);
+    let wallet = EthereumWallet::from(owner.into());
+    let provider = ProviderBuilder::new().wallet(wallet).connect_http(l1);
     let call = AnchorStateRegistry::setStartingAnchorCall {
         root: output_root,
         l2SequenceNumber: U256::from(l2_block),

@@ -4,12 +4,11 @@ use alloy_consensus::Sealable;
 use alloy_network::EthereumWallet;
 use alloy_primitives::{Address, B256, Bytes, TxHash, U256};
 use alloy_provider::ProviderBuilder;
-use alloy_signer_local::PrivateKeySigner;
 use messages::{DepositLog, TRANSACTION_DEPOSITED_TOPIC, decode_deposit};
 use url::Url;
 
 use crate::{
-    DepositError,
+    DepositError, RoleSigner,
     contracts::{Open, OptimismPortal},
 };
 
@@ -39,9 +38,10 @@ pub struct DepositReceipt {
 /// Approves the portal if needed and deposits; returns when L1 has included it.
 pub async fn deposit(
     l1_url: Url,
-    key: PrivateKeySigner,
+    key: impl Into<RoleSigner>,
     deposit: &Deposit,
 ) -> Result<DepositReceipt, DepositError> {
+    let key = key.into();
     let account = key.address();
     let provider = ProviderBuilder::new().wallet(EthereumWallet::from(key)).connect_http(l1_url);
     let open = Open::new(deposit.open, &provider);

@@ -101,6 +101,64 @@ impl SourceError {
     }
 }
 
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    #[error(transparent)]
+    Key(alloy_signer::Error),
+    #[error("the signer at {url} cannot be used: {what}")]
+    Config { url: String, what: String },
+    #[error("the signer at {url} does not have the key of {account}")]
+    NoSuchAccount { url: String, account: Address },
+    #[error("the signer at {url} does not answer: {}", causes(source))]
+    Unreachable {
+        url: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error("the signer at {url} answered with HTTP status {status}")]
+    Status { url: String, status: u16 },
+    #[error("the signer at {url} does not sign for {account}: {reason}")]
+    Refused { url: String, account: Address, reason: String },
+    #[error("the signer at {url} gave an answer that cannot be used: {reason}")]
+    Malformed { url: String, reason: &'static str },
+    #[error(
+        "the signer at {url} signed another transaction than it was asked for: {field} {signed} instead of \
+         {asked}; its signature is not used"
+    )]
+    Changed { url: String, field: &'static str, asked: String, signed: String },
+    #[error(
+        "the signer at {url} signed with the key of {}, not of {account}; its signature is not used",
+        found.map_or_else(|| "nobody".to_owned(), |found| found.to_string())
+    )]
+    OtherAccount { url: String, account: Address, found: Option<Address> },
+}
+
+impl SignError {
+    /// Whether the same request may succeed later: a signer can be away, locked or busy. One that signs
+    /// something else is broken or in foreign hands, and somebody must look.
+    pub const fn is_temporary(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Status { .. }
+                | Self::Refused { .. }
+                | Self::Malformed { .. }
+        )
+    }
+}
+
+/// An error with what caused it: the outer one of HTTP says little.
+fn causes(error: &reqwest::Error) -> String {
+    let mut shown = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        shown = format!("{shown}: {cause}");
+        source = cause.source();
+    }
+    shown
+}
+
 /// Why the batcher stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum BatcherError {
@@ -128,12 +186,23 @@ pub enum BatcherError {
     Signer {
         account: Address,
         #[source]
-        source: alloy_signer::Error,
+        source: SignError,
     },
     #[error("the encoder panicked")]
     EncoderPanicked,
     #[error("{0} is not a usable configuration of the batcher")]
     Config(&'static str),
+}
+
+impl BatcherError {
+    /// Whether the batcher tries again.
+    pub const fn is_temporary(&self) -> bool {
+        match self {
+            Self::L1(error) => error.is_temporary(),
+            Self::Signer { source, .. } => source.is_temporary(),
+            _ => false,
+        }
+    }
 }
 
 /// Why OPEN did not enter L2.

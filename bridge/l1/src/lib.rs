@@ -14,6 +14,7 @@ mod deposit;
 mod error;
 mod journal;
 mod posting;
+mod signer;
 mod throttle;
 mod watcher;
 mod withdrawal;
@@ -23,8 +24,11 @@ pub use batcher::{Batcher, BatcherConfig, BatcherControl, L2Blocks};
 pub use beacon::BeaconClient;
 pub use client::{Blobs, L1Addresses, L1Client, L1Head};
 pub use deposit::{Deposit, DepositReceipt, deposit};
-pub use error::{BatcherError, DepositError, L1Error, SourceError, WatcherError, WithdrawalError};
+pub use error::{
+    BatcherError, DepositError, L1Error, SignError, SourceError, WatcherError, WithdrawalError,
+};
 pub use journal::{Journal, JournalEntry};
+pub use signer::{RemoteSigner, RemoteTls, RoleSigner};
 pub use throttle::{DataLimits, Throttle};
 pub use watcher::Watcher;
 pub use withdrawal::{

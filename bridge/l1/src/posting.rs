@@ -10,11 +10,9 @@ use alloy_eips::{
     eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
 };
 use alloy_primitives::{Address, Bytes, TxHash, TxKind};
-use alloy_signer::SignerSync;
-use alloy_signer_local::PrivateKeySigner;
 use derive::BLOB_SIZE;
 
-use crate::{BatcherError, journal::PostedTransaction};
+use crate::{BatcherError, RoleSigner, journal::PostedTransaction};
 
 /// Gas of a transaction beside its data.
 pub(crate) const GAS_BASE: u64 = 21_000;
@@ -99,22 +97,22 @@ pub(crate) fn sidecar(
 /// What all transactions of one batcher share.
 #[derive(Clone, Debug)]
 pub(crate) struct Poster {
-    pub(crate) signer: PrivateKeySigner,
+    pub(crate) signer: RoleSigner,
     pub(crate) chain_id: u64,
     pub(crate) inbox: Address,
 }
 
 impl Poster {
     /// A transaction to the inbox, of type 2 or, with blobs, 3.
-    pub(crate) fn sign(
+    pub(crate) async fn sign(
         &self,
         nonce: u64,
         fees: Fees,
         payload: Payload,
     ) -> Result<PostedTransaction, BatcherError> {
         let (hash, raw) = match payload {
-            Payload::Calldata(data) => self.sign_calldata(nonce, fees, data)?,
-            Payload::Blobs(sidecar) => self.sign_blobs(nonce, fees, sidecar)?,
+            Payload::Calldata(data) => self.sign_calldata(nonce, fees, data).await?,
+            Payload::Blobs(sidecar) => self.sign_blobs(nonce, fees, sidecar).await?,
         };
         Ok(PostedTransaction {
             nonce,
@@ -128,17 +126,17 @@ impl Poster {
     }
 
     /// The same transaction with other fees.
-    pub(crate) fn replace(
+    pub(crate) async fn replace(
         &self,
         old: &PostedTransaction,
         fees: Fees,
     ) -> Result<PostedTransaction, BatcherError> {
-        self.substitute(old, fees, payload(old)?)
+        self.substitute(old, fees, payload(old)?).await
     }
 
     /// A transaction that takes the nonce of another and carries no frame. Of the same type: nodes take
     /// no other in its place.
-    pub(crate) fn cancel(
+    pub(crate) async fn cancel(
         &self,
         old: &PostedTransaction,
         fees: Fees,
@@ -150,22 +148,22 @@ impl Poster {
                 Payload::Blobs(sidecar(&[vec![0; BLOB_SIZE]], cell_proofs)?)
             }
         };
-        self.substitute(old, fees, nothing)
+        self.substitute(old, fees, nothing).await
     }
 
-    fn substitute(
+    async fn substitute(
         &self,
         old: &PostedTransaction,
         fees: Fees,
         payload: Payload,
     ) -> Result<PostedTransaction, BatcherError> {
-        let mut new = self.sign(old.nonce, fees, payload)?;
+        let mut new = self.sign(old.nonce, fees, payload).await?;
         new.replaced = old.replaced.clone();
         new.replaced.push(old.hash);
         Ok(new)
     }
 
-    fn sign_calldata(
+    async fn sign_calldata(
         &self,
         nonce: u64,
         fees: Fees,
@@ -182,11 +180,11 @@ impl Poster {
             input: data,
             ..Default::default()
         };
-        let envelope = TxEnvelope::from(self.signed(transaction)?);
+        let envelope = TxEnvelope::from(self.signed(transaction).await?);
         Ok((*envelope.tx_hash(), envelope.encoded_2718().into()))
     }
 
-    fn sign_blobs(
+    async fn sign_blobs(
         &self,
         nonce: u64,
         fees: Fees,
@@ -204,17 +202,18 @@ impl Poster {
             ..Default::default()
         };
         let with_sidecar = TxEip4844WithSidecar::from_tx_and_sidecar(transaction, sidecar);
-        let envelope = BlobEnvelope::Eip4844(self.signed(with_sidecar)?);
+        let envelope = BlobEnvelope::Eip4844(self.signed(with_sidecar).await?);
         Ok((*envelope.tx_hash(), envelope.encoded_2718().into()))
     }
 
-    fn signed<T: SignableTransaction<alloy_primitives::Signature>>(
+    async fn signed<T: SignableTransaction<alloy_primitives::Signature>>(
         &self,
         transaction: T,
     ) -> Result<alloy_consensus::Signed<T>, BatcherError> {
         let signature = self
             .signer
-            .sign_hash_sync(&transaction.signature_hash())
+            .sign(&transaction)
+            .await
             .map_err(|source| BatcherError::Signer { account: self.signer.address(), source })?;
         Ok(transaction.into_signed(signature))
     }
@@ -242,6 +241,7 @@ impl PostedTransaction {
 
 #[cfg(test)]
 mod tests {
+    use alloy_signer_local::PrivateKeySigner;
     use derive::{decode_blob, encode_blob};
 
     use super::*;
@@ -254,7 +254,7 @@ mod tests {
 
     fn poster() -> Poster {
         Poster {
-            signer: PrivateKeySigner::from_bytes(&[1; 32].into()).unwrap(),
+            signer: PrivateKeySigner::from_bytes(&[1; 32].into()).unwrap().into(),
             chain_id: 5,
             inbox: Address::repeat_byte(9),
         }
@@ -284,28 +284,29 @@ mod tests {
         assert_eq!(Fees::suggested(1, 1, 9).with_blobs(0, 9).blob_fee, 2);
     }
 
-    #[test]
-    fn replacements_remember_what_they_replace() {
+    #[tokio::test]
+    async fn replacements_remember_what_they_replace() {
         let data = Bytes::from(vec![1; 1_000]);
-        let first = poster().sign(3, fees(10, 1, 0), Payload::Calldata(data.clone())).unwrap();
-        let second = poster().replace(&first, fees(20, 2, 0)).unwrap();
+        let first =
+            poster().sign(3, fees(10, 1, 0), Payload::Calldata(data.clone())).await.unwrap();
+        let second = poster().replace(&first, fees(20, 2, 0)).await.unwrap();
         assert_eq!(second.replaced, [first.hash]);
         let envelope = TxEnvelope::decode_2718(&mut second.raw.as_ref()).unwrap();
         assert_eq!((envelope.nonce(), envelope.max_fee_per_gas()), (3, 20));
         assert_eq!((envelope.gas_limit(), envelope.input()), (61_000, &data));
         assert_eq!(envelope.to(), Some(Address::repeat_byte(9)));
-        let nothing = poster().cancel(&second, fees(40, 4, 0)).unwrap();
+        let nothing = poster().cancel(&second, fees(40, 4, 0)).await.unwrap();
         let envelope = TxEnvelope::decode_2718(&mut nothing.raw.as_ref()).unwrap();
         assert!(envelope.input().is_empty());
     }
 
-    #[test]
-    fn blobs_are_kept_when_fees_grow_and_emptied_when_cancelled() {
+    #[tokio::test]
+    async fn blobs_are_kept_when_fees_grow_and_emptied_when_cancelled() {
         let blob = encode_blob(b"frames").unwrap();
         for cell_proofs in [false, true] {
             let sidecar = sidecar(&[blob.clone(), blob.clone()], cell_proofs).unwrap();
-            let first = poster().sign(3, fees(10, 1, 7), Payload::Blobs(sidecar)).unwrap();
-            let second = poster().replace(&first, fees(20, 2, 14)).unwrap();
+            let first = poster().sign(3, fees(10, 1, 7), Payload::Blobs(sidecar)).await.unwrap();
+            let second = poster().replace(&first, fees(20, 2, 14)).await.unwrap();
             assert_eq!(second.replaced, [first.hash]);
             let BlobEnvelope::Eip4844(signed) =
                 BlobEnvelope::decode_2718(&mut second.raw.as_ref()).unwrap()
@@ -318,7 +319,7 @@ mod tests {
             for blob in signed.tx().sidecar.blobs() {
                 assert_eq!(decode_blob(blob.as_slice()).unwrap(), b"frames");
             }
-            let nothing = poster().cancel(&second, fees(40, 4, 28)).unwrap();
+            let nothing = poster().cancel(&second, fees(40, 4, 28)).await.unwrap();
             let Payload::Blobs(empty) = payload(&nothing).unwrap() else { panic!("it has a blob") };
             assert!(
                 empty.blobs().iter().all(|blob| decode_blob(blob.as_slice()).unwrap().is_empty())

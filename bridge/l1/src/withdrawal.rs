@@ -9,7 +9,6 @@ use alloy_network::{Ethereum, EthereumWallet};
 use alloy_primitives::{Address, B256, Bytes, TxHash, U64, U256};
 use alloy_provider::{Provider, ProviderBuilder, RootProvider};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, Log, TransactionRequest};
-use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{SolCall, sol};
 use messages::{
     DepositLog, TRANSACTION_DEPOSITED_TOPIC, Withdrawal, decode_deposit, decode_withdrawal,
@@ -20,7 +19,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::{
-    WithdrawalError,
+    RoleSigner, WithdrawalError,
     contracts::{
         AnchorStateRegistry, DisputeGameFactory, OptimismPortal, ProofDisputeGame, RollupHashing,
     },
@@ -135,10 +134,11 @@ impl Withdrawals {
     /// Sends OPEN off L2; returns when L2 has it in a block.
     pub async fn initiate(
         &self,
-        key: PrivateKeySigner,
+        key: impl Into<RoleSigner>,
         target: Address,
         amount: U256,
     ) -> Result<Initiated> {
+        let key = key.into();
         let account = key.address();
         let held = self.l2.get_balance(account).await?;
         if held <= amount {
@@ -162,7 +162,7 @@ impl Withdrawals {
     /// transaction has on L2 once a node has derived it.
     pub async fn force(
         &self,
-        key: PrivateKeySigner,
+        key: impl Into<RoleSigner>,
         target: Address,
         amount: U256,
     ) -> Result<TxHash> {
@@ -324,10 +324,11 @@ impl Withdrawals {
     /// Shows L1 that the withdrawal is in a proposal. It starts the clock of [`Wait::Maturity`].
     pub async fn prove(
         &self,
-        key: PrivateKeySigner,
+        key: impl Into<RoleSigner>,
         initiated: &Initiated,
         proposal: &Proposal,
     ) -> Result<TxHash> {
+        let provider = self.l1_with(key);
         let number = proposal.l2_block;
         let (header, storage_root, root) =
             self.output(number).await?.ok_or(WithdrawalError::NoBlock(number))?;
@@ -347,7 +348,6 @@ impl Withdrawals {
             Some(storage) if storage.value == U256::from(1) => storage.proof.clone(),
             _ => return Err(WithdrawalError::NotInProposal { l2_block: number }),
         };
-        let provider = self.l1_with(key);
         let portal = OptimismPortal::new(self.portal, &provider);
         let output = RollupHashing::OutputRootProof {
             version: B256::ZERO,
@@ -365,13 +365,17 @@ impl Withdrawals {
     }
 
     /// Tells L1 that the proposal's time is over; anyone may.
-    pub async fn resolve(&self, key: PrivateKeySigner, game: Address) -> Result<TxHash> {
+    pub async fn resolve(&self, key: impl Into<RoleSigner>, game: Address) -> Result<TxHash> {
         let provider = self.l1_with(key);
         sent(ProofDisputeGame::new(game, &provider).resolve(), "decide the proposal").await
     }
 
     /// Has L1 pay.
-    pub async fn finalize(&self, key: PrivateKeySigner, initiated: &Initiated) -> Result<TxHash> {
+    pub async fn finalize(
+        &self,
+        key: impl Into<RoleSigner>,
+        initiated: &Initiated,
+    ) -> Result<TxHash> {
         let provider = self.l1_with(key);
         let portal = OptimismPortal::new(self.portal, &provider);
         let call = portal.finalizeWithdrawalTransaction(transaction(&initiated.withdrawal));
@@ -396,8 +400,9 @@ impl Withdrawals {
         Ok((anchor.root, anchor.l2SequenceNumber.saturating_to()))
     }
 
-    fn l1_with(&self, key: PrivateKeySigner) -> impl Provider<Ethereum> + Clone + use<> {
-        ProviderBuilder::new().wallet(EthereumWallet::from(key)).connect_http(self.l1_url.clone())
+    fn l1_with<K: Into<RoleSigner>>(&self, key: K) -> impl Provider<Ethereum> + Clone + use<K> {
+        let wallet = EthereumWallet::from(key.into());
+        ProviderBuilder::new().wallet(wallet).connect_http(self.l1_url.clone())
     }
 }
 

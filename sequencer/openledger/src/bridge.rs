@@ -8,7 +8,7 @@ use alloy_provider::{Provider, ProviderBuilder};
 use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args as ClapArgs, Subcommand};
-use l1::{Deposit, DepositReceipt, Initiated, Wait, WithdrawalStatus, Withdrawals};
+use l1::{Deposit, DepositReceipt, Initiated, RoleSigner, Wait, WithdrawalStatus, Withdrawals};
 use url::Url;
 
 use crate::{demo::open, dev::Ready, keys, keystore::KeyArgs, roles};
@@ -105,7 +105,7 @@ pub struct StepArgs {
 /// A chain and a key for it.
 struct Session {
     withdrawals: Withdrawals,
-    key: PrivateKeySigner,
+    key: RoleSigner,
 }
 
 impl ChainArgs {
@@ -120,7 +120,7 @@ impl ChainArgs {
                 (l1, l2, ready.contract("OptimismPortal")?)
             }
         };
-        let key = self.key.load_or(roles::l1_chain_id(&l1).await?, 0)?;
+        let key = self.key.signer_or(roles::l1_chain_id(&l1).await?, 0).await?;
         Ok(Session { withdrawals: Withdrawals::new(l1, l2, portal), key })
     }
 }

@@ -7,12 +7,14 @@ use std::{
 };
 
 use alloy_primitives::{Address, U256, utils::parse_ether};
-use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
-use l1::deploy::{
-    AttestorParams, DeployParams, Deployment, DisputeParams, VerifierParams, deploy,
-    set_starting_anchor,
+use l1::{
+    RoleSigner,
+    deploy::{
+        AttestorParams, DeployParams, Deployment, DisputeParams, VerifierParams, deploy,
+        set_starting_anchor,
+    },
 };
 use primitives::{GenesisL2, L2_CHAIN_ID_DEV, RollupConfig, RollupGenesis, SystemConfig};
 use serde::{Deserialize, Serialize};
@@ -334,7 +336,7 @@ pub async fn run(args: Args) -> Result<()> {
     };
     let plan: Plan = read_json(&plan)?;
     let l1_chain_id = roles::l1_chain_id(&l1_rpc).await?;
-    let owner = args.key.load(l1_chain_id)?;
+    let owner = args.key.signer(l1_chain_id).await?;
     let faults = plan.faults(l1_chain_id, owner.address())?;
     ensure!(faults.is_empty(), "the plan cannot be deployed:\n  {}", faults.join("\n  "));
     ensure!(
@@ -361,7 +363,7 @@ struct Chain {
 async fn carry_out(
     l1_rpc: &Url,
     l1_chain_id: u64,
-    owner: PrivateKeySigner,
+    owner: RoleSigner,
     plan: &Plan,
 ) -> Result<Chain> {
     let supply = genesis::supply(&plan.genesis(0, BridgeParams::default())?);

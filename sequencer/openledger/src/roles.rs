@@ -5,14 +5,13 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use alloy_primitives::Address;
 use alloy_provider::{Provider, ProviderBuilder};
-use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, ensure};
 use clap::Args as ClapArgs;
 use disputes::{
     Attestor, AttestorConfig, Challenger, ChallengerConfig, Checker, Games, L2Source, Proposer,
     ProposerConfig, RecordDir, Sender, SenderConfig, Verified,
 };
-use l1::L1Client;
+use l1::{L1Client, RoleSigner};
 use primitives::RollupConfig;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -114,7 +113,7 @@ impl Common {
             None => source.rollup_config().await.context("the L2 node names no chain")?,
         };
         config.validate()?;
-        let key = self.key.load(config.l1_chain_id)?;
+        let key = self.key.signer(config.l1_chain_id).await?;
         let mut l1 = L1Client::connect(self.l1_rpc.clone(), config.l1_chain_id).await?;
         if let Some(url) = &self.l1_beacon_url {
             l1 = l1.with_beacon(url.clone());
@@ -200,9 +199,9 @@ pub async fn challenge(args: ChallengerArgs) -> Result<()> {
 /// Keys of the roles around withdrawals.
 pub struct OperatorKeys {
     /// With the names of their directories.
-    pub attestors: Vec<(String, PrivateKeySigner)>,
-    pub proposer: PrivateKeySigner,
-    pub challenger: PrivateKeySigner,
+    pub attestors: Vec<(String, RoleSigner)>,
+    pub proposer: RoleSigner,
+    pub challenger: RoleSigner,
 }
 
 impl OperatorKeys {
@@ -210,9 +209,11 @@ impl OperatorKeys {
     pub fn development() -> Result<Self> {
         let names = keys::ATTESTOR_NAMES.iter().map(|name| (*name).to_owned());
         Ok(Self {
-            attestors: names.zip(keys::attestor_keys()?).collect(),
-            proposer: keys::role_key(KeyRole::Proposer)?,
-            challenger: keys::role_key(KeyRole::Challenger)?,
+            attestors: names
+                .zip(keys::attestor_keys()?.into_iter().map(RoleSigner::from))
+                .collect(),
+            proposer: keys::role_key(KeyRole::Proposer)?.into(),
+            challenger: keys::role_key(KeyRole::Challenger)?.into(),
         })
     }
 }
@@ -280,7 +281,7 @@ impl OperatorRoles<'_> {
         Ok(())
     }
 
-    fn sender(&self, key: PrivateKeySigner, name: &str) -> Result<Sender> {
+    fn sender(&self, key: RoleSigner, name: &str) -> Result<Sender> {
         let records = RecordDir::open(&self.data.join("roles").join(name))?;
         let chain_id = self.rollup.l1_chain_id;
         let config = SenderConfig { poll: Duration::from_millis(250), ..SenderConfig::default() };

@@ -22,7 +22,7 @@ use alloy_provider::{Provider, RootProvider};
 use alloy_signer_local::PrivateKeySigner;
 use bridge_l1::{
     Batcher, BatcherConfig, DataAvailability, DataLimits, Journal, L1Addresses, L1Client, L2Blocks,
-    SourceError, Watcher,
+    RoleSigner, SourceError, Watcher,
     deploy::{DeployParams, Deployment, DisputeParams, VerifierParams, deploy},
 };
 use derive::{L1Block, L1Event, Pipeline, Step, attributes, l2_block_ref};
@@ -203,7 +203,7 @@ impl L1 {
     pub async fn run_batcher(
         &self,
         client: L1Client,
-        key: PrivateKeySigner,
+        key: impl Into<RoleSigner>,
         l2: &L2,
         journal: &MemoryJournal,
         config: BatcherConfig,

@@ -5,6 +5,7 @@
 mod failures;
 mod harness;
 mod proxy;
+mod signers;
 
 use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
 

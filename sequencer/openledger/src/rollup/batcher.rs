@@ -11,12 +11,11 @@ use std::{
 use alloy_primitives::{Bytes, U64, hex};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rlp::Decodable;
-use alloy_signer_local::PrivateKeySigner;
 use alloy_transport::TransportError;
 use anyhow::{Context, Result};
 use l1::{
     Batcher, BatcherConfig, DataAvailability, Journal, JournalEntry, L1Client, L2Blocks,
-    SourceError,
+    RoleSigner, SourceError,
 };
 use node::{Admin, jwt::JwtSecret};
 use primitives::{Block, BlockNumHash, L2BlockRef, TxEnvelope};
@@ -62,7 +61,7 @@ pub enum Sequencer {
 pub async fn start(
     chain: &Chain,
     l1: L1Client,
-    key: PrivateKeySigner,
+    key: RoleSigner,
     config: BatcherConfig,
     blocks: impl L2Blocks,
     journal: impl Journal,
@@ -272,7 +271,7 @@ impl Operator {
     ) -> Result<()> {
         let l1_chain_id = chain.rollup.l1_chain_id;
         let keys = match &self.keys {
-            Some(directory) => self.from_files(directory)?,
+            Some(directory) => self.from_files(directory).await?,
             None if is_devnet(l1_chain_id) => OperatorKeys::development()?,
             None => anyhow::bail!(
                 "--role all signs for several roles: give --keys DIR with sequencer.json, batcher.json, \
@@ -280,8 +279,8 @@ impl Operator {
             ),
         };
         let batcher = match &self.keys {
-            Some(directory) => self.key.of_role(directory, "batcher")?,
-            None => keys::role_key(KeyRole::Batcher)?,
+            Some(directory) => self.key.signer_of_role(directory, "batcher").await?,
+            None => keys::role_key(KeyRole::Batcher)?.into(),
         };
         let config = config(self.availability, self.fee_max_gwei);
         let store = &running.store;
@@ -302,12 +301,12 @@ impl Operator {
         roles.start(&shutdown, tasks.set()).await
     }
 
-    fn from_files(&self, directory: &Path) -> Result<OperatorKeys> {
-        let attestor = self.key.of_role(directory, "attestor")?;
+    async fn from_files(&self, directory: &Path) -> Result<OperatorKeys> {
+        let attestor = self.key.signer_of_role(directory, "attestor").await?;
         Ok(OperatorKeys {
             attestors: vec![("attestor".to_owned(), attestor)],
-            proposer: self.key.of_role(directory, "proposer")?,
-            challenger: self.key.of_role(directory, "challenger")?,
+            proposer: self.key.signer_of_role(directory, "proposer").await?,
+            challenger: self.key.signer_of_role(directory, "challenger").await?,
         })
     }
 }

@@ -120,7 +120,8 @@ pub struct Args {
     /// Where an attestor answers.
     #[arg(long, default_value = "127.0.0.1:9560", value_name = "ADDRESS")]
     attestor_listen: SocketAddr,
-    /// `--role all`: encrypted keys by role, DIR/batcher.json and so on, with one password. On a development
+    /// `--role all`: keys by role, DIR/batcher.json and so on, encrypted with one password or with remote
+    /// signers (see --keystore). On a development
     /// chain its well-known keys serve instead.
     #[arg(long, value_name = "DIR", requires = "role")]
     keys: Option<PathBuf>,
@@ -205,7 +206,7 @@ pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
             tasks.wait().await
         }
         Role::Batcher => {
-            let key = args.key.load(chain.rollup.l1_chain_id)?;
+            let key = args.key.signer(chain.rollup.l1_chain_id).await?;
             let mut tasks = nodes::Tasks::new(&shutdown);
             let blocks = batcher::RpcBlocks::new(needs_l2()?);
             let journal = batcher::FileJournal::open(data.join("journal"))?;

@@ -163,7 +163,7 @@ pub fn feed_key(
 ) -> Result<Option<PrivateKeySigner>> {
     match keys {
         Some(directory) => key.of_role(directory, "sequencer").map(Some),
-        None if key.keystore.is_none() && key.account.is_none() => {
+        None if !key.is_given() => {
             // The one that a development plan names.
             let development = is_devnet(rollup.l1_chain_id);
             development.then(|| keys::role_key(keys::Role::Batcher)).transpose()
