@@ -59,6 +59,17 @@ sol! {
         bytes32 nonce;
     }
 
+    /// EIP-3009: whoever brings this moves the amount to `to`, which is all that it can do.
+    #[derive(Debug, PartialEq, Eq)]
+    struct TransferWithAuthorization {
+        address from;
+        address to;
+        uint256 value;
+        uint256 validAfter;
+        uint256 validBefore;
+        bytes32 nonce;
+    }
+
     /// Fees of one model in an epoch and the part of its contributors' share that weights assign.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
     #[serde(from = "json::ModelTotal", into = "json::ModelTotal")]
@@ -151,6 +162,13 @@ impl ClaimOrder {
 }
 
 impl ReceiveWithAuthorization {
+    /// What the payer signs, under the token's domain.
+    pub fn digest(&self, domain: &Eip712Domain) -> B256 {
+        self.eip712_signing_hash(domain)
+    }
+}
+
+impl TransferWithAuthorization {
     /// What the payer signs, under the token's domain.
     pub fn digest(&self, domain: &Eip712Domain) -> B256 {
         self.eip712_signing_hash(domain)

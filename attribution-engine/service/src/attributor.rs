@@ -114,4 +114,8 @@ impl ReceiptSource for Ledger {
     fn vouchers(&self) -> Vec<SignedVoucher> {
         Self::vouchers(self)
     }
+
+    fn held(&self, first: u64, count: usize) -> u128 {
+        Self::held(self, first, count)
+    }
 }

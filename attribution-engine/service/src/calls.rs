@@ -27,19 +27,28 @@ use scores::{
     },
     spec::EngineSpec,
 };
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{
+    Semaphore,
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+};
 
 use crate::{
+    api_keys::ApiKeyError,
     chain::Contracts,
     charging::{Accounts, ChargeError, Reservation, Terms},
     clusters::{RetrievedText, retrieval_query},
     evidence::SignedVoucher,
     journal::JournalError,
-    ledger::{Call, Ledger, RetryKey},
-    openai::{ApiError, Asked, Envelope, Kind},
+    ledger::{Call, CallPayment, Ledger, RetryKey},
+    openai::{ApiError, Asked, Envelope, Kind, X402},
+    payments::{Payments, TakeError, Taken},
     ports::{ChainView, ServedModel},
     prompt::{OPENING, with_passages},
+    x402::{Payment, Quote},
 };
+
+/// Callers without a payment that are told the price at the same time.
+const QUOTES_MAX: usize = 8;
 
 /// What a gateway is told.
 #[derive(Clone, Debug)]
@@ -82,14 +91,33 @@ pub struct Gateway {
     accounts: Arc<Accounts>,
     terms: Terms,
     receipts: Eip712Domain,
+    /// Takes payments per request, where they are accepted.
+    payments: Option<Arc<Payments>>,
+    /// How many callers without a payment may be told the price at the same time.
+    quotes: Semaphore,
     /// Requests that are being answered, so that a retry does not start a second answer.
     running: Arc<Mutex<HashSet<(Address, RetryKey)>>>,
+}
+
+/// How a caller pays.
+#[derive(Clone, Debug)]
+pub enum Means {
+    /// Under an authorisation in the escrow.
+    Account,
+    /// For this request alone.
+    Payment(Payment),
+    /// Not yet: it is told what to pay.
+    Nothing,
 }
 
 /// Who calls, and what the request's headers say.
 #[derive(Clone, Debug)]
 pub struct Caller {
+    /// Zero if nobody pays.
     pub customer: Address,
+    pub means: Means,
+    /// URL of the request.
+    pub resource: String,
     /// keccak256 of the `Idempotency-Key`.
     pub idempotency: Option<B256>,
     /// The client says that it sent the same request before.
@@ -107,6 +135,7 @@ pub enum Admitted {
     Running {
         envelope: Envelope,
         updates: UnboundedReceiver<Update>,
+        payment: Option<CallPayment>,
     },
 }
 
@@ -124,9 +153,32 @@ struct Job {
     served: ServedModel,
     request: CanonicalRequest,
     retrieved: Vec<RetrievedChunk>,
-    reservation: Option<Reservation>,
+    funding: Funding,
     stream: bool,
     _running: RunningGuard,
+}
+
+/// Where the money for a call comes from.
+enum Funding {
+    Free,
+    Escrow(Reservation),
+    Payment(Taken),
+}
+
+/// A checked request with its price.
+struct Prepared {
+    served: ServedModel,
+    request: CanonicalRequest,
+    job: GenerateRequest,
+    passages: Vec<RetrievedText>,
+    /// What the call costs at most, wei.
+    worst: u128,
+}
+
+impl Prepared {
+    fn quote(&self) -> Quote {
+        Quote { model_id: self.request.modelId, request_hash: self.request.hash() }
+    }
 }
 
 /// Keeps retries of a running request out.
@@ -182,8 +234,21 @@ impl Gateway {
             accounts: Arc::default(),
             terms,
             receipts,
+            payments: None,
+            quotes: Semaphore::new(QUOTES_MAX),
             running: Arc::default(),
         }
+    }
+
+    /// Accepts payments per request.
+    pub fn with_payments(mut self, payments: Arc<Payments>) -> Self {
+        self.payments = Some(payments);
+        self
+    }
+
+    /// Payments per request, if they are accepted.
+    pub fn payments(&self) -> Option<&Arc<Payments>> {
+        self.payments.as_ref()
     }
 
     /// The gateway's own address.
@@ -205,12 +270,78 @@ impl Gateway {
                 ..ApiError::not_found("model_not_found", message)
             });
         };
+        if matches!(caller.means, Means::Nothing) {
+            return Err(self.quote(&caller, &asked, served).await?);
+        }
         let guard = match self.claim(&caller).await? {
             Claim::Answered(call) => return Ok(Admitted::Replayed(call)),
             Claim::New(guard) => guard,
         };
-        let request = self.canonical(&asked, &served);
-        let (prompt, passages) = self.compose(&asked, &served, &request).await?;
+        let prepared = self.prepare(&caller, &asked, served).await?;
+        let quote = prepared.quote();
+        let Prepared { served, request, job, passages, worst } = prepared;
+        let reservation = match &caller.means {
+            _ if worst == 0 => None,
+            Means::Payment(payment) => {
+                self.check_payment(&caller, payment, quote, worst).await?;
+                None
+            }
+            _ => Some(self.reserve(&caller, worst).await?),
+        };
+
+        let (updates, receiver) = unbounded_channel();
+        let (events, heard) = unbounded_channel();
+        let listening = updates.clone();
+        let sink = Box::new(move |event| {
+            // Both channels are bounded by the length of the answer. A client that hung up dropped its receiver.
+            let heard = events.send(event).is_ok();
+            if heard && !listening.is_closed() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        });
+        self.model.submit(job, sink).map_err(model_error)?;
+        // The answer begins while the payment is on its way, and is delivered once it is there. Without it nobody hears
+        // the model any more, and it stops.
+        let funding = match (reservation, &caller.means) {
+            (Some(reservation), _) => Funding::Escrow(reservation),
+            (None, Means::Payment(payment)) if worst != 0 => {
+                Funding::Payment(self.take_payment(&caller, payment, quote, worst).await?)
+            }
+            _ => Funding::Free,
+        };
+        let payment = match &funding {
+            Funding::Payment(taken) => Some(taken.in_call()),
+            _ => None,
+        };
+        let created = now();
+        let id =
+            format!("{}{:016x}{:016x}", asked.kind.id_prefix(), created, rand::random::<u64>());
+        let envelope = Envelope { kind: asked.kind, id, created, model: asked.model };
+        let retrieved = passages.into_iter().map(|passage| passage.reference).collect();
+        let job = Job {
+            caller,
+            served,
+            request,
+            retrieved,
+            funding,
+            stream: asked.stream,
+            _running: guard,
+        };
+        tokio::spawn(self.clone().drive(job, heard, updates));
+        Ok(Admitted::Running { envelope, updates: receiver, payment })
+    }
+
+    /// Composes the prompt and says what the call costs at most.
+    async fn prepare(
+        self: &Arc<Self>,
+        caller: &Caller,
+        asked: &Asked,
+        served: ServedModel,
+    ) -> Result<Prepared, ApiError> {
+        let request = self.canonical(caller, asked, &served);
+        let (prompt, passages) = self.compose(asked, &served, &request).await?;
         let context = self.model.context();
         let max_tokens = match asked.max_tokens {
             Some(wish) => wish.min(self.config.completion_tokens_max),
@@ -235,40 +366,66 @@ impl Gateway {
         let tokens_in = u32::try_from(job.prompt.len()).map_err(ApiError::internal)?;
         let (price_in, price_out) = (served.model.price_1k_in, served.model.price_1k_out);
         let worst = fee(tokens_in, max_tokens, price_in, price_out).map_err(ApiError::internal)?;
-        let reservation = match worst {
-            0 => None,
-            _ => Some(self.reserve(&caller, worst).await?),
-        };
+        Ok(Prepared { served, request, job, passages, worst })
+    }
 
-        let (updates, receiver) = unbounded_channel();
-        let (events, heard) = unbounded_channel();
-        let listening = updates.clone();
-        let sink = Box::new(move |event| {
-            // Both channels are bounded by the length of the answer. A client that hung up dropped its receiver.
-            let heard = events.send(event).is_ok();
-            if heard && !listening.is_closed() {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        });
-        self.model.submit(job, sink).map_err(model_error)?;
-        let created = now();
-        let id =
-            format!("{}{:016x}{:016x}", asked.kind.id_prefix(), created, rand::random::<u64>());
-        let envelope = Envelope { kind: asked.kind, id, created, model: asked.model };
-        let retrieved = passages.into_iter().map(|passage| passage.reference).collect();
-        let job = Job {
-            caller,
-            served,
-            request,
-            retrieved,
-            reservation,
-            stream: asked.stream,
-            _running: guard,
+    /// The answer to a request that nobody pays for: what to pay.
+    async fn quote(
+        self: &Arc<Self>,
+        caller: &Caller,
+        asked: &Asked,
+        served: ServedModel,
+    ) -> Result<ApiError, ApiError> {
+        let busy = || {
+            let message = "too many requests without payment; ask again";
+            let kind = "rate_limit_error";
+            let busy = ApiError::new(StatusCode::TOO_MANY_REQUESTS, kind, "quotes_busy", message);
+            ApiError { retry_after: Some(1), ..busy }
         };
-        tokio::spawn(self.clone().drive(job, heard, updates));
-        Ok(Admitted::Running { envelope, updates: receiver })
+        let _permit = self.quotes.try_acquire().map_err(|_| busy())?;
+        let prepared = self.prepare(caller, asked, served).await?;
+        // A call that costs nothing cannot be paid for: it takes a key.
+        let payments = self.payments.as_ref().filter(|_| prepared.worst != 0);
+        let Some(payments) = payments else { return Ok(ApiError::key(ApiKeyError::Missing)) };
+        let message = "no payment: send an x402 payment for one of `accepts`, or an API key as \
+                       `Authorization: Bearer ol-…`";
+        let error = ApiError::payment("payment_required", message);
+        let required = payments.payee().required(
+            &prepared.quote(),
+            prepared.worst,
+            &caller.resource,
+            "payment required",
+        );
+        let x402 = X402 { required: Some(required), response: None };
+        Ok(ApiError { x402: Some(Box::new(x402)), ..error })
+    }
+
+    /// Whether a payment is for this request, enough, and can be taken, as far as can be told before.
+    async fn check_payment(
+        &self,
+        caller: &Caller,
+        payment: &Payment,
+        quote: Quote,
+        worst: u128,
+    ) -> Result<(), ApiError> {
+        let payments = self.payments.as_ref().ok_or_else(|| ApiError::internal("no payments"))?;
+        let checked = match payment.check_request(payments.payee(), &quote, worst) {
+            Ok(()) => payments.check(payment).await,
+            Err(error) => Err(error.into()),
+        };
+        checked.map_err(|error| unpaid(payments, caller, payment, quote, worst, error))
+    }
+
+    async fn take_payment(
+        &self,
+        caller: &Caller,
+        payment: &Payment,
+        quote: Quote,
+        worst: u128,
+    ) -> Result<Taken, ApiError> {
+        let payments = self.payments.as_ref().ok_or_else(|| ApiError::internal("no payments"))?;
+        let taken = payments.take(payment.clone(), quote).await;
+        taken.map_err(|error| unpaid(payments, caller, payment, quote, worst, error))
     }
 
     /// Finds an earlier answer to the same request, or makes this one the request's only one.
@@ -306,6 +463,9 @@ impl Gateway {
         match before {
             None => Ok(Claim::New(guard)),
             Some(call) if call.body == caller.body => Ok(Claim::Answered(Box::new(call))),
+            Some(_) if matches!(caller.means, Means::Payment(_)) => {
+                Err(ApiError::payment("payment_used", "the payment was used for another request"))
+            }
             Some(_) => {
                 let message = "the Idempotency-Key was used for another request";
                 Err(ApiError::invalid("idempotency_key_reused", None, message))
@@ -314,7 +474,7 @@ impl Gateway {
     }
 
     /// The request as it is hashed; its answer length is filled in later.
-    fn canonical(&self, asked: &Asked, served: &ServedModel) -> CanonicalRequest {
+    fn canonical(&self, caller: &Caller, asked: &Asked, served: &ServedModel) -> CanonicalRequest {
         let messages = asked.messages.iter().map(|message| CanonicalMessage {
             role: match asked.kind {
                 Kind::Chat => message.role.as_str().to_owned(),
@@ -324,7 +484,11 @@ impl Gateway {
         });
         let seed = match asked.temperature_millionths {
             0 => asked.seed.unwrap_or(0),
-            _ => asked.seed.unwrap_or_else(rand::random),
+            _ => asked.seed.unwrap_or_else(|| match caller.means {
+                Means::Account => rand::random(),
+                // What a payment is signed for must be the same when the request comes again with it.
+                _ => u64::from_be_bytes(caller.body.0[..8].try_into().unwrap_or_default()),
+            }),
         };
         CanonicalRequest {
             version: EXCHANGE_VERSION,
@@ -462,7 +626,7 @@ impl Gateway {
 
     /// Signs and stores the receipt; the call is on disk when this returns.
     fn settle(&self, job: Job, completion: Completion) -> Result<Call, SettleError> {
-        let Job { caller, served, request, retrieved, reservation, .. } = &job;
+        let Job { caller, served, request, retrieved, funding, .. } = &job;
         let tokens_in = u32::try_from(completion.prompt_tokens)
             .map_err(|_| SettleError::TooMany("prompt tokens"))?;
         let tokens_out = u32::try_from(completion.tokens.len())
@@ -478,9 +642,9 @@ impl Gateway {
         };
         let retrieval_root = retrieval_root(retrieved)?;
         let call = self.ledger.append_call::<SettleError>(|number, charges| {
-            let (debt, voucher) = match reservation {
-                None => (0, None),
-                Some(reservation) => {
+            let (debt, voucher) = match funding {
+                Funding::Free | Funding::Payment(_) => (0, None),
+                Funding::Escrow(reservation) => {
                     let charged = charges
                         .of(caller.customer, reservation.nonce)
                         .total
@@ -515,8 +679,15 @@ impl Gateway {
                 retrieved: retrieved.clone(),
                 idempotency: caller.idempotency,
                 body: caller.body,
+                payment: match funding {
+                    Funding::Payment(taken) => Some(taken.in_call()),
+                    _ => None,
+                },
             })
         })?;
+        if let Funding::Payment(taken) = job.funding {
+            taken.keep(fee);
+        }
         metrics::counter!("openledger_gateway_receipts_total").increment(1);
         Ok(call)
     }
@@ -545,6 +716,34 @@ impl Gateway {
 pub fn delivered<'a>(request: &CanonicalRequest, response: &'a CanonicalResponse) -> &'a str {
     let stop = request.stop.iter().filter_map(|stop| response.text.find(stop.as_str())).min();
     stop.map_or(&response.text, |at| &response.text[..at])
+}
+
+/// A payment that was not taken, with what would be.
+fn unpaid(
+    payments: &Payments,
+    caller: &Caller,
+    payment: &Payment,
+    quote: Quote,
+    worst: u128,
+    error: TakeError,
+) -> ApiError {
+    let error = match error {
+        TakeError::Payment(error) => error,
+        TakeError::Chain(error) => {
+            tracing::warn!(%error, "a payment cannot be taken");
+            let message = "the gateway cannot reach the chain at the moment; the payment was not used, or will be \
+                           given back";
+            return ApiError::unavailable("chain_unavailable", message);
+        }
+        TakeError::Journal(error) => return ApiError::internal(error),
+        TakeError::Task(error) => return error,
+    };
+    let (code, reason) = error.codes();
+    let payee = payments.payee();
+    let required = payee.required(&quote, worst, &caller.resource, reason);
+    let response = payee.response(payment.payer, Err(reason));
+    let x402 = X402 { required: Some(required), response: Some(response) };
+    ApiError { x402: Some(Box::new(x402)), ..ApiError::payment(code, error.to_string()) }
 }
 
 enum Claim {

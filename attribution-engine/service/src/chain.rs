@@ -5,6 +5,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use alloy_network::EthereumWallet;
@@ -22,6 +24,7 @@ use scores::{
     merkle,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 use self::bindings::{
@@ -30,6 +33,7 @@ use self::bindings::{
     escrow::IInferenceEscrow::{self, IInferenceEscrowInstance},
     models::IModelRegistry::{self, IModelRegistryInstance},
     settlement::IAttributionSettlement::{self, IAttributionSettlementInstance},
+    wopen::WOPEN,
 };
 
 mod types;
@@ -63,6 +67,19 @@ pub mod bindings {
             "../../contracts/src/interfaces/IInferenceEscrow.sol"
         );
     }
+    pub mod payments {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            "../../contracts/src/interfaces/IInferencePayments.sol"
+        );
+    }
+    pub mod wopen {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            WOPEN,
+            "../../contracts/artifacts/WOPEN.json"
+        );
+    }
     pub mod settlement {
         alloy_sol_types::sol!(
             #[sol(rpc, all_derives)]
@@ -88,6 +105,9 @@ pub mod bindings {
 /// Blocks per `eth_getLogs`; what public nodes commonly allow.
 const LOG_BLOCKS: u64 = 10_000;
 
+/// Longest wait for a transaction that was accepted by the node.
+const CONFIRMATION_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Addresses of the economy contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,6 +132,24 @@ impl Default for Contracts {
     }
 }
 
+/// Addresses of what payments per request go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentContracts {
+    pub wopen: Address,
+    pub payments: Address,
+}
+
+impl Default for PaymentContracts {
+    /// The genesis predeploys.
+    fn default() -> Self {
+        Self {
+            wopen: address!("0x4200000000000000000000000000000000000006"),
+            payments: address!("0x4f50454e0000000000000000000000000000000e"),
+        }
+    }
+}
+
 /// What can go wrong between the engine and the chain.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
@@ -123,6 +161,8 @@ pub enum ChainError {
     Pending { what: &'static str, source: Box<PendingTransactionError> },
     #[error("{what} reverted in transaction {transaction}")]
     Reverted { what: &'static str, transaction: TxHash },
+    #[error("{what}: transaction {transaction} is in no block yet")]
+    Unconfirmed { what: &'static str, transaction: TxHash },
     #[error("the node's chain id is {found}, expected {expected}")]
     ChainId { expected: u64, found: u64 },
     #[error("{0} is not on chain")]
@@ -145,7 +185,7 @@ impl ChainError {
     /// Whether trying again later may help: the node did not answer, rather than answer no.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Rpc { .. } | Self::Pending { .. } => true,
+            Self::Rpc { .. } | Self::Pending { .. } | Self::Unconfirmed { .. } => true,
             Self::Call { source, .. } => {
                 matches!(&**source, alloy_contract::Error::TransportError(error) if !error.is_error_resp())
             }
@@ -182,8 +222,11 @@ impl fmt::Display for Missing {
 pub struct Chain {
     provider: DynProvider,
     contracts: Contracts,
+    payment_contracts: PaymentContracts,
     chain_id: u64,
     sender: Option<Address>,
+    /// Held while a transaction is numbered and sent, so that no two get the same number.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Chain {
@@ -219,7 +262,23 @@ impl Chain {
         sender: Option<Address>,
     ) -> Result<Self> {
         let chain_id = provider.get_chain_id().await.map_err(rpc("reading the chain id"))?;
-        Ok(Self { provider, contracts, chain_id, sender })
+        let payment_contracts = PaymentContracts::default();
+        Ok(Self { provider, contracts, payment_contracts, chain_id, sender, turn: Arc::default() })
+    }
+
+    /// With payments per request at other addresses than genesis gives them.
+    pub const fn with_payment_contracts(mut self, contracts: PaymentContracts) -> Self {
+        self.payment_contracts = contracts;
+        self
+    }
+
+    pub const fn payment_contracts(&self) -> PaymentContracts {
+        self.payment_contracts
+    }
+
+    /// The right to send the next transaction; clones of a connection share it.
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     pub const fn chain_id(&self) -> u64 {
@@ -569,9 +628,34 @@ impl Chain {
                 (voucher, signature.clone())
             })
             .unzip();
-        let pending =
-            self.escrow().redeem(vouchers, signatures).send().await.map_err(call(what))?;
+        let pending = {
+            let _turn = self.turn().await;
+            self.escrow().redeem(vouchers, signatures).send().await.map_err(call(what))?
+        };
         mined(what, pending.get_receipt().await)
+    }
+
+    /// Pays `amount` wei of the sender's, unwrapped first if they are wrapped, in as a gateway's funds.
+    pub async fn fund(&self, gateway: Address, amount: u128) -> Result<TransactionReceipt> {
+        let what = "funding an epoch";
+        let wopen = WOPEN::new(self.payment_contracts.wopen, self.provider.clone());
+        let sender = self.sender.unwrap_or_default();
+        let wrapped = wopen.balanceOf(sender).call().await.map_err(call(what))?;
+        let unwrapped = wrapped.min(U256::from(amount));
+        if !unwrapped.is_zero() {
+            let sent = {
+                let _turn = self.turn().await;
+                wopen.withdraw(unwrapped).send().await.map_err(call(what))?
+            };
+            mined(what, sent.get_receipt().await)?;
+        }
+        let settlement = self.settlement();
+        let funding = settlement.fund(gateway).value(U256::from(amount));
+        let sent = {
+            let _turn = self.turn().await;
+            funding.send().await.map_err(call(what))?
+        };
+        mined(what, sent.get_receipt().await)
     }
 
     /// Posts an epoch with `bond` wei.
@@ -582,13 +666,12 @@ impl Chain {
         bond: u128,
     ) -> Result<TransactionReceipt> {
         let what = "posting an epoch";
-        let sent = self
-            .settlement()
-            .postEpoch(to_binding(post), signatures)
-            .value(U256::from(bond))
-            .send()
-            .await
-            .map_err(call(what))?;
+        let settlement = self.settlement();
+        let posting = settlement.postEpoch(to_binding(post), signatures).value(U256::from(bond));
+        let sent = {
+            let _turn = self.turn().await;
+            posting.send().await.map_err(call(what))?
+        };
         mined(what, sent.get_receipt().await)
     }
 
@@ -614,7 +697,10 @@ impl Chain {
     /// Activates an epoch after its window.
     pub async fn activate(&self, post: &EpochPost) -> Result<TransactionReceipt> {
         let what = "activating an epoch";
-        let sent = self.settlement().activate(to_binding(post)).send().await.map_err(call(what))?;
+        let sent = {
+            let _turn = self.turn().await;
+            self.settlement().activate(to_binding(post)).send().await.map_err(call(what))?
+        };
         mined(what, sent.get_receipt().await)
     }
 
@@ -636,6 +722,25 @@ impl Chain {
 
     pub fn dispute(&self) -> AttributionDisputeInstance<DynProvider> {
         AttributionDispute::new(self.contracts.dispute, self.provider.clone())
+    }
+
+    /// Waits for a transaction as the pending block shows it, where the node has one: sooner than for its block.
+    pub(crate) async fn confirm(
+        &self,
+        what: &'static str,
+        transaction: TxHash,
+    ) -> Result<TransactionReceipt> {
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(5);
+        while started.elapsed() < CONFIRMATION_PATIENCE {
+            let receipt = self.provider.get_transaction_receipt(transaction).await;
+            if let Some(receipt) = receipt.map_err(rpc(what))? {
+                return mined(what, Ok(receipt));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
+        }
+        Err(ChainError::Unconfirmed { what, transaction })
     }
 
     async fn read_all(
@@ -683,7 +788,7 @@ impl Chain {
     }
 
     /// Logs from block `from` to the latest, in pieces that a node serves.
-    async fn logs(&self, filter: Filter, from: u64) -> Result<Vec<Log>> {
+    pub(crate) async fn logs(&self, filter: Filter, from: u64) -> Result<Vec<Log>> {
         let what = "reading logs";
         let head = self.provider.get_block_number().await.map_err(rpc(what))?;
         let mut logs = Vec::new();

@@ -74,6 +74,11 @@ pub trait ReceiptSource: Send + Sync {
     fn receipts(&self, first: u64, limit: usize) -> Vec<StoredReceipt>;
     /// The latest voucher of each customer.
     fn vouchers(&self) -> Vec<SignedVoucher>;
+    /// Wei of the fees of `count` receipts from number `first` on that were paid into the gateway's own account, from
+    /// which it funds their epoch.
+    fn held(&self, _first: u64, _count: usize) -> u128 {
+        0
+    }
 }
 
 /// When epochs are posted.
@@ -226,7 +231,7 @@ impl EpochPoster {
             return Ok(Progress::Idle);
         }
         self.redeem().await?;
-        let funds = self.chain.funds_available(self.gateway).await?;
+        let funds = self.fund(&receipts).await?;
         receipts.truncate(affordable(&receipts, funds));
         if receipts.is_empty() {
             warn!(first, %funds, "the next receipt is not covered by redeemed vouchers");
@@ -244,6 +249,20 @@ impl EpochPoster {
         }
         self.answer(&self.chain.epoch(epoch_id).await?).await;
         Ok(Progress::Posted(epoch_id))
+    }
+
+    /// Pays in what the receipts lack and the gateway holds for them; returns the gateway's funds.
+    async fn fund(&self, receipts: &[StoredReceipt]) -> Result<U256> {
+        let available = self.chain.funds_available(self.gateway).await?;
+        let first = receipts.first().map_or(0, |stored| stored.receipt.number);
+        let fees: u128 = receipts.iter().map(|stored| stored.receipt.fee).sum();
+        let lacking: u128 = U256::from(fees).saturating_sub(available).saturating_to();
+        let amount = lacking.min(self.receipts.held(first, receipts.len()));
+        if amount == 0 {
+            return Ok(available);
+        }
+        self.chain.fund(self.gateway, amount).await?;
+        Ok(self.chain.funds_available(self.gateway).await?)
     }
 
     /// Commits to the payments of our own pending epoch, whether they were demanded or not: whoever demands

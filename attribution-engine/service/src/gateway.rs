@@ -27,13 +27,17 @@ use tower_http::{
 
 use crate::{
     api_keys::{ApiKeyError, verify_api_key},
-    calls::{Admitted, Caller, Gateway, Update, blocking, delivered, now},
+    calls::{Admitted, Caller, Gateway, Means, Update, blocking, delivered, now},
     chain::{Chain, ChainError},
     content::{ContentError, ContentStore},
     evidence::{EvidenceError, EvidenceStore},
-    ledger::Call,
-    openai::{ApiError, Envelope, Kind, Usage, parse},
+    ledger::{Call, CallPayment},
+    openai::{
+        ApiError, Envelope, Kind, PAYMENT_REQUIRED_HEADER, PAYMENT_RESPONSE_HEADER, Usage,
+        X_PAYMENT_RESPONSE_HEADER, insert, parse,
+    },
     ports::ServedModel,
+    x402::PaymentError,
 };
 
 /// Largest body of an inference request.
@@ -50,6 +54,16 @@ const ATTRIBUTION_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A comment is sent on a silent stream this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+const CHAT_PATH: &str = "/v1/chat/completions";
+const COMPLETION_PATH: &str = "/v1/completions";
+
+/// x402 versions 2 and 1: the payment.
+const PAYMENT_HEADER: &str = "payment-signature";
+const X_PAYMENT_HEADER: &str = "x-payment";
+
+/// The API key of clients that must send one and pay by x402.
+const X402_KEY: &str = "x402";
 
 const RECEIPT_HEADER: HeaderName = HeaderName::from_static("x-openledger-receipt");
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -76,8 +90,8 @@ pub struct Archive {
 /// All routes.
 pub fn router(api: Api) -> Router {
     let inference = Router::new()
-        .route("/v1/chat/completions", post(chat))
-        .route("/v1/completions", post(completion))
+        .route(CHAT_PATH, post(chat))
+        .route(COMPLETION_PATH, post(completion))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX));
     let documents = Router::new()
         .route("/v1/datanets/{datanet}/contributions/{contribution}/content", put(upload))
@@ -112,7 +126,13 @@ pub fn router(api: Api) -> Router {
                 .allow_origin(Any)
                 .allow_methods(Any)
                 .allow_headers(Any)
-                .expose_headers([RECEIPT_HEADER, REQUEST_ID_HEADER]),
+                .expose_headers([
+                    RECEIPT_HEADER,
+                    REQUEST_ID_HEADER,
+                    PAYMENT_REQUIRED_HEADER,
+                    PAYMENT_RESPONSE_HEADER,
+                    X_PAYMENT_RESPONSE_HEADER,
+                ]),
         )
         .layer(middleware::from_fn(name_request))
         .with_state(api)
@@ -154,12 +174,18 @@ async fn infer(
     headers: HeaderMap,
     body: Result<body::Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    let customer = authenticate(&api.gateway, &headers)?;
+    let (customer, means) = authenticate(&api.gateway, &headers)?;
     let body = read_body(body, REQUEST_BYTES_MAX)?;
     let asked = parse(kind, &body)?;
     let caller = Caller {
         customer,
-        idempotency: text(&headers, "idempotency-key").map(keccak256),
+        resource: resource(&headers, kind),
+        // The same payment is for the same request.
+        idempotency: match &means {
+            Means::Payment(payment) => Some(payment.id()),
+            _ => text(&headers, "idempotency-key").map(keccak256),
+        },
+        means,
         is_retry: text(&headers, "x-stainless-retry-count").is_some_and(|count| count != "0"),
         voucher: text(&headers, "x-openledger-voucher").map(str::to_owned),
         body: keccak256(&body),
@@ -177,16 +203,34 @@ async fn infer(
                 model,
             };
             let text = delivered(&call.request, &call.response).to_owned();
+            let paid = call.payment.map(|payment| (call.receipt.customer, payment));
             let (sender, updates) = tokio::sync::mpsc::unbounded_channel();
             for update in [Update::Text(text), Update::Done(call)] {
                 // The receiver is still here.
                 let _ = sender.send(update);
             }
-            answer(api, envelope, updates, stream, include_usage, wait).await
+            let response = with_payment(&api.gateway, paid);
+            Ok(response(answer(api, envelope, updates, stream, include_usage, wait).await?))
         }
-        Admitted::Running { envelope, updates } => {
-            answer(api, envelope, updates, stream, include_usage, wait).await
+        Admitted::Running { envelope, updates, payment } => {
+            let response = with_payment(&api.gateway, payment.map(|payment| (customer, payment)));
+            Ok(response(answer(api, envelope, updates, stream, include_usage, wait).await?))
         }
+    }
+}
+
+/// Says in the headers of an answer which transaction paid for it.
+fn with_payment(
+    gateway: &Gateway,
+    payment: Option<(Address, CallPayment)>,
+) -> impl FnOnce(Response) -> Response + use<> {
+    let payee = gateway.payments().map(|payments| payments.payee());
+    let paid = payee.zip(payment);
+    let value = paid.map(|(payee, (payer, paid))| payee.response(payer, Ok(paid.transaction)));
+    move |mut response| {
+        insert(&mut response, PAYMENT_RESPONSE_HEADER, value.clone());
+        insert(&mut response, X_PAYMENT_RESPONSE_HEADER, value);
+        response
     }
 }
 
@@ -303,6 +347,13 @@ fn receipt_json(call: &Call) -> Value {
         "receipt_hash": receipt.receipt_hash(),
         "signature": call.signature,
         "fee": receipt.fee.to_string(),
+        "payment": call.payment.map(|payment| json!({
+            "id": payment.id,
+            "scheme": payment.method.scheme(),
+            "amount": payment.amount.to_string(),
+            "refund": payment.amount.saturating_sub(receipt.fee).to_string(),
+            "transaction": payment.transaction,
+        })),
         "signed": {
             "number": receipt.number,
             "modelId": receipt.modelId.to_string(),
@@ -499,6 +550,11 @@ async fn status(State(api): State<Api>) -> Json<Value> {
         "gateway": gateway.address(),
         "chain_id": gateway.config.chain_id,
         "contracts": gateway.config.contracts,
+        "payments": gateway.payments().map(|payments| json!({
+            "network": payments.payee().network(),
+            "contracts": payments.payee().contracts,
+            "open": payments.open_count(),
+        })),
         "base_model_hash": Bytes::from(gateway.model.sha256()),
         "tokenizer_hash": Bytes::from(gateway.model.tokenizer_fingerprint()),
         "engine_spec": gateway.spec.canonical_json().ok(),
@@ -520,22 +576,43 @@ async fn render_metrics(State(api): State<Api>) -> Result<Response, ApiError> {
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], render()).into_response())
 }
 
-fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<Address, ApiError> {
+/// Who calls and how it is paid for: an x402 payment first, then an API key, then nothing, to which the price is the
+/// answer where payments per request are accepted.
+fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<(Address, Means), ApiError> {
+    let payments = gateway.payments().map(|payments| payments.payee());
+    let payment = text(headers, PAYMENT_HEADER).or_else(|| text(headers, X_PAYMENT_HEADER));
+    if let (Some(payee), Some(payment)) = (payments, payment) {
+        let payment = payee.parse(payment).map_err(|error| match error {
+            PaymentError::Malformed(_) => {
+                ApiError::invalid(error.codes().0, None, error.to_string())
+            }
+            _ => ApiError::payment(error.codes().0, error.to_string()),
+        })?;
+        return Ok((payment.payer, Means::Payment(payment)));
+    }
     let bearer = text(headers, header::AUTHORIZATION.as_str()).and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    let customer = bearer.filter(|key| !key.is_empty()).ok_or(ApiKeyError::Missing);
+    let key = bearer.filter(|key| !key.is_empty());
+    if payments.is_some() && key.is_none_or(|key| key == X402_KEY) {
+        return Ok((Address::ZERO, Means::Nothing));
+    }
+    let customer = key.ok_or(ApiKeyError::Missing);
     let customer = customer
         .and_then(|key| verify_api_key(key, gateway.address(), gateway.config.chain_id, now()));
-    customer.map_err(|error| {
-        ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "authentication_error",
-            "invalid_api_key",
-            error.to_string(),
-        )
-    })
+    Ok((customer.map_err(ApiError::key)?, Means::Account))
+}
+
+/// The URL that a request was sent to, as far as its headers tell.
+fn resource(headers: &HeaderMap, kind: Kind) -> String {
+    let path = match kind {
+        Kind::Chat => CHAT_PATH,
+        Kind::Completion => COMPLETION_PATH,
+    };
+    let scheme = text(headers, "x-forwarded-proto").filter(|scheme| *scheme == "https");
+    let host = text(headers, header::HOST.as_str()).unwrap_or("localhost");
+    format!("{}://{host}{path}", scheme.unwrap_or("http"))
 }
 
 fn read_body(

@@ -1,9 +1,14 @@
 //! What the gateway remembers for ever: every answered call with its signed receipt, and the attribution record of
 //! each. Receipt numbers are the positions in the first file, so they are consecutive by construction.
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, TxHash};
 use parking_lot::Mutex;
 use scores::{
     eip712::InferenceReceipt,
@@ -16,6 +21,7 @@ use tokio::sync::watch;
 use crate::{
     evidence::{SignedVoucher, StoredReceipt},
     journal::{Journal, JournalError},
+    x402::Method,
 };
 
 /// How a client can say that it asks the same thing again.
@@ -46,6 +52,22 @@ pub struct Call {
     pub idempotency: Option<B256>,
     /// keccak256 of the request's body.
     pub body: B256,
+    /// How it was paid for, if it was paid for by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<CallPayment>,
+}
+
+/// A payment per request, in its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallPayment {
+    /// Of the [`Payment`](crate::x402::Payment).
+    pub id: B256,
+    pub method: Method,
+    /// Wei; the receipt's fee is part of it.
+    pub amount: u128,
+    /// What took it.
+    pub transaction: TxHash,
 }
 
 impl Call {
@@ -69,6 +91,10 @@ struct Indices {
     charged: HashMap<Address, Charged>,
     by_retry_key: HashMap<(Address, RetryKey), u64>,
     by_hash: HashMap<B256, u64>,
+    /// Fees of calls by the payment that each was paid with.
+    by_payment: HashMap<B256, u128>,
+    /// Fees that were paid to the gateway's account, by receipt.
+    held: BTreeMap<u64, u128>,
 }
 
 impl Indices {
@@ -77,6 +103,12 @@ impl Indices {
         self.by_hash.insert(receipt.receipt_hash(), receipt.number);
         for key in call.retry_keys() {
             self.by_retry_key.insert((receipt.customer, key), receipt.number);
+        }
+        if let Some(payment) = &call.payment {
+            self.by_payment.insert(payment.id, receipt.fee);
+            if payment.method == Method::Exact {
+                self.held.insert(receipt.number, receipt.fee);
+            }
         }
         if let Some(signed) = &call.voucher {
             let charged = self.charged.entry(receipt.customer).or_default();
@@ -172,6 +204,17 @@ impl Ledger {
             calls.indices.charged.values().filter_map(|c| c.voucher.clone()).collect();
         vouchers.sort_by_key(|signed| signed.voucher.customer);
         vouchers
+    }
+
+    /// Fee of the call that a payment was made for; `None` if there is no such call.
+    pub fn paid(&self, payment: B256) -> Option<u128> {
+        self.calls.lock().indices.by_payment.get(&payment).copied()
+    }
+
+    /// Wei of the fees of `count` receipts from `first` on that were paid to the gateway's account.
+    pub fn held(&self, first: u64, count: usize) -> u128 {
+        let end = first.saturating_add(count as u64);
+        self.calls.lock().indices.held.range(first..end).map(|(_, fee)| fee).sum()
     }
 
     /// Stores the record of the first call that has none yet; returns its receipt's number.
@@ -276,6 +319,7 @@ pub(crate) mod tests {
             retrieved: vec![],
             idempotency: Some(B256::repeat_byte(9)),
             body: B256::repeat_byte(8),
+            payment: None,
         }
     }
 

@@ -5,6 +5,7 @@
 //!
 //! * [`gateway`] (HTTP) with [`openai`] (what requests and answers look like) and [`api_keys`] (who calls);
 //! * [`calls`] admits, retrieves ([`prompt`]), reserves the fee ([`charging`]), generates, and signs the receipt;
+//! * [`payments`] takes, captures and refunds what customers without an account pay for a request ([`x402`]);
 //! * [`ledger`] keeps calls and records in [`journal`]s, durable before anyone is told;
 //! * [`attributor`] writes the record of each answer after it was delivered, against its model's [`clusters::Corpus`];
 //! * [`epochs`] posts receipts and records as epochs with their [`evidence`], and [`audit`] recomputes them;
@@ -16,6 +17,7 @@
 pub mod api_keys;
 pub mod attributor;
 pub mod audit;
+pub mod base64;
 pub mod calls;
 pub mod chain;
 pub mod challenge;
@@ -28,12 +30,14 @@ pub mod gateway;
 pub mod journal;
 pub mod ledger;
 pub mod openai;
+pub mod payments;
 pub mod pinned;
 pub mod ports;
 pub mod prompt;
 pub mod records;
 pub mod service;
 pub mod view;
+pub mod x402;
 
 pub use api_keys::{mint_api_key, verify_api_key};
 pub use service::{Service, ServiceConfig, ServiceError, ServiceHandle, engine_spec};

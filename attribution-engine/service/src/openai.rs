@@ -3,15 +3,24 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use models::{ChatMessage, Role, STOP_STRINGS_MAX};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
+use crate::{api_keys::ApiKeyError, x402::Required};
+
 /// Messages of a conversation, at most.
 pub const MESSAGES_MAX: usize = 256;
+
+/// x402 version 2: what is to be paid.
+pub const PAYMENT_REQUIRED_HEADER: HeaderName = HeaderName::from_static("payment-required");
+/// x402 version 2: what became of a payment.
+pub const PAYMENT_RESPONSE_HEADER: HeaderName = HeaderName::from_static("payment-response");
+/// The same in version 1.
+pub const X_PAYMENT_RESPONSE_HEADER: HeaderName = HeaderName::from_static("x-payment-response");
 
 /// An error as OpenAI's clients expect it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +32,16 @@ pub struct ApiError {
     pub message: String,
     /// Seconds after which another try makes sense.
     pub retry_after: Option<u32>,
+    /// How the call could be paid for by x402, and what became of a payment.
+    pub x402: Option<Box<X402>>,
+}
+
+/// What an error says to x402 clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct X402 {
+    pub required: Option<Required>,
+    /// Header `PAYMENT-RESPONSE` for a payment that was not taken.
+    pub response: Option<String>,
 }
 
 impl ApiError {
@@ -32,7 +51,15 @@ impl ApiError {
         code: &'static str,
         message: impl Into<String>,
     ) -> Self {
-        Self { status, kind, code, param: None, message: message.into(), retry_after: None }
+        Self {
+            status,
+            kind,
+            code,
+            param: None,
+            message: message.into(),
+            retry_after: None,
+            x402: None,
+        }
     }
 
     /// 400: the request cannot be served as it is.
@@ -46,6 +73,12 @@ impl ApiError {
 
     pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", code, message)
+    }
+
+    /// 401: nobody, or nobody known, calls.
+    pub fn key(error: ApiKeyError) -> Self {
+        let kind = "authentication_error";
+        Self::new(StatusCode::UNAUTHORIZED, kind, "invalid_api_key", error.to_string())
     }
 
     /// 402: nobody pays for the call.
@@ -73,7 +106,12 @@ impl ApiError {
     }
 
     pub fn body(&self) -> Value {
-        json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
+        let mut body = json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}});
+        if let Some(required) = self.x402.as_ref().and_then(|x402| x402.required.as_ref()) {
+            body["x402Version"] = json!(1);
+            body["accepts"] = required.accepts.clone();
+        }
+        body
     }
 }
 
@@ -84,7 +122,20 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(x402) = self.x402 {
+            let required = x402.required.map(|required| required.header);
+            insert(&mut response, PAYMENT_REQUIRED_HEADER, required);
+            insert(&mut response, PAYMENT_RESPONSE_HEADER, x402.response.clone());
+            insert(&mut response, X_PAYMENT_RESPONSE_HEADER, x402.response);
+        }
         response
+    }
+}
+
+/// Sets a header whose value is base64.
+pub fn insert(response: &mut Response, name: HeaderName, value: Option<String>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+        response.headers_mut().insert(name, value);
     }
 }
 

@@ -88,7 +88,10 @@ impl Records {
         let what = "committing to payments";
         let root = payments.root()?;
         let sent = self.contract.commitPayments(epoch, root.hash, root.sum, payments.depth());
-        let sent = sent.send().await.map_err(call(what))?;
+        let sent = {
+            let _turn = self.chain.turn().await;
+            sent.send().await.map_err(call(what))?
+        };
         mined(what, sent.get_receipt().await)
     }
 

@@ -26,6 +26,7 @@ use crate::{
     gateway::{Api, Archive, router},
     journal::JournalError,
     ledger::Ledger,
+    payments::Payments,
     view::{LiveView, ModelWatcher},
 };
 
@@ -201,8 +202,16 @@ impl Service {
         tasks.spawn(async move { Ok(poster.run(token).await?) });
 
         let settings = GatewayConfig::new(chain.chain_id(), config.contracts);
+        let books = config.data_dir.join("gateway");
+        let payments = Payments::open(&books, chain.clone(), config.gateway_key.clone(), &ledger)?;
+        let (settling, token) = (payments.clone(), cancelled.clone());
+        tasks.spawn(async move {
+            settling.run(token).await;
+            Ok(())
+        });
         let answering =
-            Gateway::new(settings, model, view, ledger.clone(), spec, config.gateway_key);
+            Gateway::new(settings, model, view, ledger.clone(), spec, config.gateway_key)
+                .with_payments(payments);
         let archive = Archive { chain, content, evidence, arrived };
         let api = Api {
             gateway: Arc::new(answering),

@@ -4,6 +4,7 @@
 //!
 //! Needs `anvil` from `npm ci` (`node_modules/@foundry-rs`).
 
+#[expect(dead_code, reason = "each test program uses a part of the world")]
 mod support;
 
 use std::{sync::Arc, time::Duration};

@@ -68,7 +68,7 @@ pub struct World {
     gateway_key: PrivateKeySigner,
     engines: Vec<PrivateKeySigner>,
     spec: EngineSpec,
-    corpus: Corpus,
+    corpus: Arc<Corpus>,
     model: ModelId,
     documents: Vec<(&'static str, Document)>,
     _directory: tempfile::TempDir,
@@ -116,7 +116,7 @@ impl Drop for Anvil {
 }
 
 /// Roles by their index in the development mnemonic.
-fn key(index: u32) -> PrivateKeySigner {
+pub fn key(index: u32) -> PrivateKeySigner {
     MnemonicBuilder::from_phrase_nth(
         "test test test test test test test test test test test junk",
         index,
@@ -128,7 +128,7 @@ const AUTHORS: [(&str, u32, &str); 3] = [
     ("bob", 2, "bob/autoinc.txt"),
     ("mallory", 3, "mallory/wal-explained.txt"),
 ];
-const CUSTOMER: u32 = 4;
+pub const CUSTOMER: u32 = 4;
 const GATEWAY: u32 = 5;
 const ENGINES: [u32; 3] = [6, 7, 8];
 const OWNER: u32 = 0;
@@ -172,6 +172,7 @@ impl World {
         let corpus_documents = with_documents(&active, &content);
         let corpus =
             Corpus::build(&spec, corpus_documents, &codec, Some(directory.path())).unwrap();
+        let corpus = Arc::new(corpus);
         fund(&provider, &chain, gateway_key.address()).await;
         Self {
             gateway: gateway_key.address(),
@@ -211,16 +212,58 @@ impl World {
     }
 
     pub fn poster_every(&self, interval: Duration) -> EpochPoster {
+        self.poster_of(self.journal.clone(), interval)
+    }
+
+    /// Posts receipts of another source than the journal.
+    pub fn poster_of(&self, receipts: Arc<dyn ReceiptSource>, interval: Duration) -> EpochPoster {
         EpochPoster::new(
             self.chain.clone(),
             self.gateway,
             self.engines.clone(),
             self.spec.clone(),
             Arc::new(byte_tokenizer()),
-            self.journal.clone(),
+            receipts,
             self.evidence.clone(),
             PosterConfig { interval, receipts_max: 100, poll: Duration::from_millis(10) },
         )
+    }
+
+    /// The model's documents, as its gateway sees them.
+    pub fn corpus(&self) -> Arc<Corpus> {
+        self.corpus.clone()
+    }
+
+    pub const fn model(&self) -> ModelId {
+        self.model
+    }
+
+    pub const fn gateway_key(&self) -> &PrivateKeySigner {
+        &self.gateway_key
+    }
+
+    pub const fn provider(&self) -> &DynProvider {
+        &self.provider
+    }
+
+    pub fn document(&self, author: &str) -> &Document {
+        &self.documents.iter().find(|(name, _)| *name == author).unwrap().1
+    }
+
+    /// Stops the chain for good.
+    pub fn stop_chain(&mut self) {
+        self._anvil.0.kill().unwrap();
+        self._anvil.0.wait().unwrap();
+    }
+
+    /// Deploys a contract from the owner's account.
+    pub async fn deploy(&self, contract: &str, arguments: Vec<u8>) -> Address {
+        let request =
+            TransactionRequest::default().with_deploy_code(creation_code(contract, arguments));
+        let sent = self.provider.send_transaction(request).await.unwrap();
+        let receipt = sent.get_receipt().await.unwrap();
+        assert!(receipt.status());
+        receipt.contract_address.unwrap()
     }
 
     /// Keeps the chain as it is, to be returned to.
@@ -577,7 +620,7 @@ async fn fund(provider: &DynProvider, chain: &Chain, gateway: Address) {
 }
 
 /// Every byte is a token; GPT-2's printable stand-ins for the bytes, in the order of the bytes.
-fn byte_tokenizer() -> Tokenizer {
+pub fn byte_tokenizer() -> Tokenizer {
     let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let mut stand_in = 256_u32;
     let tokens = (0..=255_u8).map(|byte| {

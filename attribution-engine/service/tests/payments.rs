@@ -1,0 +1,567 @@
+//! Payments per request over HTTP against the real contracts: both x402 schemes from the 402 answer to the contributors'
+//! money, and every way in which a payment can be wrong, come twice, or be interrupted.
+
+#[expect(dead_code, reason = "each test program uses a part of the world")]
+mod support;
+
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use alloy_primitives::{Address, B256, Bytes, TxHash, U256};
+use alloy_provider::Provider;
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::{SolStruct, SolValue};
+use async_trait::async_trait;
+use attribution_service::{
+    base64::{self, Form},
+    calls::{Gateway, GatewayConfig},
+    chain::{Authorization, Chain, PaymentContracts, bindings::wopen::WOPEN},
+    clusters::TokenCodec,
+    epochs::Progress,
+    gateway::{Api, router},
+    ledger::Ledger,
+    payments::Payments,
+    ports::{ChainView, PortError, ServedModel, ServedModels},
+    x402::{Method, Payee, Payment, Quote},
+};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode},
+};
+use models::{
+    ChatMessage, Completion, Event, EventSink, FinishReason, GenerateRequest, LanguageModel,
+    ModelError, TokenId, Tokenizer,
+};
+use serde_json::{Value, json};
+use support::{World, byte_tokenizer, key};
+use tower::ServiceExt;
+
+alloy_sol_types::sol! {
+    /// EIP-3009.
+    struct CancelAuthorization {
+        address authorizer;
+        bytes32 nonce;
+    }
+}
+
+const CONTEXT: usize = 8_192;
+const PAYER: u32 = 9;
+/// 0.1 OPEN, wei.
+const WRAPPED: u64 = 100_000_000_000_000_000;
+
+/// Answers everything with the beginning of one text, a byte a token.
+struct Quoter {
+    codec: Tokenizer,
+    text: String,
+    fails: AtomicBool,
+    full: AtomicBool,
+}
+
+impl LanguageModel for Quoter {
+    fn sha256(&self) -> [u8; 32] {
+        [7; 32]
+    }
+
+    fn context(&self) -> usize {
+        CONTEXT
+    }
+
+    fn tokenizer_fingerprint(&self) -> [u8; 32] {
+        TokenCodec::fingerprint(&self.codec).0
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<TokenId>, ModelError> {
+        Ok(TokenCodec::encode(&self.codec, text).unwrap())
+    }
+
+    fn decode(&self, ids: &[TokenId]) -> String {
+        String::from_utf8_lossy(&ids.iter().map(|id| *id as u8).collect::<Vec<u8>>()).into_owned()
+    }
+
+    fn encode_chat(&self, messages: &[ChatMessage]) -> Result<Vec<TokenId>, ModelError> {
+        let text: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
+        self.encode(&text.join("\n"))
+    }
+
+    fn submit(&self, request: GenerateRequest, mut sink: EventSink) -> Result<(), ModelError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(ModelError::QueueFull { waiting: 16 });
+        }
+        let fails = self.fails.load(Ordering::SeqCst);
+        let mut tokens = self.encode(&self.text)?;
+        // Less than was asked for, so that something is left to give back.
+        tokens.truncate(request.max_tokens - 1);
+        let text = self.decode(&tokens);
+        std::thread::spawn(move || {
+            if sink(Event::Text(text.clone())).is_break() {
+                return;
+            }
+            let completion = Completion {
+                tokens,
+                text,
+                finish: FinishReason::Stop,
+                prompt_tokens: request.prompt.len(),
+                reused_tokens: 0,
+                prefill: Duration::ZERO,
+                generation: Duration::ZERO,
+            };
+            let end = match fails {
+                true => Event::Failed(ModelError::Stopped),
+                false => Event::Finished(completion),
+            };
+            let _: ControlFlow<()> = sink(end);
+        });
+        Ok(())
+    }
+
+    fn waiting(&self) -> usize {
+        0
+    }
+}
+
+/// The world's model; nobody has an authorisation.
+struct View(ServedModels);
+
+#[async_trait]
+impl ChainView for View {
+    fn models(&self) -> ServedModels {
+        self.0.clone()
+    }
+
+    async fn authorization(&self, _: Address) -> Result<Authorization, PortError> {
+        Ok(Authorization { signer: Address::ZERO, cap: 0, redeemed: 0, expiry: 0, nonce: 0 })
+    }
+}
+
+/// A gateway in front of the world.
+struct Shop {
+    world: World,
+    chain: Chain,
+    model: Arc<Quoter>,
+    view: Arc<View>,
+    router: Router,
+    ledger: Arc<Ledger>,
+    payments: Arc<Payments>,
+    payer: PrivateKeySigner,
+    directory: tempfile::TempDir,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let world = World::start().await;
+        let wopen = world.deploy("WOPEN", vec![]).await;
+        let on = world.chain.contracts();
+        let arguments = (wopen, on.escrow, on.settlement).abi_encode_params();
+        let payments = world.deploy("InferencePayments", arguments).await;
+        let chain =
+            world.chain.clone().with_payment_contracts(PaymentContracts { wopen, payments });
+        let payer = key(PAYER);
+        let token = WOPEN::new(wopen, world.provider().clone());
+        let wrapped = token.deposit().value(U256::from(WRAPPED)).from(payer.address()).send().await;
+        assert!(wrapped.unwrap().get_receipt().await.unwrap().status());
+        let text = world.document("alice").text().to_owned();
+        let model = Arc::new(Quoter {
+            codec: byte_tokenizer(),
+            text,
+            fails: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+        });
+        let served = ServedModel {
+            model: world.chain.model(world.model()).await.unwrap(),
+            seen_at: 0,
+            corpus: Ok(world.corpus()),
+        };
+        let view = Arc::new(View(Arc::new([("sqlite-guide".to_owned(), served)].into())));
+        let directory = tempfile::tempdir().unwrap();
+        let (router, ledger, payments) =
+            serve(&world, &chain, model.clone(), view.clone(), directory.path());
+        Self { world, chain, model, view, router, ledger, payments, payer, directory }
+    }
+
+    /// Another gateway on the books as they lie on disk now, as after a crash.
+    fn reopen(self) -> Self {
+        let Self { world, chain, model, view, payer, directory, .. } = self;
+        let kept = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(directory.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), kept.path().join(file.file_name())).unwrap();
+        }
+        let (router, ledger, payments) =
+            serve(&world, &chain, model.clone(), view.clone(), kept.path());
+        Self { world, chain, model, view, router, ledger, payments, payer, directory: kept }
+    }
+
+    fn payee(&self) -> &Payee {
+        self.payments.payee()
+    }
+
+    async fn wrapped(&self, account: Address) -> U256 {
+        let token = WOPEN::new(self.payee().contracts.wopen, self.chain.provider().clone());
+        token.balanceOf(account).call().await.unwrap()
+    }
+
+    async fn ask(&self, body: &Value, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, String) {
+        let mut request = Request::post("/v1/chat/completions")
+            .header("host", "shop.test")
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (head.status, head.headers, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    /// What a request without payment is asked for: (offers of version 2, amount).
+    async fn offers(&self, body: &Value) -> (Value, u128) {
+        let (status, headers, text) = self.ask(body, &[]).await;
+        assert_eq!(status, StatusCode::PAYMENT_REQUIRED, "{text}");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer["error"]["code"], "payment_required");
+        assert_eq!(answer["x402Version"], 1);
+        let required = decode(&headers["payment-required"]);
+        assert_eq!(required["x402Version"], 2);
+        assert_eq!(required["resource"]["url"], "http://shop.test/v1/chat/completions");
+        let amount = required["accepts"][0]["amount"].as_str().unwrap().to_owned();
+        assert_eq!(answer["accepts"][0]["maxAmountRequired"], json!(amount));
+        (required["accepts"].clone(), amount.parse().unwrap())
+    }
+
+    /// A payment as a client makes it from an offer.
+    async fn pay(&self, method: Method, body: &Value) -> Payment {
+        let (offers, amount) = self.offers(body).await;
+        let offers = offers.as_array().unwrap().clone();
+        let offer = offers.iter().find(|offer| offer["scheme"] == method.scheme()).unwrap();
+        let random = B256::from(rand::random::<[u8; 32]>());
+        let mut payment = Payment {
+            method,
+            payer: self.payer.address(),
+            amount,
+            valid_after: 0,
+            valid_before: now() + offer["maxTimeoutSeconds"].as_u64().unwrap(),
+            nonce: random,
+            signature: Bytes::new(),
+            salt: B256::ZERO,
+        };
+        if method == Method::Capture {
+            let quote = Quote {
+                model_id: offer["extra"]["modelId"].as_str().unwrap().parse().unwrap(),
+                request_hash: offer["extra"]["requestHash"].as_str().unwrap().parse().unwrap(),
+            };
+            payment.salt = random;
+            let terms = payment.terms(self.payee(), &quote);
+            payment.nonce = terms.id(self.payee().chain_id, self.payee().contracts.payments);
+        }
+        self.sign(payment)
+    }
+
+    fn sign(&self, mut payment: Payment) -> Payment {
+        let signature = self.payer.sign_hash_sync(&self.payee().digest(&payment)).unwrap();
+        payment.signature = Bytes::from(signature.as_bytes());
+        payment
+    }
+
+    fn header(&self, payment: &Payment) -> String {
+        let payee = self.payee();
+        let to = match payment.method {
+            Method::Exact => payee.gateway,
+            Method::Capture => payee.contracts.payments,
+        };
+        let value = json!({
+            "x402Version": 2,
+            "accepted": {"scheme": payment.method.scheme(), "network": payee.network()},
+            "payload": {
+                "signature": payment.signature,
+                "salt": payment.salt,
+                "authorization": {
+                    "from": payment.payer,
+                    "to": to,
+                    "value": payment.amount.to_string(),
+                    "validAfter": payment.valid_after.to_string(),
+                    "validBefore": payment.valid_before.to_string(),
+                    "nonce": payment.nonce,
+                },
+            },
+        });
+        base64::encode(value.to_string().as_bytes(), Form::Standard)
+    }
+
+    /// A request with a payment that must be answered; returns the answer and its fee.
+    async fn buy(&self, body: &Value, payment: &Payment) -> (Value, u128) {
+        let header = self.header(payment);
+        let (status, headers, text) = self.ask(body, &[("payment-signature", &header)]).await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+        let paid = decode(&headers["payment-response"]);
+        assert_eq!(headers["payment-response"], headers["x-payment-response"]);
+        assert_eq!(paid["success"], true);
+        assert_eq!(paid["payer"], json!(payment.payer));
+        let transaction: TxHash = paid["transaction"].as_str().unwrap().parse().unwrap();
+        let receipt = self.chain.provider().get_transaction_receipt(transaction).await.unwrap();
+        assert!(receipt.unwrap().status());
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer["openledger"]["payment"]["transaction"], json!(transaction));
+        let fee = answer["openledger"]["fee"].as_str().unwrap().parse().unwrap();
+        (answer, fee)
+    }
+
+    /// The code with which a request is refused.
+    async fn refused(&self, body: &Value, payment: &Payment) -> String {
+        let header = self.header(payment);
+        let (status, headers, text) = self.ask(body, &[("payment-signature", &header)]).await;
+        assert_eq!(status, StatusCode::PAYMENT_REQUIRED, "{text}");
+        if let Some(response) = headers.get("payment-response") {
+            assert_eq!(decode(response)["success"], false);
+            assert!(headers.contains_key("payment-required"));
+        }
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        answer["error"]["code"].as_str().unwrap().to_owned()
+    }
+
+    fn attribute(&self) {
+        let call = self.ledger.call(self.ledger.record_count()).unwrap().unwrap();
+        let record = self
+            .world
+            .corpus()
+            .record_of(&call.receipt, &call.request, &call.response, &byte_tokenizer())
+            .unwrap();
+        self.ledger.append_record(&record).unwrap();
+    }
+}
+
+fn serve(
+    world: &World,
+    chain: &Chain,
+    model: Arc<Quoter>,
+    view: Arc<View>,
+    books: &std::path::Path,
+) -> (Router, Arc<Ledger>, Arc<Payments>) {
+    let ledger = Ledger::open(books).unwrap();
+    let gateway_key = world.gateway_key().clone();
+    let payments = Payments::open(books, chain.clone(), gateway_key.clone(), &ledger).unwrap();
+    let config = GatewayConfig::new(chain.chain_id(), chain.contracts());
+    let spec = world.spec().clone();
+    let gateway = Gateway::new(config, model, view, ledger.clone(), spec, gateway_key)
+        .with_payments(payments.clone());
+    let api = Api { gateway: Arc::new(gateway), archive: None, metrics: None };
+    (router(api), ledger, payments)
+}
+
+fn decode(header: &axum::http::HeaderValue) -> Value {
+    let bytes = base64::decode(header.to_str().unwrap(), Form::Standard).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn question(text: &str) -> Value {
+    json!({
+        "model": "sqlite-guide",
+        "messages": [{"role": "user", "content": text}],
+        "max_tokens": 400,
+    })
+}
+
+#[tokio::test]
+async fn both_schemes_pay_the_gateway_its_fee_the_payer_the_rest_and_contributors_by_epoch() {
+    let shop = Shop::open().await;
+    let payer = shop.payer.address();
+    let mut fees = 0;
+    for (method, text) in [(Method::Exact, "What is a WAL?"), (Method::Capture, "And a journal?")] {
+        let body = question(text);
+        let payment = shop.pay(method, &body).await;
+        let before = shop.wrapped(payer).await;
+        let (answer, fee) = shop.buy(&body, &payment).await;
+        assert!(0 < fee && fee < payment.amount, "an answer shorter than asked leaves a rest");
+        assert_eq!(shop.wrapped(payer).await, before - U256::from(payment.amount));
+        assert_eq!(answer["openledger"]["signed"]["customer"], json!(payer));
+
+        // Asked again with the same payment, the same answer comes at no cost.
+        let (again, _) = shop.buy(&body, &payment).await;
+        assert_eq!(again["openledger"]["receipt"], answer["openledger"]["receipt"]);
+        assert_eq!(shop.refused(&question("Something else"), &payment).await, "payment_used");
+
+        shop.payments.settle().await.unwrap();
+        assert_eq!(shop.wrapped(payer).await, before - U256::from(fee));
+        assert_eq!(shop.payments.open_count(), 0);
+        shop.payments.settle().await.unwrap();
+        assert_eq!(shop.wrapped(payer).await, before - U256::from(fee));
+        shop.attribute();
+        fees += fee;
+    }
+    assert_eq!(shop.ledger.call_count(), 2);
+
+    // What was captured is the gateway's funds already; what its account holds for the receipts is paid in with them.
+    let mut poster = shop.world.poster_of(shop.ledger.clone(), Duration::ZERO);
+    poster.chain = shop.chain.clone();
+    assert_eq!(poster.step().await.unwrap(), Progress::Posted(1));
+    assert_eq!(shop.chain.funds_available(shop.world.gateway).await.unwrap(), U256::ZERO);
+    assert_eq!(shop.chain.epoch(1).await.unwrap().fees, fees);
+    assert_eq!(shop.wrapped(shop.world.gateway).await, U256::ZERO);
+    shop.world.advance(support::CHALLENGE_WINDOW + 1).await;
+    assert_eq!(poster.step().await.unwrap(), Progress::Activated(1));
+    let alice = shop.world.address("alice");
+    let claims = shop.world.evidence.claim_proofs(1, alice).unwrap();
+    assert!(!claims.is_empty(), "the quoted author is paid");
+}
+
+#[tokio::test]
+async fn a_stream_is_paid_for_before_its_first_byte_and_a_failed_answer_costs_nothing() {
+    let shop = Shop::open().await;
+    let payer = shop.payer.address();
+    let before = shop.wrapped(payer).await;
+    let mut spent = 0;
+    for method in [Method::Exact, Method::Capture] {
+        let mut body = question("Stream it.");
+        body["stream"] = json!(true);
+        body["salt"] = json!(method.scheme());
+        let payment = shop.pay(method, &body).await;
+        let header = shop.header(&payment);
+        let (status, headers, text) = shop.ask(&body, &[("x-payment", &header)]).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(decode(&headers["payment-response"])["success"], true);
+        assert!(text.ends_with("data: [DONE]\n\n"));
+        let call = shop.ledger.call(shop.ledger.call_count() - 1).unwrap().unwrap();
+        assert_eq!(call.payment.unwrap().id, payment.id());
+        spent += call.receipt.fee;
+
+        shop.model.fails.store(true, Ordering::SeqCst);
+        let body = question(method.scheme());
+        let payment = shop.pay(method, &body).await;
+        let header = shop.header(&payment);
+        let (status, _, _) = shop.ask(&body, &[("payment-signature", &header)]).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        shop.model.fails.store(false, Ordering::SeqCst);
+
+        // A full queue is found out before anything is taken.
+        shop.model.full.store(true, Ordering::SeqCst);
+        let count = shop.payments.open_count();
+        let payment = shop.pay(method, &body).await;
+        let header = shop.header(&payment);
+        let (status, _, _) = shop.ask(&body, &[("payment-signature", &header)]).await;
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(shop.payments.open_count(), count);
+        shop.model.full.store(false, Ordering::SeqCst);
+    }
+    settle_all(&shop).await;
+    assert_eq!(shop.wrapped(payer).await, before - U256::from(spent));
+    assert_eq!(shop.ledger.call_count(), 2);
+}
+
+/// A call ends a moment after its answer: settles until nothing is open.
+async fn settle_all(shop: &Shop) {
+    for _ in 0..500 {
+        shop.payments.settle().await.unwrap();
+        if shop.payments.open_count() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{} payments stay open", shop.payments.open_count());
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_refused_and_costs_nothing() {
+    let mut shop = Shop::open().await;
+    let before = shop.wrapped(shop.payer.address()).await;
+    let body = question("What is a checkpoint?");
+    let (status, _, text) = shop.ask(&body, &[("x-payment", "not base64")]).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{text}");
+    assert!(text.contains("payment_malformed"));
+    // A key that is wrong stays wrong; the key `x402` asks for the price.
+    let (status, ..) = shop.ask(&body, &[("authorization", "Bearer ol-x")]).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let (status, ..) = shop.ask(&body, &[("authorization", "Bearer x402")]).await;
+    assert_eq!(status, StatusCode::PAYMENT_REQUIRED);
+
+    for method in [Method::Exact, Method::Capture] {
+        let good = shop.pay(method, &body).await;
+        let amount = good.amount;
+        let with = |change: &dyn Fn(&mut Payment)| {
+            let mut payment = good.clone();
+            change(&mut payment);
+            shop.sign(payment)
+        };
+        let less = with(&|payment| payment.amount = amount - 1);
+        assert_eq!(shop.refused(&body, &less).await, "payment_too_small");
+        let late = with(&|payment| payment.valid_before = now());
+        assert_eq!(shop.refused(&body, &late).await, "payment_window");
+        let early = with(&|payment| payment.valid_after = now() + 60);
+        assert_eq!(shop.refused(&body, &early).await, "payment_window");
+        let rich = with(&|payment| payment.amount = u128::from(WRAPPED) + 1);
+        assert_eq!(shop.refused(&body, &rich).await, "payment_balance");
+        let mut forged = good.clone();
+        forged.signature = shop.sign(Payment { amount: 1, ..good.clone() }).signature;
+        assert_eq!(shop.refused(&body, &forged).await, "payment_signature");
+        if method == Method::Capture {
+            let other = question("Another question");
+            assert_eq!(shop.refused(&other, &good).await, "payment_nonce");
+        }
+        // Cancelled by its payer at the token.
+        let token = WOPEN::new(shop.payee().contracts.wopen, shop.world.provider().clone());
+        let domain = shop.payee().token_domain();
+        let cancel = CancelAuthorization { authorizer: good.payer, nonce: good.nonce };
+        let digest = cancel.eip712_signing_hash(&domain);
+        let signature = shop.payer.sign_hash_sync(&digest).unwrap();
+        let (v, r, s) = (27 + u8::from(signature.v()), signature.r().into(), signature.s().into());
+        let cancelled = token.cancelAuthorization(good.payer, good.nonce, v, r, s);
+        let cancelled = cancelled.from(good.payer).send().await.unwrap();
+        assert!(cancelled.get_receipt().await.unwrap().status());
+        assert_eq!(shop.refused(&body, &good).await, "payment_used");
+    }
+    assert_eq!(shop.payments.open_count(), 0);
+    assert_eq!(shop.wrapped(shop.payer.address()).await, before);
+
+    let payment = shop.pay(Method::Exact, &body).await;
+    shop.world.stop_chain();
+    let header = shop.header(&payment);
+    let (status, _, text) = shop.ask(&body, &[("payment-signature", &header)]).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text.contains("chain_unavailable"));
+    assert_eq!(shop.ledger.call_count(), 0);
+}
+
+/// The gateway ends after it answered and before it settled, and in the middle of another answer.
+#[tokio::test]
+async fn after_a_restart_answers_are_paid_for_and_the_rest_is_given_back() {
+    let shop = Shop::open().await;
+    let payer = shop.payer.address();
+    let before = shop.wrapped(payer).await;
+    let mut spent = 0;
+    for method in [Method::Exact, Method::Capture] {
+        let body = question(method.scheme());
+        let payment = shop.pay(method, &body).await;
+        spent += shop.buy(&body, &payment).await.1;
+        let body = question("Never answered");
+        let payment = shop.pay(method, &body).await;
+        let quote = Quote { model_id: U256::from(1), request_hash: B256::ZERO };
+        let payment = match method {
+            Method::Exact => payment,
+            Method::Capture => {
+                let terms = payment.terms(shop.payee(), &quote);
+                let nonce = terms.id(shop.payee().chain_id, shop.payee().contracts.payments);
+                shop.sign(Payment { nonce, ..payment })
+            }
+        };
+        // The right to it is lost with the process: nobody decides what becomes of it.
+        std::mem::forget(shop.payments.take(payment, quote).await.unwrap());
+    }
+    let taken = shop.wrapped(payer).await;
+    assert!(taken < before - U256::from(spent));
+    let shop = shop.reopen();
+    assert_eq!(shop.payments.open_count(), 4);
+    settle_all(&shop).await;
+    assert_eq!(shop.wrapped(payer).await, before - U256::from(spent));
+    let shop = shop.reopen();
+    assert_eq!(shop.payments.open_count(), 0);
+}
