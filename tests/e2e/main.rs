@@ -4,6 +4,7 @@ mod adversary;
 mod clients;
 mod conservation;
 mod coverage;
+mod disputes;
 mod escape;
 mod harness;
 mod lifecycle;

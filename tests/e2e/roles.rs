@@ -27,7 +27,7 @@ const PROPOSER: &str = "20";
 const USER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
 /// A process that is killed when dropped, with what it printed.
-struct Process {
+pub struct Process {
     child: Child,
     printed: HashMap<String, String>,
     lines: mpsc::Receiver<String>,
@@ -42,7 +42,7 @@ impl Drop for Process {
 
 impl Process {
     /// Starts and waits until it has printed a line that begins with `ready`.
-    fn start(log: &Path, ready: &str, args: &[&str]) -> Result<Self> {
+    pub fn start(log: &Path, ready: &str, args: &[&str]) -> Result<Self> {
         let errors = fs::File::create(log)?;
         let mut child = Command::new(binary()?)
             .current_dir(root())
@@ -75,12 +75,17 @@ impl Process {
     }
 
     /// The first word after one that was printed.
-    fn said(&self, word: &str) -> Result<String> {
-        let rest = self.printed.get(word).with_context(|| format!("{word} was not printed"))?;
-        Ok(rest.split_whitespace().next().unwrap_or_default().to_owned())
+    pub fn said(&self, word: &str) -> Result<String> {
+        Ok(self.rest(word)?.split_whitespace().next().unwrap_or_default().to_owned())
     }
 
-    fn stop(mut self) -> Result<()> {
+    /// Everything after a word that was printed.
+    pub fn rest(&self, word: &str) -> Result<&str> {
+        let rest = self.printed.get(word).with_context(|| format!("{word} was not printed"))?;
+        Ok(rest)
+    }
+
+    pub fn stop(mut self) -> Result<()> {
         let id = nix::unistd::Pid::from_raw(self.child.id().try_into()?);
         nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM)?;
         let ended = self.child.wait()?;
@@ -95,19 +100,19 @@ fn openledger(args: &[&str]) -> Result<(bool, String)> {
     Ok((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
 }
 
-fn succeed(args: &[&str]) -> Result<String> {
+pub fn succeed(args: &[&str]) -> Result<String> {
     let (good, text) = openledger(args)?;
     ensure!(good, "{args:?}: {text}");
     Ok(text)
 }
 
-fn fail(args: &[&str], expected: &str) -> Result<()> {
+pub fn fail(args: &[&str], expected: &str) -> Result<()> {
     let (good, text) = openledger(args)?;
     ensure!(!good && text.contains(expected), "{args:?} should say {expected:?}: {text}");
     Ok(())
 }
 
-async fn safe_at_least(url: &str, number: u64) -> Result<()> {
+pub async fn safe_at_least(url: &str, number: u64) -> Result<()> {
     wait_for(&format!("safe block {number} at {url}"), 120, || async {
         let safe = rpc(url, "eth_getBlockByNumber", json!(["safe", false])).await?;
         Ok((quantity(&safe["number"])? >= number).then_some(()))
@@ -197,10 +202,13 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     ensure!(
         quantity(&json!(format!("0x{:x}", root["safe_l2"]["number"].as_u64().unwrap_or(0))))? > 0
     );
-    follower.stop()?;
     let file = dir.path().join("snapshot.ol");
     let store = chain.join("follower").join("l2");
-    let exported = succeed(&["snapshot", "export", "--store", path(&store), path(&file)])?;
+    let export = ["snapshot", "export", "--store", path(&store)];
+    // While it runs; nothing that is not safe.
+    fail(&[&export[..], &["--block", "1000000", path(&file)]].concat(), "is not safe")?;
+    let exported = succeed(&[&export[..], &[path(&file)]].concat())?;
+    follower.stop()?;
     let word = |name: &str| {
         let line = exported.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         line.split_whitespace().last().unwrap_or_default().to_owned()

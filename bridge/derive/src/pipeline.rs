@@ -117,10 +117,8 @@ impl Pipeline {
     /// Says that the blocks below `number` will never be known, because `number` is genesis or has an origin
     /// more than a sequencing window before that of any safe head to come: a span that begins below it was
     /// posted after its window, or its epochs leave out L1 blocks.
-    #[must_use]
-    pub const fn with_oldest(mut self, number: u64) -> Self {
+    pub const fn forget_below(&mut self, number: u64) {
         self.oldest = number;
-        self
     }
 
     /// Says that the safe head is what L1 gives up to the block `l1_number`, all of which was read. To be

@@ -306,13 +306,13 @@ fn a_span_on_a_block_beyond_the_window_is_dropped_unseen() {
             let system_config = config.genesis.system_config;
             let known = Arc::new(Mutex::new(references));
             let shown = Arc::clone(&known);
-            let mut pipeline = Pipeline::new(config, safe, system_config)
-                .with_blocks(Arc::new(move |number| {
+            let mut pipeline =
+                Pipeline::new(config, safe, system_config).with_blocks(Arc::new(move |number| {
                     let index = usize::try_from(number).unwrap().checked_sub(1)?;
                     let shown = shown.lock().unwrap();
                     shown.get(index).copied().filter(|_| index >= from)
-                }))
-                .with_oldest(from as u64 + 1);
+                }));
+            pipeline.forget_below(from as u64 + 1);
             for block in &l1 {
                 pipeline.push_l1(Arc::new(block.clone())).unwrap();
             }

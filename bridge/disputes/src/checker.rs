@@ -20,7 +20,10 @@ use stf::{ChainSpec, Eip1559Parameters, RangeVerifier};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{CheckError, Games, L2Source, Output, Outputs, Verified, outputs::output_root};
+use crate::{
+    CheckError, Games, L2Source, Output, Outputs, Verified, ancestors::read_back,
+    outputs::output_root,
+};
 
 /// L1 events that may wait.
 const EVENTS_WAITING: usize = 64;
@@ -42,6 +45,8 @@ struct Run {
     pipeline: Pipeline,
     /// What was verified, and what it lies on, for span batches that overlap it.
     blocks: Arc<Mutex<BTreeMap<u64, L2BlockRef>>>,
+    /// Number of the anchor's L1 origin.
+    begun: u64,
     verifier: RangeVerifier,
     events: mpsc::Receiver<L1Event>,
     /// Number of the last L1 block given to the pipeline.
@@ -158,7 +163,8 @@ impl Checker {
         let spec = ChainSpec::new(self.config.l2_chain_id);
         let verifier = RangeVerifier::new(spec, block.hash);
         tracing::info!(number, root = %found, "verifying from the anchor on");
-        Ok(Run { pipeline, blocks, verifier, events, given: 0 })
+        let begun = safe.l1_origin.number;
+        Ok(Run { pipeline, blocks, begun, verifier, events, given: 0 })
     }
 
     /// Verifies what can be derived from the L1 blocks given so far.
@@ -166,7 +172,11 @@ impl Checker {
         loop {
             let step = match run.pipeline.step() {
                 Err(PipelineError::MissingBlock(number)) => {
-                    self.read_back(run, number).await?;
+                    let Run { blocks, begun, .. } = &*run;
+                    let (source, config) = (&self.source, &self.config);
+                    if let Some(oldest) = read_back(source, config, blocks, *begun, number).await? {
+                        run.pipeline.forget_below(oldest);
+                    }
                     continue;
                 }
                 step => step?,
@@ -177,30 +187,6 @@ impl Checker {
                 return Ok(());
             };
             self.verify(run, &attributes).await?;
-        }
-    }
-
-    /// Reads the blocks below the anchor down to `number`: a span can begin before the anchor and end after
-    /// it. They are the chain's because each is its child's parent by hash.
-    async fn read_back(&self, run: &Run, number: u64) -> Result<(), CheckError> {
-        loop {
-            let lowest = run.blocks.lock().ok().and_then(|blocks| {
-                blocks.first_key_value().map(|(number, block)| (*number, block.parent_hash))
-            });
-            let Some((lowest, parent)) = lowest.filter(|(lowest, _)| number < *lowest) else {
-                return Ok(());
-            };
-            let below = lowest.saturating_sub(1);
-            let block = self.source.block(below).await?;
-            let block = block.ok_or(CheckError::Behind { number: below })?;
-            if block.header.number != below || block.hash != parent {
-                let (expected, found) = (parent, block.hash);
-                return Err(CheckError::Disagrees { number: below, expected, found });
-            }
-            let reference = l2_block_ref(&self.config, &block)?;
-            if let Ok(mut blocks) = run.blocks.lock() {
-                blocks.insert(below, reference);
-            }
         }
     }
 

@@ -11,6 +11,7 @@
 //! A proposer, an attestor and a challenger decide by the same function, [`Verified::judge`]. The node
 //! that gives blocks and witnesses is not believed: it can delay a role, never mislead it.
 
+mod ancestors;
 mod attestor;
 mod challenger;
 mod checker;

@@ -125,8 +125,8 @@ impl Verifier {
         let known = Arc::clone(&chain);
         let oldest = chain.store().oldest_reference()?;
         let mut pipeline = Pipeline::new(rollup.clone(), reference, system_config)
-            .with_blocks(Arc::new(move |number| known.l2_block_ref(number).ok().flatten()))
-            .with_oldest(oldest);
+            .with_blocks(Arc::new(move |number| known.l2_block_ref(number).ok().flatten()));
+        pipeline.forget_below(oldest);
         pipeline.settle(settled);
         Ok(Self {
             rollup: rollup.clone(),

@@ -1,5 +1,8 @@
 //! `openledger snapshot`: the state after a safe block as a file, and a follower's store from such a file.
-//! What is taken is compared with an output root that the user gives or L1 has.
+//! What is taken is compared with an output root that the user gives or L1 has. A node that runs on the store
+//! is asked for the file ([`serve`]).
+
+pub mod serve;
 
 use std::{
     fs::{self, File},
@@ -23,7 +26,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write the state after a safe block to a file, while no node runs on the store.
+    /// Write the state after a safe block to a file, also while a node runs on the store.
     Export(ExportArgs),
     /// Make a follower's store from a file, if its output root is the right one.
     Import(ImportArgs),
@@ -92,23 +95,15 @@ fn export(args: &ExportArgs) -> Result<()> {
         "there is no chain store in {}",
         args.store.display()
     );
-    let window = window(args)?;
-    let store = Store::open(&args.store, StoreOptions::default())?;
-    let safe = store.heads()?.safe.number;
-    let number = args.block.unwrap_or(safe);
-    ensure!(
-        number <= safe,
-        "block {number} is not safe: the safe head is {safe}, and what is above it may still change"
-    );
     let part = with_suffix(&args.file, ".part");
-    let written = write(&store, number, window, &part);
+    let written = write(args, &part);
     match written.and_then(|summary| {
         fs::rename(&part, &args.file)
             .with_context(|| format!("cannot write {}", args.file.display()))?;
         Ok(summary)
     }) {
         Ok(summary) => {
-            print(&summary);
+            print!("{summary}");
             println!("bytes        {}", fs::metadata(&args.file)?.len());
             Ok(())
         }
@@ -135,15 +130,30 @@ fn window(args: &ExportArgs) -> Result<u64> {
     Ok(read_json::<RollupConfig>(&file)?.seq_window_size)
 }
 
-fn write(
-    store: &std::sync::Arc<Store>,
-    number: u64,
-    window: u64,
-    part: &Path,
-) -> Result<SnapshotSummary> {
+/// The block that is wanted, which must be safe.
+fn pick(store: &Store, block: Option<u64>) -> Result<u64> {
+    let safe = store.heads()?.safe.number;
+    let number = block.unwrap_or(safe);
+    ensure!(
+        number <= safe,
+        "block {number} is not safe: the safe head is {safe}, and what is above it may still change"
+    );
+    Ok(number)
+}
+
+/// Writes the file; gives what is in it.
+fn write(args: &ExportArgs, part: &Path) -> Result<String> {
     let file = File::create(part).with_context(|| format!("cannot write {}", part.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
-    let summary = store.export_snapshot(number, window, &mut out)?;
+    let summary = match serve::fetch(&args.store, args.block, &mut out)? {
+        Some(summary) => summary,
+        None => {
+            let window = window(args)?;
+            let store = Store::open(&args.store, StoreOptions::default())?;
+            let number = pick(&store, args.block)?;
+            describe(&store.export_snapshot(number, window, &mut out)?)
+        }
+    };
     out.flush()?;
     out.into_inner().map_err(|error| error.into_error())?.sync_all()?;
     Ok(summary)
@@ -167,7 +177,8 @@ async fn import(args: ImportArgs) -> Result<()> {
         let chain = (&chain.genesis, chain.rollup.seq_window_size);
         Store::import_snapshot(&target, chain, expected, input)
     });
-    print(&summary.context("the snapshot is not taken; nothing was changed")?);
+    let summary = summary.context("the snapshot is not taken; nothing was changed")?;
+    print!("{}", describe(&summary));
     println!("store        {}", target.display());
     Ok(())
 }
@@ -188,14 +199,16 @@ async fn anchor(chain: &Chain, url: Url) -> Result<B256> {
     Ok(anchor.root)
 }
 
-fn print(summary: &SnapshotSummary) {
-    println!("chain        {}", summary.chain_id);
-    println!("block        {} ({})", summary.block.number, summary.block.hash);
-    println!("output root  {}", summary.output_root);
-    println!(
-        "state        {} accounts, {} slots, {} codes",
-        summary.accounts, summary.slots, summary.codes
-    );
+/// For people, in lines.
+fn describe(summary: &SnapshotSummary) -> String {
+    let SnapshotSummary { chain_id, block, output_root, accounts, slots, codes } = summary;
+    format!(
+        "chain        {chain_id}\n\
+         block        {} ({})\n\
+         output root  {output_root}\n\
+         state        {accounts} accounts, {slots} slots, {codes} codes\n",
+        block.number, block.hash
+    )
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

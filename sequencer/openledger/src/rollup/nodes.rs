@@ -26,6 +26,7 @@ use crate::{
     dev::DataDir,
     keys,
     keystore::{KeyArgs, is_devnet},
+    snapshot::serve::Server,
 };
 
 /// L1 events that may wait for a task.
@@ -218,6 +219,7 @@ pub async fn start_sequencer(
         config.follow = Some(FollowConfig { urls: settings.feeds, signer });
     }
     let derived = Some(verifier.derived_heads());
+    serve_snapshots(rollup, &store, tasks);
     let inputs = NodeInputs { store: Arc::clone(&store), l1: feed, safe_heads: derived };
     let node = Node::start(config, inputs, tasks.shutdown().clone()).await?;
     println!("JSON-RPC   http://{} and ws://{0}", node.rpc_addr());
@@ -258,6 +260,7 @@ pub async fn start_follower(
         config.follow = Some(FollowConfig { urls: settings.feeds, signer });
     }
     config.forward = settings.sequencer_rpc.as_ref().map(Url::to_string);
+    serve_snapshots(rollup, &store, tasks);
     let inputs = NodeInputs { store, l1: feed, safe_heads: None };
     let node = Node::start(config, inputs, tasks.shutdown().clone()).await?;
     let address = node.rpc_addr();
@@ -269,6 +272,22 @@ pub async fn start_follower(
     println!("head       block {} (safe: {})", heads.unsafe_head.number, heads.safe.number);
     watch_node("follower", node, tasks);
     Ok(address)
+}
+
+/// Lets `openledger snapshot export` have its file while the node runs.
+fn serve_snapshots(rollup: &RollupConfig, store: &Arc<Store>, tasks: &mut Tasks) {
+    match Server::bind(Arc::clone(store), rollup.seq_window_size) {
+        Ok(server) => {
+            let shutdown = tasks.shutdown().clone();
+            tasks.spawn("giving of snapshots", async move {
+                Ok(tokio::task::spawn_blocking(move || server.run(&shutdown)).await?)
+            });
+        }
+        // As where the path is longer than a socket's may be.
+        Err(error) => {
+            tracing::warn!(%error, "snapshots are to be had while the node is stopped only")
+        }
+    }
 }
 
 fn open_store(chain: &Chain, directory: &Path) -> Result<Arc<Store>> {
