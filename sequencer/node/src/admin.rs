@@ -19,10 +19,12 @@ pub struct DaLimits {
 }
 
 impl DaLimits {
-    /// From the next opened block on. A transaction beyond its limit waits in the pool.
-    pub fn set(&self, transaction: u64, block: u64) {
-        self.transaction.store(transaction, Ordering::Relaxed);
-        self.block.store(block, Ordering::Relaxed);
+    /// From the next opened block on. A transaction beyond its limit waits in the pool. Whether they are
+    /// others than before.
+    pub fn set(&self, transaction: u64, block: u64) -> bool {
+        let of_transaction = self.transaction.swap(transaction, Ordering::Relaxed);
+        let of_block = self.block.swap(block, Ordering::Relaxed);
+        (of_transaction, of_block) != (transaction, block)
     }
 
     /// Of one transaction.

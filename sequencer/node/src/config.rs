@@ -80,6 +80,11 @@ pub struct FollowConfig {
 }
 
 impl FollowConfig {
+    /// Whether a feed can be at this URL: WebSocket, with TLS (the system's roots) or without.
+    pub fn is_feed(url: &str) -> bool {
+        url.starts_with("ws://") || url.starts_with("wss://")
+    }
+
     /// Follows what one key signs, for ever.
     pub fn of(urls: Vec<String>, signer: Address) -> Self {
         Self { urls, signer: watch::channel(signer).1 }
@@ -490,7 +495,7 @@ impl NodeConfig {
             if follow.urls.is_empty() {
                 return Err(ConfigError::Zero("feeds to follow"));
             }
-            if let Some(url) = follow.urls.iter().find(|url| !url.starts_with("ws://")) {
+            if let Some(url) = follow.urls.iter().find(|url| !FollowConfig::is_feed(url)) {
                 return Err(ConfigError::FeedUrl(url.clone()));
             }
         }

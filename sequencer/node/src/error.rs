@@ -30,7 +30,7 @@ pub enum ConfigError {
     FinalBeforeSafe { safe: u64, finalized: u64 },
     #[error("a chain that makes its own blocks cannot follow a consensus client, too")]
     TwoDrivers,
-    #[error("a feed needs a URL that begins with ws://, got {0}")]
+    #[error("a feed needs a URL that begins with ws:// or wss://, got {0}")]
     FeedUrl(String),
     #[error("the sequencer's URL must begin with http:// or https://, got {0}")]
     ForwardUrl(String),

@@ -47,6 +47,7 @@ pub use l1::{L1Feed, L1Gap, L1Status, NoRewind};
 pub use lead::{Lead, Leadership};
 pub use node::{Node, NodeHandle, NodeInputs};
 pub use pool::Pool;
+pub use rpc::OperatorsPort;
 pub use safe_heads::{SafeHead, SafeHeads};
 pub use sequencer::Sequencer;
 pub use verifier::{DerivedHeads, SafeHeadUpdate, Verifier};

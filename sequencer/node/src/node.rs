@@ -388,8 +388,13 @@ async fn serve_callers_with_token(
     let server = AuthServer::bind(config.listen).await?;
     let address = server.address();
     let AuthConfig { secret, body_bytes_max, .. } = config.clone();
+    let api = Arc::new(api);
+    let answer = move |body| {
+        let api = Arc::clone(&api);
+        async move { api.answer(body, None).await.unwrap_or_default() }
+    };
     spawn(tasks, name, shutdown, move |shutdown| {
-        server.run(Arc::new(api), secret, body_bytes_max, shutdown)
+        server.run(secret, body_bytes_max, answer, shutdown)
     });
     Ok(address)
 }

@@ -37,7 +37,7 @@ pub struct Args {
     /// Where JSON-RPC is served; port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:9547", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// A sequencer's feed (ws://), for blocks that L1 does not have yet; may be given several times.
+    /// A sequencer's feed (ws:// or wss://), for blocks that L1 does not have yet; may be given several times.
     #[arg(long = "feed", value_name = "URL")]
     feeds: Vec<String>,
     /// JSON-RPC of the sequencer, to which transactions are handed.

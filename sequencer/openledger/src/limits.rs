@@ -27,7 +27,7 @@ pub struct Limits(pub Arc<Admin>);
 
 impl DataLimits for Limits {
     fn set(&self, transaction: u64, block: u64) {
-        self.0.da_limits.set(transaction, block);
+        let _ = self.0.da_limits.set(transaction, block);
     }
 }
 

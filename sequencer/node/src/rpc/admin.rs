@@ -9,7 +9,11 @@ use super::{
     params::Params,
     to_raw,
 };
-use crate::{admin::Admin, batching::BatchingError, error::ControlError};
+use crate::{
+    admin::Admin,
+    batching::{BatcherSwitch, BatchingError},
+    error::ControlError,
+};
 
 /// Answers an `admin_*` or `miner_*` call.
 pub(super) async fn dispatch(
@@ -23,14 +27,14 @@ pub(super) async fn dispatch(
         "admin_nodeInfo" => to_raw(node_info(api)?),
         // There is no peer-to-peer network.
         "admin_peers" => to_raw(Vec::<Value>::new()),
-        "admin_startBatcher" => to_raw(switched(admin.batcher.start())?),
-        "admin_stopBatcher" => to_raw(switched(admin.batcher.stop())?),
         "miner_setMaxDASize" => {
             params.at_most(2)?;
             let transaction = params.required::<U64>(0)?.to();
             let block = params.required::<U64>(1)?.to();
-            admin.da_limits.set(transaction, block);
-            tracing::info!(transaction, block, "limits on data availability were set");
+            // A batcher elsewhere repeats them, for a sequencer that was restarted.
+            if admin.da_limits.set(transaction, block) {
+                tracing::info!(transaction, block, "limits on data availability were set");
+            }
             to_raw(true)
         }
         // As op-node names them.
@@ -50,12 +54,20 @@ pub(super) async fn dispatch(
             admin.sequencer.override_leader().map_err(refused)?;
             to_raw(Value::Null)
         }
-        _ => Err(RpcError::method_not_found(method)),
+        _ => batcher(&admin.batcher, method)
+            .unwrap_or_else(|| Err(RpcError::method_not_found(method))),
     }
 }
 
-fn switched(result: Result<(), BatchingError>) -> Result<(), RpcError> {
-    result.map_err(|error| RpcError::server(error.to_string()))
+/// Answers a call that concerns a batcher; `None` if the method does not.
+pub(super) fn batcher(batcher: &BatcherSwitch, method: &str) -> Option<RpcResult> {
+    let switched = match method {
+        "admin_startBatcher" => batcher.start(),
+        "admin_stopBatcher" => batcher.stop(),
+        _ => return None,
+    };
+    let switched = switched.map_err(|error: BatchingError| RpcError::server(error.to_string()));
+    Some(switched.and_then(to_raw))
 }
 
 /// geth's shape. Nobody dials this node, so there is no key, no address and no record.

@@ -3,12 +3,12 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
@@ -18,10 +18,7 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Api,
-    server::{RpcServer, json, read_body},
-};
+use super::server::{RpcServer, json, read_body};
 use crate::{
     error::NodeError,
     jwt::{JwtError, JwtSecret},
@@ -45,19 +42,26 @@ impl AuthServer {
         self.address
     }
 
-    /// Serves until `shutdown`.
-    pub(crate) async fn run(
+    /// Serves until `shutdown`. `answer` gives the body that answers a body.
+    pub(crate) async fn run<F, A>(
         self,
-        api: Arc<Api>,
         secret: JwtSecret,
         body_bytes_max: usize,
+        answer: F,
         shutdown: CancellationToken,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeError>
+    where
+        F: Fn(Bytes) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = String> + Send,
+    {
+        let respond = async move |request: Request| match read_body(request, body_bytes_max).await {
+            Ok(body) => json(StatusCode::OK, answer(body).await),
+            Err(refusal) => refusal,
+        };
         let router = Router::new()
-            .route("/", post(move |api, request| answer(api, request, body_bytes_max)))
+            .route("/", post(respond))
             // Outermost: a body is read only for those who may call.
-            .layer(middleware::from_fn_with_state(secret, authorise))
-            .with_state(api);
+            .layer(middleware::from_fn_with_state(secret, authorise));
         axum::serve(self.listener, router)
             .with_graceful_shutdown(shutdown.cancelled_owned())
             .await
@@ -72,12 +76,5 @@ async fn authorise(State(secret): State<JwtSecret>, request: Request, next: Next
     match token.ok_or(JwtError::Malformed).and_then(|token| secret.check(token.trim(), now)) {
         Ok(()) => next.run(request).await,
         Err(error) => (StatusCode::UNAUTHORIZED, error.to_string()).into_response(),
-    }
-}
-
-async fn answer(State(api): State<Arc<Api>>, request: Request, body_bytes_max: usize) -> Response {
-    match read_body(request, body_bytes_max).await {
-        Ok(body) => json(StatusCode::OK, api.answer(body, None).await.unwrap_or_default()),
-        Err(refusal) => refusal,
     }
 }

@@ -21,6 +21,7 @@ mod forward;
 mod logs;
 mod meters;
 mod miner;
+mod operators;
 mod otterscan;
 mod overrides;
 mod params;
@@ -47,6 +48,7 @@ pub(crate) use authenticated::AuthServer;
 pub(crate) use connection::{LimitedListener, Limits};
 pub use error::RpcError;
 pub(crate) use forward::Forwarder;
+pub use operators::OperatorsPort;
 pub use server::RpcServer;
 
 use crate::{

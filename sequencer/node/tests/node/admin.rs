@@ -7,8 +7,9 @@ use std::sync::{
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use sequencer_node::{AuthConfig, Batching, jwt::JwtSecret};
+use sequencer_node::{AuthConfig, BatcherSwitch, Batching, OperatorsPort, jwt::JwtSecret};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::{CHAIN, Running, World, l1_block, now, quantity};
 
@@ -142,4 +143,46 @@ async fn what_costs_too_much_data_waits_until_it_may() {
     operator(&node, "miner_setMaxDASize", json!(["0x0", "0x0"])).await;
     assert_eq!(node.receipt(&large).await["status"], "0x1");
     node.stop().await;
+}
+
+/// A batcher that is a process of its own: the same names, the same token, nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batcher_without_a_node_is_switched_on_a_port_of_its_own() {
+    let config = AuthConfig::new(([127, 0, 0, 1], 0).into(), JwtSecret::new(SECRET));
+    let port = OperatorsPort::bind(config).await.unwrap();
+    let url = format!("http://{}", port.address());
+    let batcher = Arc::new(Switched(AtomicBool::new(true)));
+    let switch = Arc::new(BatcherSwitch::default());
+    switch.connect(batcher.clone());
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(port.run(switch, shutdown.clone()));
+    let http = reqwest::Client::new();
+    let call = async |token: Option<String>, body: Value| {
+        let mut request = http.post(&url).json(&body);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let stop = json!({"jsonrpc": "2.0", "id": 1, "method": "admin_stopBatcher", "params": []});
+    assert_eq!(call(None, stop.clone()).await.0, 401);
+    assert_eq!(call(Some(JwtSecret::new([8; 32]).token(now())), stop.clone()).await.0, 401);
+    assert!(batcher.is_active());
+    let operator = async |body: Value| {
+        let (status, text) = call(Some(JwtSecret::new(SECRET).token(now())), body).await;
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    assert_eq!(operator(stop.clone()).await, json!({"jsonrpc": "2.0", "id": 1, "result": null}));
+    assert!(!batcher.is_active());
+    assert_eq!(operator(stop).await["error"]["message"], "batcher is not running");
+    let start = json!({"jsonrpc": "2.0", "id": "a", "method": "admin_startBatcher"});
+    let other = json!({"jsonrpc": "2.0", "id": 2, "method": "eth_blockNumber"});
+    let answers = operator(json!([start, other])).await;
+    assert_eq!((&answers[0]["id"], &answers[0]["result"]), (&json!("a"), &Value::Null));
+    assert_eq!(answers[1]["error"]["code"], -32_601);
+    assert!(batcher.is_active());
+    shutdown.cancel();
+    serving.await.unwrap().unwrap();
 }

@@ -11,7 +11,10 @@ use sequencer_node::{
     feed::message::{Kind, Message, SignedMessage},
 };
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpStream},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, accept_async, connect_async,
     tungstenite::{Message as Frame, protocol::frame::coding::CloseCode},
@@ -513,4 +516,24 @@ async fn a_later_term_replaces_an_earlier_ones_blocks() {
     feed.say_block(2, &honest[6]);
     head_is(&node, 6, honest[6].hash).await;
     node.stop().await;
+}
+
+/// With TLS, which this port does not speak: what comes first is a handshake and no request in the clear.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_behind_tls_is_spoken_to_in_tls() {
+    let world = World::new(2);
+    let directory = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("wss://{}", listener.local_addr().unwrap());
+    let feed = FakeL1::new(&world).feed(0, 10);
+    let follower = follower(&world, directory.path(), &[url], feed).await;
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let mut first = [0; 3];
+    connection.read_exact(&mut first).await.unwrap();
+    // A TLS record: handshake, version 3.x.
+    assert_eq!(first[..2], [0x16, 0x03]);
+    drop(connection);
+    // It is asked again, and the node lives.
+    listener.accept().await.unwrap();
+    follower.call("eth_blockNumber", json!([])).await;
 }

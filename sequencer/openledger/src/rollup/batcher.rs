@@ -14,10 +14,10 @@ use alloy_rlp::Decodable;
 use alloy_transport::TransportError;
 use anyhow::{Context, Result};
 use l1::{
-    Batcher, BatcherConfig, DataAvailability, Journal, JournalEntry, L1Client, L2Blocks,
-    RoleSigner, SourceError,
+    Batcher, BatcherConfig, BatcherControl, DataAvailability, Journal, JournalEntry, L1Client,
+    L2Blocks, RoleSigner, SourceError,
 };
-use node::{Admin, jwt::JwtSecret};
+use node::{Admin, BatcherSwitch, OperatorsPort, jwt::JwtSecret};
 use primitives::{Block, BlockNumHash, L2BlockRef, TxEnvelope};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
@@ -57,7 +57,7 @@ pub enum Sequencer {
     Unlimited,
 }
 
-/// Starts the task that posts.
+/// Starts the task that posts; what comes back pauses and resumes it.
 pub async fn start(
     chain: &Chain,
     l1: L1Client,
@@ -67,13 +67,14 @@ pub async fn start(
     journal: impl Journal,
     sequencer: Sequencer,
     tasks: &mut Tasks,
-) -> Result<()> {
+) -> Result<BatcherControl> {
     let account = key.address();
     let shutdown = tasks.shutdown().clone();
     let batcher = Batcher::new(l1, &chain.rollup, key, config, blocks, journal).await?;
+    let control = batcher.control();
     let batcher = match sequencer {
         Sequencer::Here(admin) => {
-            admin.batcher.connect(Arc::new(Switch(batcher.control())));
+            admin.batcher.connect(Arc::new(Switch(control.clone())));
             batcher.with_limits(Arc::new(Limits(admin)))
         }
         Sequencer::There { operators, secret } => {
@@ -85,7 +86,16 @@ pub async fn start(
     };
     println!("batcher    {account} to {}", chain.rollup.batch_inbox_address);
     tasks.spawn("batcher", async move { Ok(batcher.run(shutdown).await?) });
-    Ok(())
+    Ok(control)
+}
+
+/// Lets operators switch a batcher that is a process of its own.
+pub fn serve_operators(port: OperatorsPort, control: BatcherControl, tasks: &mut Tasks) {
+    println!("operators  http://{}", port.address());
+    let batcher = Arc::new(BatcherSwitch::default());
+    batcher.connect(Arc::new(Switch(control)));
+    let shutdown = tasks.shutdown().clone();
+    tasks.spawn("operators' port", async move { Ok(port.run(batcher, shutdown).await?) });
 }
 
 /// The blocks of an L2 node, over its JSON-RPC.
@@ -286,7 +296,8 @@ impl Operator {
         let store = &running.store;
         let (blocks, journal) = (StoreBlocks(store.clone()), StoreJournal(store.clone()));
         let sequencer = Sequencer::Here(Arc::clone(&running.admin));
-        start(chain, l1.clone(), batcher, config, blocks, journal, sequencer, tasks).await?;
+        let _ =
+            start(chain, l1.clone(), batcher, config, blocks, journal, sequencer, tasks).await?;
         let roles = OperatorRoles {
             l1: l1.clone(),
             l1_rpc,

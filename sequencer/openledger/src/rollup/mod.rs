@@ -7,12 +7,15 @@ pub mod batcher;
 pub mod files;
 pub mod nodes;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    path::PathBuf,
+};
 
 use alloy_primitives::Address;
 use anyhow::{Context, Result, bail};
 use clap::{Args as ClapArgs, ValueEnum};
-use node::jwt::JwtSecret;
+use node::{AuthConfig, FollowConfig, OperatorsPort, jwt::JwtSecret};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -21,6 +24,10 @@ use crate::{
     keystore::KeyArgs,
     roles::{self, AttestorArgs, ChallengerArgs, Common, ProposerArgs},
 };
+
+/// Where operators reach a sequencer and a batcher unless they say otherwise.
+const SEQUENCER_OPERATORS: SocketAddr = loopback(9_549);
+const BATCHER_OPERATORS: SocketAddr = loopback(9_550);
 
 /// What a process does for a rollup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,7 +87,7 @@ pub struct Args {
     /// (miner_setMaxDASize) while L1 takes its data slower than they come.
     #[arg(long, value_name = "URL", requires = "role")]
     l2_operators: Option<Url>,
-    /// A sequencer's feed to follow (ws://); may be given several times, one at a time is listened to. A
+    /// A sequencer's feed to follow (ws:// or wss://); may be given several times, one at a time is listened to. A
     /// sequencer names those of its stand-ins.
     #[arg(long = "feed", value_name = "URL", requires = "role")]
     feeds: Vec<String>,
@@ -93,9 +100,10 @@ pub struct Args {
     /// Whose signature counts in feeds; what SystemConfig says on L1 unless given.
     #[arg(long, value_name = "ADDRESS", requires = "role")]
     unsafe_block_signer: Option<Address>,
-    /// Where operators reach a sequencer: admin_startSequencer and the like, for holders of --jwt-secret.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9549")]
-    admin_listen: SocketAddr,
+    /// Where operators reach a sequencer (admin_startSequencer and the like; 127.0.0.1:9549 unless given) or a
+    /// batcher (admin_startBatcher, admin_stopBatcher; 127.0.0.1:9550), for holders of --jwt-secret.
+    #[arg(long, value_name = "ADDRESS", requires = "role")]
+    admin_listen: Option<SocketAddr>,
     /// A new sequencer waits for admin_startSequencer: the stand-in of another one.
     #[arg(long, requires = "role")]
     stopped: bool,
@@ -170,7 +178,7 @@ pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
                 rpc: shared.rpc,
                 feed: args.feed_listen,
                 feed_key: nodes::feed_key(&args.key, args.keys.as_deref(), &chain.rollup)?,
-                admin: args.admin_listen,
+                admin: args.admin_listen.unwrap_or(SEQUENCER_OPERATORS),
                 jwt_secret: shared.jwt_secret.unwrap_or_else(|| data.join("jwt.hex")),
                 stopped: args.stopped,
                 l1_confirmations: args.l1_confirmations,
@@ -211,15 +219,24 @@ pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
             let blocks = batcher::RpcBlocks::new(needs_l2()?);
             let journal = batcher::FileJournal::open(data.join("journal"))?;
             let config = batcher::config(args.batches.into(), args.fee_max_gwei);
-            let sequencer = match (args.l2_operators, shared.jwt_secret) {
+            let (sequencer, secret) = match (args.l2_operators, shared.jwt_secret) {
                 (Some(operators), Some(file)) => {
                     let secret = JwtSecret::read(&file)?;
-                    batcher::Sequencer::There { operators, secret }
+                    (batcher::Sequencer::There { operators, secret: secret.clone() }, secret)
                 }
                 (Some(_), None) => bail!("--l2-operators needs --jwt-secret FILE of the sequencer"),
-                (None, _) => batcher::Sequencer::Unlimited,
+                (None, Some(file)) => (batcher::Sequencer::Unlimited, JwtSecret::read(&file)?),
+                (None, None) => {
+                    let secret = JwtSecret::read_or_create(&data.join("jwt.hex"))?;
+                    (batcher::Sequencer::Unlimited, secret)
+                }
             };
-            batcher::start(&chain, l1, key, config, blocks, journal, sequencer, &mut tasks).await?;
+            let listen = args.admin_listen.unwrap_or(BATCHER_OPERATORS);
+            let operators = OperatorsPort::bind(AuthConfig::new(listen, secret)).await?;
+            let control =
+                batcher::start(&chain, l1, key, config, blocks, journal, sequencer, &mut tasks)
+                    .await?;
+            batcher::serve_operators(operators, control, &mut tasks);
             tasks.wait().await
         }
         Role::Proposer => {
@@ -233,6 +250,10 @@ pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
         }
         Role::Challenger => roles::challenge(ChallengerArgs { common: common(needs_l2()?) }).await,
     }
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
 
 /// Refuses flags that the role would silently leave out.
@@ -254,8 +275,11 @@ fn check(role: Role, args: &Args) -> Result<()> {
     if args.l2_operators.is_some() && role != Role::Batcher {
         bail!("--l2-operators is for a batcher; a {name} limits no sequencer");
     }
-    if let Some(url) = args.feeds.iter().find(|url| !url.starts_with("ws://")) {
-        bail!("--feed {url}: a feed's URL begins with ws://");
+    if args.admin_listen.is_some() && !sequences && role != Role::Batcher {
+        bail!("--admin-listen is for a sequencer or a batcher; a {name} has no operators' port");
+    }
+    if let Some(url) = args.feeds.iter().find(|url| !FollowConfig::is_feed(url)) {
+        bail!("--feed {url}: a feed's URL begins with ws:// or wss://");
     }
     Ok(())
 }
@@ -287,12 +311,13 @@ mod tests {
         refused("--role follower --stopped", "does not sequence");
         refused("--role follower --l2-operators http://a:1", "limits no sequencer");
         refused("--role batcher --feed ws://a:1", "listens to none");
+        refused("--role follower --admin-listen 127.0.0.1:1", "has no operators' port");
         refused("--role sequencer --sequencer-rpc http://a:1", "hands no transactions on");
         refused("--role follower --l2-rpc http://a:1", "an L2 node itself");
         refused("--role follower --feed http://a:1", "begins with ws://");
         refused("--role admiral", "possible values: sequencer, follower");
         let line =
-            "node --role follower --feed ws://a:1 --feed ws://b:2 --sequencer-rpc http://c:3";
+            "node --role follower --feed ws://a:1 --feed wss://b:2 --sequencer-rpc http://c:3";
         let Line { args } = Line::try_parse_from(line.split(' ')).unwrap();
         check(Role::Follower, &args).unwrap();
         assert_eq!(args.feeds.len(), 2);
