@@ -5,13 +5,13 @@ use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, RootProvider};
 use l1::{
+    L1Urls,
     contracts::{
         AnchorStateRegistry, AttestorVerifier, BondVault, DisputeGameFactory, Open, OptimismPortal,
         ProofDisputeGame,
     },
     deploy::GAME_TYPE,
 };
-use url::Url;
 
 use crate::CheckError;
 
@@ -103,8 +103,8 @@ type Read<T> = Result<T, alloy_contract::Error>;
 
 impl Games {
     /// Finds the contracts that a portal names.
-    pub async fn of_portal(l1: Url, portal: Address) -> Read<Self> {
-        let provider = RootProvider::new_http(l1);
+    pub async fn of_portal(l1: impl Into<L1Urls>, portal: Address) -> Read<Self> {
+        let provider = l1.into().provider();
         let contract = OptimismPortal::new(portal, &provider);
         let open = contract.open().call().await?;
         let registry = contract.anchorStateRegistry().call().await?;

@@ -9,10 +9,9 @@ use alloy_primitives::{Address, Bytes, TxHash, TxKind, keccak256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{Log, TransactionRequest};
 use alloy_transport::{TransportError, TransportErrorKind};
-use l1::RoleSigner;
+use l1::{L1Urls, RoleSigner};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use url::Url;
 
 use crate::{RecordDir, SendError};
 
@@ -94,13 +93,13 @@ impl Record {
 
 impl Sender {
     pub fn new(
-        l1: Url,
+        l1: impl Into<L1Urls>,
         chain_id: u64,
         signer: impl Into<RoleSigner>,
         records: RecordDir,
         config: SenderConfig,
     ) -> Self {
-        let (provider, signer) = (RootProvider::new_http(l1), signer.into());
+        let (provider, signer) = (l1.into().provider(), signer.into());
         Self { provider, signer, chain_id, config, records }
     }
 

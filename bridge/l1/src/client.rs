@@ -1,11 +1,11 @@
 //! A typed view of an L1 node: only what the watcher and the batcher ask for. Each request has a time
 //! limit; the reactions to failures are the callers'.
 //!
-//! The node is believed as to which blocks are L1's, and not as to what is in them: a block's header is
+//! There may be several nodes ([`crate::endpoints`]). The node is believed as to which blocks are L1's, and not as to what is in them: a block's header is
 //! checked against its hash, transactions and receipts against the header ([`crate::block`]), blobs against
 //! the transactions. So a lie is an error, which the watcher meets by asking again.
 
-use std::{collections::BTreeMap, future::IntoFuture, time::Duration};
+use std::{collections::BTreeMap, future::IntoFuture, sync::Arc};
 
 use alloy_eips::BlockNumberOrTag;
 use alloy_network::Ethereum;
@@ -18,13 +18,11 @@ use primitives::{L1BlockRef, RollupConfig};
 use url::Url;
 
 use crate::{
-    BeaconClient, L1Error,
+    BeaconClient, L1Error, L1Urls,
     block::{CheckedBlock, InboxCall, checked_hash, reference},
     contracts::SystemConfigContract,
+    endpoints::{Endpoints, REQUEST_TIME_MAX},
 };
-
-/// No answer within this time counts as none.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Where the blobs of a block come from.
 #[derive(Clone, Debug)]
@@ -61,21 +59,32 @@ pub struct L1Head {
     pub base_fee: u64,
 }
 
-/// A connection to one L1 node. Clones share it.
+/// A connection to an L1 node, or to several that are asked in turn and compared. Clones share it.
 #[derive(Clone, Debug)]
 pub struct L1Client {
     provider: RootProvider<Ethereum>,
+    endpoints: Arc<Endpoints>,
     beacon: BeaconClient,
     /// Without user, password and query, which can hold keys.
     shown_url: String,
 }
 
 impl L1Client {
-    /// Connects and makes sure that the node follows the right chain.
-    pub async fn connect(url: Url, expected_chain_id: u64) -> Result<Self, L1Error> {
-        let shown_url = show(&url);
-        let beacon = BeaconClient::new(url.clone());
-        let client = Self { provider: RootProvider::new_http(url), beacon, shown_url };
+    /// Connects and makes sure that the nodes follow the right chain. Of several, one must answer.
+    pub async fn connect(urls: impl Into<L1Urls>, expected_chain_id: u64) -> Result<Self, L1Error> {
+        let urls = urls.into();
+        let shown_url = urls.shown();
+        let first = urls.first().cloned().ok_or(L1Error::NoneAnswers { count: 0 })?;
+        let (provider, preferred) = urls.failover();
+        let client = Self {
+            provider,
+            endpoints: Arc::new(Endpoints::new(&urls, preferred)),
+            beacon: BeaconClient::new(first),
+            shown_url,
+        };
+        if client.endpoints.are_several() {
+            client.endpoints.check_chain(expected_chain_id).await?;
+        }
         let found = client.ask("eth_chainId", client.provider.get_chain_id()).await?;
         if found != expected_chain_id {
             return Err(L1Error::WrongChain {
@@ -102,6 +111,9 @@ impl L1Client {
 
     /// The newest block.
     pub async fn head(&self) -> Result<L1Head, L1Error> {
+        if self.endpoints.are_several() {
+            self.endpoints.prefer_one_that_moves().await;
+        }
         let block =
             self.header(BlockNumberOrTag::Latest).await?.ok_or(L1Error::MissingBlock("latest"))?;
         let number = block.header.number;
@@ -111,6 +123,9 @@ impl L1Client {
 
     /// The block that L1 will not revert; `None` while there is no such block.
     pub async fn finalized(&self) -> Result<Option<L1BlockRef>, L1Error> {
+        if self.endpoints.are_several() {
+            return self.endpoints.finalized().await;
+        }
         match self.header(BlockNumberOrTag::Finalized).await {
             Ok(block) => Ok(block.as_ref().map(reference)),
             // Nodes answer a missing tag with null or with an error.
@@ -122,6 +137,26 @@ impl L1Client {
     /// The canonical block with this number; `None` above the head.
     pub async fn block_ref(&self, number: u64) -> Result<Option<L1BlockRef>, L1Error> {
         Ok(self.header(number.into()).await?.as_ref().map(reference))
+    }
+
+    /// The same, if all nodes that can be reached say so.
+    pub(crate) async fn agreed(&self, number: u64) -> Result<Option<L1BlockRef>, L1Error> {
+        match self.endpoints.are_several() {
+            true => self.endpoints.agreed(number).await,
+            false => self.block_ref(number).await,
+        }
+    }
+
+    /// Makes sure that all nodes that can be reached have this block: a header of each, if there are several.
+    pub(crate) async fn agree_on(&self, block: &L1BlockRef) -> Result<(), L1Error> {
+        if !self.endpoints.are_several() {
+            return Ok(());
+        }
+        match self.endpoints.agreed(block.number).await? {
+            Some(agreed) if agreed.hash == block.hash => Ok(()),
+            // Replaced since it was read.
+            _ => Err(L1Error::MissingBlock("with this hash any more")),
+        }
     }
 
     /// The canonical block with this number, reduced to what derivation reads; `None` above the head. Of

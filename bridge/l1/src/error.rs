@@ -22,6 +22,12 @@ pub enum L1Error {
     },
     #[error("L1 at {url} has chain id {found}, but the rollup settles on chain {expected}")]
     WrongChain { url: String, expected: u64, found: u64 },
+    #[error("none of {count} L1 nodes answers")]
+    NoneAnswers { count: usize },
+    #[error("the L1 nodes disagree about block {number}: {answers}")]
+    Disagreement { number: u64, answers: String },
+    #[error("L1 at {url} does not have block {number} yet; it is waited for")]
+    Behind { url: String, number: u64 },
     #[error("L1 has no block {0}")]
     MissingBlock(&'static str),
     #[error("L1 gave block {number} the hash {claimed}, but its header hashes to {computed}")]
@@ -59,6 +65,9 @@ impl L1Error {
             self,
             Self::Timeout { .. }
                 | Self::Transport { .. }
+                | Self::NoneAnswers { .. }
+                | Self::Disagreement { .. }
+                | Self::Behind { .. }
                 | Self::MissingBlock(_)
                 | Self::Beacon { .. }
                 | Self::MissingBlobs { .. }

@@ -11,6 +11,7 @@ mod beacon;
 mod block;
 mod client;
 mod deposit;
+mod endpoints;
 mod error;
 mod journal;
 mod posting;
@@ -24,6 +25,7 @@ pub use batcher::{Batcher, BatcherConfig, BatcherControl, L2Blocks};
 pub use beacon::BeaconClient;
 pub use client::{Blobs, L1Addresses, L1Client, L1Head};
 pub use deposit::{Deposit, DepositReceipt, deposit};
+pub use endpoints::L1Urls;
 pub use error::{
     BatcherError, DepositError, L1Error, SignError, SourceError, WatcherError, WithdrawalError,
 };

@@ -159,7 +159,7 @@ impl Watcher {
             let (client, addresses) = (self.client.clone(), self.addresses);
             let from = self.blobs.clone();
             let mut blocks = stream::iter(self.next..=head.number)
-                .map(|number| client.fetch_block_with(number, &addresses, &from))
+                .map(|number| agreed_block(&client, number, &addresses, &from))
                 .buffered(PREFETCH);
             while let Some(block) = blocks.next().await {
                 self.check_rewinds()?;
@@ -199,7 +199,8 @@ impl Watcher {
     ) -> Result<(), Interrupt> {
         let mut oldest = L1BlockRef::default();
         while let Some(block) = self.reported.back().copied() {
-            let canonical = self.client.block_ref(block.number).await?;
+            // Nothing is taken back on the word of one node of several.
+            let canonical = self.client.agreed(block.number).await?;
             if canonical.is_some_and(|canonical| canonical.hash == block.hash) {
                 return self.report_reorg(block, events, shutdown).await;
             }
@@ -218,7 +219,7 @@ impl Watcher {
         let head = self.client.head().await?.block;
         let below = oldest.number.saturating_sub(1).min(head.number);
         let common =
-            self.client.block_ref(below).await?.ok_or(L1Error::MissingBlock("below the oldest"))?;
+            self.client.agreed(below).await?.ok_or(L1Error::MissingBlock("below the oldest"))?;
         self.reported.clear();
         self.report_reorg(common, events, shutdown).await
     }
@@ -274,6 +275,20 @@ impl Watcher {
         self.finalized = block.number;
         Ok(())
     }
+}
+
+/// A block that every node has which can be reached; `None` above the head.
+async fn agreed_block(
+    client: &L1Client,
+    number: u64,
+    addresses: &L1Addresses,
+    blobs: &Blobs,
+) -> Result<Option<L1Block>, L1Error> {
+    let Some(block) = client.fetch_block_with(number, addresses, blobs).await? else {
+        return Ok(None);
+    };
+    client.agree_on(&block.block_ref()).await?;
+    Ok(Some(block))
 }
 
 /// The next request to begin again; never, if nobody can ask.

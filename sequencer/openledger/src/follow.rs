@@ -19,9 +19,10 @@ use crate::rollup::{
 #[command(after_help = "Example:\n  \
     openledger follow --l1-rpc http://l1:8545 --rollup rollup.json --genesis genesis.json --data-dir ./follower")]
 pub struct Args {
-    /// JSON-RPC of an L1 node.
-    #[arg(long, value_name = "URL")]
-    l1_rpc: Url,
+    /// JSON-RPC of an L1 node. Of several (again, or after a comma) the first that answers is asked, and what they
+    /// say of a block must be the same.
+    #[arg(long, value_name = "URL", value_delimiter = ',', required = true)]
+    l1_rpc: Vec<Url>,
     /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
     #[arg(long, value_name = "URL")]
     l1_beacon_url: Option<Url>,
@@ -60,7 +61,7 @@ pub async fn run(args: Args) -> Result<()> {
         feeds: args.feeds,
         sequencer_rpc: args.sequencer_rpc,
         unsafe_block_signer: None,
-        l1_rpc: args.l1_rpc,
+        l1_rpc: args.l1_rpc.into(),
     };
     let mut tasks = Tasks::new(&CancellationToken::new());
     nodes::start_follower(&chain, &l1, &data, settings, &mut tasks).await?;

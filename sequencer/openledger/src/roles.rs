@@ -11,7 +11,7 @@ use disputes::{
     Attestor, AttestorConfig, Challenger, ChallengerConfig, Checker, Games, L2Source, Proposer,
     ProposerConfig, RecordDir, Sender, SenderConfig, Verified,
 };
-use l1::{L1Client, RoleSigner};
+use l1::{L1Client, L1Urls, RoleSigner};
 use primitives::RollupConfig;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -29,9 +29,10 @@ const POLL: Duration = Duration::from_millis(500);
 /// What every role needs.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Common {
-    /// JSON-RPC of an L1 node, which is believed.
-    #[arg(long, value_name = "URL")]
-    pub l1_rpc: Url,
+    /// JSON-RPC of an L1 node, which is believed. Of several (again, or after a comma) the first that answers is
+    /// asked, and what they say of a block must be the same.
+    #[arg(long, value_name = "URL", value_delimiter = ',', required = true)]
+    pub l1_rpc: Vec<Url>,
     /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
     #[arg(long, value_name = "URL")]
     pub l1_beacon_url: Option<Url>,
@@ -221,7 +222,7 @@ impl OperatorKeys {
 /// All roles of one operator in one process, as `openledger dev` and `node --role all` run them.
 pub struct OperatorRoles<'a> {
     pub l1: L1Client,
-    pub l1_rpc: Url,
+    pub l1_rpc: L1Urls,
     /// A node that derives from L1 alone.
     pub l2_rpc: Url,
     pub rollup: &'a RollupConfig,

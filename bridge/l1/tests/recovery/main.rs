@@ -2,6 +2,7 @@
 //! at the worst moment, and reorganisations of L1 and of L2 after everything was posted. What counts
 //! in each test is that derivation, which reads L1 alone, gives the sequencer's blocks.
 
+mod endpoints;
 mod failures;
 mod harness;
 mod proxy;

@@ -41,6 +41,8 @@ pub enum Fault {
     NoLogs,
     /// Logs have other data.
     WrongLogs,
+    /// Another chain, of the L1 on this port of the machine.
+    OtherL1(u16),
     /// The beacon API knows no blobs.
     NoBlobs,
 }
@@ -98,6 +100,11 @@ async fn serve(stream: TcpStream, l1: &Url, fault: &Mutex<Fault>) -> std::io::Re
         }
         let mut words = head.split(' ');
         let (method, path) = (words.next().unwrap(), words.next().unwrap());
+        let mut l1 = l1.clone();
+        if let Fault::OtherL1(port) = fault {
+            l1.set_port(Some(port)).unwrap();
+        }
+        let l1 = &l1;
         let (status, answer) = match (fault, method) {
             (Fault::Unavailable, _) => (503, Vec::new()),
             (_, "POST") => (200, call(&http, l1, fault, &body).await),

@@ -175,7 +175,7 @@ impl Dev {
         let verifier_rpc = format!("http://{}", verifier.rpc_addr());
         OperatorRoles {
             l1: l1.clone(),
-            l1_rpc: l1_url.clone(),
+            l1_rpc: l1_url.clone().into(),
             l2_rpc: verifier_rpc.parse()?,
             rollup: &rollup,
             data: &data,

@@ -15,7 +15,7 @@ use alloy_transport::TransportError;
 use anyhow::{Context, Result};
 use l1::{
     Batcher, BatcherConfig, BatcherControl, DataAvailability, Journal, JournalEntry, L1Client,
-    L2Blocks, RoleSigner, SourceError,
+    L1Urls, L2Blocks, RoleSigner, SourceError,
 };
 use node::{Admin, BatcherSwitch, OperatorsPort, jwt::JwtSecret};
 use primitives::{Block, BlockNumHash, L2BlockRef, TxEnvelope};
@@ -274,7 +274,7 @@ impl Operator {
         self,
         chain: &Chain,
         l1: &L1Client,
-        l1_rpc: Url,
+        l1_rpc: L1Urls,
         data: &DataDir,
         running: &Running,
         tasks: &mut Tasks,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use l1::L1Client;
+use l1::{L1Client, L1Urls};
 use primitives::{GenesisL2, RollupConfig};
 use url::Url;
 
@@ -49,8 +49,8 @@ impl Chain {
     }
 
     /// Connects to L1 and makes sure that this chain begins there.
-    pub async fn connect(&self, url: Url, beacon: Option<Url>) -> Result<L1Client> {
-        let mut l1 = L1Client::connect(url, self.rollup.l1_chain_id).await?;
+    pub async fn connect(&self, urls: impl Into<L1Urls>, beacon: Option<Url>) -> Result<L1Client> {
+        let mut l1 = L1Client::connect(urls, self.rollup.l1_chain_id).await?;
         if let Some(url) = beacon {
             l1 = l1.with_beacon(url);
         }

@@ -13,8 +13,9 @@ use std::{
 };
 
 use alloy_primitives::Address;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
+use l1::L1Urls;
 use node::{AuthConfig, FollowConfig, OperatorsPort, jwt::JwtSecret};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -73,9 +74,10 @@ pub struct Args {
     /// The chain's configuration, as `openledger deploy` writes it; in the data directory unless given.
     #[arg(long, value_name = "FILE", requires = "role")]
     rollup: Option<PathBuf>,
-    /// JSON-RPC of an L1 node, which is believed.
-    #[arg(long, value_name = "URL", requires = "role")]
-    l1_rpc: Option<Url>,
+    /// JSON-RPC of an L1 node, which is believed. Of several (again, or after a comma) the first that answers is
+    /// asked, and what they say of a block must be the same before L2 is derived from it.
+    #[arg(long, value_name = "URL", value_delimiter = ',', requires = "role")]
+    l1_rpc: Vec<Url>,
     /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
     #[arg(long, value_name = "URL", requires = "role")]
     l1_beacon_url: Option<Url>,
@@ -149,7 +151,8 @@ pub struct Shared {
 /// Runs a role until Ctrl-C, SIGTERM or the first failure.
 pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
     let name = role.name();
-    let l1_rpc = args.l1_rpc.clone().with_context(|| format!("a {name} needs --l1-rpc URL"))?;
+    ensure!(!args.l1_rpc.is_empty(), "a {name} needs --l1-rpc URL");
+    let l1_rpc = L1Urls::from(args.l1_rpc.clone());
     check(role, &args)?;
     let chain =
         files::Chain::read(&shared.data_dir, shared.genesis.as_deref(), args.rollup.as_deref())?;
@@ -163,7 +166,7 @@ pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
         l2_rpc.with_context(|| format!("a {name} needs --l2-rpc URL of an L2 node"))
     };
     let common = |l2_rpc: Url| Common {
-        l1_rpc: l1_rpc.clone(),
+        l1_rpc: args.l1_rpc.clone(),
         l1_beacon_url: args.l1_beacon_url.clone(),
         l2_rpc,
         rollup: Some(chain.rollup_file.clone()),
@@ -321,5 +324,8 @@ mod tests {
         let Line { args } = Line::try_parse_from(line.split(' ')).unwrap();
         check(Role::Follower, &args).unwrap();
         assert_eq!(args.feeds.len(), 2);
+        let line = "node --role follower --l1-rpc http://a:1,https://b:2 --l1-rpc http://c:3";
+        let Line { args } = Line::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(args.l1_rpc.len(), 3);
     }
 }

@@ -3,10 +3,9 @@
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
-use alloy_provider::ProviderBuilder;
 use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, bail};
-use l1::{Blobs, L1Addresses, L1Client, Watcher, contracts::SystemConfigContract};
+use l1::{Blobs, L1Addresses, L1Client, L1Urls, Watcher, contracts::SystemConfigContract};
 use node::{
     Admin, AuthConfig, FeedConfig, FollowConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs,
     Role, SequencerConfig, jwt::JwtSecret,
@@ -134,7 +133,7 @@ pub struct SequencerSettings {
     pub l1_confirmations: u64,
     pub feeds: Vec<String>,
     pub unsafe_block_signer: Option<Address>,
-    pub l1_rpc: Url,
+    pub l1_rpc: L1Urls,
 }
 
 /// A sequencer that runs: what others of the same process need of it.
@@ -153,7 +152,7 @@ pub struct FollowerSettings {
     pub feeds: Vec<String>,
     pub sequencer_rpc: Option<Url>,
     pub unsafe_block_signer: Option<Address>,
-    pub l1_rpc: Url,
+    pub l1_rpc: L1Urls,
 }
 
 /// The key that signs the feed, if one is given.
@@ -343,14 +342,14 @@ fn watch_node(name: &'static str, node: NodeHandle, tasks: &mut Tasks) {
 /// Whose signature counts: what is given, or what `SystemConfig` says, by and by.
 async fn signer(
     rollup: &RollupConfig,
-    l1_rpc: &Url,
+    l1_rpc: &L1Urls,
     given: Option<Address>,
     tasks: &mut Tasks,
 ) -> Result<watch::Receiver<Address>> {
     if let Some(given) = given {
         return Ok(watch::channel(given).1);
     }
-    let provider = ProviderBuilder::new().connect_http(l1_rpc.clone());
+    let provider = l1_rpc.provider();
     let contract = SystemConfigContract::new(rollup.l1_system_config_address, provider);
     let first = contract
         .unsafeBlockSigner()
