@@ -166,6 +166,7 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     ensure!(sequencer.said("sequences")? == "yes");
     let (operators, secret) = (sequencer.said("operators")?, chain.join("sequencer/jwt.hex"));
     let limits = ["--l2-operators", &operators, "--jwt-secret", path(&secret)];
+    let limits = [&limits[..], &["--admin-listen", "127.0.0.1:0"]].concat();
     let posts = [&["--l2-rpc", &l2, "--account", BATCHER], &limits[..]].concat();
     let batcher = start("batcher", &chain, "batcher", &posts)?;
     wait_for("the batcher to limit the sequencer", 60, || async {

@@ -16,15 +16,18 @@ use crate::{batching::BatcherSwitch, error::ControlError, lead::Leadership};
 pub struct DaLimits {
     transaction: AtomicU64,
     block: AtomicU64,
+    /// Whether somebody has set them.
+    told: AtomicBool,
 }
 
 impl DaLimits {
-    /// From the next opened block on. A transaction beyond its limit waits in the pool. Whether they are
-    /// others than before.
+    /// From the next opened block on. A transaction beyond its limit waits in the pool. Whether this is
+    /// news: the first that is heard of them, or others than before.
     pub fn set(&self, transaction: u64, block: u64) -> bool {
         let of_transaction = self.transaction.swap(transaction, Ordering::Relaxed);
         let of_block = self.block.swap(block, Ordering::Relaxed);
-        (of_transaction, of_block) != (transaction, block)
+        let first = !self.told.swap(true, Ordering::Relaxed);
+        first || (of_transaction, of_block) != (transaction, block)
     }
 
     /// Of one transaction.
