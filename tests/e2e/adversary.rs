@@ -22,17 +22,20 @@ fn every_attack_on_the_economy_costs_its_author() -> Result<()> {
         String::from_utf8_lossy(&output.stderr)
     );
     let lines: Vec<Value> = serde_json::from_slice(&output.stdout)?;
-    ensure!(lines.len() == 7, "{} attacks were made", lines.len());
+    ensure!(lines.len() == 20, "{} attacks were made", lines.len());
     let mut rejected = 0;
     for line in &lines {
         ensure!(line["holds"] == true, "{line}");
-        let gain: I256 = line["gain"].as_str().context("a line has a gain")?.parse()?;
-        ensure!(gain <= I256::ZERO, "somebody gained: {line}");
+        // Bribery is measured in panels, not in money.
+        if let Some(gain) = line["gain"].as_str() {
+            ensure!(gain.parse::<I256>()? <= I256::ZERO, "somebody gained: {line}");
+        }
         if let Some(gas) = line["gas"].as_u64() {
             ensure!(gas < 1_500_000, "{line}");
             rejected += 1;
         }
     }
-    ensure!(rejected == 4, "{rejected} false epochs were rejected");
+    // Four false epochs, copies of three sizes, a paraphrase.
+    ensure!(rejected == 8, "{rejected} disputes were won");
     Ok(())
 }

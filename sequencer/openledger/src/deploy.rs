@@ -32,6 +32,8 @@ use crate::{
 const DAY: u64 = 86_400;
 /// Seconds in which others show what is wrong with an epoch after the first did.
 const SHARE_WINDOW: u32 = 3_600;
+/// Seconds to answer a challenge to content.
+const RESPONSE_WINDOW: u32 = 86_400;
 
 /// Deploy a chain.
 #[derive(Debug, ClapArgs)]
@@ -288,6 +290,7 @@ impl Plan {
                 challenge_window_min: economy.challenge_window_min,
                 bond_min: economy.bond_min.try_into().context("economy.bondMin is too large")?,
                 share_window: SHARE_WINDOW,
+                response_window: RESPONSE_WINDOW,
                 platform: economy.platform,
                 sink: economy.sink,
             },

@@ -32,8 +32,9 @@ pub enum Command {
     Adversary(AdversaryArgs),
 }
 
-/// Starts a development chain of its own and attacks it: a front-run reveal, wash inference, replays, and
-/// false epochs by a majority of engines, each with its figures. It takes about two minutes.
+/// Starts a development chain of its own and attacks it: noise, copies and split datasets, laundering, bribed and
+/// lazy reviewers, a front-run reveal, wash inference, griefing, replays, and false epochs by a majority of
+/// engines, each with its figures. It takes about two minutes.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     openledger economy adversary\n  \
@@ -156,7 +157,7 @@ async fn attack(args: AdversaryArgs) -> Result<()> {
         println!("| --- | --- | --- | --- | --- |");
         for line in &lines {
             let gas = line.gas.map_or_else(String::new, |gas| gas.to_string());
-            let gain = adversary::signed(line.gain);
+            let gain = line.gain.map_or_else(String::new, adversary::signed);
             println!("| {} | {} | {} | {gas} | {gain} |", line.attack, line.goal, line.measured);
         }
     }

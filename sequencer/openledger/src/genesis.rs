@@ -7,7 +7,7 @@
 //! The result depends on the parameters and the committed artifacts only: the same input gives the same
 //! genesis hash on every machine.
 
-mod economy;
+pub mod economy;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,6 +94,8 @@ pub struct EconomyParams {
     pub bond_min: u128,
     /// Seconds in which others show what is wrong with an epoch after the first did, and share.
     pub share_window: u32,
+    /// Seconds to answer a challenge to content.
+    pub response_window: u32,
     /// Receives the platform share, and what the fee vaults collect.
     pub platform: Address,
     /// Receives what is attributed to nobody.
@@ -386,6 +388,7 @@ mod tests {
                 challenge_window_min: 1,
                 bond_min: 1_000_000_000_000_000_000,
                 share_window: 3,
+                response_window: 86_400,
                 platform: Address::repeat_byte(0x17),
                 sink: Address::repeat_byte(0x19),
             },

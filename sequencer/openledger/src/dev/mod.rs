@@ -408,6 +408,7 @@ fn genesis_params(args: &Args, system_config: SystemConfig) -> Result<GenesisPar
             challenge_window_min: 1,
             bond_min: parse_ether("1")?.to(),
             share_window: 3,
+            response_window: args.challenge_window,
             platform: address(KeyRole::Platform)?,
             sink: address(KeyRole::Sink)?,
         },

@@ -1,22 +1,27 @@
 //! `openledger economy adversary`: attacks on the economy, made with real transactions on an L2 node, and what
 //! each cost whom. The attackers hold enough engines to have anything signed. Figures are differences of
-//! balances, gas included. Attacks that need thousands of documents or reviewers are measured in forge's
-//! EVM (docs/benchmarks.md).
+//! balances, gas included. Each part has accounts of its own, so parts run side by side.
+
+mod admission;
+mod bindings;
+mod crowd;
+mod refusals;
+mod rows;
 
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, I256, U256, keccak256, utils::parse_ether};
-use alloy_provider::Provider;
-use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_provider::{DynProvider, Provider};
+use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use alloy_sol_types::SolEvent;
+use alloy_sol_types::{Eip712Domain, SolEvent};
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use scores::{
     DatanetId,
-    claims::Claims,
-    document::{Document, DocumentCommitment},
+    claims::{ClaimProof, Claims},
+    document::Document,
     eip712::{EpochPost, ModelTotal, PoolTotal},
     epoch::{Split, shares},
 };
@@ -25,7 +30,7 @@ use service::{
     chain::{
         Chain, Contracts, EpochStatus,
         bindings::{
-            datanets::IDatanetRegistry::{self, DatanetParams, Reveal},
+            datanets::IDatanetRegistry::{self, Reveal},
             models::IModelRegistry::{self, DatanetRef, ModelParams, Split as ModelSplit},
             settlement::IAttributionSettlement::ProofNode,
         },
@@ -44,6 +49,10 @@ const ALICE: u32 = 1;
 const MALLORY: u32 = 4;
 const HONEST_GATEWAY: u32 = 7;
 const WATCHER: u32 = 2;
+/// Funds people whom nobody has seen before.
+const TREASURER: u32 = 8;
+/// Bond of a contribution, wei: 0.1 OPEN.
+const BOND: U256 = U256::from_limbs([100_000_000_000_000_000, 0, 0, 0]);
 /// Fees of an epoch, wei: 4 OPEN.
 const FEES: u128 = 4_000_000_000_000_000_000;
 const SPLIT: Split = Split { model_bps: 4_000, contributors_bps: 5_000, stakers_bps: 1_000 };
@@ -61,22 +70,48 @@ pub struct Line {
     pub measured: String,
     /// Of the transaction that refused or rejected, where one did.
     pub gas: Option<u64>,
-    /// The attacker's gain, wei; below zero is a loss.
-    pub gain: I256,
+    /// The attacker's gain, wei; below zero is a loss. Nothing where the attack is not for money.
+    pub gain: Option<I256>,
 }
 
 /// Makes every attack once on the chain that `ready` names.
 pub async fn run(ready: &Ready) -> Result<Vec<Line>> {
-    let mut arena = Arena::build(ready).await?;
-    let mut lines = vec![arena.front_run().await?];
-    arena.settle_honestly().await?;
-    lines.push(arena.wash().await?);
-    lines.push(arena.replays().await?);
-    for lie in [Lie::Scale, Lie::Omit, Lie::Invent, Lie::Boost] {
-        lines.push(arena.lie(lie).await?);
-    }
+    let treasurer = Person::new(ready, keys::dev_key(TREASURER)?).await?;
+    let crowd = crowd::gather(ready, &treasurer, CROWD, parse_ether("20")?).await?;
+    let (roles, parts) = crowd.split_at_checked(ROLES).context("too few people")?;
+    let (parts, reviewers) = parts.split_at_checked(rows::IDENTITIES).context("too few people")?;
+    let [honest, noise, copier, own, whole, griefer, roles @ ..] = roles else {
+        anyhow::bail!("too few people");
+    };
+    let [author, thief, first, second, publisher, owner, writer] = roles else {
+        anyhow::bail!("too few people");
+    };
+    let cast = rows::Cast { honest, noise, copier, own, whole, griefer, parts };
+    let epochs = async {
+        let mut arena = Arena::build(ready).await?;
+        let mut lines = arena.rows(&cast).await?;
+        lines.push(arena.front_run().await?);
+        lines.push(arena.wash().await?);
+        lines.push(arena.replays().await?);
+        for lie in [Lie::Scale, Lie::Omit, Lie::Invent, Lie::Boost] {
+            lines.push(arena.lie(lie).await?);
+        }
+        anyhow::Ok(lines)
+    };
+    let (mut lines, laundered, reviews) = tokio::try_join!(
+        epochs,
+        admission::launder(publisher, author, thief, [first, second]),
+        admission::reviews(owner, writer, reviewers),
+    )?;
+    lines.push(laundered);
+    lines.extend(reviews);
     Ok(lines)
 }
+
+/// People with a part of their own, reviewers, and all.
+const ROLES: usize = 13;
+const REVIEWERS: usize = 100;
+const CROWD: u64 = (ROLES + rows::IDENTITIES + REVIEWERS) as u64;
 
 /// How often the chain is asked for another block.
 const POLL: Duration = Duration::from_millis(250);
@@ -94,13 +129,15 @@ macro_rules! sent {
 struct Person {
     key: PrivateKeySigner,
     l2: Chain,
+    /// Signs what this account sends.
+    sender: DynProvider,
 }
 
 impl Person {
     async fn new(ready: &Ready, key: PrivateKeySigner) -> Result<Self> {
         let url = ready.l2_rpc.parse().context("the L2 URL is not a URL")?;
         let l2 = Chain::connect_with_signer(url, Contracts::default(), key.clone()).await?;
-        Ok(Self { key, l2 })
+        Ok(Self { key, sender: l2.provider().clone(), l2 })
     }
 
     const fn address(&self) -> Address {
@@ -115,6 +152,8 @@ impl Person {
 
 /// A Datanet of Alice's and Mallory's with a model of Mallory's over it.
 struct Arena {
+    /// Owns the Datanets.
+    curator: Person,
     alice: Person,
     mallory: Person,
     gateway: Person,
@@ -155,43 +194,17 @@ impl Arena {
         );
         let alice = person(ALICE).await?;
         let mallory = person(MALLORY).await?;
-        let bond = parse_ether("0.1")?;
-        let params = DatanetParams {
-            name: "Harbours".into(),
-            licence: "CC0-1.0".into(),
-            licenceTextHash: keccak256("CC0-1.0"),
-            schemaHash: B256::ZERO,
-            bond: bond.to(),
-            revealWindow: 3_600,
-            curators: Vec::new(),
-        };
-        let receipt = sent!(curator.l2.datanets().createDatanet(params));
-        let created = event::<IDatanetRegistry::DatanetCreated>(&receipt)?.datanetId;
-        let document = Document::normalise(TEXT.as_bytes())?;
-        let commitment = DocumentCommitment::of(&document)?;
-        let reveal = Reveal {
-            contentHash: commitment.content_hash,
-            chunkRoot: commitment.chunk_root,
-            chunkCount: commitment.chunk_count,
-            byteLength: commitment.byte_length,
-            sketchHash: commitment.sketch_hash,
-            licenceHash: keccak256("CC0-1.0"),
-            provenance: Vec::new(),
-            archive: String::new(),
-            salt: B256::from(rand::random::<[u8; 32]>()),
-        };
+        let created = crowd::datanet(&curator, "Harbours").await?;
+        let reveal = crowd::document(TEXT)?;
         // Mallory commits to the same words as soon as she has seen them.
         let mut contributions = [U256::ZERO; 2];
         for (place, who) in contributions.iter_mut().zip([&alice, &mallory]) {
             let registry = who.l2.datanets();
             let hash = registry.commitmentOf(created, who.address(), reveal.clone()).call().await?;
-            let receipt = sent!(registry.commit(created, hash).value(bond));
+            let receipt = sent!(registry.commit(created, hash).value(BOND));
             *place = event::<IDatanetRegistry::ContributionCommitted>(&receipt)?.contributionId;
         }
-        let head = alice.l2.latest_block().await?.0;
-        while alice.l2.latest_block().await?.0 <= head {
-            tokio::time::sleep(POLL).await;
-        }
+        crowd::wait_for_blocks(&alice, 1).await?;
         let datanet = DatanetId::try_from(created)?;
         let arena = Self {
             gateway: person(HONEST_GATEWAY).await?,
@@ -205,23 +218,26 @@ impl Arena {
             contributions,
             claims: Claims::default(),
             platform_bps: curator.l2.settlement_parameters().await?.platform_bps,
+            curator,
         };
         let registry = arena.alice.l2.datanets();
         sent!(registry.reveal(arena.contributions[0], arena.reveal.clone()));
-        sent!(curator.l2.datanets().accept(vec![arena.contributions[0]]));
-        let receipt = sent!(curator.l2.datanets().publishVersion(created, keccak256("clusters")));
-        let version = event::<IDatanetRegistry::VersionPublished>(&receipt)?.version;
-        let model = arena.register(version).await?;
+        sent!(arena.curator.l2.datanets().accept(vec![arena.contributions[0]]));
+        let model = arena.register(datanet).await?;
         Ok(Self { model, ..arena })
     }
 
-    async fn register(&self, version: u32) -> Result<U256> {
+    /// Publishes a version of the Datanet and registers a model of Mallory's over it.
+    async fn register(&self, datanet: DatanetId) -> Result<U256> {
+        let registry = self.curator.l2.datanets();
+        let receipt = sent!(registry.publishVersion(datanet.to_u256(), keccak256("clusters")));
+        let version = event::<IDatanetRegistry::VersionPublished>(&receipt)?.version;
         let params = ModelParams {
-            name: format!("harbour-guide-{}", self.datanet),
+            name: format!("harbour-guide-{datanet}"),
             sources: Vec::new(),
             baseModelHash: models::DEFAULT_MODEL_SHA256.into(),
             adapters: Vec::new(),
-            datanets: vec![DatanetRef { datanetId: self.datanet.to_u256(), version }],
+            datanets: vec![DatanetRef { datanetId: datanet.to_u256(), version }],
             trainingManifestRoot: B256::ZERO,
             sketchRoot: B256::ZERO,
             engineSpecHash: pinned::engine_spec().hash()?,
@@ -266,16 +282,8 @@ impl Arena {
                 if taken { "later in order, so the first holder is credited" } else { "refused" }
             ),
             gas: None,
-            gain,
+            gain: Some(gain),
         })
-    }
-
-    /// An epoch that pays Alice, which the false ones follow.
-    async fn settle_honestly(&mut self) -> Result<()> {
-        let mut claims = self.claims.clone();
-        claims.add(self.datanet, self.alice.address(), self.pool()?)?;
-        self.post(&self.gateway, &claims).await?;
-        self.activate(claims).await
     }
 
     /// One person is customer, gateway, model owner, contributor and poster.
@@ -289,19 +297,9 @@ impl Arena {
         let before = self.mallory.balance().await?;
         let mut claims = self.claims.clone();
         claims.add(self.datanet, self.mallory.address(), self.pool()?)?;
-        self.post(&self.mallory, &claims).await?;
+        self.post(&self.mallory, &claims, self.one_pool(self.pool()?)).await?;
         self.activate(claims).await?;
-        let proof = self.claims.proof(self.datanet, self.mallory.address())?;
-        let proof = proof.context("no claim")?;
-        let nodes = proof.proof.iter();
-        let nodes = nodes.map(|node| ProofNode { hash: node.hash, sum: node.sum }).collect();
-        sent!(self.mallory.l2.settlement().claim(
-            self.datanet.to_u256(),
-            self.mallory.address(),
-            proof.claim.cumulative,
-            U256::from(proof.index),
-            nodes,
-        ));
+        self.claim_all(&[&self.mallory]).await?;
         self.mallory.l2.withdraw(self.mallory.address()).await?;
         let gain = self.mallory.balance().await?.saturating_sub(before);
         Ok(Line {
@@ -313,32 +311,7 @@ impl Arena {
             holds: gain <= -floor,
             measured: format!("loss {}, of which shares {}", signed(-gain), signed(floor)),
             gas: None,
-            gain,
-        })
-    }
-
-    /// What was signed once is good once.
-    async fn replays(&self) -> Result<Line> {
-        let last = self.alice.l2.last_activated().await?;
-        let posted = self.mallory.l2.posted_epoch(last).await?;
-        let before = self.mallory.balance().await?;
-        let bond = FEES;
-        let mut next = posted.post.clone();
-        next.epochId = self.alice.l2.next_epoch_id().await?;
-        next.firstReceipt = self.alice.l2.next_receipt_of(next.gateway).await?;
-        let mut refused = 0_u32;
-        for post in [posted.post, next] {
-            let again = self.mallory.l2.post_epoch(&post, posted.signatures.clone(), bond).await;
-            refused = refused.saturating_add(u32::from(again.is_err()));
-        }
-        let gain = self.mallory.balance().await?.saturating_sub(before);
-        Ok(Line {
-            attack: "signatures of an epoch for itself again, and for the next".into(),
-            goal: "refused",
-            holds: refused == 2,
-            measured: format!("{refused} of 2 refused"),
-            gas: None,
-            gain,
+            gain: Some(gain),
         })
     }
 
@@ -370,7 +343,7 @@ impl Arena {
         }
         let (poster, watcher) = (self.mallory.balance().await?, self.watcher.balance().await?);
         let funds = self.mallory.l2.funds_available(mallory).await?;
-        let epoch = self.post(&self.mallory, &claims).await?;
+        let epoch = self.post(&self.mallory, &claims, self.one_pool(pool)).await?;
         let chain = &self.watcher.l2;
         let source = Published(EvidenceBundle {
             version: BUNDLE_VERSION,
@@ -414,22 +387,28 @@ impl Arena {
                 signed(reward)
             ),
             gas: Some(won.gas),
-            gain,
+            gain: Some(gain),
         })
     }
 
-    /// Posts an epoch of one receipt as `poster`, its own gateway, with its own money, signed by two engines.
-    async fn post(&self, poster: &Person, claims: &Claims) -> Result<u64> {
-        let chain = &poster.l2;
-        let settlement = chain.settlement();
-        let held = chain.funds_available(poster.address()).await?;
-        let missing = U256::from(FEES).saturating_sub(held);
-        if !missing.is_zero() {
-            sent!(settlement.fund(poster.address()).value(missing));
+    /// Fees and attributions of an epoch of this model's alone.
+    fn one_pool(&self, attributed: u128) -> Totals {
+        Totals {
+            models: vec![ModelTotal { modelId: self.model, fees: FEES, attributed }],
+            pools: vec![PoolTotal { datanetId: self.datanet.to_u256(), amount: attributed }],
         }
-        let (root, attributed) = (claims.root()?, self.pool()?);
+    }
+
+    /// The next epoch, of one receipt of `poster`, its own gateway.
+    async fn next_post(
+        &self,
+        poster: &Person,
+        claims: &Claims,
+        totals: Totals,
+    ) -> Result<EpochPost> {
+        let (chain, root) = (&poster.l2, claims.root()?);
         let epoch = chain.next_epoch_id().await?;
-        let post = EpochPost {
+        Ok(EpochPost {
             epochId: epoch,
             gateway: poster.address(),
             engineSpecHash: pinned::engine_spec().hash()?,
@@ -438,18 +417,33 @@ impl Arena {
             receiptCount: 1,
             claimsRoot: root.hash,
             claimsTotal: root.sum,
-            models: vec![ModelTotal { modelId: self.model, fees: FEES, attributed }],
-            pools: vec![PoolTotal { datanetId: self.datanet.to_u256(), amount: attributed }],
-        };
-        let digest = post.digest(&chain.settlement_domain());
+            models: totals.models,
+            pools: totals.pools,
+        })
+    }
+
+    /// Two engines' signatures.
+    fn signatures(&self, post: &EpochPost, domain: &Eip712Domain) -> Result<Vec<Bytes>> {
+        let digest = post.digest(domain);
         let mut engines: Vec<_> = self.engines.iter().take(2).collect();
         engines.sort_by_key(|engine| engine.address());
-        let signatures = engines
-            .into_iter()
-            .map(|engine| Ok(Bytes::from(engine.sign_hash_sync(&digest)?.as_bytes())))
-            .collect::<Result<_>>()?;
-        chain.post_epoch(&post, signatures, FEES).await?;
-        Ok(epoch)
+        let signed = engines.into_iter().map(|engine| engine.sign_hash_sync(&digest));
+        signed.map(|signature| Ok(Bytes::from(signature?.as_bytes()))).collect()
+    }
+
+    /// Posts an epoch with the poster's own money.
+    async fn post(&self, poster: &Person, claims: &Claims, totals: Totals) -> Result<u64> {
+        let chain = &poster.l2;
+        let fees: u128 = totals.models.iter().map(|model| model.fees).sum();
+        let missing =
+            U256::from(fees).saturating_sub(chain.funds_available(poster.address()).await?);
+        if !missing.is_zero() {
+            sent!(chain.settlement().fund(poster.address()).value(missing));
+        }
+        let post = self.next_post(poster, claims, totals).await?;
+        let signatures = self.signatures(&post, &chain.settlement_domain())?;
+        chain.post_epoch(&post, signatures, fees).await?;
+        Ok(post.epochId)
     }
 
     /// Waits out the window of the pending epoch, whose claims are then in force.
@@ -482,6 +476,12 @@ impl Arena {
     }
 }
 
+/// What an epoch pays.
+struct Totals {
+    models: Vec<ModelTotal>,
+    pools: Vec<PoolTotal>,
+}
+
 /// What a poster publishes of its one epoch.
 struct Published(EvidenceBundle);
 
@@ -497,6 +497,24 @@ impl EvidenceSource for Published {
     async fn document(&self, content_hash: B256) -> Result<Document, EvidenceError> {
         Err(ContentError::NotFound(content_hash).into())
     }
+}
+
+/// The claim of an account, sent by `sender`.
+fn claim_request(
+    sender: &Person,
+    claims: &Claims,
+    datanet: DatanetId,
+    account: Address,
+) -> Result<TransactionRequest> {
+    let proof = claims.proof(datanet, account)?.context("no claim")?;
+    let (cumulative, index) = (proof.claim.cumulative, U256::from(proof.index));
+    let settlement = sender.l2.settlement();
+    let claim = settlement.claim(datanet.to_u256(), account, cumulative, index, path(&proof));
+    Ok(claim.into_transaction_request())
+}
+
+fn path(proof: &ClaimProof) -> Vec<ProofNode> {
+    proof.proof.iter().map(|node| ProofNode { hash: node.hash, sum: node.sum }).collect()
 }
 
 /// The first event of a kind in a receipt.

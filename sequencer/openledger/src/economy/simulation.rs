@@ -326,7 +326,7 @@ impl Draws {
 }
 
 /// SplitMix64: the same numbers on every machine.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
     fn next(&mut self) -> u64 {
@@ -338,7 +338,7 @@ impl Chance {
     }
 
     /// Uniform below `bound`, to within 2⁻⁶⁴ of it.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         let wide = u128::from(self.next()) * u128::from(bound);
         (wide >> 64) as u64
     }

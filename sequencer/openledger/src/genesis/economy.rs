@@ -72,8 +72,6 @@ const DAY: u32 = 86_400;
 const REVIEWER_SEAT: u128 = 10 * OPEN;
 /// Bond of a challenge to content: 0.1 OPEN, wei.
 const CHALLENGE_BOND: u128 = OPEN / 10;
-/// Time to answer one, seconds.
-const RESPONSE_WINDOW: u32 = DAY;
 
 /// Longest challenge window that governance may set, and how long a fault can be reported after it,
 /// seconds; unbonding is more than twice their sum.
@@ -216,7 +214,7 @@ pub(super) fn constructions(
         CONTRIBUTION_REVIEW,
         economy.sink,
         U256::from(CHALLENGE_BOND),
-        RESPONSE_WINDOW,
+        economy.response_window,
     );
     Ok(vec![
         (DATANET_REGISTRY, artifact!("DatanetRegistry"), (economy.sink,).abi_encode_params()),
