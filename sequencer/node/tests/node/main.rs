@@ -20,5 +20,6 @@ mod reorg;
 mod simulate;
 mod subscriptions;
 mod tracing;
+mod vanished;
 mod verification;
 mod witness;
