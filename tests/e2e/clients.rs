@@ -252,7 +252,7 @@ fn forge_script(dev: &Dev, dir: &std::path::Path) -> Result<()> {
 
 /// Sets a model up through the demo, then uses it with the OpenAI library.
 fn openai(dev: &Dev) -> Result<String> {
-    let report = dev.demo()?;
+    let report = dev.demo_with(&["--no-escape"])?;
     let model = report["model"].as_str().context("the demo names its model")?;
     let key = report["apiKey"].as_str().context("the demo names its customer's API key")?;
     let done = run_node(

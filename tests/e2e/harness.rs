@@ -133,8 +133,14 @@ impl Dev {
 
     /// Runs the demo against this chain and returns its JSON document.
     pub fn demo(&self) -> Result<Value> {
+        self.demo_with(&[])
+    }
+
+    /// The same, with more flags.
+    pub fn demo_with(&self, flags: &[&str]) -> Result<Value> {
         let ready = self.data_dir.join("ready.json");
-        let output = self.openledger(&["demo", "--json", "--ready", path(&ready)])?;
+        let demo = ["demo", "--json", "--ready", path(&ready)];
+        let output = self.openledger(&[&demo, flags].concat())?;
         ensure!(
             output.status.success(),
             "the demo failed: {}\n{}",

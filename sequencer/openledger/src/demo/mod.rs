@@ -1,6 +1,7 @@
 //! `openledger demo`: the whole loop as its users would drive it, each step with its proof, and ledgers
 //! that sum to zero.
 
+mod escape;
 mod falsehood;
 mod report;
 mod settlement;
@@ -27,7 +28,8 @@ pub use report::open;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     openledger demo                       against the running `openledger dev`, or its own\n  \
-    openledger demo --json                steps and ledgers as one JSON document\n\n\
+    openledger demo --json                steps and ledgers as one JSON document\n  \
+    openledger demo --no-escape           without the second chain\n\n\
     The exit status is 0 only if every step held.")]
 pub struct Args {
     /// Print steps and ledgers as one JSON document.
@@ -37,28 +39,41 @@ pub struct Args {
     /// runs there the demo starts its own.
     #[arg(long, value_name = "FILE")]
     ready: Option<PathBuf>,
+    /// Leave out the escape hatch: a second chain on the same L1, whose operator is killed.
+    #[arg(long)]
+    no_escape: bool,
 }
 
 pub async fn run(args: Args) -> Result<()> {
     let mut report = Report::new(args.json);
     if let Some(path) = &args.ready {
         let ready = Ready::read(path)?;
-        story::run(&ready, &mut report).await?;
+        tell(&ready, !args.no_escape, &mut report).await?;
         return report.finish();
     }
     match Ready::read(&Ready::default_path()) {
         Ok(ready) if answers(&ready).await => {
-            story::run(&ready, &mut report).await?;
+            tell(&ready, !args.no_escape, &mut report).await?;
             report.finish()
         }
         _ => {
             eprintln!("no running `openledger dev` found: starting one for this demo");
             let (mut dev, ready) = start_dev().await?;
-            let told = story::run(&ready, &mut report).await;
+            let told = tell(&ready, !args.no_escape, &mut report).await;
             stop(&mut dev).await;
             told?;
             report.finish()
         }
+    }
+}
+
+/// The story, and beside it that of a chain whose operator dies: that one waits much.
+async fn tell(ready: &Ready, escape: bool, report: &mut Report) -> Result<()> {
+    let escape = escape.then(|| escape::Escape::start(ready));
+    story::run(ready, report).await?;
+    match escape {
+        Some(escape) => escape.tell(report).await,
+        None => Ok(()),
     }
 }
 

@@ -113,17 +113,36 @@ impl Report {
         }
     }
 
+    /// Tells at the end of this what another one collected.
+    pub fn append(&mut self, other: Self) {
+        for step in other.steps {
+            self.step(&step.title);
+            step.happened.into_iter().for_each(|text| self.say(text));
+            step.proof.into_iter().for_each(|proof| self.proof(proof.name, proof.value));
+        }
+        for ledger in other.ledgers {
+            self.print_ledger(&ledger);
+            self.ledgers.push(ledger);
+        }
+    }
+
+    fn print_ledger(&self, ledger: &Ledger) {
+        if self.json {
+            return;
+        }
+        println!("\n   {}", ledger.title);
+        for row in &ledger.rows {
+            println!("      {:<44} {:>32}", row.party, signed_open(row.wei));
+        }
+        println!("      {:<44} {:>32}", "sum", signed_open(ledger.sum));
+    }
+
     /// Prints a ledger and fails unless it balances to the wei.
     pub fn ledger(&mut self, title: &str, rows: Vec<LedgerRow>) -> Result<()> {
         let sum = rows.iter().fold(I256::ZERO, |sum, row| sum.wrapping_add(row.wei));
-        if !self.json {
-            println!("\n   {title}");
-            for row in &rows {
-                println!("      {:<44} {:>32}", row.party, signed_open(row.wei));
-            }
-            println!("      {:<44} {:>32}", "sum", signed_open(sum));
-        }
-        self.ledgers.push(Ledger { title: title.to_owned(), rows, sum });
+        let ledger = Ledger { title: title.to_owned(), rows, sum };
+        self.print_ledger(&ledger);
+        self.ledgers.push(ledger);
         ensure!(sum.is_zero(), "the ledger \"{title}\" does not balance: it sums to {sum} wei");
         Ok(())
     }
@@ -177,6 +196,23 @@ mod tests {
         report.ledger("even", vec![row("a", -5), row("b", 3), row("c", 2)]).unwrap();
         let error = report.ledger("odd", vec![row("a", -5), row("b", 4)]).unwrap_err().to_string();
         assert!(error.contains("sums to -1 wei"), "{error}");
+    }
+
+    #[test]
+    fn what_another_report_collected_is_told_at_the_end() {
+        let mut other = Report::new(true);
+        other.step("second");
+        other.say("it happened");
+        other.proof("hash", 7);
+        other.ledger("even", vec![row("a", -5), row("b", 5)]).unwrap();
+        let mut report = Report::new(true);
+        report.step("first");
+        report.append(other);
+        let [_, told] = report.steps.as_slice() else { panic!("{:?}", report.steps) };
+        assert_eq!((told.number, told.title.as_str()), (2, "second"));
+        assert_eq!(told.happened, ["it happened"]);
+        assert_eq!((told.proof[0].name.as_str(), told.proof[0].value.as_str()), ("hash", "7"));
+        assert_eq!(report.ledgers[0].rows.len(), 2);
     }
 
     #[test]

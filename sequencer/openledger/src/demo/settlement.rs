@@ -31,14 +31,14 @@ const FORCER: u32 = 9;
 const CHALLENGER_WINS: u8 = 1;
 const DEFENDER_WINS: u8 = 2;
 
-/// The chain as people who leave it see it.
-struct Exit {
-    withdrawals: Withdrawals,
+/// A chain as people who leave it see it.
+pub(super) struct Exit {
+    pub(super) withdrawals: Withdrawals,
     l1_url: Url,
     l1: RootProvider,
-    l2: RootProvider,
+    pub(super) l2: RootProvider,
     open: Address,
-    portal: Address,
+    pub(super) portal: Address,
     factory: Address,
     vault: Address,
     registry: Address,
@@ -47,18 +47,7 @@ struct Exit {
 pub async fn run(ready: &Ready, report: &mut Report) -> Result<()> {
     let l1_url: Url = ready.l1_rpc.parse().context("the L1 URL is not a URL")?;
     let l2_url: Url = ready.l2_rpc.parse().context("the L2 URL is not a URL")?;
-    let portal = ready.contract("OptimismPortal")?;
-    let exit = Exit {
-        withdrawals: Withdrawals::new(l1_url.clone(), l2_url.clone(), portal),
-        l1: RootProvider::new_http(l1_url.clone()),
-        l2: RootProvider::new_http(l2_url),
-        l1_url,
-        open: ready.contract("OPEN")?,
-        portal,
-        factory: ready.contract("DisputeGameFactory")?,
-        vault: ready.contract("BondVault")?,
-        registry: ready.contract("AnchorStateRegistry")?,
-    };
+    let exit = Exit::new(l1_url, l2_url, |name| ready.contract(name))?;
     // The lie is told first: it has to be found out while the withdrawal waits.
     let liar = keys::dev_key(LIAR)?;
     let liar_before = exit.held(liar.address()).await?;
@@ -189,8 +178,28 @@ async fn step_force(exit: &Exit, report: &mut Report) -> Result<()> {
 }
 
 impl Exit {
+    /// `contract` gives the address of a contract on L1 by its name.
+    pub(super) fn new(
+        l1_url: Url,
+        l2_url: Url,
+        contract: impl Fn(&str) -> Result<Address>,
+    ) -> Result<Self> {
+        let portal = contract("OptimismPortal")?;
+        Ok(Self {
+            withdrawals: Withdrawals::new(l1_url.clone(), l2_url.clone(), portal),
+            l1: RootProvider::new_http(l1_url.clone()),
+            l2: RootProvider::new_http(l2_url),
+            l1_url,
+            open: contract("OPEN")?,
+            portal,
+            factory: contract("DisputeGameFactory")?,
+            vault: contract("BondVault")?,
+            registry: contract("AnchorStateRegistry")?,
+        })
+    }
+
     /// Waits as it must; returns the game that the withdrawal was proven with.
-    async fn prove_and_finalize(
+    pub(super) async fn prove_and_finalize(
         &self,
         key: &PrivateKeySigner,
         initiated: &Initiated,
@@ -254,7 +263,7 @@ impl Exit {
             .context("the factory made no game")
     }
 
-    async fn held(&self, account: Address) -> Result<U256> {
+    pub(super) async fn held(&self, account: Address) -> Result<U256> {
         Ok(Open::new(self.open, &self.l1).balanceOf(account).call().await?)
     }
 
