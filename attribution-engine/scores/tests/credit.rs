@@ -111,6 +111,27 @@ fn a_quotation_earns_its_surprise_beyond_the_floor() {
     assert_eq!(record.residual, 650_000_000);
 }
 
+/// Decision 0060's known corner: what a document holds in two places can be credited to it in two parts, each below the
+/// floor, and somebody who cuts it in two has more. That is less than one floor, and none of it is anybody else's.
+#[test]
+fn repeating_oneself_costs_less_than_a_floor_and_gives_nobody_else_more() {
+    let run = passage(1, 8);
+    let (head, tail) = (run[..4].to_vec(), run[2..].to_vec());
+    let other = doc(9, 2, &passage(2, 20));
+    let answer = [run, passage(2, 10), passage(9, 10)].concat();
+    let both = [head.clone(), passage(5, 5), tail.clone()].concat();
+    let whole = attribute(&[doc(1, 1, &both), other.clone()], &[], &answer, UNCAPPED);
+    let cut = attribute(&[doc(1, 1, &tail), doc(2, 1, &head), other], &[], &answer, UNCAPPED);
+    // 10 and 10 of 280 bits, against 30.
+    assert_eq!(weight_of(&whole, 1), 71_428_571);
+    assert_eq!(weight_of(&cut, 1), 107_142_857);
+    let floor = u64::from(WEIGHT_ONE) * FLOOR / (28 * TOKEN);
+    assert!(weight_of(&cut, 1) - weight_of(&whole, 1) < floor);
+    // It comes out of what was attributed to nobody.
+    assert_eq!(weight_of(&cut, 2), weight_of(&whole, 2));
+    assert!(cut.residual < whole.residual);
+}
+
 #[test]
 fn short_matches_are_chance_and_earn_nothing() {
     let answer = [passage(1, 3), passage(9, 20)].concat();
