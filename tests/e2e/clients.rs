@@ -1,4 +1,5 @@
-//! The clients people use, unmodified: cast, forge, viem, ethers, web3.py, Hardhat, and the OpenAI library.
+//! The clients people use, unmodified: cast, forge, viem, ethers, web3.py, Hardhat, the OpenAI and the
+//! x402 library.
 
 use std::process::Command;
 
@@ -263,6 +264,15 @@ fn openai(dev: &Dev) -> Result<String> {
         }),
     )?;
     println!("openai: {done}");
+    // Without account and escrow, by the x402 library.
+    let paid = run_node(
+        "x402.mjs",
+        &json!({
+            "rpc": dev.ready.l2_rpc, "gateway": dev.ready.gateway, "chainId": dev.ready.l2_chain_id,
+            "privateKey": dev.key(3), "model": model, "question": "What does a checkpoint do?",
+        }),
+    )?;
+    println!("x402: {paid}");
     Ok(model.to_owned())
 }
 

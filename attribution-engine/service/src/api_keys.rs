@@ -2,7 +2,8 @@
 //!
 //! `ol-` followed by unpadded base64url of `customer (20 bytes) || expiry (8 bytes, big-endian) || signature (65 bytes)`.
 //! The signature is EIP-712 over `ApiKey(address customer,address gateway,uint64 expiry)` in the domain
-//! `{name: "OpenLedgerGateway", version: "1", chainId}`. A key identifies the customer towards one gateway until it
+//! `{name: "OpenLedgerGateway", version: "1", chainId}`. It is the customer's, or that of the signer of vouchers whom the
+//! customer's authorisation in `InferenceEscrow` names: so a contract can be a customer, as the purse of an agent is. A key identifies the customer towards one gateway until it
 //! expires; what may be spent is bounded by the authorisation in `InferenceEscrow`, not by the key.
 
 use alloy_primitives::{Address, B256, Signature, U256};
@@ -34,7 +35,9 @@ pub enum ApiKeyError {
     Malformed,
     #[error("the API key expired at {0} (Unix seconds)")]
     Expired(u64),
-    #[error("the API key is not signed by its customer for this gateway and chain")]
+    #[error(
+        "the API key is not signed by its customer, or the signer of its vouchers, for this gateway and chain"
+    )]
     WrongSignature,
 }
 
@@ -57,22 +60,54 @@ pub fn mint_api_key(
     chain_id: u64,
     expiry: u64,
 ) -> Result<String, alloy_signer::Error> {
-    let signature =
-        customer.sign_hash_sync(&digest(customer.address(), gateway, chain_id, expiry))?;
+    mint_delegated_key(customer.address(), customer, gateway, chain_id, expiry)
+}
+
+/// Makes a key for `customer` that the signer of its vouchers signs.
+pub fn mint_delegated_key(
+    customer: Address,
+    signer: &PrivateKeySigner,
+    gateway: Address,
+    chain_id: u64,
+    expiry: u64,
+) -> Result<String, alloy_signer::Error> {
+    let signature = signer.sign_hash_sync(&digest(customer, gateway, chain_id, expiry))?;
     let mut bytes = Vec::with_capacity(KEY_BYTES);
-    bytes.extend_from_slice(customer.address().as_slice());
+    bytes.extend_from_slice(customer.as_slice());
     bytes.extend_from_slice(&expiry.to_be_bytes());
     bytes.extend_from_slice(&signature.as_bytes());
     Ok(format!("{API_KEY_PREFIX}{}", base64::encode(&bytes, Form::Url)))
 }
 
-/// The customer a key stands for, `now` in Unix seconds.
+/// The customer a key stands for, `now` in Unix seconds, if the customer signed it.
 pub fn verify_api_key(
     key: &str,
     gateway: Address,
     chain_id: u64,
     now: u64,
 ) -> Result<Address, ApiKeyError> {
+    let ApiKeyHolder { customer, signer } = read_api_key(key, gateway, chain_id, now)?;
+    match signer == customer {
+        true => Ok(customer),
+        false => Err(ApiKeyError::WrongSignature),
+    }
+}
+
+/// What a key says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiKeyHolder {
+    pub customer: Address,
+    /// Whoever signed it. If it is not the customer, the customer's authorisation must name it.
+    pub signer: Address,
+}
+
+/// Reads a key that has not expired, `now` in Unix seconds. Whether its signer may sign for its customer is left to the caller.
+pub fn read_api_key(
+    key: &str,
+    gateway: Address,
+    chain_id: u64,
+    now: u64,
+) -> Result<ApiKeyHolder, ApiKeyError> {
     let encoded = key.strip_prefix(API_KEY_PREFIX).ok_or(ApiKeyError::Malformed)?;
     let bytes =
         (encoded.len() <= KEY_BYTES * 2).then(|| base64::decode(encoded, Form::Url)).flatten();
@@ -87,14 +122,12 @@ pub fn verify_api_key(
         return Err(ApiKeyError::Malformed);
     }
     let digest = digest(customer, gateway, chain_id, expiry);
-    match signature.recover_address_from_prehash(&digest) {
-        Ok(signer) if signer == customer => {}
-        _ => return Err(ApiKeyError::WrongSignature),
-    }
+    let signer = signature.recover_address_from_prehash(&digest);
+    let signer = signer.map_err(|_| ApiKeyError::WrongSignature)?;
     if expiry <= now {
         return Err(ApiKeyError::Expired(expiry));
     }
-    Ok(customer)
+    Ok(ApiKeyHolder { customer, signer })
 }
 
 #[cfg(test)]

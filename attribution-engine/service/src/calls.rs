@@ -33,8 +33,8 @@ use tokio::sync::{
 };
 
 use crate::{
-    api_keys::ApiKeyError,
-    chain::Contracts,
+    api_keys::{ApiKeyError, ApiKeyHolder},
+    chain::{Authorization, Contracts},
     charging::{Accounts, ChargeError, Reservation, Terms},
     clusters::{RetrievedText, retrieval_query},
     evidence::SignedVoucher,
@@ -552,14 +552,28 @@ impl Gateway {
         composed.await?.map_err(model_error)
     }
 
-    async fn reserve(&self, caller: &Caller, worst: u128) -> Result<Reservation, ApiError> {
-        let authorization = self.chain.authorization(caller.customer).await.map_err(|cause| {
+    /// Whether a key's signer may call as its customer: if it signs the customer's vouchers.
+    pub async fn check_delegate(&self, holder: ApiKeyHolder) -> Result<(), ApiError> {
+        let authorization = self.authorization(holder.customer).await?;
+        let live = authorization.nonce != 0 && authorization.expiry > now();
+        match live && authorization.signer == holder.signer {
+            true => Ok(()),
+            false => Err(ApiError::key(ApiKeyError::WrongSignature)),
+        }
+    }
+
+    async fn authorization(&self, customer: Address) -> Result<Authorization, ApiError> {
+        self.chain.authorization(customer).await.map_err(|cause| {
             tracing::warn!(%cause, "the chain does not answer");
             ApiError::unavailable(
                 "chain_unavailable",
                 "the gateway cannot read the chain at the moment",
             )
-        })?;
+        })
+    }
+
+    async fn reserve(&self, caller: &Caller, worst: u128) -> Result<Reservation, ApiError> {
+        let authorization = self.authorization(caller.customer).await?;
         let charged = || self.ledger.charged(caller.customer, authorization.nonce);
         let voucher = caller.voucher.as_deref();
         let reserved = self.accounts.reserve(

@@ -67,6 +67,18 @@ pub mod bindings {
             "../../contracts/src/interfaces/IInferenceEscrow.sol"
         );
     }
+    pub mod agents {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            "../../contracts/src/interfaces/IAgents.sol"
+        );
+    }
+    pub mod sponsors {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            "../../contracts/src/interfaces/ISponsorPool.sol"
+        );
+    }
     pub mod payments {
         alloy_sol_types::sol!(
             #[sol(rpc, all_derives)]
@@ -91,6 +103,13 @@ pub mod bindings {
             #[sol(rpc, all_derives)]
             RecordDispute,
             "../../contracts/artifacts/RecordDispute.json"
+        );
+    }
+    pub mod facts {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            RecordFacts,
+            "../../contracts/artifacts/RecordFacts.json"
         );
     }
     pub mod dispute {
@@ -371,7 +390,41 @@ impl Chain {
             .topic1(datanet.to_u256())
             .topic2(U256::from(version));
         let published = self.logs(filter, 0).await?.first().map(position).ok_or(missing)?;
-        let (mut acceptances, tombstones) = self.datanet_history(datanet).await?;
+        let (acceptances, tombstones) = self.datanet_history(datanet).await?;
+        let accepted = self.accepted_of(&stored, acceptances, reference).await?;
+        let active = accepted
+            .into_iter()
+            .filter(|c| tombstones.get(&c.id).is_none_or(|tombstone| *tombstone > published))
+            .collect();
+        Ok(DatanetVersion {
+            datanet,
+            version,
+            contributions_root: stored.contributionsRoot,
+            cluster_map_root: stored.clusterMapRoot,
+            active,
+        })
+    }
+
+    /// All contributions of a published version in order of acceptance, those withdrawn since included: what its root
+    /// commits to, which is checked.
+    pub async fn accepted_in(&self, reference: DatanetRef) -> Result<Vec<Contribution>> {
+        let DatanetRef { datanet, version } = reference;
+        let stored = self
+            .datanets()
+            .version(datanet.to_u256(), version)
+            .call()
+            .await
+            .map_err(lookup("reading a Datanet version", Missing::Version(datanet, version)))?;
+        let (acceptances, _) = self.datanet_history(datanet).await?;
+        self.accepted_of(&stored, acceptances, reference).await
+    }
+
+    async fn accepted_of(
+        &self,
+        stored: &IDatanetRegistry::Version,
+        mut acceptances: Vec<Acceptance>,
+        DatanetRef { datanet, version }: DatanetRef,
+    ) -> Result<Vec<Contribution>> {
         acceptances.retain(|acceptance| acceptance.index < stored.contributionCount);
         acceptances.sort_by_key(|acceptance| acceptance.index);
         if acceptances.len() != stored.contributionCount as usize {
@@ -392,17 +445,7 @@ impl Chain {
                 published: stored.contributionsRoot,
             });
         }
-        let active = accepted
-            .into_iter()
-            .filter(|c| tombstones.get(&c.id).is_none_or(|tombstone| *tombstone > published))
-            .collect();
-        Ok(DatanetVersion {
-            datanet,
-            version,
-            contributions_root: stored.contributionsRoot,
-            cluster_map_root: stored.clusterMapRoot,
-            active,
-        })
+        Ok(accepted)
     }
 
     /// Models registered so far, retired ones included.

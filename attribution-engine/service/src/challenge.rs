@@ -11,11 +11,13 @@ use std::{
 use alloy_primitives::{Address, B256, Bytes, TxHash, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_sol_types::{SolCall, SolEvent};
+use models::Tokenizer;
 use scores::{
     DatanetId, ModelId, ScoresError,
     claims::{Claim, ClaimProof, Claims, Slot, SumNode},
     epoch::SettledReceipt,
     faults::{self, ClaimsFault, GrowthFault},
+    merkle,
     payments::{PaymentSlot, Payments},
 };
 use serde::Serialize;
@@ -39,6 +41,7 @@ use crate::{
         call, mined, post_of,
     },
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
+    record_faults::{self, RecordFault},
     records::{Commitment, Records},
 };
 
@@ -62,6 +65,10 @@ pub enum ChallengeError {
     NothingRejected(TxHash),
     #[error("this chain has no RecordDispute, which alone decides this")]
     NoRecords,
+    #[error("the receipts published for epoch {epoch} hash to {found}, the chain says {on_chain}")]
+    OtherReceipts { epoch: u64, found: B256, on_chain: B256 },
+    #[error("an exhibit cannot be encoded: {0}")]
+    Encoding(alloy_sol_types::Error),
 }
 
 /// Result of challenging.
@@ -74,6 +81,8 @@ pub enum Fault {
     Claims(ClaimsFault),
     /// A claim grew by more than the payments that the poster committed to.
     Growth(GrowthFault),
+    /// A record breaks a rule by itself.
+    Record(RecordFault),
     /// The payments were demanded, and are not given in time.
     Silence,
 }
@@ -84,6 +93,7 @@ impl Fault {
         match self {
             Self::Claims(fault) => fault.rule(),
             Self::Growth(_) => "claim",
+            Self::Record(fault) => fault.rule,
             Self::Silence => "silence",
         }
     }
@@ -148,6 +158,34 @@ pub async fn find_fault(
     }
     let growth = faults::find_growth(&before, &bundle.claims, &payments)?;
     Ok(growth.map(Fault::Growth))
+}
+
+/// What is wrong with one of the records of a pending epoch, if it is among what `RecordDispute` decides. `tokenizer` is
+/// that of the engine spec. Nothing of the evidence is trusted: the receipts and records must hash to the root on chain.
+pub async fn find_record_fault(
+    chain: &Chain,
+    epoch: u64,
+    source: &dyn EvidenceSource,
+    tokenizer: &Tokenizer,
+) -> Result<Option<Fault>> {
+    let Some(records) = Records::on(chain).await? else { return Ok(None) };
+    let posted = pending(chain, epoch).await?;
+    let mut bundle = source.bundle(epoch).await?;
+    let leaf = |s: &StoredReceipt| {
+        SettledReceipt { receipt: s.receipt.clone(), record: s.record.clone() }.leaf()
+    };
+    let found = merkle::root_of(bundle.receipts.iter().map(leaf))?;
+    if found != posted.post.receiptsRoot {
+        return Err(ChallengeError::OtherReceipts {
+            epoch,
+            found,
+            on_chain: posted.post.receiptsRoot,
+        });
+    }
+    bundle.post = posted.post;
+    let limits = records.limits().await?;
+    let fault = record_faults::find(chain, epoch, &bundle, source, tokenizer, &limits).await?;
+    Ok(fault.map(Fault::Record))
 }
 
 /// What an epoch's receipts and records, as published, pay; `block` is that of the post.
@@ -275,6 +313,7 @@ async fn fact(chain: &Chain, epoch: u64, fault: &Fault) -> Result<Bytes> {
             right: fault.right.iter().map(payment).collect(),
         }
         .abi_encode(),
+        Fault::Record(fault) => return Ok(fault.call.clone()),
         Fault::Silence => factSilenceCall { epochId: epoch }.abi_encode(),
     };
     Ok(encoded.into())

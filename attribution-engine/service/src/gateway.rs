@@ -26,7 +26,7 @@ use tower_http::{
 };
 
 use crate::{
-    api_keys::{ApiKeyError, verify_api_key},
+    api_keys::{ApiKeyError, read_api_key},
     calls::{Admitted, Caller, Gateway, Means, Update, blocking, delivered, now},
     chain::{Chain, ChainError},
     content::{ContentError, ContentStore},
@@ -174,7 +174,7 @@ async fn infer(
     headers: HeaderMap,
     body: Result<body::Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    let (customer, means) = authenticate(&api.gateway, &headers)?;
+    let (customer, means) = authenticate(&api.gateway, &headers).await?;
     let body = read_body(body, REQUEST_BYTES_MAX)?;
     let asked = parse(kind, &body)?;
     let caller = Caller {
@@ -578,7 +578,10 @@ async fn render_metrics(State(api): State<Api>) -> Result<Response, ApiError> {
 
 /// Who calls and how it is paid for: an x402 payment first, then an API key, then nothing, to which the price is the
 /// answer where payments per request are accepted.
-fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<(Address, Means), ApiError> {
+async fn authenticate(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+) -> Result<(Address, Means), ApiError> {
     let payments = gateway.payments().map(|payments| payments.payee());
     let payment = text(headers, PAYMENT_HEADER).or_else(|| text(headers, X_PAYMENT_HEADER));
     if let (Some(payee), Some(payment)) = (payments, payment) {
@@ -598,10 +601,15 @@ fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<(Address, Mean
     if payments.is_some() && key.is_none_or(|key| key == X402_KEY) {
         return Ok((Address::ZERO, Means::Nothing));
     }
-    let customer = key.ok_or(ApiKeyError::Missing);
-    let customer = customer
-        .and_then(|key| verify_api_key(key, gateway.address(), gateway.config.chain_id, now()));
-    Ok((customer.map_err(ApiError::key)?, Means::Account))
+    let chain_id = gateway.config.chain_id;
+    let holder = key
+        .ok_or(ApiKeyError::Missing)
+        .and_then(|key| read_api_key(key, gateway.address(), chain_id, now()))
+        .map_err(ApiError::key)?;
+    if holder.signer != holder.customer {
+        gateway.check_delegate(holder).await?;
+    }
+    Ok((holder.customer, Means::Account))
 }
 
 /// The URL that a request was sent to, as far as its headers tell.

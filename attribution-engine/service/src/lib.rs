@@ -9,11 +9,13 @@
 //! * [`ledger`] keeps calls and records in [`journal`]s, durable before anyone is told;
 //! * [`attributor`] writes the record of each answer after it was delivered, against its model's [`clusters::Corpus`];
 //! * [`epochs`] posts receipts and records as epochs with their [`evidence`], and [`audit`] recomputes them;
-//! * [`challenge`] proves on chain what is wrong with one, by commitments and payments that [`records`] makes.
+//! * [`challenge`] proves on chain what is wrong with one, by commitments and payments that [`records`] makes; what is
+//!   wrong with a single record is found by [`record_faults`].
 //!
-//! [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`]) as they appear,
+//! [`agents`] and [`sponsors`] are what agents' purses and newcomers need of the chain. [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`]) as they appear,
 //! [`ports`] is what the gateway needs of that, and [`service`] runs it all.
 
+pub mod agents;
 pub mod api_keys;
 pub mod attributor;
 pub mod audit;
@@ -34,8 +36,10 @@ pub mod payments;
 pub mod pinned;
 pub mod ports;
 pub mod prompt;
+pub mod record_faults;
 pub mod records;
 pub mod service;
+pub mod sponsors;
 pub mod view;
 pub mod x402;
 

@@ -29,6 +29,15 @@ pub struct PaymentsState {
     pub due_at: u64,
 }
 
+/// The spec that records are disputed under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub engine_spec_hash: B256,
+    pub cluster_weight_max: u32,
+    pub match_tokens_min: u32,
+    pub sketch_matches_min: u32,
+}
+
 /// What is to be shared among those who showed a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pot {
@@ -76,6 +85,17 @@ impl Records {
             total: stored.total,
             demanded_at: stored.demandedAt,
             due_at: stored.dueAt,
+        })
+    }
+
+    pub async fn limits(&self) -> Result<Limits> {
+        let what = "reading the spec of RecordDispute";
+        let contract = &self.contract;
+        Ok(Limits {
+            engine_spec_hash: contract.engineSpecHash().call().await.map_err(call(what))?,
+            cluster_weight_max: contract.clusterWeightMax().call().await.map_err(call(what))?,
+            match_tokens_min: contract.matchTokensMin().call().await.map_err(call(what))?,
+            sketch_matches_min: contract.sketchMatchesMin().call().await.map_err(call(what))?,
         })
     }
 

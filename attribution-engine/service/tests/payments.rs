@@ -1,5 +1,5 @@
 //! Payments per request over HTTP against the real contracts: both x402 schemes from the 402 answer to the contributors'
-//! money, and every way in which a payment can be wrong, come twice, or be interrupted.
+//! money, and every way in which a payment can be wrong, come twice, or be interrupted; agents' purses and sponsors besides.
 
 #[expect(dead_code, reason = "each test program uses a part of the world")]
 mod support;
@@ -20,15 +20,21 @@ use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{SolStruct, SolValue};
 use async_trait::async_trait;
 use attribution_service::{
+    agents::{AgentContracts, Agents, Limits},
+    api_keys::mint_delegated_key,
     base64::{self, Form},
     calls::{Gateway, GatewayConfig},
-    chain::{Authorization, Chain, PaymentContracts, bindings::wopen::WOPEN},
+    chain::{
+        Authorization, Chain, ChainError, PaymentContracts,
+        bindings::{agents::IAgentAccount, sponsors::ISponsorPool, wopen::WOPEN},
+    },
     clusters::TokenCodec,
     epochs::Progress,
     gateway::{Api, router},
     ledger::Ledger,
     payments::Payments,
     ports::{ChainView, PortError, ServedModel, ServedModels},
+    sponsors::{GRANT_MAX, SignedGrant, Sponsors},
     x402::{Method, Payee, Payment, Quote},
 };
 use axum::{
@@ -40,6 +46,7 @@ use models::{
     ChatMessage, Completion, Event, EventSink, FinishReason, GenerateRequest, LanguageModel,
     ModelError, TokenId, Tokenizer,
 };
+use scores::eip712::Voucher;
 use serde_json::{Value, json};
 use support::{World, byte_tokenizer, key};
 use tower::ServiceExt;
@@ -127,17 +134,21 @@ impl LanguageModel for Quoter {
     }
 }
 
-/// The world's model; nobody has an authorisation.
-struct View(ServedModels);
+/// The world's model, and authorisations as they are on chain.
+struct View {
+    models: ServedModels,
+    chain: Chain,
+    gateway: Address,
+}
 
 #[async_trait]
 impl ChainView for View {
     fn models(&self) -> ServedModels {
-        self.0.clone()
+        self.models.clone()
     }
 
-    async fn authorization(&self, _: Address) -> Result<Authorization, PortError> {
-        Ok(Authorization { signer: Address::ZERO, cap: 0, redeemed: 0, expiry: 0, nonce: 0 })
+    async fn authorization(&self, customer: Address) -> Result<Authorization, PortError> {
+        Ok(self.chain.authorization(customer, self.gateway).await?)
     }
 }
 
@@ -179,7 +190,11 @@ impl Shop {
             seen_at: 0,
             corpus: Ok(world.corpus()),
         };
-        let view = Arc::new(View(Arc::new([("sqlite-guide".to_owned(), served)].into())));
+        let view = Arc::new(View {
+            models: Arc::new([("sqlite-guide".to_owned(), served)].into()),
+            chain: chain.clone(),
+            gateway: world.gateway,
+        });
         let directory = tempfile::tempdir().unwrap();
         let (router, ledger, payments) =
             serve(&world, &chain, model.clone(), view.clone(), directory.path());
@@ -564,4 +579,158 @@ async fn after_a_restart_answers_are_paid_for_and_the_rest_is_given_back() {
     assert_eq!(shop.wrapped(payer).await, before - U256::from(spent));
     let shop = shop.reopen();
     assert_eq!(shop.payments.open_count(), 0);
+}
+
+/// The contracts' own errors, by the four bytes of their selectors, in what a transaction was refused with.
+fn is<E: alloy_sol_types::SolError>(error: &ChainError) -> bool {
+    match error {
+        ChainError::Call { source, .. } => {
+            source.as_revert_data().is_some_and(|data| data.starts_with(&E::SELECTOR))
+        }
+        _ => false,
+    }
+}
+
+#[tokio::test]
+async fn a_purse_pays_under_its_cap_and_no_further() {
+    let shop = Shop::open().await;
+    let identity = shop.world.deploy("AgentIdentity", vec![]).await;
+    let escrow = shop.chain.contracts().escrow;
+    let accounts = (identity, escrow).abi_encode_params();
+    let accounts = shop.world.deploy("AgentAccounts", accounts).await;
+    let contracts = AgentContracts { identity, accounts };
+    let owner = Agents::at(&shop.world.connect(PAYER).await, contracts);
+    let (agent, purse) = owner.register("https://agent.example/card.json").await.unwrap();
+    assert_eq!(owner.agent_of(purse).await.unwrap(), Some(agent));
+    assert_eq!(owner.agent_of(shop.payer.address()).await.unwrap(), None);
+
+    // What a call of this question costs at most.
+    let body = question("What is a WAL?");
+    let (_, worst) = shop.offers(&body).await;
+    let cap = worst * 3 / 2;
+    let gateway = shop.world.gateway;
+    let agent_key = key(support::CUSTOMER);
+    owner.fund(agent, U256::from(worst * 10)).await.unwrap();
+    let limits = Limits { key: agent_key.address(), cap, period: 3_600, key_expiry: u64::MAX };
+    owner.set_limits(agent, limits).await.unwrap();
+    let (_, time) = shop.chain.latest_block().await.unwrap();
+    let expiry = time + support::AUTHORIZATION;
+    let spender = Agents::at(&shop.world.connect(support::CUSTOMER).await, contracts);
+    let refused = spender.authorize(agent, gateway, cap, expiry).await.unwrap_err();
+    assert!(is::<IAgentAccount::AgentAccount_GatewayRefused>(&refused), "{refused}");
+    owner.allow(agent, gateway, true).await.unwrap();
+    let refused = owner.authorize(agent, gateway, cap, expiry).await.unwrap_err();
+    assert!(is::<IAgentAccount::AgentAccount_NotKey>(&refused), "{refused}");
+    let refused = spender.authorize(agent, gateway, cap + 1, expiry).await.unwrap_err();
+    assert!(is::<IAgentAccount::AgentAccount_CapExceeded>(&refused), "{refused}");
+
+    // Before anything is authorised the key opens nothing; somebody else's never does.
+    let chain_id = shop.chain.chain_id();
+    let mint = |signer: &PrivateKeySigner| {
+        let key = mint_delegated_key(purse, signer, gateway, chain_id, u64::MAX).unwrap();
+        format!("Bearer {key}")
+    };
+    let (api_key, stolen) = (mint(&agent_key), mint(&shop.payer));
+    let (status, ..) = shop.ask(&body, &[("authorization", &api_key)]).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    spender.authorize(agent, gateway, cap, expiry).await.unwrap();
+    assert_eq!(spender.purse(agent).await.unwrap().left_in_period, 0);
+    let (status, ..) = shop.ask(&body, &[("authorization", &stolen)]).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+
+    // Its key signs for what a call costs at most, and the call is charged what it used.
+    let ask = async |cumulative: u128, by: &PrivateKeySigner| {
+        let voucher = Voucher { customer: purse, gateway, nonce: 1, cumulative };
+        let signature = by.sign_hash_sync(&voucher.digest(&shop.chain.escrow_domain())).unwrap();
+        let signature = Bytes::from(signature.as_bytes());
+        let voucher = json!({
+            "nonce": 1, "cumulative": cumulative.to_string(), "signature": signature,
+        });
+        let voucher = voucher.to_string();
+        let headers =
+            [("authorization", api_key.as_str()), ("x-openledger-voucher", voucher.as_str())];
+        let (status, _, text) = shop.ask(&body, &headers).await;
+        (status, serde_json::from_str::<Value>(&text).unwrap())
+    };
+    let (status, answer) = ask(worst, &shop.payer).await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (StatusCode::PAYMENT_REQUIRED, &json!("voucher_invalid"))
+    );
+    let (status, answer) = ask(worst, &agent_key).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(answer["openledger"]["signed"]["customer"], json!(purse));
+    let fee: u128 = answer["openledger"]["fee"].as_str().unwrap().parse().unwrap();
+    assert!(fee + worst > cap, "a second call is beyond the cap");
+    let (status, answer) = ask(fee + worst, &agent_key).await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (StatusCode::PAYMENT_REQUIRED, &json!("escrow_exhausted"))
+    );
+    let refused = spender.authorize(agent, gateway, cap * 2, expiry).await.unwrap_err();
+    assert!(is::<IAgentAccount::AgentAccount_CapExceeded>(&refused), "{refused}");
+
+    // The voucher pays the gateway; the next period has room again.
+    let signed = shop.ledger.vouchers().pop().unwrap();
+    assert_eq!(signed.voucher.customer, purse);
+    shop.chain.redeem(&[(signed.voucher, signed.signature)]).await.unwrap();
+    assert!(shop.chain.funds_available(gateway).await.unwrap() >= U256::from(fee));
+    shop.world.advance(3_601).await;
+    spender.authorize(agent, gateway, cap * 2, expiry).await.unwrap();
+    // What was redeemed was signed for the worst case, so the next voucher is above that.
+    let (status, answer) = ask(worst * 2, &agent_key).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let before = shop.world.balance(shop.payer.address()).await;
+    owner.recover(agent, shop.payer.address()).await.unwrap();
+    assert!(shop.world.balance(shop.payer.address()).await > before);
+}
+
+#[tokio::test]
+async fn a_newcomer_gets_one_grant_within_its_sponsors_limits_and_pays_with_it() {
+    let world = World::start().await;
+    let pool = world.deploy("SponsorPool", vec![]).await;
+    let chain = world.connect(PAYER).await;
+    let sponsors = Sponsors::at(&chain, pool);
+    let (sponsor, signer) = (key(PAYER).address(), key(support::CUSTOMER));
+    let (newcomer, second) = (PrivateKeySigner::random(), Address::repeat_byte(0x51));
+    let amount = GRANT_MAX / 10;
+    sponsors.deposit(U256::from(GRANT_MAX * 2)).await.unwrap();
+    sponsors.set_limits(signer.address(), GRANT_MAX / 8).await.unwrap();
+    let (_, time) = chain.latest_block().await.unwrap();
+    let sign = |account: Address, amount: u128, by: &PrivateKeySigner, deadline: u64| {
+        sponsors.sign(by, sponsor, account, amount, deadline).unwrap()
+    };
+    // Anyone brings it: a stranger without a part in anything.
+    let bringer = Sponsors::at(&world.stranger().await, pool);
+    let refused = async |grant: SignedGrant| bringer.bring(&grant).await.unwrap_err();
+    let later = time + 3_600;
+    let forged = refused(sign(newcomer.address(), amount, &key(PAYER), later)).await;
+    assert!(is::<ISponsorPool::SponsorPool_SignatureInvalid>(&forged), "{forged}");
+    let late = refused(sign(newcomer.address(), amount, &signer, time - 1)).await;
+    assert!(is::<ISponsorPool::SponsorPool_Expired>(&late), "{late}");
+    let large = refused(sign(newcomer.address(), GRANT_MAX + 1, &signer, later)).await;
+    assert!(is::<ISponsorPool::SponsorPool_GrantTooLarge>(&large), "{large}");
+
+    let grant = sign(newcomer.address(), amount, &signer, later);
+    let json = serde_json::to_string(&grant).unwrap();
+    assert!(json.contains(&format!("\"amount\":\"{amount}\"")), "{json}");
+    assert_eq!(serde_json::from_str::<SignedGrant>(&json).unwrap(), grant);
+    bringer.bring(&grant).await.unwrap();
+    assert_eq!(world.balance(newcomer.address()).await, U256::from(amount));
+    assert!(sponsors.is_sponsored(newcomer.address()).await.unwrap());
+    let again = refused(grant).await;
+    assert!(is::<ISponsorPool::SponsorPool_SponsoredAlready>(&again), "{again}");
+    // A day's allowance is left for less than a second grant.
+    let beyond = refused(sign(second, amount, &signer, later)).await;
+    assert!(is::<ISponsorPool::SponsorPool_BudgetExceeded>(&beyond), "{beyond}");
+    let state = sponsors.sponsor(sponsor).await.unwrap();
+    assert_eq!((state.balance, state.signer), (GRANT_MAX * 2 - amount, signer.address()));
+    sponsors.withdraw(state.balance).await.unwrap();
+    assert_eq!(sponsors.sponsor(sponsor).await.unwrap().balance, 0);
+
+    // The newcomer's first action, with nothing but the grant.
+    let own = world.connect_as(newcomer.clone()).await;
+    let escrow = own.escrow();
+    let deposit = escrow.deposit(newcomer.address()).value(U256::from(amount / 2));
+    assert!(deposit.send().await.unwrap().get_receipt().await.unwrap().status());
 }

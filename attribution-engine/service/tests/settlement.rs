@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use attribution_service::{
     audit::audit,
     chain::{DatanetRef, DatanetVersion, EpochStatus},
-    challenge::{ChallengeError, collect, demand, find_fault, prove},
+    challenge::{ChallengeError, collect, demand, find_fault, find_record_fault, prove},
     clusters::{CorpusError, check_cluster_map},
     epochs::{EpochError, EpochPoster, Progress, ReceiptSource},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, EvidenceStore},
@@ -26,7 +26,7 @@ use scores::{
     document::Document,
     epoch::SettledReceipt,
     payments::Payments,
-    record::WEIGHT_ONE,
+    record::{AttributionRecord, ClusterWeight, CreditedSpan, WEIGHT_ONE},
 };
 use support::World;
 
@@ -413,6 +413,112 @@ async fn who_answers_no_demand_loses_the_epoch_and_posters_answer() {
     // Both stakes come back with the reward.
     let paid = collect(&watcher, 2).await.unwrap();
     assert_eq!(paid, U256::from(won.reward) + U256::from(2 * STAKE));
+}
+
+/// Records that engines signed and that are false by themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_false_record_is_shown_by_whoever_recomputes_it() {
+    type Lie = fn(&mut AttributionRecord, &World, usize);
+    let lies: [(&str, Lie); 5] = [
+        ("sums", |record, _, _| {
+            record.weights[0].weight += 1;
+            record.residual -= 1;
+        }),
+        ("payee", |record, world, _| record.weights[0].payee = world.address("mallory")),
+        // What alice wrote is said to stand in bob's document.
+        ("span", |record, world, length| credit(record, length, 2, (2, world.address("bob")))),
+        // … or in the copy that mallory made of it, as if that were nobody's.
+        ("cluster", |record, world, length| {
+            credit(record, length, 3, (3, world.address("mallory")));
+        }),
+        ("earlier", |record, world, length| {
+            credit(record, length, 3, (1, world.address("alice")));
+        }),
+    ];
+    for (rule, lie) in lies {
+        let world = World::start().await;
+        world.deploy_records().await;
+        // Common to the original and the copy, from a word's border to another's.
+        let text = world.document("alice").text();
+        let (from, length) = common(text, world.document("mallory").text());
+        assert!(length > 80, "{length}");
+        world.answer("How do readers and writers get along?", &[("alice", from, length)]);
+        let honest = world.snapshot().await;
+        assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+        let watcher = world.stranger().await;
+        let none = find_record_fault(&watcher, 1, &*world.evidence, &world.codec).await.unwrap();
+        assert_eq!(none, None, "an honest record has no fault");
+        let mut bundle = world.evidence.get(1).unwrap();
+        world.revert(honest).await;
+
+        lie(&mut bundle.receipts[0].record, &world, length);
+        let stored = &bundle.receipts[0];
+        let settled =
+            SettledReceipt { receipt: stored.receipt.clone(), record: stored.record.clone() };
+        bundle.post.receiptsRoot = scores::merkle::root_of([settled.leaf()]).unwrap();
+        world.post(&bundle).await;
+        world.make_blocks().await;
+        let directory = tempfile::tempdir().unwrap();
+        let published =
+            EvidenceStore::open(directory.path(), world.evidence.content().clone()).unwrap();
+        published.put(&bundle).unwrap();
+        let watcher = world.stranger().await;
+        let fault = find_record_fault(&watcher, 1, &published, &world.codec).await.unwrap();
+        let fault = fault.expect(rule);
+        assert_eq!(fault.rule(), rule);
+        let won = prove(&watcher, 1, &fault).await.unwrap();
+        assert_eq!(watcher.epoch(1).await.unwrap().status, EpochStatus::Rejected);
+        println!("{rule}: {} gas", won.gas);
+    }
+}
+
+/// Gives a tenth of an answer to one contribution, for the quotation of `length` bytes, consistently.
+fn credit(
+    record: &mut AttributionRecord,
+    length: usize,
+    contribution: u64,
+    (cluster, payee): (u64, Address),
+) {
+    // A token is a byte; before the quotation stand "Zyx qvj. ".
+    let start = 9;
+    let credit_q16 = record.total_surprise_q16 / 10;
+    let weight = u128::from(credit_q16) * u128::from(WEIGHT_ONE);
+    let weight = (weight / u128::from(record.total_surprise_q16)) as u32;
+    let cluster = ContributionId(cluster);
+    record.spans = vec![CreditedSpan {
+        start,
+        end: start + length as u32,
+        contribution: ContributionId(contribution),
+        cluster,
+        offset: 0,
+        surprise_q16: record.floor_q16 + credit_q16,
+        credit_q16,
+    }];
+    let datanet = DatanetId(1);
+    record.weights = vec![ClusterWeight { cluster, datanet, payee, credit_q16, weight }];
+    record.residual = WEIGHT_ONE - weight;
+}
+
+/// Where the first text's longest run of whole words stands that is in the second, too: first byte and length.
+fn common(first: &str, second: &str) -> (usize, usize) {
+    let borders: Vec<usize> = first.match_indices(' ').map(|(at, _)| at).collect();
+    let letters = |text: &str| {
+        let bytes = text.as_bytes();
+        bytes[1].is_ascii_alphabetic() && bytes[bytes.len() - 1].is_ascii_alphabetic()
+    };
+    let mut best = (0, 0);
+    for (index, from) in borders.iter().enumerate() {
+        for to in borders[index + 1..].iter().take(80) {
+            let run = &first[*from..*to];
+            if !second.contains(run) {
+                break;
+            }
+            if run.len() > best.1 && letters(run) && second.contains(&format!("{run} ")) {
+                best = (*from, run.len());
+            }
+        }
+    }
+    best
 }
 
 /// What the records of an epoch pay, and what the epoch adds to claims.

@@ -132,6 +132,12 @@ pub async fn status(ready: &Ready) -> Result<Value> {
         .context("the gateway's status is not JSON")
 }
 
+/// OPEN as a decimal, in wei.
+pub fn wei(open: &str) -> Result<u128> {
+    let wei = parse_ether(open).with_context(|| format!("\"{open}\" is not an amount of OPEN"))?;
+    wei.try_into().with_context(|| format!("{open} OPEN is beyond 2^128 wei"))
+}
+
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,5 +1,6 @@
 //! `openledger`: one binary for the development chain, the demo, the auditor and customers' tools.
 
+mod agent;
 mod audit;
 mod bridge;
 mod customer;
@@ -17,6 +18,7 @@ mod limits;
 mod roles;
 mod rollup;
 mod snapshot;
+mod sponsor;
 mod verify;
 mod watch;
 
@@ -101,6 +103,12 @@ enum Command {
     /// What an inference customer needs: escrow, authorisation, API keys.
     #[command(subcommand)]
     Customer(customer::Command),
+    /// First OPEN for newcomers who hold none.
+    #[command(subcommand)]
+    Sponsor(sponsor::Command),
+    /// Agents with purses that buy inference up to a cap.
+    #[command(subcommand)]
+    Agent(agent::Command),
 }
 
 fn main() -> ExitCode {
@@ -132,6 +140,8 @@ fn main() -> ExitCode {
             Command::Import(args) => tokio::task::block_in_place(|| ethereum::import(&args)),
             Command::Node(args) => ethereum::run(args).await,
             Command::Customer(command) => customer::run(command).await,
+            Command::Sponsor(command) => sponsor::run(command).await,
+            Command::Agent(command) => agent::run(command).await,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));

@@ -175,7 +175,19 @@ impl Watcher {
         if report.ok {
             return Ok(verdict);
         }
-        if let Some(fault) = challenge::find_fault(&self.chain, epoch, &self.source).await? {
+        // A record that is false by itself is shown as such: what is computed from it may not be computable.
+        let record =
+            challenge::find_record_fault(&self.chain, epoch, &self.source, &self.tokenizer).await;
+        let fault = match record {
+            Ok(Some(fault)) => Some(fault),
+            Ok(None) => challenge::find_fault(&self.chain, epoch, &self.source).await?,
+            // Other receipts than were posted may come with claims that are.
+            Err(error) => {
+                tracing::debug!(epoch, %error, "no record can be shown");
+                challenge::find_fault(&self.chain, epoch, &self.source).await?
+            }
+        };
+        if let Some(fault) = fault {
             let won = challenge::prove(&self.chain, epoch, &fault).await?;
             self.collect(&mut verdict, fault.rule(), won).await?;
         }

@@ -278,9 +278,14 @@ impl World {
     }
 
     /// A connection that sends from the account with this index.
-    async fn connect(&self, index: u32) -> Chain {
+    pub async fn connect(&self, index: u32) -> Chain {
+        self.connect_as(key(index)).await
+    }
+
+    /// A connection that sends from this account.
+    pub async fn connect_as(&self, signer: PrivateKeySigner) -> Chain {
         let url = self.url.parse().unwrap();
-        Chain::connect_with_signer(url, self.chain.contracts(), key(index)).await.unwrap()
+        Chain::connect_with_signer(url, self.chain.contracts(), signer).await.unwrap()
     }
 
     /// Posts an epoch with two engines' signatures, whatever it says.
