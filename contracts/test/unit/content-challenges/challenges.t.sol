@@ -441,9 +441,27 @@ contract ContentChallengesTest is AdmissionTest {
         IContentChallenges.Evidence memory late = evidenceOf(bob, sketch, date + 1, 2);
         vm.expectPartialRevert(AdmissionErrors.ContentChallenges_EvidenceTooLate.selector);
         challenges.rebut(caseId, keccak256(sketch), late);
+        // Of another text, however old.
+        IContentChallenges.Evidence memory older = evidenceOf(bob, sketchOf(2, 2, 128), date, 2);
+        vm.expectPartialRevert(AdmissionErrors.ContentChallenges_SketchMismatch.selector);
+        challenges.rebut(caseId, keccak256(sketchOf(2, 2, 128)), older);
         challenges.rebut(caseId, keccak256(sketch), evidenceOf(bob, sketch, date, 2));
         assertEq(challenges.credit(bob), CHALLENGE_BOND);
         assertTrue(challenges.isSound(Batches.keyOf(original, 0)));
+    }
+
+    function test_RevertWhen_TheAccusedIsLate() external {
+        bytes memory sketch = sketchOf(1, 1, 128);
+        uint64 date = uint64(vm.getBlockTimestamp() - 30 days);
+        uint256 original = contributeSketched(bob, reviewedDatanet, 1, sketch);
+        uint256 own = contributeSketched(mallory, reviewedDatanet, 2, sketch);
+        uint256 caseId = accuseAs(mallory, original, own, sketch, date);
+        IContentChallenges.Evidence memory older = evidenceOf(bob, sketch, date - 1, 2);
+        skip(RESPONSE_WINDOW + 1);
+        vm.expectPartialRevert(AdmissionErrors.ContentChallenges_TooLate.selector);
+        challenges.rebut(caseId, keccak256(sketch), older);
+        challenges.closeAccusation(caseId);
+        assertFalse(challenges.isSound(Batches.keyOf(original, 0)));
     }
 
     function test_RevertWhen_EvidenceWeak() external {

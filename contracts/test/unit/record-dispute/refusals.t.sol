@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IRecordTypes} from "../../../src/interfaces/IRecordTypes.sol";
+import {Errors} from "../../../src/libraries/Errors.sol";
 import {RecordErrors} from "../../../src/libraries/RecordErrors.sol";
 import {RecordTest} from "../../utils/RecordTest.sol";
 import {SumTree} from "../../utils/SumTree.sol";
@@ -92,6 +93,9 @@ contract RecordRefusalsTest is RecordTest {
         honest(1);
         assertTrue(facts.isConsistent(record(0)));
         IRecordTypes.Record memory r = record(0);
+        r.version = 2;
+        assertFalse(facts.isConsistent(r));
+        r = record(0);
         r.spans[0].end = r.spans[0].start;
         assertFalse(facts.isConsistent(r));
         r = record(0);
@@ -246,5 +250,123 @@ contract RecordRefusalsTest is RecordTest {
         skip(13 hours);
         vm.expectPartialRevert(RecordErrors.RecordDispute_DrillInvalid.selector);
         records.commitDrill(id, "late");
+    }
+
+    /// @dev A fact of one epoch does not reject another.
+    function test_RevertWhen_TheFactIsOfAnotherEpoch() external {
+        honest(1);
+        calls[0].record.residual += 1;
+        earn(net, alice, PAYMENT);
+        postCalls();
+        bytes memory call = abi.encodeCall(facts.factSums, (opened(0), record(0)));
+        prove(call);
+        // A rejected epoch stays disputable for those who share; the next one is honest.
+        delete calls;
+        honest(1);
+        postCalls();
+        commitAsChallenger(bob, call);
+        nextBlock();
+        vm.expectRevert(abi.encodeWithSelector(RecordErrors.RecordDispute_NotDisputable.selector, 2));
+        vm.prank(bob);
+        records.revealChallenge(2, call, "salt");
+        assertEq(uint8(settlement.epoch(2).status), uint8(IAttributionSettlement.EpochStatus.Posted));
+    }
+
+    /// @dev Neighbours that do not enclose a claim's place in the tree of before say nothing about what was there.
+    function test_RevertWhen_NeighboursDoNotEnclose() external {
+        address[4] memory who = [address(0x11), address(0x22), address(0x33), address(0x44)];
+        honest(1);
+        for (uint256 i; i < 4; ++i) {
+            if (i != 2) earn(net, who[i], PAYMENT / 4);
+        }
+        activate(postCalls());
+        SumTree.Claim[] memory old = claims;
+        delete calls;
+        honest(1);
+        earn(net, who[2], PAYMENT);
+        postCalls();
+        payHonest();
+        commitPayments();
+        IRecordTypes.Claim memory c = claimLeaf(who[2]);
+        IRecordTypes.Claim[] memory pair = new IRecordTypes.Claim[](2);
+        IRecordTypes.Claim[] memory one_ = new IRecordTypes.Claim[](1);
+        // The first two of before: adjacent, and both below.
+        (pair[0], pair[1]) = (slotOf(old, 0), slotOf(old, 1));
+        refused(address(records), abi.encodeCall(records.factClaim, (2, c, pair, none, none)), MISMATCH);
+        // Below and above, but not adjacent.
+        (pair[0], pair[1]) = (slotOf(old, 0), slotOf(old, 2));
+        refused(address(records), abi.encodeCall(records.factClaim, (2, c, pair, none, none)), MISMATCH);
+        // One that is at neither end, and one that is at the end, but padding lies beyond it.
+        one_[0] = slotOf(old, 1);
+        refused(address(records), abi.encodeCall(records.factClaim, (2, c, one_, none, none)), MISMATCH);
+        one_[0] = slotOf(old, 2);
+        refused(address(records), abi.encodeCall(records.factClaim, (2, c, one_, none, none)), MISMATCH);
+        // The padding at the end is above everybody, and encloses nobody from below.
+        one_[0] = slotOf(old, 3);
+        refused(address(records), abi.encodeCall(records.factClaim, (2, c, one_, none, none)), MISMATCH);
+        (pair[0], pair[1]) = (slotOf(old, 2), slotOf(old, 3));
+        refused(address(records), abi.encodeCall(records.factClaim, (2, c, pair, none, none)), MISMATCH);
+        // The two between which it would lie show that there was nothing.
+        (pair[0], pair[1]) = (slotOf(old, 1), slotOf(old, 2));
+        refused(address(records), abi.encodeCall(records.factClaim, (2, c, pair, none, none)), NOT_FALSE);
+    }
+
+    /// @dev A slot of the tree of before; beyond the claims it is padding.
+    function slotOf(SumTree.Claim[] memory old, uint256 i) private pure returns (IRecordTypes.Claim memory c) {
+        if (i < old.length) {
+            (c.datanetId, c.account, c.cumulative) = (old[i].datanetId, old[i].account, old[i].cumulative);
+        }
+        (c.index, c.proof) = (i, SumTree.proofOf(old, i));
+    }
+
+    /// @dev Keys ascend by Datanet first: a payment of another Datanet encloses from that side only.
+    function test_WhenPaymentsAreOfSeveralDatanets() external {
+        honest(2);
+        earn(net, alice, 2 * PAYMENT);
+        postCalls();
+        payHonest();
+        // Wei of Datanets before and after, which no receipt of this epoch pays.
+        payments.push();
+        payments.push();
+        for (uint256 i = 3; i > 0; --i) {
+            payments[i].datanetId = payments[i - 1].datanetId;
+            (payments[i].account, payments[i].receipt) = (payments[i - 1].account, payments[i - 1].receipt);
+            payments[i].amount = payments[i - 1].amount;
+        }
+        (payments[0].datanetId, payments[0].account, payments[0].amount) = (net - 1, alice, 0);
+        (payments[3].datanetId, payments[3].account, payments[3].amount) = (net + 1, alice, 0);
+        commitPayments();
+        address to = address(records);
+        IRecordTypes.Claim memory c = claimLeaf(alice);
+        // Between the two lies all that is paid to alice, so her claim is true.
+        refused(to, abi.encodeCall(records.factClaim, (1, c, noClaims, list(payment(0)), list(payment(3)))), NOT_FALSE);
+        // The other way round they enclose nothing.
+        refused(to, abi.encodeCall(records.factClaim, (1, c, noClaims, list(payment(3)), none)), MISMATCH);
+        refused(to, abi.encodeCall(records.factClaim, (1, c, noClaims, none, list(payment(0)))), MISMATCH);
+        // They ascend.
+        refused(to, abi.encodeCall(records.factPaymentOrder, (1, payment(0), payment(1))), NOT_FALSE);
+        refused(to, abi.encodeCall(records.factPaymentOrder, (1, payment(2), payment(3))), NOT_FALSE);
+    }
+
+    /// @dev Padding of the payments tree pays nobody: it is below nothing, and no payment to be false.
+    function test_RevertWhen_ThePaymentIsPadding() external {
+        honest(3);
+        earn(net, alice, 3 * PAYMENT);
+        postCalls();
+        payHonest();
+        commitPayments();
+        IRecordTypes.Payment memory p = payment(3);
+        p.receipt = 99;
+        address to = address(records);
+        refused(to, abi.encodeCall(records.factPaymentFalse, (opened(0), record(0), p)), NOT_FALSE);
+        IRecordTypes.Claim memory c = claimLeaf(alice);
+        refused(to, abi.encodeCall(records.factClaim, (1, c, noClaims, list(payment(3)), none)), MISMATCH);
+    }
+
+    function test_RevertWhen_AnotherUpholds() external {
+        postOne();
+        vm.expectRevert(abi.encodeWithSelector(Errors.AttributionDispute_NotRecords.selector, mallory));
+        vm.prank(mallory);
+        dispute.uphold(1, mallory, "because");
     }
 }
