@@ -98,6 +98,11 @@ impl Watcher {
                         Err(Interrupt::Cancelled | Interrupt::Rewind(_)) => return Ok(()),
                     }
                 }
+                // Usual among several nodes, for as long as a block takes to reach them all.
+                Err(Interrupt::Failed(WatcherError::L1(error @ L1Error::Behind { .. }))) => {
+                    wait = self.poll;
+                    tracing::debug!(%error, "waiting");
+                }
                 Err(Interrupt::Failed(WatcherError::L1(error))) if error.is_temporary() => {
                     metrics::counter!("l1_watcher_failures_total").increment(1);
                     wait = wait.saturating_mul(2).min(RETRY_MAX);

@@ -184,6 +184,8 @@ mod tests {
 
     use super::*;
 
+    type Change = fn(&mut TxEip1559);
+
     fn key(byte: u8) -> PrivateKeySigner {
         PrivateKeySigner::from_bytes(&B256::repeat_byte(byte)).unwrap()
     }
@@ -240,7 +242,7 @@ mod tests {
         let check = |raw: &[u8]| asked.check(honest.address(), raw);
         assert!(check(&signed(transfer(), &honest)).is_ok());
 
-        let changes: [(&str, fn(&mut TxEip1559)); 8] = [
+        let changes: [(&str, Change); 8] = [
             ("chain id", |t| t.chain_id = 6),
             ("nonce", |t| t.nonce = 8),
             ("recipient", |t| t.to = TxKind::Call(Address::repeat_byte(8))),
