@@ -111,6 +111,10 @@ fn main() -> Result<()> {
         Suite::Import(load) => import::import(&load).map(suites::print),
         Suite::Growth(load) => suites::growth(&load).map(suites::print),
         Suite::Lone { directory, load } => {
+            tracing_subscriber::fmt()
+                .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+                .with_writer(std::io::stderr)
+                .init();
             let world = world::World::new(load.senders, load.accounts)?;
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(lone::run(&directory, &world, load.gas_limit))

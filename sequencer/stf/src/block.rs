@@ -4,7 +4,6 @@ use alloc::{string::ToString, vec::Vec};
 
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Transaction as _, Typed2718,
-    proofs::calculate_receipt_root,
     transaction::{Recovered, SignerRecoverable},
 };
 use alloy_eips::{
@@ -17,9 +16,7 @@ use op_revm::{
     api::{builder::DefaultOpEvm, default_ctx::OpContext},
     estimate_tx_compressed_size,
 };
-use primitives::{
-    Block, BlockBody, PayloadAttributes, ReceiptEnvelope, TxEnvelope, transactions_root,
-};
+use primitives::{Block, BlockBody, PayloadAttributes, ReceiptEnvelope, TxEnvelope};
 use revm::{
     Context, DatabaseCommit, DatabaseRef, ExecuteEvm, SystemCallEvm,
     context_interface::result::{EVMError, ExecutionResult, ResultAndState},
@@ -32,6 +29,7 @@ use crate::{
     delta::ChangedKeys,
     error::{BlockError, TxRejection},
     next_base_fee,
+    ordered_root::OrderedRoot,
 };
 use crate::{env::rollup_cfg, evm::recorded_tx_with_bytes};
 
@@ -64,6 +62,12 @@ pub struct BlockBuilder<S: DatabaseRef> {
     transactions: Vec<TxEnvelope>,
     senders: Vec<Address>,
     receipts: Vec<ReceiptEnvelope>,
+    transactions_root: OrderedRoot,
+    receipts_root: OrderedRoot,
+    /// Of all receipts.
+    logs_bloom: Bloom,
+    /// A receipt's encoding, kept for its memory.
+    buffer: Vec<u8>,
     gas_used: u64,
     da_footprint: u64,
     /// Read from `L1Block` after the L1 attributes transaction.
@@ -125,6 +129,10 @@ impl<S: DatabaseRef> BlockBuilder<S> {
             transactions: Vec::new(),
             senders: Vec::new(),
             receipts: Vec::new(),
+            transactions_root: OrderedRoot::default(),
+            receipts_root: OrderedRoot::default(),
+            logs_bloom: Bloom::ZERO,
+            buffer: Vec::new(),
             gas_used: 0,
             da_footprint: 0,
             da_footprint_scalar: 0,
@@ -246,7 +254,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         if footprint > available {
             return Err(TxRejection::DaFootprintExceedsBlock { footprint, available });
         }
-        let env = recorded_tx_with_bytes(inner, transaction.signer(), encoded);
+        let env = recorded_tx_with_bytes(inner, transaction.signer(), encoded.clone());
         let ResultAndState { result, state } =
             self.evm.transact(env).map_err(|error| match error {
                 EVMError::Transaction(reason) => TxRejection::Invalid(reason),
@@ -255,7 +263,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         self.changed.note(&state);
         self.evm.0.ctx.journaled_state.database.commit(state);
         self.da_footprint = self.da_footprint.saturating_add(footprint);
-        Ok(self.include(transaction, result, None))
+        Ok(self.include(transaction, &encoded, result, None))
     }
 
     fn deposit(
@@ -273,7 +281,7 @@ impl<S: DatabaseRef> BlockBuilder<S> {
             .map_err(|error| BlockError::State(error.to_string()))?
             .map_or(0, |account| account.nonce);
         let encoded: Bytes = transaction.inner().encoded_2718().into();
-        let env = recorded_tx_with_bytes(transaction.inner(), sender, encoded);
+        let env = recorded_tx_with_bytes(transaction.inner(), sender, encoded.clone());
         let ResultAndState { result, state } =
             self.evm.transact(env).map_err(|error| match error {
                 EVMError::Transaction(reason) => BlockError::InvalidTransaction {
@@ -285,13 +293,14 @@ impl<S: DatabaseRef> BlockBuilder<S> {
             })?;
         self.changed.note(&state);
         self.evm.0.ctx.journaled_state.database.commit(state);
-        self.include(transaction, result, Some(nonce));
+        self.include(transaction, &encoded, result, Some(nonce));
         Ok(())
     }
 
     fn include(
         &mut self,
         transaction: &Recovered<TxEnvelope>,
+        encoded: &[u8],
         result: ExecutionResult<OpHaltReason>,
         deposit_nonce: Option<u64>,
     ) -> TxOutcome {
@@ -305,7 +314,13 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         };
         let version = deposit_nonce.map(|_| 1);
         let kind = transaction.inner().tx_type();
-        self.receipts.push(ReceiptEnvelope::new(kind, receipt, deposit_nonce, version));
+        let receipt = ReceiptEnvelope::new(kind, receipt, deposit_nonce, version);
+        self.buffer.clear();
+        receipt.encode_2718(&mut self.buffer);
+        self.receipts_root.push(&self.buffer);
+        self.transactions_root.push(encoded);
+        self.logs_bloom |= *receipt.logs_bloom();
+        self.receipts.push(receipt);
         self.transactions.push(transaction.inner().clone());
         self.senders.push(transaction.signer());
         TxOutcome { success, gas_used }
@@ -341,14 +356,12 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         database.merge_transitions(BundleRetention::PlainState);
         let changes = StateChanges::from(database.take_bundle());
         let roots = roots.state_root(&changes)?;
-        let logs_bloom =
-            self.receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
         let header = Header {
             state_root: roots.state_root,
             withdrawals_root: Some(roots.withdrawals_root),
-            transactions_root: transactions_root(&self.transactions),
-            receipts_root: calculate_receipt_root(&self.receipts),
-            logs_bloom,
+            transactions_root: self.transactions_root.finish(),
+            receipts_root: self.receipts_root.finish(),
+            logs_bloom: self.logs_bloom,
             gas_used: self.gas_used,
             blob_gas_used: Some(self.da_footprint),
             ..self.header

@@ -46,6 +46,7 @@ mod error;
 mod ethereum;
 mod evm;
 mod fees;
+mod ordered_root;
 mod roots;
 mod rules;
 mod stateless;

@@ -810,12 +810,14 @@ pub struct StoreRoots {
 }
 
 impl StoreRoots {
-    /// Loads what changing these accounts will need; worth it beside execution, on another thread.
-    pub fn prefetch(&self, addresses: &[Address]) -> Result<(), TrieError> {
+    /// Takes in values that the block on this state will probably end with (what was before is not
+    /// looked at), so that less is left of [`StateRootProvider::state_root`]; worth it beside
+    /// execution, on another thread. Roots do not depend on it, whatever the block ends with.
+    pub fn prepare(&self, changes: &StateChanges) -> Result<(), TrieError> {
         let (blocks, txn) = self.reader()?;
         let parent = (self.parent, self.parent_root);
         let reader = TipRoots { blocks, below: HeadRoots { txn: &txn } };
-        self.store.trie.prefetch(&reader, parent, addresses)
+        self.store.trie.prepare(&reader, parent, changes)
     }
 
     fn reader(&self) -> Result<(Vec<Arc<Recent>>, Txn<'_, RO>), TrieError> {

@@ -743,6 +743,11 @@ impl<'a, R: NodeReader> Walk<'a, R> {
         if child.id == NOWHERE {
             self.load(&mut child, key, depth)?;
             node::set_child_id(self.arena.get_mut(parent), at, child.id);
+            // What a part of the block made is all that knows this node: it goes when that goes.
+            if node::born(self.arena.get(parent)) == self.age.touched {
+                node::bear(self.arena.get_mut(child.id), self.age.touched);
+                self.draft.made.push(child.id);
+            }
         }
         Ok(child)
     }

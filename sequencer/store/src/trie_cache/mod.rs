@@ -10,6 +10,7 @@ mod apply;
 mod arena;
 mod evict;
 mod node;
+mod part;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -34,10 +35,12 @@ use self::{
     apply::{Change, Draft, Entry, Item, Scratch, Walk},
     arena::Arena,
     node::{Age, Child, Reference},
+    part::Part,
 };
 use crate::keccak;
 
 /// An account's change by hashed keys.
+#[derive(Clone)]
 struct HashedChange {
     address: B256,
     /// Afterwards; `None` if it is gone.
@@ -87,7 +90,9 @@ struct State {
     arena: Arena,
     /// Bytes to keep below, if the nodes that the checkpoint lacks allow it.
     limit: usize,
+    /// With what `part` changes.
     head: Option<Head>,
+    part: Option<Part>,
     candidate: Option<Candidate>,
     /// Blocks up to this one are in the store.
     checkpoint: u64,
@@ -96,7 +101,7 @@ struct State {
     stats: TrieStats,
 }
 
-/// The state after the head.
+/// The state after the head, or after a part of the block on it.
 struct Head {
     block: B256,
     number: u64,
@@ -117,7 +122,7 @@ struct Storage {
 /// What a computation gives: the outcome, the root of the account trie, the storage tries that changed.
 type Computed = (StateRootOutcome, Child, Vec<(B256, Storage)>);
 
-/// A block computed on the head that may become the next.
+/// A block computed on the head, or on a part of that block, that may become the next.
 struct Candidate {
     accounts: Child,
     storages: Vec<(B256, Storage)>,
@@ -133,6 +138,7 @@ impl TrieCache {
                 arena: Arena::new(),
                 limit,
                 head: None,
+                part: None,
                 candidate: None,
                 checkpoint: 0,
                 evictor: evict::Evictor::default(),
@@ -200,20 +206,23 @@ impl TrieCache {
         state.keep_limit();
     }
 
-    /// Loads what changes of these accounts will need.
-    pub(crate) fn prefetch<R: NodeReader>(
+    /// Takes values into the tries that the block after `parent` will probably end with, so that
+    /// less is left to do when it ends. Whatever it ends with, its roots come out the same; nothing
+    /// is done if the block is there already. The reader's state must be `parent`'s.
+    pub(crate) fn prepare<R: NodeReader>(
         &self,
         reader: &R,
         (parent, parent_root): (BlockNumHash, B256),
-        addresses: &[Address],
+        changes: &StateChanges,
     ) -> Result<(), TrieError> {
-        let keys = keccak::hash_all(addresses);
+        let hashed = hash_keys(changes);
         let mut state = self.state.lock();
-        state.follow(parent, parent_root);
-        for key in keys {
-            state.find_account(reader, &key)?;
+        match &state.head {
+            None => state.follow(parent, parent_root),
+            Some(head) if head.block == parent.hash && state.candidate.is_none() => {}
+            Some(_) => return Ok(()),
         }
-        Ok(())
+        state.prepare(reader, hashed)
     }
 
     /// Loads all nodes of the accounts whose hashed address begins with a byte, and of their storage.
@@ -230,6 +239,8 @@ impl TrieCache {
             Some(found) if found.block == head.hash => {}
             Some(_) => return Ok(Loaded::Nothing),
         }
+        // It would not know what is loaded now.
+        state.drop_candidate();
         Ok(if state.load(reader, first_byte)? { Loaded::All } else { Loaded::Full })
     }
 
@@ -300,6 +311,7 @@ impl State {
     fn reset(&mut self) {
         self.arena = Arena::new();
         self.head = None;
+        self.part = None;
         self.candidate = None;
         self.evictor = evict::Evictor::default();
     }
@@ -321,31 +333,41 @@ impl State {
         head.accounts = candidate.accounts;
         head.storages.extend(candidate.storages);
         head.withdrawals_root = Some(candidate.withdrawals_root);
-        candidate.draft.replaced.into_iter().for_each(|id| self.arena.free(id));
+        let replaced = self.part.take().map(|part| part.draft.replaced).unwrap_or_default();
+        replaced.into_iter().chain(candidate.draft.replaced).for_each(|id| self.arena.free(id));
         self.keep_limit();
         true
     }
 
-    /// Evicts if the limit is passed. A candidate shares nodes with the head, so it is waited for.
+    /// Evicts if the limit is passed. A candidate or a part of one shares nodes with the head, so
+    /// both are waited for.
     fn keep_limit(&mut self) {
         if self.arena.used() > self.limit
             && self.candidate.is_none()
+            && self.part.is_none()
             && let Some(head) = &mut self.head
         {
             self.evictor.run(&mut self.arena, head, self.limit, self.checkpoint);
         }
     }
 
-    /// Computes a candidate on the head.
+    /// Computes a candidate on the head: what its part leaves to do, if there is one.
     fn compute<R: NodeReader>(
         &mut self,
         reader: &R,
         changes: &[HashedChange],
     ) -> Result<StateRootOutcome, TrieError> {
         self.drop_candidate();
+        let rest = self.part.as_ref().and_then(|part| part.rest(changes));
+        if rest.is_none() {
+            self.undo_part();
+        }
         let mut draft = Draft::default();
-        match self.compute_draft(reader, changes, &mut draft) {
-            Ok((outcome, accounts, storages)) => {
+        match self.compute_draft(reader, rest.as_deref().unwrap_or(changes), &mut draft) {
+            Ok((mut outcome, accounts, storages)) => {
+                if let Some(part) = &self.part {
+                    outcome.updates = part.updates_with(&outcome.updates);
+                }
                 self.candidate = Some(Candidate {
                     accounts,
                     storages,
@@ -460,11 +482,14 @@ impl State {
         let room = self.limit - self.limit / 16;
         let age = Age { born: 0, ..self.age() };
         let Some(head) = &mut self.head else { return Err(no_head()) };
+        let part = &mut self.part;
         let mut found = Vec::new();
-        let load = |arena: &mut Arena, trie, root: &mut Child, path: &[u8], found: &mut _| {
+        let mut load = |arena: &mut Arena, trie, root: &mut Child, path: &[u8], found: &mut _| {
             let mut draft = Draft::default();
             let mut walk = Walk::new(arena, reader, (trie, 0), age, &mut draft, Scratch::default());
-            walk.load_all(root, path, room, found)
+            let loaded = walk.load_all(root, path, room, found);
+            Part::own(part, draft.made);
+            loaded
         };
         let path = [first_byte >> 4, first_byte & 15];
         load(&mut self.arena, TrieId::Accounts, &mut head.accounts, &path, &mut found)?;
@@ -542,6 +567,7 @@ impl State {
         );
         let found = walk.find(&mut head.accounts, hashed);
         (_, self.scratch) = walk.finish();
+        Part::own(&mut self.part, draft.made);
         let root = found?.and_then(|value| node::account_storage_root(&value));
         Ok(root.unwrap_or(EMPTY_ROOT_HASH))
     }

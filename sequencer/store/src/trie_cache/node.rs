@@ -157,6 +157,13 @@ pub(super) fn touch(node: &mut [u8], now: u32) {
     }
 }
 
+/// Makes this block the one that made the node.
+pub(super) fn bear(node: &mut [u8], block: u32) {
+    if node[0] != LEAF {
+        node[8..12].copy_from_slice(&block.to_le_bytes());
+    }
+}
+
 /// How many children stand before this one.
 #[inline]
 fn rank(mask: u16, nibble: usize) -> usize {

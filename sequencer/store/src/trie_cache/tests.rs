@@ -177,6 +177,10 @@ enum Step {
     Block(HashedChanges),
     /// Another block is computed between computing one and committing it.
     Overtaken(HashedChanges, HashedChanges),
+    /// Parts of a block are taken in while it is made, then all of it.
+    Parts(Vec<HashedChanges>, HashedChanges),
+    /// Taken in, whatever comes then.
+    Part(HashedChanges),
     /// The store catches up but for some blocks.
     Checkpoint(usize),
     /// The store catches up, then a new process begins.
@@ -194,6 +198,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => changes().prop_map(Step::Block),
         1 => changes().prop_map(Step::Drop),
         1 => (changes(), changes()).prop_map(|(a, b)| Step::Overtaken(a, b)),
+        3 => (proptest::collection::vec(changes(), 1..4), changes())
+            .prop_map(|(parts, last)| Step::Parts(parts, last)),
+        2 => changes().prop_map(Step::Part),
         2 => (0_usize..4).prop_map(Step::Checkpoint),
         1 => Just(Step::Restart),
         1 => (0_usize..4).prop_map(Step::Unwind),
@@ -201,6 +208,21 @@ fn step() -> impl Strategy<Value = Step> {
         1 => key().prop_map(Step::Prefetch),
         1 => key().prop_map(|key| Step::Load(key[0])),
     ]
+}
+
+fn is_plain(change: &HashedChange) -> bool {
+    !change.wiped && change.account.flatten().is_some()
+}
+
+/// Adds a later change of an account to those of the same block.
+fn extend(whole: &mut HashedChanges, (address, change): (&B256, &HashedChange)) {
+    let entry = whole.entry(*address).or_default();
+    if !is_plain(change) {
+        *entry = change.clone();
+        return;
+    }
+    entry.account = change.account;
+    entry.storage.extend(&change.storage);
 }
 
 struct Chain {
@@ -219,6 +241,15 @@ impl Chain {
     fn head(&self) -> (BlockNumHash, B256) {
         let root = state_root(&self.blocks.last().unwrap().0);
         (id(self.blocks.len() - 1, root), root)
+    }
+
+    fn prepare(&self, part: &HashedChanges) {
+        let head = self.head();
+        let mut state = self.cache.state.lock();
+        state.follow(head.0, head.1);
+        if state.candidate.is_none() {
+            state.prepare(&self.stored, sorted(part)).unwrap();
+        }
     }
 
     fn compute(&self, changes: &HashedChanges) -> (Content, B256, TrieUpdates) {
@@ -268,6 +299,19 @@ impl Chain {
             Step::Drop(changes) => _ = self.compute(changes),
             Step::Block(changes) => {
                 let computed = self.compute(changes);
+                assert!(self.commit(computed));
+            }
+            Step::Part(part) => self.prepare(part),
+            Step::Parts(parts, last) => {
+                let mut whole = HashedChanges::new();
+                for part in parts {
+                    self.prepare(part);
+                    part.iter().filter(|(_, change)| is_plain(change)).for_each(|change| {
+                        extend(&mut whole, change);
+                    });
+                }
+                last.iter().for_each(|change| extend(&mut whole, change));
+                let computed = self.compute(&whole);
                 assert!(self.commit(computed));
             }
             Step::Overtaken(first, second) => {
@@ -337,6 +381,7 @@ proptest! {
         chain.write_up_to(chain.blocks.len() - 1);
         // With everything in the store and no limit left, nothing stays but a lone leaf.
         chain.cache.state.lock().drop_candidate();
+        chain.cache.state.lock().undo_part();
         chain.cache.set_limit(0);
         let state = chain.cache.state.lock();
         prop_assert!(state.arena.used() <= 128);
@@ -417,6 +462,7 @@ fn reachable_bytes(state: &super::State) -> usize {
     let Some(head) = &state.head else { return 0 };
     let roots = head.storages.values().map(|storage| storage.root.id).chain([head.accounts.id]);
     let made = state.candidate.iter().flat_map(|candidate| &candidate.draft.made);
+    let made = made.chain(state.part.iter().flat_map(|part| &part.draft.replaced));
     roots.filter(|id| *id != 0).map(|id| below(state, id)).sum::<usize>()
         + made.map(|id| state.arena.get(*id).len()).sum::<usize>()
 }
