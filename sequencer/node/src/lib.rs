@@ -6,6 +6,7 @@
 //! clients. Talking to L1 is left to `bridge/l1`, whose events come in by a channel.
 
 mod admin;
+mod ahead;
 mod batching;
 mod chain;
 pub mod config;

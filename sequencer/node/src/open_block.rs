@@ -15,6 +15,7 @@ use primitives::{Header, PayloadAttributes, Recovered, TxEnvelope};
 use stf::{BlockBuilder, ExecutedBlock, TxRejection};
 
 use crate::{
+    ahead::Ahead,
     chain::{Chain, SealedBlock},
     error::SequencerError,
     fees::L1Fees,
@@ -53,6 +54,7 @@ impl DaMax {
 /// A block that takes transactions.
 pub(crate) struct OpenBlock {
     builder: BlockBuilder<store::StateView>,
+    ahead: Ahead,
     pending: Arc<PendingBlock>,
     queue: Queue,
     /// Transactions told of.
@@ -90,6 +92,7 @@ impl OpenBlock {
         let mut open = Self {
             opening: builder.len(),
             builder,
+            ahead: Ahead::new(chain.store().head_roots()?, view.clone()),
             pending: Arc::new(PendingBlock::new(header, fees, view)),
             queue: Queue::new(base_fee),
             published: 0,
@@ -277,6 +280,7 @@ impl OpenBlock {
             return;
         }
         let delta = self.builder.take_delta();
+        self.ahead.note(&delta);
         let transactions = self.builder.transactions().get(first..).unwrap_or_default();
         let senders = self.builder.senders().iter().skip(first);
         let receipts = self.builder.receipts().iter().skip(first);
@@ -289,7 +293,7 @@ impl OpenBlock {
     /// Closes the block. What comes out is what was told, or an error.
     pub(crate) fn seal(mut self, chain: &Chain) -> Result<ExecutedBlock, SequencerError> {
         self.publish(chain.pending());
-        let executed = self.builder.finish(&chain.store().head_roots()?)?;
+        let executed = self.builder.finish(self.ahead.roots())?;
         match self.pending.broken_promise(&executed) {
             Some(what) => {
                 Err(SequencerError::PromiseBroken { number: executed.block.header.number, what })

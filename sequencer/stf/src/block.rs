@@ -215,7 +215,10 @@ impl<S: DatabaseRef> BlockBuilder<S> {
 
     /// What changed since the last call, or since the parent at the first.
     pub fn take_delta(&mut self) -> StateDelta {
-        self.changed.take(&self.evm.0.ctx.journaled_state.database.cache)
+        let database = &mut self.evm.0.ctx.journaled_state.database;
+        // Less is left for the end of the block.
+        database.merge_transitions(BundleRetention::PlainState);
+        self.changed.take(&database.cache)
     }
 
     /// Number of transactions so far, deposits included.

@@ -5,6 +5,8 @@ use alloc::collections::BTreeMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use revm::{database::BundleState, state::AccountInfo};
 
+use crate::StateDelta;
+
 /// An account without its storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
@@ -52,6 +54,20 @@ pub struct StateChanges {
     pub accounts: BTreeMap<Address, AccountChange>,
     /// New code by its hash.
     pub codes: BTreeMap<B256, Bytes>,
+}
+
+impl StateChanges {
+    /// Takes in a block's values so far. What was before them is not known here and left empty.
+    pub fn take_in(&mut self, delta: &StateDelta) {
+        for (address, info) in &delta.accounts {
+            let change = self.accounts.entry(*address).or_default();
+            change.after = info.as_ref().map(Account::from);
+        }
+        for (address, slot, value) in &delta.storage {
+            let change = self.accounts.entry(*address).or_default();
+            change.storage.insert(*slot, (U256::ZERO, *value));
+        }
+    }
 }
 
 impl From<BundleState> for StateChanges {

@@ -19,8 +19,8 @@ use primitives::{ReceiptEnvelope, TxDeposit, TxEnvelope};
 use proptest::prelude::*;
 use sequencer_store::{Store, StoreError, StoreOptions, genesis_header};
 use stf::{
-    BlockBuilder, BlockError, ChainSpec, Eip1559Parameters, ExecutedBlock, TxRejection,
-    execute_block,
+    BlockBuilder, BlockError, ChainSpec, Eip1559Parameters, ExecutedBlock, StateChanges,
+    TxRejection, execute_block,
 };
 
 #[path = "chain/crash.rs"]
@@ -176,7 +176,16 @@ impl Chain {
         let roots = self.store.head_roots().unwrap();
         let mut builder =
             BlockBuilder::new(&SPEC, &parent, &self.attributes(deposits), state.clone()).unwrap();
-        let rejections = transactions.iter().filter_map(|tx| builder.execute(tx).err()).collect();
+        let mut rejections = Vec::new();
+        for (index, tx) in transactions.iter().enumerate() {
+            rejections.extend(builder.execute(tx).err());
+            // As a sequencer does that tells of its open block and hashes ahead.
+            if index % 2 == 1 {
+                let mut changes = StateChanges::default();
+                changes.take_in(&builder.take_delta());
+                roots.prepare(&changes).unwrap();
+            }
+        }
         let built = builder.finish(&roots).unwrap();
         let again = execute_block(&SPEC, &parent, &built.block, None, state, &roots).unwrap();
         assert_eq!(again.block, built.block);
