@@ -55,6 +55,8 @@ pub(super) struct Draft {
     pub(super) made: Vec<Id>,
     /// Nodes of the state before it alone.
     pub(super) replaced: Vec<Id>,
+    /// Nodes that were read below those of the block's part, and belong to it.
+    pub(super) loaded: Vec<Id>,
     pub(super) unhashed: Vec<Unhashed>,
 }
 
@@ -746,7 +748,7 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             // What a part of the block made is all that knows this node: it goes when that goes.
             if node::born(self.arena.get(parent)) == self.age.touched {
                 node::bear(self.arena.get_mut(child.id), self.age.touched);
-                self.draft.made.push(child.id);
+                self.draft.loaded.push(child.id);
             }
         }
         Ok(child)

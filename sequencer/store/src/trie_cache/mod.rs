@@ -363,7 +363,9 @@ impl State {
             self.undo_part();
         }
         let mut draft = Draft::default();
-        match self.compute_draft(reader, rest.as_deref().unwrap_or(changes), &mut draft) {
+        let computed = self.compute_draft(reader, rest.as_deref().unwrap_or(changes), &mut draft);
+        Part::own(&mut self.part, &mut draft);
+        match computed {
             Ok((mut outcome, accounts, storages)) => {
                 if let Some(part) = &self.part {
                     outcome.updates = part.updates_with(&outcome.updates);
@@ -488,7 +490,7 @@ impl State {
             let mut draft = Draft::default();
             let mut walk = Walk::new(arena, reader, (trie, 0), age, &mut draft, Scratch::default());
             let loaded = walk.load_all(root, path, room, found);
-            Part::own(part, draft.made);
+            Part::own(part, &mut draft);
             loaded
         };
         let path = [first_byte >> 4, first_byte & 15];
@@ -567,7 +569,7 @@ impl State {
         );
         let found = walk.find(&mut head.accounts, hashed);
         (_, self.scratch) = walk.finish();
-        Part::own(&mut self.part, draft.made);
+        Part::own(&mut self.part, &mut draft);
         let root = found?.and_then(|value| node::account_storage_root(&value));
         Ok(root.unwrap_or(EMPTY_ROOT_HASH))
     }

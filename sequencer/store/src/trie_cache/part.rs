@@ -12,7 +12,6 @@ use stf::{
 use super::{
     HashedChange, Head, State, Storage,
     apply::{Change, Draft},
-    arena::Id,
     no_head,
     node::Child,
 };
@@ -56,11 +55,14 @@ impl Part {
         }
     }
 
-    /// Takes nodes that were loaded below nodes of the part.
-    pub(super) fn own(part: &mut Option<Self>, loaded: Vec<Id>) {
-        debug_assert!(part.is_some() || loaded.is_empty(), "only a part has nodes of its own");
+    /// Takes nodes that were read below those of the part, which know their address.
+    pub(super) fn own(part: &mut Option<Self>, draft: &mut Draft) {
+        debug_assert!(
+            part.is_some() || draft.loaded.is_empty(),
+            "only a part has nodes of its own"
+        );
         if let Some(part) = part {
-            part.draft.made.extend(loaded);
+            part.draft.made.append(&mut draft.loaded);
         }
     }
 
@@ -119,7 +121,9 @@ impl State {
     ) -> Result<(), TrieError> {
         changes.retain(|change| change.account.is_some() && !change.wiped);
         let mut draft = Draft::default();
-        let (outcome, accounts, storages) = match self.compute_draft(reader, &changes, &mut draft) {
+        let computed = self.compute_draft(reader, &changes, &mut draft);
+        Part::own(&mut self.part, &mut draft);
+        let (outcome, accounts, storages) = match computed {
             Ok(computed) => computed,
             Err(error) => {
                 draft.made.into_iter().for_each(|id| self.arena.free(id));

@@ -311,6 +311,10 @@ impl Chain {
                     });
                 }
                 last.iter().for_each(|change| extend(&mut whole, change));
+                // Another candidate on the same part leaves nothing behind.
+                let mut other = whole.clone();
+                last.keys().for_each(|address| _ = other.remove(address));
+                self.compute(&other);
                 let computed = self.compute(&whole);
                 assert!(self.commit(computed));
             }
@@ -354,7 +358,8 @@ impl Chain {
                 let root = state.find_account(&self.stored, key).unwrap();
                 let content = &self.blocks.last().unwrap().0;
                 let expected = content.get(key).map_or(EMPTY_ROOT_HASH, |(_, s)| storage_root(s));
-                assert_eq!(root, expected);
+                // A part's values stand in place of the head's.
+                assert!(root == expected || state.part.is_some());
             }
         }
     }
