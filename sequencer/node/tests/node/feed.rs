@@ -283,7 +283,7 @@ async fn parts_are_seen_as_pending_by_followers() {
         let raw = world.transfer(0, nonce, to, U256::ONE);
         node.call("eth_sendRawTransaction", json!([raw])).await;
         let mut seen = json!(null);
-        for _ in 0..300 {
+        for _ in 0..2_000 {
             seen = follower.call("eth_getBalance", json!([to, "pending"])).await;
             if seen == json!(U256::from(nonce + 1)) {
                 break;

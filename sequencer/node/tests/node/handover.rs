@@ -58,7 +58,7 @@ fn ports() -> (u16, u16) {
 
 /// Waits until two nodes have the same head, which one that was stopped keeps.
 async fn caught_up(node: &Running, hash: B256) {
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         if node.handle.chain().heads().unsafe_head.hash == hash {
             return;
         }
