@@ -10,8 +10,7 @@ use alloy_primitives::{Address, B256, Signature, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{Eip712Domain, SolStruct, sol};
-
-use crate::base64::{self, Form};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL};
 
 /// How every key begins.
 pub const API_KEY_PREFIX: &str = "ol-";
@@ -76,7 +75,7 @@ pub fn mint_delegated_key(
     bytes.extend_from_slice(customer.as_slice());
     bytes.extend_from_slice(&expiry.to_be_bytes());
     bytes.extend_from_slice(&signature.as_bytes());
-    Ok(format!("{API_KEY_PREFIX}{}", base64::encode(&bytes, Form::Url)))
+    Ok(format!("{API_KEY_PREFIX}{}", URL.encode(&bytes)))
 }
 
 /// The customer a key stands for, `now` in Unix seconds, if the customer signed it.
@@ -109,8 +108,7 @@ pub fn read_api_key(
     now: u64,
 ) -> Result<ApiKeyHolder, ApiKeyError> {
     let encoded = key.strip_prefix(API_KEY_PREFIX).ok_or(ApiKeyError::Malformed)?;
-    let bytes =
-        (encoded.len() <= KEY_BYTES * 2).then(|| base64::decode(encoded, Form::Url)).flatten();
+    let bytes = (encoded.len() <= KEY_BYTES * 2).then(|| URL.decode(encoded).ok()).flatten();
     let bytes = bytes.ok_or(ApiKeyError::Malformed)?;
     let (customer, rest) = bytes.split_first_chunk::<20>().ok_or(ApiKeyError::Malformed)?;
     let (expiry, raw) = rest.split_first_chunk::<8>().ok_or(ApiKeyError::Malformed)?;
@@ -186,7 +184,7 @@ mod tests {
     fn base64url_round_trips() {
         for length in 0..70u8 {
             let bytes: Vec<u8> = (0..length).map(|i| i.wrapping_mul(37)).collect();
-            assert_eq!(base64::decode(&base64::encode(&bytes, Form::Url), Form::Url), Some(bytes));
+            assert_eq!(URL.decode(URL.encode(&bytes)), Ok(bytes));
         }
     }
 }

@@ -19,7 +19,6 @@ pub mod agents;
 pub mod api_keys;
 pub mod attributor;
 pub mod audit;
-pub mod base64;
 pub mod calls;
 pub mod chain;
 pub mod challenge;

@@ -11,16 +11,14 @@
 
 use alloy_primitives::{Address, B256, Bytes, Signature, U256, keccak256};
 use alloy_sol_types::{Eip712Domain, SolValue};
+use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
 use scores::eip712::{
     PaymentTerms, ReceiveWithAuthorization, TransferWithAuthorization, wrapped_open_domain,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{
-    base64::{self, Form},
-    chain::PaymentContracts,
-};
+use crate::chain::PaymentContracts;
 
 /// Longest payment header, bytes of base64.
 pub const PAYMENT_HEADER_MAX: usize = 8 << 10;
@@ -232,8 +230,7 @@ impl Payee {
         if header.len() > PAYMENT_HEADER_MAX {
             return Err(malformed("it is too long"));
         }
-        let bytes = base64::decode(header.trim(), Form::Standard)
-            .ok_or_else(|| malformed("it is not base64"))?;
+        let bytes = STANDARD.decode(header.trim()).map_err(|_| malformed("it is not base64"))?;
         let header: Header = serde_json::from_slice(&bytes)
             .map_err(|error| PaymentError::Malformed(error.to_string()))?;
         let (scheme, network) = match (header.version, header.accepted) {
@@ -327,7 +324,7 @@ impl Payee {
         });
         Required {
             accepts: Value::Array(first.collect()),
-            header: base64::encode(header.to_string().as_bytes(), Form::Standard),
+            header: STANDARD.encode(header.to_string().as_bytes()),
         }
     }
 
@@ -342,7 +339,7 @@ impl Payee {
         if let Err(reason) = outcome {
             value["errorReason"] = json!(reason);
         }
-        base64::encode(value.to_string().as_bytes(), Form::Standard)
+        STANDARD.encode(value.to_string().as_bytes())
     }
 }
 
@@ -466,7 +463,7 @@ mod tests {
     }
 
     fn parse(value: &Value) -> Result<Payment, PaymentError> {
-        payee().parse(&base64::encode(value.to_string().as_bytes(), Form::Standard))
+        payee().parse(&STANDARD.encode(value.to_string().as_bytes()))
     }
 
     #[test]
@@ -591,7 +588,7 @@ mod tests {
                 },
             },
         });
-        let header = base64::encode(header.to_string().as_bytes(), Form::Standard);
+        let header = STANDARD.encode(header.to_string().as_bytes());
         let payment = payee.parse(&header).unwrap();
         assert_eq!(payee.digest(&payment).to_string(), x402["digest"].as_str().unwrap());
         let quote = Quote {
@@ -605,8 +602,7 @@ mod tests {
     fn a_402_names_both_schemes_in_both_versions() {
         let required = payee().required(&quote(), 9, "http://here/v1", "pay");
         let header: Value =
-            serde_json::from_slice(&base64::decode(&required.header, Form::Standard).unwrap())
-                .unwrap();
+            serde_json::from_slice(&STANDARD.decode(&required.header).unwrap()).unwrap();
         for (offers, amount) in
             [(&required.accepts, "maxAmountRequired"), (&header["accepts"], "amount")]
         {

@@ -22,7 +22,6 @@ use async_trait::async_trait;
 use attribution_service::{
     agents::{AgentContracts, Agents, Limits},
     api_keys::mint_delegated_key,
-    base64::{self, Form},
     calls::{Gateway, GatewayConfig},
     chain::{
         Authorization, Chain, ChainError, PaymentContracts,
@@ -42,6 +41,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, Request, StatusCode},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
 use models::{
     ChatMessage, Completion, Event, EventSink, FinishReason, GenerateRequest, LanguageModel,
     ModelError, TokenId, Tokenizer,
@@ -307,7 +307,7 @@ impl Shop {
                 },
             },
         });
-        base64::encode(value.to_string().as_bytes(), Form::Standard)
+        STANDARD.encode(value.to_string().as_bytes())
     }
 
     /// A request with a payment that must be answered; returns the answer and its fee.
@@ -371,7 +371,7 @@ fn serve(
 }
 
 fn decode(header: &axum::http::HeaderValue) -> Value {
-    let bytes = base64::decode(header.to_str().unwrap(), Form::Standard).unwrap();
+    let bytes = STANDARD.decode(header.to_str().unwrap()).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
 
