@@ -67,7 +67,9 @@ const CONTRACTS: &[&str] = &[
 
 /// Builds, then writes or compares `contracts/artifacts/<Name>.json`.
 pub(crate) fn run(check: bool) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Of the run, not of the build: clones may share a target folder.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as cargo xtask")?;
+    let root = Path::new(&manifest).join("../..");
     let status = Command::new(forge(&root)?)
         .args(["build", "--skip", "test", "--skip", "script"])
         .current_dir(&root)
