@@ -7,6 +7,7 @@
 //! does not pass: `docs/conformance.md`.
 
 mod exceptions;
+mod roots;
 mod suite;
 
 use std::{

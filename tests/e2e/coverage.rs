@@ -127,6 +127,7 @@ const METHODS: &[(&str, &str, Answer)] = &[
     ("debug_getBadBlocks", "[]", Array),
     ("debug_executionWitness", r#"["$number"]"#, Object),
     ("debug_executionWitnessByBlockHash", r#"["$block"]"#, Object),
+    ("debug_intermediateRoots", r#"["$block"]"#, Array),
     ("debug_storageRangeAt", r#"["$block", 0, "$contract", "0x00", 10]"#, Object),
     ("debug_accountRange", r#"["$number", "0x", 10, true, true, true]"#, Object),
     ("debug_getModifiedAccountsByNumber", r#"["$number"]"#, Array),

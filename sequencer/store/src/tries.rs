@@ -8,7 +8,8 @@ use alloy_trie::Nibbles;
 use libmdbx::RO;
 use primitives::{Header, PayloadAttributes};
 use stf::{
-    Attempt, ChainSpec, ExecutedBlock, Recording, StateSource, TrieUpdates, WitnessError,
+    Attempt, ChainSpec, ExecutedBlock, Recording, StateChanges, StateSource, TrieState,
+    TrieUpdates, WitnessError,
     trie::{NodeReader, NodeUpdates, TrieError, TrieId},
 };
 
@@ -108,6 +109,14 @@ impl TriesAt<'_> {
                 source: Box::new(source),
             }
         })
+    }
+
+    /// Makes changes to the state with this root, whose tries these are, and gives the root after them. The
+    /// tries are then those of no block any more, and good for further changes only.
+    pub fn change(&mut self, root: B256, changes: &StateChanges) -> Result<B256, StoreError> {
+        let outcome = stf::compute_roots(&TrieState::new(self, root), changes)?;
+        self.take(&outcome.updates);
+        Ok(outcome.state_root)
     }
 
     fn take(&mut self, updates: &TrieUpdates) {

@@ -347,6 +347,11 @@ pub(super) fn dispatch<'a>(
             let attributes = params.required(1)?;
             work(move |api| api.execute_payload(parent, attributes))
         }
+        "debug_intermediateRoots" => {
+            params.at_most(2)?;
+            let hash = params.required::<B256>(0)?;
+            work(move |api| api.intermediate_roots(hash))
+        }
         "debug_storageRangeAt" => {
             params.at_most(5)?;
             let block = params.required::<BlockId>(0)?;

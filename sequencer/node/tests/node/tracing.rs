@@ -78,6 +78,26 @@ async fn transactions_are_traced_as_they_ran() {
     let raw = node.call("debug_getRawBlock", json!([block])).await;
     assert_eq!(node.call("debug_traceBlock", json!([raw, options])).await, in_block);
 
+    // Roots on the way through each block: the last one is the header's.
+    for number in 1..=quantity(&failed["blockNumber"]) {
+        let header =
+            node.call("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await;
+        let roots = node.call("debug_intermediateRoots", json!([header["hash"]])).await;
+        let roots = roots.as_array().unwrap();
+        assert_eq!(roots.len(), header["transactions"].as_array().unwrap().len());
+        assert_eq!(roots.last(), Some(&header["stateRoot"]), "block {number}");
+        assert!(
+            roots.windows(2).all(|pair| pair[0] != pair[1]),
+            "each transaction changes the state"
+        );
+    }
+    let genesis = node.call("eth_getBlockByNumber", json!(["0x0", false])).await;
+    let (code, message) = node.error("debug_intermediateRoots", json!([genesis["hash"]])).await;
+    assert_eq!((code, message.as_str()), (-32_000, "genesis is not traceable"));
+    let (code, message) =
+        node.error("debug_intermediateRoots", json!([B256::repeat_byte(1)])).await;
+    assert_eq!((code, message.as_str()), (-32_000, "block not found"));
+
     // A revert, with its reason.
     let options = json!({"tracer": "callTracer"});
     let call =

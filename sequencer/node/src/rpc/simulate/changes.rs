@@ -1,16 +1,17 @@
-//! What a simulation changed so far, for its state roots.
+//! What a simulation or a block run again changed so far, for its state roots.
 
 use revm::{
     DatabaseRef,
     database::{AccountState, CacheDB},
     primitives::hardfork::SpecId,
+    state::EvmState,
 };
 use stf::{Account, AccountChange, StateChanges};
 
 use super::super::error::RpcError;
 
 /// Everything that differs from the state below the cache.
-pub(super) fn since_base<S>(db: &CacheDB<S>, fork: SpecId) -> Result<StateChanges, RpcError>
+pub(in crate::rpc) fn since_base<S>(db: &CacheDB<S>, fork: SpecId) -> Result<StateChanges, RpcError>
 where
     S: DatabaseRef<Error: std::error::Error>,
 {
@@ -47,4 +48,25 @@ where
         }
     }
     Ok(changes)
+}
+
+/// Adds what one transaction changed. What was before it is left empty: roots do not depend on it.
+pub(in crate::rpc) fn add(changes: &mut StateChanges, state: &EvmState, fork: SpecId) {
+    for (address, account) in state.iter().filter(|(_, account)| account.is_touched()) {
+        let change = changes.accounts.entry(*address).or_default();
+        // EIP-161.
+        let empty = fork.is_enabled_in(SpecId::SPURIOUS_DRAGON) && account.is_empty();
+        if account.is_selfdestructed() || empty {
+            *change = AccountChange::default();
+            continue;
+        }
+        if account.is_created() {
+            change.storage.clear();
+            change.wiped = true;
+        }
+        change.after = Some(Account::from(&account.info));
+        for (slot, value) in account.changed_storage_slots() {
+            change.storage.insert(*slot, (value.original_value(), value.present_value()));
+        }
+    }
 }

@@ -7,7 +7,7 @@
 //! L1 fee, since a call has no bytes on L1, and its blocks begin without L1 attributes.
 
 mod chain;
-mod changes;
+pub(super) mod changes;
 mod transaction;
 mod transfers;
 

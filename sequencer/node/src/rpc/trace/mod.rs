@@ -1,11 +1,12 @@
 //! What happened inside a transaction: `debug_trace*` ([`geth`]) and `trace_*` ([`parity`]); and what a
-//! block needs to be executed elsewhere ([`witness`]). A block
+//! block needs to be executed elsewhere ([`witness`]) or has for roots on its way ([`roots`]). A block
 //! is run again from its parent's state, by the rules of its height, up to what is asked for.
 
 mod bounded;
 mod geth;
 mod parity;
 mod ranges;
+mod roots;
 mod witness;
 
 use std::{sync::Arc, time::Instant};

@@ -217,7 +217,7 @@ impl Api {
         Ok(modified.into_iter().collect())
     }
 
-    fn tries_before(&self, number: u64) -> Result<TriesAt<'_>, RpcError> {
+    pub(super) fn tries_before(&self, number: u64) -> Result<TriesAt<'_>, RpcError> {
         self.chain.store().tries_at(number.saturating_sub(1)).map_err(store_error)
     }
 }
@@ -235,7 +235,7 @@ fn merge(total: &mut AccountChange, later: AccountChange) {
     }
 }
 
-fn root_of(tries: &TriesAt<'_>) -> Result<B256, RpcError> {
+pub(super) fn root_of(tries: &TriesAt<'_>) -> Result<B256, RpcError> {
     let header = tries.header(tries.number()).map_err(|error| RpcError::internal(&error))?;
     Ok(header.ok_or_else(RpcError::header_not_found)?.state_root)
 }
