@@ -6,14 +6,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
-use alloy_network::EthereumWallet;
-use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, keccak256};
+use alloy_network::{EthereumWallet, TxSigner};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxHash, U256, address, keccak256};
 use alloy_provider::{DynProvider, PendingTransactionError, Provider, ProviderBuilder};
 use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, Log, TransactionReceipt};
-use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{Eip712Domain, SolEvent, SolValue};
 use alloy_transport::TransportError;
 use scores::{
@@ -36,8 +34,10 @@ use self::bindings::{
     wopen::WOPEN,
 };
 
+mod sending;
 mod types;
 
+use sending::{Fill, Turn};
 pub use types::{
     Authorization, Contribution, DatanetRef, DatanetVersion, EpochState, EpochStatus, Model,
     PostedEpoch, SettlementParameters,
@@ -123,9 +123,6 @@ pub mod bindings {
 
 /// Blocks per `eth_getLogs`; what public nodes commonly allow.
 const LOG_BLOCKS: u64 = 10_000;
-
-/// Longest wait for a transaction that was accepted by the node.
-const CONFIRMATION_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Addresses of the economy contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,8 +241,9 @@ pub struct Chain {
     payment_contracts: PaymentContracts,
     chain_id: u64,
     sender: Option<Address>,
+    filler: Option<Arc<dyn Fill>>,
     /// Held while a transaction is numbered and sent, so that no two get the same number.
-    turn: Arc<Mutex<()>>,
+    turn: Arc<Mutex<Turn>>,
 }
 
 impl Chain {
@@ -255,11 +253,11 @@ impl Chain {
         Self::with_provider(provider, contracts, None).await
     }
 
-    /// Connects for reading and for sending transactions from `signer`.
+    /// Connects for reading and for sending transactions from `signer`: a key, or whoever keeps one.
     pub async fn connect_with_signer(
         rpc: Url,
         contracts: Contracts,
-        signer: PrivateKeySigner,
+        signer: impl TxSigner<Signature> + Send + Sync + 'static,
     ) -> Result<Self> {
         let sender = signer.address();
         // The node is asked for each nonce: one that is counted here is used up by a transaction that fails before it
@@ -270,9 +268,10 @@ impl Chain {
             .with_simple_nonce_management()
             .fetch_chain_id()
             .wallet(EthereumWallet::from(signer))
-            .connect_http(rpc)
-            .erased();
-        Self::with_provider(provider, contracts, Some(sender)).await
+            .connect_http(rpc);
+        let filler: Arc<dyn Fill> = Arc::new(provider.clone());
+        let chain = Self::with_provider(provider.erased(), contracts, Some(sender)).await?;
+        Ok(Self { filler: Some(filler), ..chain })
     }
 
     async fn with_provider(
@@ -282,7 +281,15 @@ impl Chain {
     ) -> Result<Self> {
         let chain_id = provider.get_chain_id().await.map_err(rpc("reading the chain id"))?;
         let payment_contracts = PaymentContracts::default();
-        Ok(Self { provider, contracts, payment_contracts, chain_id, sender, turn: Arc::default() })
+        Ok(Self {
+            provider,
+            contracts,
+            payment_contracts,
+            chain_id,
+            sender,
+            filler: None,
+            turn: Arc::default(),
+        })
     }
 
     /// With payments per request at other addresses than genesis gives them.
@@ -296,7 +303,7 @@ impl Chain {
     }
 
     /// The right to send the next transaction; clones of a connection share it.
-    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, Turn> {
         self.turn.lock().await
     }
 
@@ -765,25 +772,6 @@ impl Chain {
 
     pub fn dispute(&self) -> AttributionDisputeInstance<DynProvider> {
         AttributionDispute::new(self.contracts.dispute, self.provider.clone())
-    }
-
-    /// Waits for a transaction as the pending block shows it, where the node has one: sooner than for its block.
-    pub(crate) async fn confirm(
-        &self,
-        what: &'static str,
-        transaction: TxHash,
-    ) -> Result<TransactionReceipt> {
-        let started = Instant::now();
-        let mut pause = Duration::from_millis(5);
-        while started.elapsed() < CONFIRMATION_PATIENCE {
-            let receipt = self.provider.get_transaction_receipt(transaction).await;
-            if let Some(receipt) = receipt.map_err(rpc(what))? {
-                return mined(what, Ok(receipt));
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(200));
-        }
-        Err(ChainError::Unconfirmed { what, transaction })
     }
 
     async fn read_all(

@@ -49,6 +49,9 @@ const POLL: Duration = Duration::from_secs(1);
 /// Seconds between looks for a payment that was not on chain.
 const LOOK_AGAIN_S: u64 = 60;
 
+/// Seconds within which the block of a payment that was executed is sealed, unless the sequencer lost it.
+const SEALED_WITHIN_S: u64 = 15;
+
 /// Why a payment cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
@@ -72,14 +75,23 @@ enum Entry {
 }
 
 /// A payment that something is left to be done for.
+#[derive(Clone)]
 struct Open {
     payment: Payment,
+    /// What it is for.
+    quote: Quote,
     /// Wei to keep, the rest goes back; `None` while the call is running.
     fee: Option<u128>,
-    /// It was seen on chain.
-    taken: bool,
+    /// Unix seconds at which it was executed, perhaps in a block that is not sealed.
+    taken: Option<u64>,
     /// Unix seconds before which the chain need not be asked again.
     look_at: u64,
+}
+
+impl Open {
+    const fn new(payment: Payment, quote: Quote) -> Self {
+        Self { payment, quote, fee: None, taken: None, look_at: 0 }
+    }
 }
 
 struct Books {
@@ -111,10 +123,10 @@ impl Payments {
             .map_err(|source| JournalError::Io { path: directory.to_owned(), source })?;
         let (mut open, mut known) = (BTreeMap::new(), HashSet::new());
         let journal = Journal::open(&directory.join("payments.journal"), |_, entry| match entry {
-            Entry::Begun { payment, .. } => {
+            Entry::Begun { payment, model_id, request_hash } => {
                 let id = payment.id();
                 known.insert(id);
-                open.insert(id, Open { payment, fee: None, taken: false, look_at: 0 });
+                open.insert(id, Open::new(payment, Quote { model_id, request_hash }));
             }
             Entry::Done(id) => {
                 open.remove(&id);
@@ -162,8 +174,8 @@ impl Payments {
         Ok(())
     }
 
-    /// Brings the payment to the chain and waits until it is there. Whatever becomes of the returned right, and of this
-    /// future, the payment ends captured or given back.
+    /// Brings the payment to the chain and waits until it is executed there. Whatever becomes of the returned right, and of
+    /// this future, the payment ends captured or given back.
     pub async fn take(
         self: &Arc<Self>,
         payment: Payment,
@@ -172,64 +184,65 @@ impl Payments {
         let (this, begun) = (self.clone(), payment.clone());
         let journalled = blocking(move || this.begin(begun, quote)).await;
         let mut taken = journalled.map_err(TakeError::Task)??;
-        let Payment { payer, amount, valid_after, valid_before, nonce, .. } = payment;
-        let (v, r, s) = parts(&payment.signature).ok_or(PaymentError::Signature(payer))?;
-        let what = "taking a payment";
-        let sent = {
-            let _turn = self.chain.turn().await;
-            match payment.method {
-                Method::Exact => {
-                    let transfer = self.token.transferWithAuthorization(
-                        payer,
-                        self.payee.gateway,
-                        U256::from(amount),
-                        U256::from(valid_after),
-                        U256::from(valid_before),
-                        nonce,
-                        v,
-                        r,
-                        s,
-                    );
-                    transfer.send().await.map(|pending| *pending.tx_hash())
-                }
-                Method::Capture => {
-                    let terms = payment.terms(&self.payee, &quote);
-                    let terms = IInferencePayments::Terms {
-                        payer,
-                        gateway: terms.gateway,
-                        modelId: terms.model_id,
-                        requestHash: terms.request_hash,
-                        salt: terms.salt,
-                    };
-                    let authorization = IInferencePayments::Authorization {
-                        amount,
-                        validAfter: U256::from(valid_after),
-                        validBefore: U256::from(valid_before),
-                        v,
-                        r,
-                        s,
-                    };
-                    let pay = self.contract.pay(terms, authorization);
-                    pay.send().await.map(|pending| *pending.tx_hash())
-                }
-            }
-        };
-        let transaction = sent.map_err(|error| refusal(error, what))?;
-        match self.chain.confirm(what, transaction).await {
-            Ok(_) => {}
-            Err(ChainError::Reverted { .. }) => {
-                let cause = format!("transaction {transaction} reverted");
-                return Err(PaymentError::Refused(cause).into());
-            }
-            Err(error) => return Err(error.into()),
-        }
+        taken.transaction = self.bring(&payment, quote).await?;
         metrics::counter!("openledger_gateway_payments_total", "scheme" => payment.method.scheme())
             .increment(1);
-        taken.transaction = transaction;
         if let Some(open) = self.books.lock().open.get_mut(&taken.id) {
-            open.taken = true;
+            open.taken = Some(now());
         }
         Ok(taken)
+    }
+
+    /// Sends the payment and waits until it is executed, which the node may know before the block is sealed.
+    async fn bring(&self, payment: &Payment, quote: Quote) -> Result<TxHash, TakeError> {
+        let &Payment { payer, amount, valid_after, valid_before, nonce, .. } = payment;
+        let (v, r, s) = parts(&payment.signature).ok_or(PaymentError::Signature(payer))?;
+        let what = "taking a payment";
+        let request = match payment.method {
+            Method::Exact => {
+                let transfer = self.token.transferWithAuthorization(
+                    payer,
+                    self.payee.gateway,
+                    U256::from(amount),
+                    U256::from(valid_after),
+                    U256::from(valid_before),
+                    nonce,
+                    v,
+                    r,
+                    s,
+                );
+                transfer.into_transaction_request()
+            }
+            Method::Capture => {
+                let terms = payment.terms(&self.payee, &quote);
+                let terms = IInferencePayments::Terms {
+                    payer,
+                    gateway: terms.gateway,
+                    modelId: terms.model_id,
+                    requestHash: terms.request_hash,
+                    salt: terms.salt,
+                };
+                let authorization = IInferencePayments::Authorization {
+                    amount,
+                    validAfter: U256::from(valid_after),
+                    validBefore: U256::from(valid_before),
+                    v,
+                    r,
+                    s,
+                };
+                self.contract.pay(terms, authorization).into_transaction_request()
+            }
+        };
+        let sent = self.chain.send(what, request).await.map_err(refusal)?;
+        let transaction = sent.transaction;
+        match self.chain.executed(what, sent).await {
+            Ok(_) => Ok(transaction),
+            Err(ChainError::Reverted { .. }) => {
+                let cause = format!("transaction {transaction} reverted");
+                Err(PaymentError::Refused(cause).into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn begin(self: &Arc<Self>, payment: Payment, quote: Quote) -> Result<Taken, TakeError> {
@@ -249,7 +262,7 @@ impl Payments {
             transaction: TxHash::ZERO,
             fee: 0,
         };
-        books.open.insert(id, Open { payment, fee: None, taken: false, look_at: 0 });
+        books.open.insert(id, Open::new(payment, quote));
         Ok(taken)
     }
 
@@ -276,16 +289,17 @@ impl Payments {
     /// Captures or gives back every payment whose call has ended.
     pub async fn settle(self: &Arc<Self>) -> Result<(), TakeError> {
         let asked_at = now();
-        let decided: Vec<(Payment, u128)> = {
+        let decided: Vec<(Open, u128)> = {
             let books = self.books.lock();
             let open = books.open.values().filter(|open| open.look_at <= asked_at);
-            open.filter_map(|open| Some((open.payment.clone(), open.fee?))).collect()
+            open.filter_map(|open| Some((open.clone(), open.fee?))).collect()
         };
         let (mut captures, mut sent) = (Vec::new(), Vec::new());
-        for (payment, fee) in decided {
-            if !self.is_on_chain(&payment).await? {
+        for (open, fee) in decided {
+            if !self.is_on_chain(&open, fee).await? {
                 continue;
             }
+            let payment = open.payment;
             match payment.method {
                 Method::Exact => sent.extend(self.send_back(&payment, fee).await?),
                 Method::Capture => {
@@ -312,52 +326,83 @@ impl Payments {
         Ok(())
     }
 
-    /// Whether the payment arrived. One that can arrive no more is finished.
-    async fn is_on_chain(self: &Arc<Self>, payment: &Payment) -> Result<bool, TakeError> {
+    /// Whether the payment is in a sealed block. One that was lost with an unsealed block, or whose transaction was, is
+    /// brought again if it is owed; one that can arrive no more is finished.
+    async fn is_on_chain(self: &Arc<Self>, open: &Open, fee: u128) -> Result<bool, TakeError> {
         let what = "reading an authorisation";
+        let payment = &open.payment;
         let state = self.token.authorizationState(payment.payer, payment.nonce);
         if state.call().await.map_err(call(what))? {
             return Ok(true);
         }
         let (_, time) = self.chain.latest_block().await?;
         if time >= payment.valid_before {
+            if fee != 0 {
+                self.stand_in(payment, fee).await?;
+            }
             self.finish(payment).await?;
-        } else if let Some(open) = self.books.lock().open.get_mut(&payment.id()) {
-            open.look_at = now().saturating_add(LOOK_AGAIN_S);
+            return Ok(false);
+        }
+        let asked_at = now();
+        if open.taken.is_some_and(|taken| asked_at < taken.saturating_add(SEALED_WITHIN_S)) {
+            return Ok(false);
+        }
+        let mut taken = None;
+        if fee != 0 {
+            match self.bring(payment, open.quote).await {
+                Ok(transaction) => {
+                    tracing::warn!(payment = %payment.nonce, %transaction, "a payment was brought again");
+                    taken = Some(now());
+                }
+                // Until it expires; then the gateway stands in for it.
+                Err(error) => {
+                    tracing::warn!(payment = %payment.nonce, %error, "a payment is owed and not on chain");
+                }
+            }
+        }
+        if let Some(open) = self.books.lock().open.get_mut(&payment.id()) {
+            match taken {
+                Some(_) => open.taken = taken,
+                None => open.look_at = asked_at.saturating_add(LOOK_AGAIN_S),
+            }
         }
         Ok(false)
+    }
+
+    /// Funds the epoch of a fee that can be captured no more: it is the gateway's loss, because a receipt without funds
+    /// would hold up all that follow. What was to be paid to the gateway's account it funds with its receipts anyway.
+    async fn stand_in(&self, payment: &Payment, fee: u128) -> Result<(), TakeError> {
+        tracing::error!(payment = %payment.nonce, fee, "a payment was not captured in time");
+        if payment.method == Method::Capture {
+            self.chain.fund(self.payee.gateway, fee).await?;
+        }
+        Ok(())
     }
 
     async fn capture(self: &Arc<Self>, batch: &[(Payment, u128)]) -> Result<(), TakeError> {
         let what = "capturing payments";
         let (ids, amounts) = batch.iter().map(|(payment, fee)| (payment.nonce, *fee)).unzip();
         let capture = self.contract.capture(ids, amounts);
-        let sent = {
-            let _turn = self.chain.turn().await;
-            capture.send().await.map_err(call(what))?
-        };
-        self.chain.confirm(what, *sent.tx_hash()).await?;
+        let sent = self.chain.send(what, capture.into_transaction_request()).await?;
+        self.chain.confirm(what, sent.transaction).await?;
         for (payment, _) in batch {
             self.finish(payment).await?;
         }
         Ok(())
     }
 
-    /// Gives back what `InferencePayments` holds. A fee that can be captured no more is the gateway's loss: its epoch is
-    /// funded all the same, because a receipt without funds would hold up all that follow.
+    /// Gives back what `InferencePayments` holds.
     async fn refund(
         self: &Arc<Self>,
         payment: &Payment,
         fee: u128,
     ) -> Result<(Payment, TxHash), TakeError> {
         if fee != 0 {
-            tracing::error!(payment = %payment.nonce, fee, "a payment was not captured in time");
-            self.chain.fund(self.payee.gateway, fee).await?;
+            self.stand_in(payment, fee).await?;
         }
-        let refund = self.contract.refund(payment.nonce);
-        let _turn = self.chain.turn().await;
-        let sent = refund.send().await.map_err(call("refunding a payment"))?;
-        Ok((payment.clone(), *sent.tx_hash()))
+        let refund = self.contract.refund(payment.nonce).into_transaction_request();
+        let sent = self.chain.send("refunding a payment", refund).await?;
+        Ok((payment.clone(), sent.transaction))
     }
 
     /// Sends back what is not used of a payment to the gateway's account.
@@ -398,14 +443,13 @@ impl Payments {
             r,
             s,
         );
-        let _turn = self.chain.turn().await;
-        let sent = transfer.send().await.map_err(call(what))?;
-        Ok(Some((payment.clone(), *sent.tx_hash())))
+        let sent = self.chain.send(what, transfer.into_transaction_request()).await?;
+        Ok(Some((payment.clone(), sent.transaction)))
     }
 
     /// Whether an authorisation that is used was a transfer: its payer may have cancelled it.
     async fn arrived(&self, payment: &Payment) -> Result<bool, TakeError> {
-        if self.books.lock().open.get(&payment.id()).is_some_and(|open| open.taken) {
+        if self.books.lock().open.get(&payment.id()).is_some_and(|open| open.taken.is_some()) {
             return Ok(true);
         }
         let used = Filter::new()
@@ -472,13 +516,14 @@ fn split(signature: &Signature) -> (u8, B256, B256) {
 }
 
 /// What the contracts say is the payer's doing; anything else is the gateway's or the node's.
-fn refusal(error: alloy_contract::Error, what: &'static str) -> TakeError {
-    if error.as_revert_data().is_none() {
-        return call(what)(error).into();
+fn refusal(error: ChainError) -> TakeError {
+    let ChainError::Call { source, .. } = &error else { return error.into() };
+    if source.as_revert_data().is_none() {
+        return error.into();
     }
-    match error.as_decoded_interface_error::<WOPENErrors>() {
+    match source.as_decoded_interface_error::<WOPENErrors>() {
         Some(WOPENErrors::ERC3009UsedAuthorization(_)) => PaymentError::Used.into(),
         Some(known) => PaymentError::Refused(format!("{known:?}")).into(),
-        None => PaymentError::Refused(error.to_string()).into(),
+        None => PaymentError::Refused(source.to_string()).into(),
     }
 }
