@@ -3,26 +3,23 @@
 //!
 //! SOUNDNESS: the first output is the anchor, which is final on L1. From it on, each block follows the
 //! one before by hash, takes exactly what derivation gives from L1, and every field of its header
-//! follows from its execution.
+//! follows from its execution. What L1 gives beyond the anchor depends on where in L1 the anchor became safe:
+//! so derivation begins below it, at a [`Beginning`] that this role found itself, or at genesis.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::Bytes;
-use derive::{L1Event, Pipeline, PipelineError, Step, l2_block_ref, system_config_of};
-use l1::{L1Addresses, L1Client, Watcher};
-use primitives::{Block, L2BlockRef, PayloadAttributes, RollupConfig};
-use stf::{ChainSpec, Eip1559Parameters, RangeVerifier};
+use alloy_eips::BlockNumHash;
+use alloy_primitives::B256;
+use derive::{L1Event, Step};
+use l1::{L1Addresses, L1Client, L1Error, Watcher};
+use primitives::{Block, PayloadAttributes, RollupConfig};
+use stf::{ChainSpec, RangeVerifier};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CheckError, Games, L2Source, Output, Outputs, Verified, ancestors::read_back,
-    outputs::output_root,
+    Beginning, Beginnings, CheckError, Derivation, Fit, Games, L2Source, Output, Outputs, Verified,
+    derivation::fit, outputs::output_root,
 };
 
 /// L1 events that may wait.
@@ -38,32 +35,38 @@ pub struct Checker {
     source: L2Source,
     poll: Duration,
     verified: Verified,
+    beginnings: Beginnings,
 }
 
-/// A derivation under way.
+/// A verification under way.
 struct Run {
-    pipeline: Pipeline,
-    /// What was verified, and what it lies on, for span batches that overlap it.
-    blocks: Arc<Mutex<BTreeMap<u64, L2BlockRef>>>,
-    /// Number of the anchor's L1 origin.
-    begun: u64,
-    verifier: RangeVerifier,
+    derivation: Derivation,
+    anchor: Anchor,
+    /// `None` below the anchor.
+    verifier: Option<RangeVerifier>,
     events: mpsc::Receiver<L1Event>,
-    /// Number of the last L1 block given to the pipeline.
-    given: u64,
+}
+
+/// The newest claim that is final.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    root: B256,
+    block: BlockNumHash,
 }
 
 impl Checker {
-    /// `poll` is the time between two looks at L1.
+    /// `poll` is the time between two looks at L1; in `directory` stands where verification can begin.
     pub fn new(
         l1: L1Client,
         config: RollupConfig,
         games: Games,
         source: L2Source,
         poll: Duration,
-    ) -> Self {
+        directory: &Path,
+    ) -> Result<Self, CheckError> {
         let verified = Verified::new(source.clone());
-        Self { l1, config, games, source, poll, verified }
+        let beginnings = Beginnings::open(directory)?;
+        Ok(Self { l1, config, games, source, poll, verified, beginnings })
     }
 
     /// What roles judge by.
@@ -72,7 +75,7 @@ impl Checker {
     }
 
     /// Verifies until `shutdown`. After an L1 reorg it begins again at the anchor.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), CheckError> {
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), CheckError> {
         let mut wait = self.poll;
         loop {
             let watching = shutdown.child_token();
@@ -103,7 +106,7 @@ impl Checker {
 
     /// Returns after an L1 reorg.
     async fn follow(
-        &self,
+        &mut self,
         watching: &CancellationToken,
         wait: &mut Duration,
     ) -> Result<(), CheckError> {
@@ -119,39 +122,45 @@ impl Checker {
                 Err(error) => return Err(error),
             }
             match run.events.recv().await {
-                Some(L1Event::Block(block)) => {
-                    run.given = block.number;
-                    run.pipeline.push_l1(block)?;
-                }
+                Some(L1Event::Block(block)) => run.derivation.push_l1(block)?,
                 // Nobody asks for a restart here.
                 Some(L1Event::Finalized(_) | L1Event::Restart { .. }) => {}
-                Some(L1Event::Reorg { .. }) => return Ok(()),
+                Some(L1Event::Reorg { common }) => {
+                    return self.beginnings.forget_from(common.number.saturating_add(1));
+                }
                 None => return Err(CheckError::WatcherEnded),
             }
         }
     }
 
-    async fn begin(&self, watching: &CancellationToken) -> Result<Run, CheckError> {
+    async fn begin(&mut self, watching: &CancellationToken) -> Result<Run, CheckError> {
+        // What was verified before may be of another L1.
+        self.verified.forget();
         let (claimed, number) = self.games.anchor().await?;
         let block = self.source.block(number).await?.ok_or(CheckError::Behind { number })?;
         let found = output_root(&block);
         if found != claimed {
             return Err(CheckError::WrongAnchor { number, claimed, found });
         }
-        let safe = l2_block_ref(&self.config, &block)?;
-        let system_config = match number == self.config.genesis.l2.number {
-            true => self.config.genesis.system_config,
-            false => system_config_of(&block)?,
+        let anchor = Anchor {
+            root: found,
+            block: BlockNumHash { number: block.header.number, hash: block.hash },
         };
-        let blocks = Arc::new(Mutex::new(BTreeMap::from([(number, safe)])));
-        let known = Arc::clone(&blocks);
-        let at = move |number: u64| known.lock().ok()?.get(&number).copied();
-        let pipeline =
-            Pipeline::new(self.config.clone(), safe, system_config).with_blocks(Arc::new(at));
-        let trusted = Output { root: found, hash: block.hash, derived_from: 0 };
-        self.verified.begin(Outputs::new(number, trusted));
+        let beginning = self.beginning(number).await?;
+        let safe = match beginning.safe.number == number {
+            true => block,
+            false => {
+                let number = beginning.safe.number;
+                self.source.block(number).await?.ok_or(CheckError::NoPast { number })?
+            }
+        };
+        if safe.hash != beginning.safe.hash {
+            let (expected, found) = (beginning.safe.hash, safe.hash);
+            return Err(CheckError::Disagrees { number: safe.header.number, expected, found });
+        }
+        let derivation = Derivation::new(&self.config, &safe, beginning.l1)?;
         let (sender, events) = mpsc::channel(EVENTS_WAITING);
-        let start = pipeline.l1_start();
+        let start = derivation.l1_start();
         let addresses = L1Addresses::from(&self.config);
         let watcher = Watcher::new(self.l1.clone(), addresses, start, self.poll);
         let watching = watching.clone();
@@ -160,60 +169,108 @@ impl Checker {
                 tracing::warn!(%error, "the checker's L1 watcher ended");
             }
         });
-        let spec = ChainSpec::new(self.config.l2_chain_id);
-        let verifier = RangeVerifier::new(spec, block.hash);
-        tracing::info!(number, root = %found, "verifying from the anchor on");
-        let begun = safe.l1_origin.number;
-        Ok(Run { pipeline, blocks, begun, verifier, events, given: 0 })
+        tracing::info!(
+            anchor = number, root = %anchor.root, from = beginning.safe.number, l1 = start,
+            "deriving up to the anchor, to verify from it on"
+        );
+        let mut run = Run { derivation, anchor, verifier: None, events };
+        self.reach(&mut run)?;
+        Ok(run)
+    }
+
+    /// The newest place to begin with that is not above the anchor and on the L1 that stands.
+    async fn beginning(&mut self, anchor: u64) -> Result<Beginning, CheckError> {
+        let mut newest = None;
+        while let Some(known) = self.beginnings.newest_below(anchor) {
+            let there = self.l1.agreed(known.l1.number).await?;
+            let there = there.ok_or(L1Error::MissingBlock("up to which it had been read yet"))?;
+            if there.hash == known.l1.hash {
+                newest = Some(known);
+                break;
+            }
+            self.beginnings.forget_from(known.l1.number)?;
+        }
+        let Some(newest) = newest else { return Ok(Derivation::genesis(&self.config)) };
+        // L1 can take back what is not older than its finality.
+        self.beginnings
+            .forget_below(newest.l1.number.saturating_sub(self.config.seq_window_size))?;
+        Ok(newest)
     }
 
     /// Verifies what can be derived from the L1 blocks given so far.
-    async fn advance(&self, run: &mut Run) -> Result<(), CheckError> {
+    async fn advance(&mut self, run: &mut Run) -> Result<(), CheckError> {
         loop {
-            let step = match run.pipeline.step() {
-                Err(PipelineError::MissingBlock(number)) => {
-                    let Run { blocks, begun, .. } = &*run;
-                    let (source, config) = (&self.source, &self.config);
-                    if let Some(oldest) = read_back(source, config, blocks, *begun, number).await? {
-                        run.pipeline.forget_below(oldest);
-                    }
-                    continue;
+            let Step::Attributes(attributes) = run.derivation.step(&self.source).await? else {
+                if let Some(beginning) = run.derivation.beginning() {
+                    self.beginnings.record(beginning)?;
                 }
-                step => step?,
-            };
-            let Step::Attributes(attributes) = step else {
-                let given = run.given;
+                let given = run.derivation.given();
                 self.verified.change(|outputs| outputs.has_read(given));
                 return Ok(());
             };
-            self.verify(run, &attributes).await?;
+            let number = run.derivation.safe_head().number.saturating_add(1);
+            let block = self.source.block(number).await?;
+            let block = block.ok_or(match run.verifier {
+                Some(_) => CheckError::Behind { number },
+                None => CheckError::NoPast { number },
+            })?;
+            let expected = run.derivation.safe_head().hash;
+            if block.header.number != number || block.header.parent_hash != expected {
+                let found = block.header.parent_hash;
+                return Err(CheckError::Disagrees { number, expected, found });
+            }
+            match run.verifier.take() {
+                Some(verifier) => {
+                    let verified = self.verify(run, &verifier, block, &attributes).await;
+                    run.verifier = Some(verifier);
+                    if let Some(verifier) = verified? {
+                        run.verifier = Some(verifier);
+                    }
+                }
+                None => {
+                    match fit(&block, &attributes)? {
+                        Fit::AsDerived => run.derivation.accept(&block)?,
+                        Fit::DepositsAlone => run.derivation.refuse()?,
+                    }
+                    self.reach(run)?;
+                }
+            }
         }
     }
 
+    /// Begins to execute when the anchor is reached.
+    ///
+    /// SOUNDNESS: below it nothing is executed. The anchor's hash stands for every block there, so that
+    /// each had the body that was compared with what L1 gives.
+    fn reach(&self, run: &mut Run) -> Result<(), CheckError> {
+        let (Anchor { root, block }, safe) = (run.anchor, run.derivation.safe_head());
+        if safe.number < block.number {
+            return Ok(());
+        }
+        if safe.hash != block.hash {
+            let (number, expected, found) = (block.number, block.hash, safe.hash);
+            return Err(CheckError::AnchorNotDerived { number, expected, found });
+        }
+        let trusted = Output { root, hash: block.hash, derived_from: 0 };
+        self.verified.begin(Outputs::new(block.number, trusted));
+        let spec = ChainSpec::new(self.config.l2_chain_id);
+        run.verifier = Some(RangeVerifier::new(spec, block.hash));
+        tracing::info!(number = block.number, %root, "verifying from the anchor on");
+        Ok(())
+    }
+
+    /// Executes a block above the anchor. `None` if L1's batch for it cannot be executed, so that the block
+    /// is to be compared with its deposits.
     async fn verify(
         &self,
         run: &mut Run,
+        verifier: &RangeVerifier,
+        block: Block,
         attributes: &PayloadAttributes,
-    ) -> Result<(), CheckError> {
-        let number = run.pipeline.safe_head().number.saturating_add(1);
-        let block = self.source.block(number).await?.ok_or(CheckError::Behind { number })?;
-        if block.header.number != number || block.header.parent_hash != run.verifier.last() {
-            let expected = run.verifier.last();
-            return Err(CheckError::Disagrees {
-                number,
-                expected,
-                found: block.header.parent_hash,
-            });
-        }
-        if let Err(field) = made_of(&block, attributes) {
-            // A batch that cannot be executed leaves a block with its deposits alone (Holocene).
-            let deposits_alone = field == "transactions"
-                && block.body.transactions.iter().all(|tx| tx.is_deposit())
-                && block.body.transactions.len() < attributes.transactions.len();
-            if !deposits_alone {
-                return Err(CheckError::NotDerived { number, field });
-            }
-            let parent = run.verifier.last();
+    ) -> Result<Option<RangeVerifier>, CheckError> {
+        let number = block.header.number;
+        if fit(&block, attributes)? == Fit::DepositsAlone {
+            let parent = verifier.last();
             let witness = self.source.payload_witness(number, parent, attributes).await?;
             let (spec, payload) = (ChainSpec::new(self.config.l2_chain_id), attributes.clone());
             let attempt = tokio::task::spawn_blocking(move || {
@@ -221,57 +278,30 @@ impl Checker {
             });
             let attempt = attempt.await.map_err(|_| CheckError::Panicked)?;
             return match attempt.map_err(|source| CheckError::Block { number, source })? {
-                Ok(_) => Err(CheckError::NotDerived { number, field }),
+                Ok(_) => Err(CheckError::NotDerived { number, field: "transactions" }),
                 Err(reason) => {
                     tracing::warn!(number, %reason, "a batch cannot be executed: deposits only");
-                    run.pipeline.invalid_payload()?;
-                    Ok(())
+                    run.derivation.refuse()?;
+                    Ok(None)
                 }
             };
         }
         let witness = self.source.witness(number).await?;
-        let mut verifier = run.verifier.clone();
-        let reference = l2_block_ref(&self.config, &block)?;
+        let (block, executing) = (Arc::new(block), verifier.clone());
+        let executed = Arc::clone(&block);
         let outcome = tokio::task::spawn_blocking(move || {
-            let verified = verifier.verify(&block, &witness);
+            let mut verifier = executing;
+            let verified = verifier.verify(&executed, &witness);
             (verifier, verified)
         });
         let (verifier, verified) = outcome.await.map_err(|_| CheckError::Panicked)?;
         let verified = verified.map_err(|source| CheckError::Block { number, source })?;
-        run.verifier = verifier;
-        let derived_from = run.pipeline.l1_origin().map_or(run.given, |origin| origin.number);
-        if let Ok(mut blocks) = run.blocks.lock() {
-            blocks.insert(number, reference);
-        }
-        run.pipeline.accepted(reference);
+        let derived_from = run.derivation.reading();
+        run.derivation.accept(&block)?;
         let output =
             Output { root: verified.output_root, hash: verified.executed.block.hash, derived_from };
         self.verified.change(|outputs| outputs.insert(number, output));
         metrics::gauge!("checker_verified_number").set(number as f64);
-        Ok(())
-    }
-}
-
-/// Names the first part of a block that is not what L1 determines.
-fn made_of(block: &Block, attributes: &PayloadAttributes) -> Result<(), &'static str> {
-    let header = &block.header;
-    let fees =
-        Eip1559Parameters::from_attributes(attributes.eip1559_params, attributes.min_base_fee);
-    let beacon_root = Some(attributes.parent_beacon_block_root);
-    let fields = [
-        ("timestamp", header.timestamp == attributes.timestamp),
-        ("mix_hash", header.mix_hash == attributes.prev_randao),
-        ("beneficiary", header.beneficiary == attributes.suggested_fee_recipient),
-        ("gas_limit", header.gas_limit == attributes.gas_limit),
-        ("parent_beacon_block_root", header.parent_beacon_block_root == beacon_root),
-        ("extra_data", header.extra_data == fees.to_extra_data()),
-    ];
-    if let Some((field, _)) = fields.into_iter().find(|(_, holds)| !holds) {
-        return Err(field);
-    }
-    let found = block.body.transactions.iter().map(|tx| Bytes::from(tx.encoded_2718()));
-    match found.eq(attributes.transactions.iter().cloned()) {
-        true => Ok(()),
-        false => Err("transactions"),
+        Ok(Some(verifier))
     }
 }

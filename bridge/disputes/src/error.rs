@@ -27,6 +27,11 @@ pub enum CheckError {
     },
     #[error("the L2 node has no block {number} yet")]
     Behind { number: u64 },
+    #[error(
+        "the L2 node does not have block {number}, though the anchor lies above it: a role without records needs \
+         a node that has every block since genesis"
+    )]
+    NoPast { number: u64 },
     #[error("the L2 node's block {number} is {found}, but {expected} is its place in the chain")]
     Disagrees { number: u64, expected: B256, found: B256 },
     #[error("L1 holds another {field} for block {number} than the L2 node's block has")]
@@ -35,6 +40,19 @@ pub enum CheckError {
         "the anchor on L1 claims {claimed} for block {number}, the L2 node's block gives {found}"
     )]
     WrongAnchor { number: u64, claimed: B256, found: B256 },
+    #[error("L1 gives block {number} the hash {found}, the anchor on L1 claims that of {expected}")]
+    AnchorNotDerived { number: u64, expected: B256, found: B256 },
+    #[error("L1 block {number} is no longer {hash}, up to which L1 had been read")]
+    BeginningReplaced { number: u64, hash: B256 },
+    #[error("the L2 node's block {number} has other transactions than its header says")]
+    OtherBody { number: u64 },
+    #[error("cannot {what} {}: {source}", path.display())]
+    Record {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("block {number} does not follow: {source}")]
     Block {
         number: u64,
@@ -64,21 +82,31 @@ impl CheckError {
             | Self::L2Timeout { .. }
             | Self::Decode { .. }
             | Self::Behind { .. }
+            | Self::NoPast { .. }
             | Self::Disagrees { .. }
             | Self::NotDerived { .. }
             | Self::WrongAnchor { .. }
+            | Self::AnchorNotDerived { .. }
+            | Self::BeginningReplaced { .. }
+            | Self::OtherBody { .. }
             | Self::Block { .. }
             | Self::Contract(_)
             | Self::WatcherEnded
             | Self::Pipeline(_) => true,
             Self::L1(error) => error.is_temporary(),
-            Self::Attributes(_) | Self::Panicked => false,
+            Self::Attributes(_) | Self::Panicked | Self::Record { .. } => false,
         }
     }
 
-    /// Whether only beginning again at the anchor can help: L1 is another than what was read.
+    /// Whether only beginning again can help: L1, or a block below the anchor, is another than what was read.
     pub(crate) const fn begins_again(&self) -> bool {
-        matches!(self, Self::WatcherEnded | Self::Pipeline(_))
+        matches!(
+            self,
+            Self::WatcherEnded
+                | Self::Pipeline(_)
+                | Self::AnchorNotDerived { .. }
+                | Self::BeginningReplaced { .. }
+        )
     }
 }
 

@@ -13,8 +13,10 @@
 
 mod ancestors;
 mod attestor;
+mod beginnings;
 mod challenger;
 mod checker;
+mod derivation;
 mod error;
 mod games;
 mod journal;
@@ -27,8 +29,10 @@ mod transactions;
 pub use attestor::{
     Attestation, Attestor, AttestorConfig, attestation_digest, attestation_typed_data,
 };
+pub use beginnings::Beginnings;
 pub use challenger::{Challenger, ChallengerConfig};
 pub use checker::Checker;
+pub use derivation::{Beginning, Derivation, Fit, fit};
 pub use error::{CheckError, RoleError, SendError};
 pub use games::{Claim, Game, Games, extra_data};
 pub use journal::RecordDir;

@@ -139,6 +139,11 @@ impl Verified {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
+    /// Nothing is verified until the next beginning.
+    pub(crate) fn forget(&self) {
+        *self.outputs.write() = None;
+    }
+
     /// Grows whenever verification begins again, as after a reorganisation of L1: what was read of L1
     /// before is to be read again.
     pub fn generation(&self) -> u64 {

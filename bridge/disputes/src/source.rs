@@ -8,6 +8,7 @@ use alloy_rlp::Decodable;
 use alloy_transport::TransportError;
 use primitives::{
     Block, Header, PayloadAttributes, RollupConfig, RpcPayloadAttributes, TxEnvelope, Witness,
+    transactions_root,
 };
 use serde::Deserialize;
 use url::Url;
@@ -55,7 +56,12 @@ impl L2Source {
         let Some(raw) = raw else { return Ok(None) };
         let block = alloy_consensus::Block::<TxEnvelope>::decode(&mut raw.as_ref())
             .map_err(|source| CheckError::Decode { number, what: "block", source })?;
-        Ok(Some(Block::from_rlp(block)))
+        let block = Block::from_rlp(block);
+        // SOUNDNESS: a hash stands for the header alone; what is read of the body hangs on it by this.
+        if transactions_root(&block.body.transactions) != block.header.transactions_root {
+            return Err(CheckError::OtherBody { number });
+        }
+        Ok(Some(block))
     }
 
     /// What is needed to execute the node's block with this number.

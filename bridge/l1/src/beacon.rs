@@ -1,7 +1,14 @@
 //! Blobs from an L1's beacon API. What a node gives is believed only as far as its KZG commitment hashes
 //! to what the L1 block says; a blob that is missing is asked for again, never left out.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use alloy_eips::eip4844::{
     BYTES_PER_BLOB, c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash,
@@ -18,12 +25,20 @@ use crate::{L1Error, client::show};
 /// No answer within this time counts as none; blobs are large.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(20);
 
-/// A connection to one beacon node. Clones share it.
+/// Beacon nodes that are asked in turn until all blobs are there. Clones share it.
 #[derive(Clone, Debug)]
 pub struct BeaconClient {
+    nodes: Arc<[BeaconNode]>,
+    /// Which is asked first: the one that helped last.
+    preferred: Arc<AtomicUsize>,
+}
+
+/// A connection to one beacon node.
+#[derive(Debug)]
+struct BeaconNode {
     http: reqwest::Client,
     url: Url,
-    slots: Arc<OnceCell<Slots>>,
+    slots: OnceCell<Slots>,
 }
 
 /// How the node numbers its slots.
@@ -57,14 +72,58 @@ struct Sidecar {
 }
 
 impl BeaconClient {
-    /// The API at `url`; nothing is asked yet.
-    pub fn new(url: Url) -> Self {
-        Self { http: reqwest::Client::new(), url, slots: Arc::default() }
+    /// The APIs at `urls`; nothing is asked yet.
+    pub fn new(urls: Vec<Url>) -> Self {
+        let http = reqwest::Client::new();
+        let node = |url| BeaconNode { http: http.clone(), url, slots: OnceCell::new() };
+        Self { nodes: urls.into_iter().map(node).collect(), preferred: Arc::default() }
     }
 
     /// The blobs with these versioned hashes, in their order, of an L1 block. Fails with
-    /// [`L1Error::MissingBlobs`] as long as the node does not have them all.
+    /// [`L1Error::MissingBlobs`] as long as the nodes that answer do not have them all.
     pub async fn blobs(&self, block: &L1BlockRef, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut known = BTreeMap::new();
+        let (mut answered, mut failed) = (false, None);
+        for place in first..first.saturating_add(self.nodes.len()) {
+            let place = place.checked_rem(self.nodes.len()).unwrap_or_default();
+            let Some(node) = self.nodes.get(place) else { break };
+            match node.blobs(block, hashes).await {
+                Ok(given) => {
+                    answered = true;
+                    known.extend(given);
+                }
+                Err(error) => {
+                    if self.nodes.len() > 1 {
+                        tracing::warn!(block = block.number, %error, "another beacon node is asked");
+                    }
+                    failed = Some(error);
+                }
+            }
+            if hashes.iter().all(|hash| known.contains_key(hash)) {
+                self.preferred.store(place, Ordering::Relaxed);
+                return Ok(hashes.iter().filter_map(|hash| known.get(hash).cloned()).collect());
+            }
+        }
+        let missing: Vec<&B256> = hashes.iter().filter(|hash| !known.contains_key(*hash)).collect();
+        match failed {
+            Some(error) if !answered => Err(error),
+            _ => Err(L1Error::MissingBlobs {
+                block: block.number,
+                missing: missing.len(),
+                first: missing.first().copied().copied().unwrap_or_default(),
+            }),
+        }
+    }
+}
+
+impl BeaconNode {
+    /// Those of the blobs with these versioned hashes that the node has.
+    async fn blobs(
+        &self,
+        block: &L1BlockRef,
+        hashes: &[B256],
+    ) -> Result<BTreeMap<B256, Bytes>, L1Error> {
         let slot = self.slot(block).await?;
         let list = hashes.iter().map(B256::to_string).collect::<Vec<_>>().join(",");
         let newer = format!("eth/v1/beacon/blobs/{slot}?versioned_hashes={list}");
@@ -78,19 +137,9 @@ impl BeaconClient {
             }
         };
         // A commitment takes tens of milliseconds: too long for the tasks' threads.
-        let known = tokio::task::spawn_blocking(move || by_versioned_hash(given))
+        tokio::task::spawn_blocking(move || by_versioned_hash(given))
             .await
-            .map_err(|_| self.wrong("the check of blobs panicked".to_owned()))??;
-        let found: Vec<Bytes> = hashes.iter().filter_map(|hash| known.get(hash).cloned()).collect();
-        if found.len() < hashes.len() {
-            let missing = hashes.iter().find(|hash| !known.contains_key(*hash));
-            return Err(L1Error::MissingBlobs {
-                block: block.number,
-                missing: hashes.len().saturating_sub(found.len()),
-                first: missing.copied().unwrap_or_default(),
-            });
-        }
-        Ok(found)
+            .map_err(|_| self.wrong("the check of blobs panicked".to_owned()))?
     }
 
     async fn slot(&self, block: &L1BlockRef) -> Result<u64, L1Error> {
@@ -211,7 +260,7 @@ mod tests {
             }
             asked
         });
-        (BeaconClient::new(url), task)
+        (BeaconClient::new(vec![url]), task)
     }
 
     fn genesis() -> (u16, String) {
@@ -230,6 +279,32 @@ mod tests {
 
     fn block() -> L1BlockRef {
         L1BlockRef { number: 77, timestamp: 1_240, ..Default::default() }
+    }
+
+    #[tokio::test]
+    async fn what_one_node_lacks_the_next_is_asked_for() {
+        let ((one, first), (two, second)) = (blob(b"one"), blob(b"two"));
+        let data = |blob: &Bytes| (200, json!({"data": [hex::encode_prefixed(blob)]}).to_string());
+        let missing = || (404, String::new());
+        let url = |client: &BeaconClient| client.nodes[0].url.clone();
+        let (b, b_task) = node(vec![genesis(), spec(), data(&one)]).await;
+        let answers = vec![genesis(), spec(), data(&two), data(&two), missing(), missing()];
+        let (c, c_task) = node(answers).await;
+        let dead: Url = "http://127.0.0.1:1/".parse().unwrap();
+        let client = BeaconClient::new(vec![dead.clone(), url(&b), url(&c)]);
+        let blobs = client.blobs(&block(), &[second, first]).await.unwrap();
+        assert_eq!(blobs, [two.clone(), one]);
+        // The one that helped last is asked first.
+        assert_eq!(client.blobs(&block(), &[second]).await.unwrap(), [two]);
+        assert_eq!(b_task.await.unwrap().len(), 3);
+        // Of those that answer none has it.
+        let error = client.blobs(&block(), &[B256::ZERO]).await.unwrap_err();
+        assert!(matches!(error, L1Error::MissingBlobs { missing: 1, .. }), "{error}");
+        drop(c_task);
+        // None answers.
+        let client = BeaconClient::new(vec![dead.clone(), dead]);
+        let error = client.blobs(&block(), &[first]).await.unwrap_err();
+        assert!(matches!(error, L1Error::Beacon { .. }), "{error}");
     }
 
     #[tokio::test]

@@ -74,12 +74,14 @@ impl L1Client {
     pub async fn connect(urls: impl Into<L1Urls>, expected_chain_id: u64) -> Result<Self, L1Error> {
         let urls = urls.into();
         let shown_url = urls.shown();
-        let first = urls.first().cloned().ok_or(L1Error::NoneAnswers { count: 0 })?;
+        if urls.all().is_empty() {
+            return Err(L1Error::NoneAnswers { count: 0 });
+        }
         let (provider, preferred) = urls.failover();
         let client = Self {
             provider,
             endpoints: Arc::new(Endpoints::new(&urls, preferred)),
-            beacon: BeaconClient::new(first),
+            beacon: BeaconClient::new(urls.all().to_vec()),
             shown_url,
         };
         if client.endpoints.are_several() {
@@ -96,11 +98,13 @@ impl L1Client {
         Ok(client)
     }
 
-    /// With a beacon API elsewhere. Otherwise it is looked for at the URL of the JSON-RPC, where
-    /// development L1s have it.
+    /// With beacon APIs elsewhere, asked in turn. Otherwise they are looked for at the URLs of the JSON-RPC,
+    /// where development L1s have it.
     #[must_use]
-    pub fn with_beacon(mut self, url: Url) -> Self {
-        self.beacon = BeaconClient::new(url);
+    pub fn with_beacons(mut self, urls: Vec<Url>) -> Self {
+        if !urls.is_empty() {
+            self.beacon = BeaconClient::new(urls);
+        }
         self
     }
 
@@ -140,7 +144,7 @@ impl L1Client {
     }
 
     /// The same, if all nodes that can be reached say so.
-    pub(crate) async fn agreed(&self, number: u64) -> Result<Option<L1BlockRef>, L1Error> {
+    pub async fn agreed(&self, number: u64) -> Result<Option<L1BlockRef>, L1Error> {
         match self.endpoints.are_several() {
             true => self.endpoints.agreed(number).await,
             false => self.block_ref(number).await,

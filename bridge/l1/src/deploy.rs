@@ -11,10 +11,9 @@ use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::{SolCall, SolConstructor};
 use primitives::SystemConfig;
 use serde_json::Value;
-use url::Url;
 
 use crate::{
-    RoleSigner,
+    L1Urls, RoleSigner,
     contracts::{
         AnchorStateRegistry, AttestorVerifier, BondVault, DevnetVerifier, DisputeGameFactory,
         IDisputeGameFactory, IProofDisputeGame, ISystemConfig, L1CrossDomainMessenger,
@@ -192,13 +191,15 @@ pub fn batch_inbox(l2_chain_id: u64) -> Address {
 
 /// Deploys everything and waits until it is in an L1 block.
 pub async fn deploy(
-    l1: Url,
+    l1: impl Into<L1Urls>,
     deployer: impl Into<RoleSigner>,
     params: &DeployParams,
 ) -> Result<Deployment, DeployError> {
     let deployer = deployer.into();
     let from = deployer.address();
-    let provider = ProviderBuilder::new().wallet(EthereumWallet::from(deployer)).connect_http(l1);
+    let provider = ProviderBuilder::new()
+        .wallet(EthereumWallet::from(deployer))
+        .connect_client(l1.into().client());
     if provider.get_balance(from).await?.is_zero() {
         return Err(DeployError::DeployerUnfunded(from));
     }
@@ -378,14 +379,14 @@ pub async fn deploy(
 /// Names the output root of L2's genesis as the first anchor. Games can be created from then on.
 /// Only the owner of `SystemConfig` can do this, and only once.
 pub async fn set_starting_anchor(
-    l1: Url,
+    l1: impl Into<L1Urls>,
     owner: impl Into<RoleSigner>,
     registry: Address,
     output_root: B256,
     l2_block: u64,
 ) -> Result<(), DeployError> {
     let wallet = EthereumWallet::from(owner.into());
-    let provider = ProviderBuilder::new().wallet(wallet).connect_http(l1);
+    let provider = ProviderBuilder::new().wallet(wallet).connect_client(l1.into().client());
     let call = AnchorStateRegistry::setStartingAnchorCall {
         root: output_root,
         l2SequenceNumber: U256::from(l2_block),

@@ -5,10 +5,9 @@ use alloy_network::EthereumWallet;
 use alloy_primitives::{Address, B256, Bytes, TxHash, U256};
 use alloy_provider::ProviderBuilder;
 use messages::{DepositLog, TRANSACTION_DEPOSITED_TOPIC, decode_deposit};
-use url::Url;
 
 use crate::{
-    DepositError, RoleSigner,
+    DepositError, L1Urls, RoleSigner,
     contracts::{Open, OptimismPortal},
 };
 
@@ -37,13 +36,14 @@ pub struct DepositReceipt {
 
 /// Approves the portal if needed and deposits; returns when L1 has included it.
 pub async fn deposit(
-    l1_url: Url,
+    l1: impl Into<L1Urls>,
     key: impl Into<RoleSigner>,
     deposit: &Deposit,
 ) -> Result<DepositReceipt, DepositError> {
     let key = key.into();
     let account = key.address();
-    let provider = ProviderBuilder::new().wallet(EthereumWallet::from(key)).connect_http(l1_url);
+    let provider =
+        ProviderBuilder::new().wallet(EthereumWallet::from(key)).connect_client(l1.into().client());
     let open = Open::new(deposit.open, &provider);
     let portal = OptimismPortal::new(deposit.optimism_portal, &provider);
     let held = open.balanceOf(account).call().await?;

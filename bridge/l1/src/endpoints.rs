@@ -20,7 +20,7 @@ use alloy_network::Ethereum;
 use alloy_primitives::B256;
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_client::RpcClient;
-use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
+use alloy_transport::{TransportError, TransportErrorKind, TransportFut, utils::guess_local_url};
 use alloy_transport_http::Http;
 use futures::future::join_all;
 use parking_lot::Mutex;
@@ -73,24 +73,42 @@ impl L1Urls {
         self.failover().0
     }
 
-    /// The same, and which node it asks first.
+    /// The same for providers that are put together otherwise, as with a wallet.
+    pub fn client(&self) -> RpcClient {
+        self.failover_client().0
+    }
+
+    /// The provider, and which node it asks first.
     pub(crate) fn failover(&self) -> (RootProvider<Ethereum>, Arc<AtomicUsize>) {
+        let (client, preferred) = self.failover_client();
+        (RootProvider::new(client), preferred)
+    }
+
+    fn failover_client(&self) -> (RpcClient, Arc<AtomicUsize>) {
         let preferred = Arc::new(AtomicUsize::new(0));
         let ways: Vec<_> = self.urls.iter().cloned().map(Http::new).collect();
         let count = u32::try_from(ways.len()).unwrap_or(u32::MAX).max(1);
         let limit = REQUEST_TIME_MAX / count;
         let failover = Failover { ways: ways.into(), preferred: Arc::clone(&preferred), limit };
-        (RootProvider::new(RpcClient::new(failover, false)), preferred)
+        // Says how often a receipt is asked for.
+        let local = self.urls.iter().all(|url| guess_local_url(url.as_str()));
+        (RpcClient::new(failover, local), preferred)
     }
 
-    /// The first, where a beacon API is looked for.
-    pub(crate) fn first(&self) -> Option<&Url> {
-        self.urls.first()
+    /// All, in their order.
+    pub(crate) fn all(&self) -> &[Url] {
+        &self.urls
     }
 
     /// Without user, password and query, which can hold keys.
     pub(crate) fn shown(&self) -> String {
         self.urls.iter().map(show).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl std::fmt::Display for L1Urls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
     }
 }
 

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::{
-    RoleSigner, WithdrawalError,
+    L1Urls, RoleSigner, WithdrawalError,
     contracts::{
         AnchorStateRegistry, DisputeGameFactory, OptimismPortal, ProofDisputeGame, RollupHashing,
     },
@@ -99,7 +99,7 @@ pub enum Wait {
 /// Withdrawals of one chain.
 #[derive(Clone, Debug)]
 pub struct Withdrawals {
-    l1_url: Url,
+    l1_urls: L1Urls,
     l1: RootProvider,
     l2_url: Url,
     l2: RootProvider,
@@ -125,10 +125,11 @@ type Result<T> = std::result::Result<T, WithdrawalError>;
 
 impl Withdrawals {
     /// The node at `l2_url` must serve proofs of the blocks that proposals claim.
-    pub fn new(l1_url: Url, l2_url: Url, portal: Address) -> Self {
-        let l1 = RootProvider::new_http(l1_url.clone());
+    pub fn new(l1: impl Into<L1Urls>, l2_url: Url, portal: Address) -> Self {
+        let l1_urls = l1.into();
+        let l1 = l1_urls.provider();
         let l2 = RootProvider::new_http(l2_url.clone());
-        Self { l1_url, l1, l2_url, l2, portal }
+        Self { l1_urls, l1, l2_url, l2, portal }
     }
 
     /// Sends OPEN off L2; returns when L2 has it in a block.
@@ -402,7 +403,7 @@ impl Withdrawals {
 
     fn l1_with<K: Into<RoleSigner>>(&self, key: K) -> impl Provider<Ethereum> + Clone + use<K> {
         let wallet = EthereumWallet::from(key.into());
-        ProviderBuilder::new().wallet(wallet).connect_http(self.l1_url.clone())
+        ProviderBuilder::new().wallet(wallet).connect_client(self.l1_urls.client())
     }
 }
 

@@ -8,7 +8,9 @@ use alloy_provider::{Provider, ProviderBuilder};
 use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args as ClapArgs, Subcommand};
-use l1::{Deposit, DepositReceipt, Initiated, RoleSigner, Wait, WithdrawalStatus, Withdrawals};
+use l1::{
+    Deposit, DepositReceipt, Initiated, L1Urls, RoleSigner, Wait, WithdrawalStatus, Withdrawals,
+};
 use url::Url;
 
 use crate::{demo::open, dev::Ready, keys, keystore::KeyArgs, roles};
@@ -57,9 +59,10 @@ pub struct ChainArgs {
     /// Ready file of the running `openledger dev`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["l1_rpc", "l2_rpc", "portal"])]
     ready: Option<PathBuf>,
-    /// JSON-RPC of an L1 node; that of the running `openledger dev` if not given.
-    #[arg(long, value_name = "URL", requires_all = ["l2_rpc", "portal"])]
-    l1_rpc: Option<Url>,
+    /// JSON-RPC of an L1 node; that of the running `openledger dev` if not given. Of several (again, or after a
+    /// comma) the next is asked when one is out.
+    #[arg(long, value_name = "URL", value_delimiter = ',', requires_all = ["l2_rpc", "portal"])]
+    l1_rpc: Vec<Url>,
     /// JSON-RPC of an L2 node that serves proofs.
     #[arg(long, value_name = "URL", requires = "l1_rpc")]
     l2_rpc: Option<Url>,
@@ -110,14 +113,14 @@ struct Session {
 
 impl ChainArgs {
     async fn open(&self) -> Result<Session> {
-        let (l1, l2, portal) = match (&self.l1_rpc, &self.l2_rpc, self.portal) {
-            (Some(l1), Some(l2), Some(portal)) => (l1.clone(), l2.clone(), portal),
+        let (l1, l2, portal) = match (&self.l2_rpc, self.portal) {
+            (Some(l2), Some(portal)) => (L1Urls::from(self.l1_rpc.clone()), l2.clone(), portal),
             _ => {
                 let path = self.ready.clone().unwrap_or_else(Ready::default_path);
                 let ready = Ready::read(&path)?;
-                let l1 = ready.l1_rpc.parse().context("the L1 URL is not a URL")?;
+                let l1: Url = ready.l1_rpc.parse().context("the L1 URL is not a URL")?;
                 let l2 = ready.l2_rpc.parse().context("the L2 URL is not a URL")?;
-                (l1, l2, ready.contract("OptimismPortal")?)
+                (l1.into(), l2, ready.contract("OptimismPortal")?)
             }
         };
         let key = self.key.signer_or(roles::l1_chain_id(&l1).await?, 0).await?;

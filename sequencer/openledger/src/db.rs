@@ -77,6 +77,9 @@ fn print_text(result: &Examination) {
         "  {} blocks, {} transactions, {} accounts, {} slots",
         result.blocks, result.transactions, result.accounts, result.slots
     );
+    if result.ancestors > 0 {
+        println!("  {} blocks before its snapshot", result.ancestors);
+    }
     if result.log_cut > 0 {
         println!(
             "  {} bytes torn off by a crash were cut from the log; nothing durable was lost",
@@ -100,6 +103,7 @@ fn print_json(path: &std::path::Path, result: &Examination) {
         "safe": result.heads.safe,
         "finalized": result.heads.finalized,
         "blocks": result.blocks,
+        "ancestors": result.ancestors,
         "transactions": result.transactions,
         "accounts": result.accounts,
         "slots": result.slots,

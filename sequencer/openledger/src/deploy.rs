@@ -10,7 +10,7 @@ use alloy_primitives::{Address, U256, utils::parse_ether};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
 use l1::{
-    RoleSigner,
+    L1Urls, RoleSigner,
     deploy::{
         AttestorParams, DeployParams, Deployment, DisputeParams, VerifierParams, deploy,
         set_starting_anchor,
@@ -44,9 +44,9 @@ pub struct Args {
     /// Print a plan to start from and stop.
     #[arg(long, value_enum, value_name = "KIND")]
     print_plan: Option<Kind>,
-    /// JSON-RPC of the L1.
-    #[arg(long, value_name = "URL", required_unless_present = "print_plan")]
-    l1_rpc: Option<Url>,
+    /// JSON-RPC of the L1; of several nodes (again, or after a comma) the next is asked when one is out.
+    #[arg(long, value_name = "URL", value_delimiter = ',', required_unless_present = "print_plan")]
+    l1_rpc: Vec<Url>,
     /// What to deploy.
     #[arg(long, value_name = "FILE", required_unless_present = "print_plan")]
     plan: Option<PathBuf>,
@@ -334,7 +334,8 @@ pub async fn run(args: Args) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&Plan::template(kind)?)?);
         return Ok(());
     }
-    let (Some(l1_rpc), Some(plan), Some(out)) = (args.l1_rpc, args.plan, args.out) else {
+    let l1_rpc = L1Urls::from(args.l1_rpc);
+    let (Some(plan), Some(out)) = (args.plan, args.out) else {
         bail!("--l1-rpc, --plan and --out are needed");
     };
     let plan: Plan = read_json(&plan)?;
@@ -364,7 +365,7 @@ struct Chain {
 }
 
 async fn carry_out(
-    l1_rpc: &Url,
+    l1_rpc: &L1Urls,
     l1_chain_id: u64,
     owner: RoleSigner,
     plan: &Plan,

@@ -23,9 +23,10 @@ pub struct Args {
     /// say of a block must be the same.
     #[arg(long, value_name = "URL", value_delimiter = ',', required = true)]
     l1_rpc: Vec<Url>,
-    /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
-    #[arg(long, value_name = "URL")]
-    l1_beacon_url: Option<Url>,
+    /// Beacon API of L1, from which batches in blobs are read; of several (again, or after a comma) the next is
+    /// asked for what one lacks. At the URLs of `--l1-rpc` unless given.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    l1_beacon_url: Vec<Url>,
     /// The chain's configuration, as `openledger deploy` and `openledger dev` write it.
     #[arg(long, value_name = "FILE")]
     rollup: PathBuf,

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use alloy_primitives::Address;
-use alloy_provider::{Provider, ProviderBuilder};
+use alloy_provider::Provider;
 use anyhow::{Context, Result, ensure};
 use clap::Args as ClapArgs;
 use disputes::{
@@ -33,9 +33,10 @@ pub struct Common {
     /// asked, and what they say of a block must be the same.
     #[arg(long, value_name = "URL", value_delimiter = ',', required = true)]
     pub l1_rpc: Vec<Url>,
-    /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
-    #[arg(long, value_name = "URL")]
-    pub l1_beacon_url: Option<Url>,
+    /// Beacon API of L1, from which batches in blobs are read; of several (again, or after a comma) the next is
+    /// asked for what one lacks. At the URLs of `--l1-rpc` unless given.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub l1_beacon_url: Vec<Url>,
     /// JSON-RPC of an L2 node that gives blocks and witnesses. It is not believed, so anybody's will do;
     /// one's own follower is not in the hands of the operator.
     #[arg(long, value_name = "URL")]
@@ -115,10 +116,8 @@ impl Common {
         };
         config.validate()?;
         let key = self.key.signer(config.l1_chain_id).await?;
-        let mut l1 = L1Client::connect(self.l1_rpc.clone(), config.l1_chain_id).await?;
-        if let Some(url) = &self.l1_beacon_url {
-            l1 = l1.with_beacon(url.clone());
-        }
+        let l1 = L1Client::connect(self.l1_rpc.clone(), config.l1_chain_id).await?;
+        let l1 = l1.with_beacons(self.l1_beacon_url.clone());
         let games = Games::of_portal(self.l1_rpc.clone(), config.deposit_contract_address)
             .await
             .context("cannot find the contracts of games on L1")?;
@@ -133,7 +132,7 @@ impl Common {
                 ..SenderConfig::default()
             },
         );
-        let checker = Checker::new(l1, config, games.clone(), source, POLL);
+        let checker = Checker::new(l1, config, games.clone(), source, POLL, &self.data_dir)?;
         let verified = checker.verified();
         println!("account    {}", sender.address());
         println!("portal     {}", games.portal);
@@ -247,7 +246,8 @@ impl OperatorRoles<'_> {
             .context("cannot find the contracts of games on L1")?;
         let source = L2Source::new(self.l2_rpc.clone());
         let config = self.rollup.clone();
-        let checker = Checker::new(self.l1.clone(), config, games.clone(), source, POLL);
+        let records = self.data.join("roles").join("checker");
+        let checker = Checker::new(self.l1.clone(), config, games.clone(), source, POLL, &records)?;
         let verified = checker.verified();
         let stopping = shutdown.clone();
         spawn(tasks, "checker", shutdown, async move { Ok(checker.run(stopping).await?) });
@@ -313,9 +313,8 @@ pub fn dev_accounts() -> Result<Vec<Address>> {
 }
 
 /// The chain id of an L1.
-pub async fn l1_chain_id(l1_rpc: &Url) -> Result<u64> {
-    let provider = ProviderBuilder::new().connect_http(l1_rpc.clone());
-    let asked = provider.get_chain_id().await;
+pub async fn l1_chain_id(l1_rpc: &L1Urls) -> Result<u64> {
+    let asked = l1_rpc.provider().get_chain_id().await;
     let chain_id = asked.with_context(|| format!("no L1 node answers at {l1_rpc}"))?;
     ensure!(chain_id != 0, "the L1 node has no chain id");
     Ok(chain_id)

@@ -10,11 +10,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy_primitives::B256;
-use alloy_provider::ProviderBuilder;
+use alloy_primitives::{B256, U256};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
-use l1::contracts::{AnchorStateRegistry, OptimismPortal};
+use l1::{
+    L1Urls,
+    contracts::{AnchorStateRegistry, OptimismPortal},
+};
 use primitives::RollupConfig;
 use store::{SnapshotSummary, Store, StoreOptions};
 use url::Url;
@@ -71,9 +73,10 @@ pub struct ImportArgs {
         conflicts_with = "l1_rpc"
     )]
     output_root: Option<B256>,
-    /// Read it from the anchor on this L1; the snapshot must be of that block.
-    #[arg(long, value_name = "URL")]
-    l1_rpc: Option<Url>,
+    /// Read it from the anchor on this L1; the snapshot must be of that block. Of several nodes (again, or after a
+    /// comma) all that answer must say the same.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    l1_rpc: Vec<Url>,
     /// Directory of the store to make; that of `openledger node --role follower` unless given.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -163,10 +166,9 @@ async fn import(args: ImportArgs) -> Result<()> {
     let chain = Chain::read(&args.data_dir, args.genesis.as_deref(), args.rollup.as_deref())?;
     let file =
         File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
-    let expected = match (args.output_root, args.l1_rpc) {
-        (Some(root), _) => root,
-        (None, Some(url)) => anchor(&chain, url).await?,
-        (None, None) => anyhow::bail!("give --output-root or --l1-rpc"),
+    let expected = match args.output_root {
+        Some(root) => root,
+        None => anchor(&chain, args.l1_rpc).await?,
     };
     let follower = args.data_dir.join("follower");
     let target = args.store.unwrap_or_else(|| follower.join("l2"));
@@ -183,10 +185,43 @@ async fn import(args: ImportArgs) -> Result<()> {
     Ok(())
 }
 
-/// The output root that L1 holds to be right.
-async fn anchor(chain: &Chain, url: Url) -> Result<B256> {
-    chain.connect(url.clone(), None).await?;
-    let provider = ProviderBuilder::new().connect_http(url);
+/// The output root that L1 holds to be right. This is all that is believed, so every node that answers is asked.
+async fn anchor(chain: &Chain, urls: Vec<Url>) -> Result<B256> {
+    ensure!(!urls.is_empty(), "give --output-root or --l1-rpc");
+    let mut found = None;
+    let mut failed = None;
+    for url in urls {
+        match anchor_at(chain, url.clone()).await {
+            Ok(anchor) => {
+                let (root, number) = *found.get_or_insert(anchor);
+                ensure!(
+                    (root, number) == anchor,
+                    "the L1 nodes do not agree: one has block {number} with output root {root} as the anchor, \
+                     {} block {} with {}",
+                    L1Urls::from(url),
+                    anchor.1,
+                    anchor.0
+                );
+            }
+            Err(error) => {
+                tracing::warn!("{error:#}");
+                failed = Some(error);
+            }
+        }
+    }
+    match (found, failed) {
+        (Some((root, number)), _) => {
+            println!("anchor       block {number} with output root {root}");
+            Ok(root)
+        }
+        (None, Some(error)) => Err(error),
+        (None, None) => anyhow::bail!("no L1 node is named"),
+    }
+}
+
+async fn anchor_at(chain: &Chain, url: Url) -> Result<(B256, U256)> {
+    chain.connect(url.clone(), Vec::new()).await?;
+    let provider = L1Urls::from(url).provider();
     let portal = OptimismPortal::new(chain.rollup.deposit_contract_address, provider.clone());
     let registry = portal
         .anchorStateRegistry()
@@ -195,8 +230,7 @@ async fn anchor(chain: &Chain, url: Url) -> Result<B256> {
         .context("L1's portal names no anchor registry")?;
     let registry = AnchorStateRegistry::new(registry, provider);
     let anchor = registry.getAnchorRoot().call().await.context("L1 has no anchor")?;
-    println!("anchor       block {} with output root {}", anchor.l2SequenceNumber, anchor.root);
-    Ok(anchor.root)
+    Ok((anchor.root, anchor.l2SequenceNumber))
 }
 
 /// For people, in lines.

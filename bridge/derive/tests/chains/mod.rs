@@ -3,6 +3,8 @@
 // Not every test binary uses all of it.
 #![allow(dead_code)]
 
+pub mod world;
+
 use alloy_eips::{BlockNumHash, eip2718::Decodable2718};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use bridge_derive::{L1Block, attributes, l2_block_ref, system_config_of};
@@ -82,6 +84,8 @@ pub fn execute(parent: &L2BlockRef, attributes: &PayloadAttributes) -> Block {
         timestamp: attributes.timestamp,
         gas_limit: attributes.gas_limit,
         mix_hash: attributes.prev_randao,
+        beneficiary: attributes.suggested_fee_recipient,
+        parent_beacon_block_root: Some(attributes.parent_beacon_block_root),
         transactions_root: keccak256(attributes.transactions.concat()),
         extra_data: extra_data.into(),
         ..Default::default()

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bridge_l1::{L1Addresses, L1Client, L1Urls, Watcher};
+use alloy_primitives::{Address, U256};
+use bridge_l1::{Deposit, L1Addresses, L1Client, L1Urls, Watcher, Withdrawals, deposit};
 use derive::{L1Block, L1Event};
 use serde_json::json;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    harness::{CHAIN_ID, L1, PATIENCE},
+    harness::{CHAIN_ID, L1, PATIENCE, deployer},
     proxy::{Fault, Proxy},
 };
 
@@ -108,6 +109,24 @@ async fn nodes_that_are_away_or_stand_still_hold_up_nothing() {
     watching.reach(head(&l1).await).await;
     watching.is_chain_of(&l1).await;
     watching.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_and_sent_goes_to_the_next_node_when_one_is_out() {
+    let Some(l1) = L1::start().await else { return };
+    let dead: Url = "http://127.0.0.1:1/".parse().unwrap();
+    let urls = vec![dead.clone(), l1.url.clone()];
+    let what = Deposit {
+        open: l1.deployment.open,
+        optimism_portal: l1.deployment.optimism_portal,
+        to: Address::repeat_byte(0x42),
+        amount: U256::from(7),
+    };
+    deposit(urls.clone(), deployer(), &what).await.unwrap();
+    let withdrawals = Withdrawals::new(urls, l1.url.clone(), l1.deployment.optimism_portal);
+    let registry = withdrawals.registry().await.unwrap();
+    assert_eq!(registry, l1.deployment.anchor_state_registry);
+    assert!(deposit(vec![dead.clone(), dead], deployer(), &what).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -163,10 +163,7 @@ impl Dev {
         check_l1(&l1, &manifest).await?;
 
         let mut tasks = JoinSet::new();
-        let l1 = match &args.l1_beacon_url {
-            Some(url) => l1.with_beacon(url.clone()),
-            None => l1,
-        };
+        let l1 = l1.with_beacons(args.l1_beacon_url.iter().cloned().collect());
         let verifier = start_verifier(&data, &manifest, &l1, ports, shutdown, &mut tasks).await?;
         let jwt_secret = data.join("jwt.hex");
         let config = sequencer_config(args, &manifest, ports, &jwt_secret)?;

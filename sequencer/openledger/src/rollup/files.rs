@@ -49,11 +49,8 @@ impl Chain {
     }
 
     /// Connects to L1 and makes sure that this chain begins there.
-    pub async fn connect(&self, urls: impl Into<L1Urls>, beacon: Option<Url>) -> Result<L1Client> {
-        let mut l1 = L1Client::connect(urls, self.rollup.l1_chain_id).await?;
-        if let Some(url) = beacon {
-            l1 = l1.with_beacon(url);
-        }
+    pub async fn connect(&self, urls: impl Into<L1Urls>, beacons: Vec<Url>) -> Result<L1Client> {
+        let l1 = L1Client::connect(urls, self.rollup.l1_chain_id).await?.with_beacons(beacons);
         let expected = self.rollup.genesis.l1;
         let found = l1.block_ref(expected.number).await?.map(|block| block.hash);
         ensure!(

@@ -78,9 +78,10 @@ pub struct Args {
     /// asked, and what they say of a block must be the same before L2 is derived from it.
     #[arg(long, value_name = "URL", value_delimiter = ',', requires = "role")]
     l1_rpc: Vec<Url>,
-    /// Beacon API of L1, from which batches in blobs are read; at the same URL unless given.
-    #[arg(long, value_name = "URL", requires = "role")]
-    l1_beacon_url: Option<Url>,
+    /// Beacon API of L1, from which batches in blobs are read; of several (again, or after a comma) the next is
+    /// asked for what one lacks. At the URLs of `--l1-rpc` unless given.
+    #[arg(long, value_name = "URL", value_delimiter = ',', requires = "role")]
+    l1_beacon_url: Vec<Url>,
     /// JSON-RPC of an L2 node: batcher, proposer, attestor, challenger. Of the sequencer's node for a batcher;
     /// anybody's for the others, and best one's own follower's.
     #[arg(long, value_name = "URL", requires = "role")]

@@ -47,9 +47,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// JSON-RPC of an L1 node, to compare what L1 forces; that of the running `openledger dev` if the
-    /// L2 node is its, too.
-    #[arg(long, value_name = "URL")]
-    l1_rpc: Option<Url>,
+    /// L2 node is its, too. Of several (again, or after a comma) the first that answers is asked, and what they
+    /// say of a block must be the same.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    l1_rpc: Vec<Url>,
     /// Hash of the block before the first, as the one to trust; the source's word if not given.
     #[arg(long, value_name = "HASH")]
     trusted: Option<B256>,
@@ -95,8 +96,9 @@ pub async fn run(args: Args) -> Result<()> {
         (None, None) => {
             let ready = Ready::read(&Ready::default_path())?;
             let l2 = ready.l2_rpc.parse().context("the ready file holds no URL")?;
-            let l1 = ready.l1_rpc.parse().context("the ready file holds no URL")?;
-            (Source::connect(l2).await?, Some(args.l1_rpc.clone().unwrap_or(l1)))
+            let l1: Url = ready.l1_rpc.parse().context("the ready file holds no URL")?;
+            let given = args.l1_rpc.clone();
+            (Source::connect(l2).await?, if given.is_empty() { vec![l1] } else { given })
         }
     };
     let report = verify(source, args.range, args.trusted, l1_rpc).await?;
@@ -117,7 +119,7 @@ async fn verify(
     mut source: Source,
     range: Range,
     trusted: Option<B256>,
-    l1_rpc: Option<Url>,
+    l1_rpc: Vec<Url>,
 ) -> Result<Report> {
     let started = Instant::now();
     let newest = source.newest().await?;
@@ -136,13 +138,13 @@ async fn verify(
         _ => None,
     };
     let anchor = trusted.or(configured).unwrap_or(before.hash);
-    let mut inputs = match l1_rpc {
-        None => None,
-        Some(url) => {
+    let mut inputs = match l1_rpc.is_empty() {
+        true => None,
+        false => {
             let config = source.rollup().cloned().context(
                 "the source has no rollup configuration, so L1's inputs cannot be checked",
             )?;
-            Some(Inputs::new(url, config, before).await?)
+            Some(Inputs::new(l1_rpc, config, before).await?)
         }
     };
     let mut verifier = RangeVerifier::new(ChainSpec::new(source.chain_id()), anchor);
@@ -210,8 +212,8 @@ struct Inputs {
 }
 
 impl Inputs {
-    async fn new(url: Url, config: RollupConfig, parent: Block) -> Result<Self> {
-        let client = L1Client::connect(url, config.l1_chain_id).await?;
+    async fn new(urls: Vec<Url>, config: RollupConfig, parent: Block) -> Result<Self> {
+        let client = L1Client::connect(urls, config.l1_chain_id).await?;
         let system_config = match parent.header.number == config.genesis.l2.number {
             true => config.genesis.system_config,
             false => system_config_of(&parent)?,
@@ -240,6 +242,12 @@ impl Inputs {
                         named.number
                     )));
                 };
+                let agreed = self.client.agreed(named.number).await?;
+                ensure!(
+                    agreed.is_some_and(|agreed| agreed.hash == fetched.hash),
+                    "L1 block {} was replaced while it was read",
+                    named.number
+                );
                 Arc::new(fetched)
             }
         };

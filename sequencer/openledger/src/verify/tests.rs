@@ -168,7 +168,7 @@ async fn a_chain_is_verified_from_its_store_and_through_a_node() {
     let (node, url) = serve(Arc::clone(&store), config).await;
 
     let source = Source::connect(url.clone()).await.unwrap();
-    let report = verify(source, ALL, None, None).await.unwrap();
+    let report = verify(source, ALL, None, Vec::new()).await.unwrap();
     assert!(report.failure.is_none(), "{report:?}");
     assert_eq!((report.blocks, report.output_roots, report.l1_inputs), (BLOCKS, BLOCKS, 0));
     assert_eq!((report.anchor, report.transactions), (genesis, BLOCKS + 2));
@@ -177,7 +177,7 @@ async fn a_chain_is_verified_from_its_store_and_through_a_node() {
 
     // A trusted hash that is not the chain's.
     let source = Source::connect(url.clone()).await.unwrap();
-    let report = verify(source, ALL, Some(B256::ZERO), None).await.unwrap();
+    let report = verify(source, ALL, Some(B256::ZERO), Vec::new()).await.unwrap();
     assert_eq!((report.blocks, report.failure.unwrap().block), (0, 1));
 
     let lies: [((&str, u64), fn(&mut Value), &str); 3] = [
@@ -209,7 +209,7 @@ async fn a_chain_is_verified_from_its_store_and_through_a_node() {
     for (about, lie, expected) in lies {
         let liar = Liar { node: url.clone(), about, lie };
         let source = Source::connect(lying(liar).await).await.unwrap();
-        let report = verify(source, ALL, None, None).await.unwrap();
+        let report = verify(source, ALL, None, Vec::new()).await.unwrap();
         let failure = report.failure.unwrap();
         assert_eq!((failure.block, report.blocks), (about.1, about.1 - 1));
         assert!(failure.reason.contains(expected), "{}", failure.reason);
@@ -220,13 +220,13 @@ async fn a_chain_is_verified_from_its_store_and_through_a_node() {
     drop(store);
     let source = Source::open(directory.path()).unwrap();
     let some = Range { first: 3, last: Some(BLOCKS) };
-    let report = verify(source, some, None, None).await.unwrap();
+    let report = verify(source, some, None, Vec::new()).await.unwrap();
     assert!(report.failure.is_none(), "{report:?}");
     assert_eq!((report.blocks, report.last.unwrap().output_root), (BLOCKS - 2, stated));
 
     let source = Source::open(directory.path()).unwrap();
     let beyond = Range { first: BLOCKS + 1, last: None };
-    let error = verify(source, beyond, None, None).await.unwrap_err().to_string();
+    let error = verify(source, beyond, None, Vec::new()).await.unwrap_err().to_string();
     assert!(error.contains("nothing to verify"), "{error}");
 }
 
