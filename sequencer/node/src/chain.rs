@@ -195,6 +195,14 @@ struct Removed {
     latest: VecDeque<Arc<SealedBlock>>,
 }
 
+/// The heads of a rollup's chain at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadRefs {
+    pub unsafe_head: L2BlockRef,
+    pub safe: L2BlockRef,
+    pub finalized: L2BlockRef,
+}
+
 /// The store, its heads and its newest blocks.
 #[derive(Debug)]
 pub struct Chain {
@@ -368,6 +376,20 @@ impl Chain {
         }))
     }
 
+    /// The heads with their L1 origins, all of one chain, also while blocks are taken away.
+    pub fn head_refs(&self) -> Result<HeadRefs, StoreError> {
+        let heads = self.heads.read();
+        let of = |id: primitives::BlockNumHash| {
+            let found = self.l2_block_ref(id.number)?.filter(|block| block.hash == id.hash);
+            found.ok_or(StoreError::MissingBlock(id.number))
+        };
+        Ok(HeadRefs {
+            unsafe_head: of(heads.unsafe_head)?,
+            safe: of(heads.safe)?,
+            finalized: of(heads.finalized)?,
+        })
+    }
+
     /// The state after block `number`.
     pub fn state(&self, number: u64) -> Result<StateView, StoreError> {
         self.store.state_at(number).map(StateView::Sealed)
@@ -496,6 +518,8 @@ impl Chain {
             (number.saturating_add(1)..=head).rev().map(block).collect::<Result<_, _>>()?;
         self.pending.set_open(None);
         self.pending.settle(u64::MAX);
+        // Nobody may see heads whose blocks are gone.
+        let mut heads = self.heads.write();
         self.store.unwind_to(number)?;
         {
             let mut recent = self.recent.write();
@@ -504,7 +528,7 @@ impl Chain {
                 recent.push_back(target);
             }
         }
-        *self.heads.write() = self.store.heads()?;
+        *heads = self.store.heads()?;
         Ok(dropped)
     }
 

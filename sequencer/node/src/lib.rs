@@ -34,7 +34,7 @@ pub mod verifier;
 
 pub use admin::{Admin, DaLimits, SequencerControl};
 pub use batching::{BatcherSwitch, Batching, BatchingError};
-pub use chain::{Chain, ChainEvent, SealedBlock};
+pub use chain::{Chain, ChainEvent, HeadRefs, SealedBlock};
 pub use config::{
     AuthConfig, FeedConfig, FollowConfig, MinerConfig, Mode, NodeConfig, PoolConfig, Role,
     RpcConfig, SequencerConfig, VerificationConfig,

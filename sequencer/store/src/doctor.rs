@@ -15,6 +15,7 @@ use primitives::{BlockBody, Header, Heads, transactions_root};
 use crate::{
     Store, StoreError, StoreOptions,
     db::Txn,
+    lineage::{ANCESTORS, First},
     log_index,
     receipts::Receipts,
     tables::{StoredAccount, Table, Value, block_key, decode, key},
@@ -31,6 +32,8 @@ pub struct Examination {
     pub heads: Heads,
     /// Blocks read, genesis included.
     pub blocks: u64,
+    /// Blocks before the snapshot with which the store began, of which it has headers and L1 origins.
+    pub ancestors: u64,
     pub transactions: u64,
     pub accounts: u64,
     pub slots: u64,
@@ -77,6 +80,9 @@ pub fn examine(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Examin
         parent = examine_block(&txn, number, parent, &mut result)?;
     }
     progress(head.number, head.number);
+    if first > 0 {
+        examine_lineage(&txn, first, &mut result)?;
+    }
     for (name, id) in
         [("unsafe", head), ("safe", result.heads.safe), ("finalized", result.heads.finalized)]
     {
@@ -88,6 +94,69 @@ pub fn examine(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Examin
     }
     examine_state(&txn, head.number, &mut result)?;
     Ok(result)
+}
+
+/// What came with a snapshot of the blocks before its own, block `first`.
+fn examine_lineage<K: TransactionKind>(
+    txn: &Txn<'_, K>,
+    first: u64,
+    result: &mut Examination,
+) -> Result<(), StoreError> {
+    let prefix = key(Table::Lineage, &[]);
+    let mut cursor = txn.cursor()?;
+    let mut next = cursor.set_range::<Vec<u8>, Vec<u8>>(&prefix)?;
+    let mut oldest = None;
+    // Each follows the one before it, the snapshot's block the last.
+    let mut last: Option<(u64, Option<B256>)> = None;
+    let mut follow =
+        |number: u64, hash: Option<B256>, parent: Option<B256>, result: &mut Examination| {
+            if let Some((before, expected)) = last {
+                let follows = before.checked_add(1) == Some(number);
+                // A missing header is told of by itself.
+                let differ = expected.is_some() && parent.is_some() && parent != expected;
+                if !follows || differ {
+                    result.find(format!("block {number} does not follow its ancestor {before}"));
+                }
+            }
+            last = Some((number, hash));
+        };
+    while let Some((at, bytes)) = next.filter(|(at, _)| at.starts_with(&prefix)) {
+        let number = at.get(prefix.len()..).and_then(|at| at.try_into().ok());
+        let number = number.map_or(u64::MAX, u64::from_be_bytes);
+        oldest = oldest.or(Some(number));
+        result.ancestors = result.ancestors.saturating_add(1);
+        let headers = block_key(Table::Headers, number);
+        match txn.get::<(B256, Header)>(Table::Headers, &headers)? {
+            None => {
+                result.find(format!("the header of the ancestor {number} is missing"));
+                follow(number, None, None, result);
+            }
+            Some((hash, header)) => {
+                if header.hash_slow() != hash || header.number != number {
+                    result.find(format!("the header of the ancestor {number} is another"));
+                }
+                let numbers = key(Table::Numbers, &[hash.as_slice()]);
+                if txn.get::<u64>(Table::Numbers, &numbers)? != Some(number) {
+                    result.find(format!("the ancestor {number} is not found by its hash {hash}"));
+                }
+                let origin = First::decode(&bytes).and_then(|first| first.origin(&header));
+                if origin.is_none() {
+                    result.find(format!("the ancestor {number} does not show its L1 origin"));
+                }
+                follow(number, Some(hash), Some(header.parent_hash), result);
+            }
+        }
+        next = cursor.next::<Vec<u8>, Vec<u8>>()?;
+    }
+    let headers = block_key(Table::Headers, first);
+    if let Some((hash, header)) = txn.get::<(B256, Header)>(Table::Headers, &headers)? {
+        follow(first, Some(hash), Some(header.parent_hash), result);
+    }
+    let oldest = oldest.unwrap_or(first);
+    if oldest > 0 && first.saturating_sub(oldest) < ANCESTORS {
+        result.find(format!("the ancestors of block {first} end with block {oldest}"));
+    }
+    Ok(())
 }
 
 /// Gives the block's hash.
@@ -235,7 +304,7 @@ fn storage_root_of<K: TransactionKind>(
 mod tests {
     use std::collections::BTreeMap;
 
-    use primitives::{AccountAllocation, GenesisL2};
+    use primitives::{AccountAllocation, GenesisL2, TxDeposit};
 
     use super::*;
 
@@ -318,6 +387,86 @@ mod tests {
                 txn.delete(&key(Table::Numbers, &[hash.as_slice()])).unwrap();
             },
             &["is not found by its hash", "is missing or damaged"],
+        );
+    }
+
+    /// Ten blocks on genesis as a snapshot of the eleventh brings them.
+    fn lineage(txn: &Txn<'_, libmdbx::RW>) {
+        let at = block_key(Table::Headers, 0);
+        let (mut parent, _): (B256, Header) = txn.get(Table::Headers, &at).unwrap().unwrap();
+        txn.put(&block_key(Table::Lineage, 0), &First::default().encode()).unwrap();
+        for number in 1..=11 {
+            let deposit = TxDeposit { input: vec![1; 178].into(), ..Default::default() };
+            let body = BlockBody::rollup(vec![deposit.into()]);
+            let header = Header {
+                number,
+                parent_hash: parent,
+                transactions_root: transactions_root(&body.transactions),
+                ..Default::default()
+            };
+            parent = header.hash_slow();
+            txn.put(&block_key(Table::Headers, number), &(parent, header).encode()).unwrap();
+            let numbers = key(Table::Numbers, &[parent.as_slice()]);
+            txn.put(&numbers, &Value::encode(&number)).unwrap();
+            if number < 11 {
+                let first = First::of(&body).encode();
+                txn.put(&block_key(Table::Lineage, number), &first).unwrap();
+            }
+        }
+    }
+
+    fn check_lineage(damage: impl FnOnce(&Txn<'_, libmdbx::RW>), expected: &[&str]) {
+        let folder = tempfile::tempdir().unwrap();
+        store(folder.path());
+        let store = Store::open(folder.path(), StoreOptions::default()).unwrap();
+        let txn = store.db.write().unwrap();
+        lineage(&txn);
+        damage(&txn);
+        let mut result = Examination::default();
+        examine_lineage(&txn, 11, &mut result).unwrap();
+        assert_eq!(result.findings.len(), expected.len(), "{:?}", result.findings);
+        for (finding, expected) in result.findings.iter().zip(expected) {
+            assert!(finding.contains(expected), "{finding} should say {expected}");
+        }
+    }
+
+    #[test]
+    fn what_came_before_a_snapshot_is_examined() {
+        let row = |number| block_key(Table::Lineage, number);
+        let header = |number| block_key(Table::Headers, number);
+        check_lineage(|_| {}, &[]);
+        check_lineage(
+            |txn| {
+                let mut first: Vec<u8> = txn.get(Table::Lineage, &row(4)).unwrap().unwrap();
+                first[20] ^= 1;
+                txn.put(&row(4), &first).unwrap();
+            },
+            &["the ancestor 4 does not show its L1 origin"],
+        );
+        check_lineage(
+            |txn| {
+                let (hash, mut other): (B256, Header) =
+                    txn.get(Table::Headers, &header(6)).unwrap().unwrap();
+                other.gas_used = 7;
+                txn.put(&header(6), &(hash, other).encode()).unwrap();
+            },
+            &["the header of the ancestor 6 is another"],
+        );
+        check_lineage(
+            |txn| {
+                txn.delete(&row(8)).unwrap();
+            },
+            &["block 9 does not follow its ancestor 7"],
+        );
+        check_lineage(
+            |txn| {
+                txn.delete(&header(3)).unwrap();
+            },
+            &["the header of the ancestor 3 is missing"],
+        );
+        check_lineage(
+            |txn| (0..3).for_each(|number| txn.delete(&row(number)).unwrap()),
+            &["the ancestors of block 11 end with block 3"],
         );
     }
 

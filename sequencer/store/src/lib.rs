@@ -110,18 +110,12 @@ pub mod fuzzing {
     ///
     /// If what decodes is not what it encodes to.
     pub fn snapshot(bytes: &[u8]) {
-        crate::snapshot::fuzz(bytes);
+        crate::snapshot::fuzz::run(bytes);
     }
 
-    /// A chunk with one account, and the head of a file.
+    /// A chunk with one account, one with three ancestors, and the head of a file.
     pub fn snapshot_seeds() -> Vec<Vec<u8>> {
-        let mut account = vec![7; 32];
-        account.extend_from_slice(&[1, 9, 2, 1, 0]);
-        account.extend_from_slice(&[8; 32]);
-        account.extend_from_slice(&[0, 0, 0, 1]);
-        account.extend_from_slice(&[6; 32]);
-        account.extend_from_slice(&[1, 5]);
-        vec![account, b"OLSNAP\x00\x02\x01\x00\x00\x00\x02ab".to_vec()]
+        crate::snapshot::fuzz::seeds()
     }
 
     /// A valid record.

@@ -39,7 +39,7 @@ pub(crate) struct First {
 }
 
 impl First {
-    fn of(body: &BlockBody) -> Self {
+    pub(crate) fn of(body: &BlockBody) -> Self {
         let transactions: Vec<_> =
             body.transactions.iter().map(Encodable2718::encoded_2718).collect();
         let Some(first) = transactions.first() else { return Self::default() };

@@ -44,6 +44,8 @@ use crate::{
     write_heads, write_log_position, write_slot, write_trie,
 };
 
+pub(crate) mod fuzz;
+
 const HEAD: &[u8; 8] = b"OLSNAP\x00\x02";
 /// Bytes of a chunk's payload, beyond which no more is put into it.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -260,33 +262,6 @@ fn take_account(input: &mut Input<'_>) -> Option<Part> {
         slots.push((input.word()?, input.integer()?));
     }
     Some((hashed, Account { nonce, balance, code_hash }, slots))
-}
-
-/// Decodes a chunk's payload: what decodes as accounts is what they encode to.
-pub(crate) fn fuzz(bytes: &[u8]) {
-    let mut input = Input(bytes);
-    let mut again = Vec::new();
-    while !input.0.is_empty() {
-        let Some((hashed, account, slots)) = take_account(&mut input) else { return };
-        put_account(&mut again, hashed, &account, &slots);
-        // An integer with leading zeros is longer than it need be, and the same.
-        assert!(again.len() <= bytes.len() - input.0.len(), "an account grew");
-    }
-    let mut input = Input(&again);
-    let mut last = Vec::new();
-    while let Some((hashed, account, slots)) = take_account(&mut input) {
-        put_account(&mut last, hashed, &account, &slots);
-    }
-    assert!(last == again, "an account changed");
-    let _ = Reader::begin(bytes).and_then(|mut reader| {
-        let mut begun = take_chain(&mut reader, 16_120, B256::ZERO, 0)?;
-        while !begun.take_ancestors(&mut reader)?.is_empty() {}
-        loop {
-            reader.next()?;
-        }
-        #[expect(unreachable_code, reason = "ends by an error")]
-        Ok(())
-    });
 }
 
 impl Store {

@@ -5,6 +5,7 @@ use primitives::{BlockNumHash, L1BlockRef, L2BlockRef};
 use serde::Serialize;
 
 use super::{Api, error::RpcError};
+use crate::chain::HeadRefs;
 
 /// op-node's field names.
 #[derive(Serialize)]
@@ -54,10 +55,11 @@ impl Api {
 
     pub(super) fn sync_status(&self) -> Result<SyncStatus, RpcError> {
         let l1 = *self.l1.borrow();
-        let heads = self.chain.heads();
-        let unsafe_l2 = self.l2_ref(heads.unsafe_head.number)?;
-        let safe_l2 = self.l2_ref(heads.safe.number)?;
-        let finalized_l2 = self.l2_ref(heads.finalized.number)?;
+        if self.chain.rollup().is_none() {
+            return Err(RpcError::header_not_found());
+        }
+        let heads = self.chain.head_refs().map_err(|error| RpcError::internal(&error))?;
+        let HeadRefs { unsafe_head: unsafe_l2, safe: safe_l2, finalized: finalized_l2 } = heads;
         Ok(SyncStatus {
             current_l1: l1.current,
             current_l1_finalized: l1.finalized,
@@ -76,6 +78,10 @@ impl Api {
     pub(super) fn output_at_block(&self, number: u64) -> Result<Output, RpcError> {
         let block = self.block_at(number)?.ok_or_else(RpcError::header_not_found)?;
         let header = block.header();
+        let rollup = self.chain.rollup().ok_or_else(RpcError::header_not_found)?;
+        // Of this very block, which may be gone by now.
+        let block_ref = derive::l2_block_ref(rollup, block.block())
+            .map_err(|error| RpcError::internal(&error))?;
         // Isthmus: the header's withdrawals root is the message passer's storage root.
         let withdrawal_storage_root = header.withdrawals_root.unwrap_or_default();
         Ok(Output {
@@ -85,17 +91,10 @@ impl Api {
                 withdrawal_storage_root,
                 block.hash(),
             ),
-            block_ref: self.l2_ref(number)?,
+            block_ref,
             withdrawal_storage_root,
             state_root: header.state_root,
             sync_status: self.sync_status()?,
         })
-    }
-
-    fn l2_ref(&self, number: u64) -> Result<L2BlockRef, RpcError> {
-        self.chain
-            .l2_block_ref(number)
-            .map_err(|error| RpcError::internal(&error))?
-            .ok_or_else(RpcError::header_not_found)
     }
 }

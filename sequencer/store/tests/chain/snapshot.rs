@@ -201,6 +201,10 @@ fn the_blocks_before_it_are_known_for_a_sequencing_window() {
         let mut again = Vec::new();
         store.export_snapshot(number, window, &mut again).unwrap();
         assert!(again == file, "another file of block {number}");
+        drop(store);
+        let examined = examine(&path, |_, _| {}).unwrap();
+        assert_eq!(examined.findings, Vec::<String>::new());
+        assert_eq!(examined.ancestors, number - oldest);
     }
 }
 
