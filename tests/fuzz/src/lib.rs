@@ -1,7 +1,7 @@
 //! Fuzz targets: every decoder that reads bytes from outside, as a function of those bytes that
 //! panics when a promise is broken. Two programs run them: the test beside this crate, which
-//! mutates the seeds for a bounded time in every test run, and `cargo fuzz` with coverage
-//! (`libfuzzer/`).
+//! mutates the seeds for a bounded time in every test run, and libFuzzer, steered by coverage
+//! (`scripts/fuzz`).
 //!
 //! The promises: no input panics or allocates without bound, and what decodes encodes back to the
 //! same bytes, so that no two encodings pass for one object.
@@ -19,7 +19,7 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-/// Every target; `cargo fuzz` finds them by name.
+/// Every target; `scripts/fuzz` finds them by name.
 pub const TARGETS: &[Target] = &[
     Target { name: "transaction", run: chain::transaction, seeds: chain::transactions },
     Target { name: "receipt", run: chain::receipt, seeds: chain::receipts },
@@ -40,13 +40,3 @@ pub const TARGETS: &[Target] = &[
     Target { name: "l1_attributes", run: l1::l1_attributes, seeds: l1::attributes },
     Target { name: "config_update", run: l1::config_update, seeds: l1::config_updates },
 ];
-
-/// Runs the target with this name.
-///
-/// # Panics
-///
-/// If there is none, or if the input breaks one of its promises.
-pub fn run(name: &str, data: &[u8]) {
-    let target = TARGETS.iter().find(|target| target.name == name);
-    (target.unwrap_or_else(|| panic!("no fuzz target is called {name}")).run)(data);
-}
