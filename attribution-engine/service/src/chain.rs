@@ -105,6 +105,13 @@ pub mod bindings {
             "../../contracts/artifacts/RecordDispute.json"
         );
     }
+    pub mod disclosure {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            EpochDisclosure,
+            "../../contracts/artifacts/EpochDisclosure.json"
+        );
+    }
     pub mod facts {
         alloy_sol_types::sol!(
             #[sol(rpc, all_derives)]

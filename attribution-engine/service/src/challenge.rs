@@ -26,6 +26,7 @@ use crate::{
     chain::{
         Chain, ChainError, EpochStatus, PostedEpoch,
         bindings::{
+            disclosure::EpochDisclosure::factWithheldCall,
             dispute::{
                 AttributionDispute::{
                     factDecreaseCall, factOmissionCall, factOrderCall, factOverpromiseCall,
@@ -40,6 +41,7 @@ use crate::{
         },
         call, mined, post_of,
     },
+    disclosure::{Disclosures, Piece},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
     record_faults::{self, RecordFault},
     records::{Commitment, Records},
@@ -85,6 +87,8 @@ pub enum Fault {
     Record(RecordFault),
     /// The payments were demanded, and are not given in time.
     Silence,
+    /// A piece of what the roots commit to was demanded, and is not disclosed in time.
+    Withheld(Piece),
 }
 
 impl Fault {
@@ -95,6 +99,7 @@ impl Fault {
             Self::Growth(_) => "claim",
             Self::Record(fault) => fault.rule,
             Self::Silence => "silence",
+            Self::Withheld(_) => "withheld",
         }
     }
 }
@@ -236,6 +241,32 @@ pub async fn demand(chain: &Chain, epoch: u64) -> Result<Option<Won>> {
     Ok(Some(won))
 }
 
+/// Demands all that an epoch commits to of a poster who publishes nothing, and shows what it withholds. `None` if nothing
+/// is withheld: it stands in the chain's logs then. Stakes of what is disclosed are the poster's.
+pub async fn demand_all(chain: &Chain, epoch: u64) -> Result<Option<Won>> {
+    let disclosures = Disclosures::on(chain).await?.ok_or(ChallengeError::NoRecords)?;
+    let block = chain.posted_epoch(epoch).await?.block;
+    let before = disclosures.demands(epoch, block).await?;
+    let mut pieces = disclosures.pieces(epoch).await?;
+    pieces.retain(|piece| !before.contains_key(piece));
+    disclosures.demand(epoch, &pieces).await?;
+    loop {
+        let open = disclosures.open(epoch, block).await?;
+        let Some(first) = open.first() else { return Ok(None) };
+        let due = disclosures.due_at(epoch, *first).await?;
+        if chain.latest_block().await?.1 <= due {
+            tokio::time::sleep(POLL).await;
+            continue;
+        }
+        let won = prove(chain, epoch, &Fault::Withheld(*first)).await?;
+        for piece in open.into_iter().filter(|piece| pieces.contains(piece)) {
+            disclosures.reclaim(epoch, piece).await?;
+        }
+        disclosures.collect().await?;
+        return Ok(Some(won));
+    }
+}
+
 /// Takes what a challenge won, and pays it out: waits for the end of the share window. Returns what was
 /// paid, wei, stakes included.
 pub async fn collect(chain: &Chain, epoch: u64) -> Result<U256> {
@@ -315,6 +346,10 @@ async fn fact(chain: &Chain, epoch: u64, fault: &Fault) -> Result<Bytes> {
         .abi_encode(),
         Fault::Record(fault) => return Ok(fault.call.clone()),
         Fault::Silence => factSilenceCall { epochId: epoch }.abi_encode(),
+        Fault::Withheld(Piece { tree, place }) => {
+            factWithheldCall { epochId: epoch, tree: *tree as u8, place: U256::from(*place) }
+                .abi_encode()
+        }
     };
     Ok(encoded.into())
 }

@@ -19,6 +19,7 @@ use crate::{
     chain::{Chain, ChainError, EpochState, EpochStatus},
     challenge::{ChallengeError, payments_of},
     clusters::TokenCodec,
+    disclosure::Disclosures,
     evidence::{
         BUNDLE_VERSION, EvidenceBundle, EvidenceError, EvidenceStore, SignedVoucher, StoredReceipt,
     },
@@ -194,6 +195,9 @@ impl EpochPoster {
             let last = self.chain.epoch(next - 1).await?;
             if last.status == EpochStatus::Posted {
                 self.answer(&last).await;
+                if let Err(error) = self.disclose(&last).await {
+                    warn!(epoch = last.id, %error, "what was demanded is not disclosed yet");
+                }
                 return self.activate(&last).await;
             }
         }
@@ -288,9 +292,32 @@ impl EpochPoster {
         // An epoch that pays nobody has nothing to say until it is asked.
         let unasked = payments.as_slice().is_empty() && stated.demanded_at == 0;
         if stated.root.is_zero() && !unasked {
-            records.commit_payments(epoch, &payments).await?;
+            records.commit_payments(epoch, &payments, &bundle.claims).await?;
         }
         Ok(!unasked)
+    }
+
+    /// Discloses what was demanded of our own pending epoch: what is not in time has it rejected.
+    async fn disclose(&self, state: &EpochState) -> Result<(), ChallengeError> {
+        if Some(state.poster) != self.chain.sender() {
+            return Ok(());
+        }
+        let Some(disclosures) = Disclosures::on(&self.chain).await? else { return Ok(()) };
+        let block = self.chain.posted_epoch(state.id).await?.block;
+        let open = disclosures.open(state.id, block).await?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        let bundle = self.evidence.get(state.id)?;
+        let payments = payments_of(&self.chain, &bundle, block).await?;
+        for piece in open {
+            // One that cannot be disclosed any more is no reason to leave out the others.
+            if let Err(error) = disclosures.disclose(piece, &bundle, &payments).await {
+                warn!(epoch = state.id, ?piece, %error, "a piece is not disclosed");
+            }
+        }
+        disclosures.collect().await?;
+        Ok(())
     }
 
     /// Redeems everything as soon as one voucher's authorisation is about to expire, whether an epoch is due

@@ -25,6 +25,7 @@ pub mod challenge;
 pub mod charging;
 pub mod clusters;
 pub mod content;
+pub mod disclosure;
 pub mod epochs;
 pub mod evidence;
 pub mod gateway;

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, keccak256};
 use alloy_provider::{DynProvider, Provider};
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_sol_types::SolValue;
-use scores::payments::Payments;
+use scores::{claims::Claims, payments::Payments};
 
 use crate::chain::{
     Chain, Result,
@@ -99,15 +99,19 @@ impl Records {
         })
     }
 
-    /// The poster's commitment to its epoch's payments, asked for or not.
+    /// The poster's commitment to its epoch's payments, asked for or not, with the depth of both sum trees, by
+    /// which pieces of them are demanded.
     pub async fn commit_payments(
         &self,
         epoch: u64,
         payments: &Payments,
+        claims: &Claims,
     ) -> Result<TransactionReceipt> {
         let what = "committing to payments";
-        let root = payments.root()?;
-        let sent = self.contract.commitPayments(epoch, root.hash, root.sum, payments.depth());
+        let (root, depth) = (payments.root()?, payments.depth());
+        let levels = claims.width().max(1).trailing_zeros();
+        let claims_depth = u8::try_from(levels).unwrap_or(u8::MAX);
+        let sent = self.contract.commitPayments(epoch, root.hash, root.sum, depth, claims_depth);
         let sent = {
             let _turn = self.chain.turn().await;
             sent.send().await.map_err(call(what))?

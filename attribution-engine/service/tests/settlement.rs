@@ -14,8 +14,9 @@ use async_trait::async_trait;
 use attribution_service::{
     audit::audit,
     chain::{DatanetRef, DatanetVersion, EpochStatus},
-    challenge::{ChallengeError, collect, demand, find_fault, find_record_fault, prove},
+    challenge::{self, ChallengeError, collect, demand, find_fault, find_record_fault, prove},
     clusters::{CorpusError, check_cluster_map},
+    disclosure::Disclosures,
     epochs::{EpochError, EpochPoster, Progress, ReceiptSource},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, EvidenceStore},
     records::Records,
@@ -373,7 +374,7 @@ async fn a_challenge_is_committed_to_shown_and_paid() {
         // The poster states what its records pay, which its claims do not say.
         let records = Records::on(&world.chain).await.unwrap().unwrap();
         let (payments, _) = payments(&world, &published, 2).await;
-        records.commit_payments(2, &payments).await.unwrap();
+        records.commit_payments(2, &payments, &published.get(2).unwrap().claims).await.unwrap();
 
         let watcher = world.stranger().await;
         let fault = find_fault(&watcher, 2, &*published).await.unwrap().expect(rule);
@@ -413,6 +414,43 @@ async fn who_answers_no_demand_loses_the_epoch_and_posters_answer() {
     // Both stakes come back with the reward.
     let paid = collect(&watcher, 2).await.unwrap();
     assert_eq!(paid, U256::from(won.reward) + U256::from(2 * STAKE));
+}
+
+/// Whatever the roots commit to is disclosed to who asks for it, or costs the poster its epoch.
+#[tokio::test(flavor = "multi_thread")]
+async fn pieces_of_an_epoch_are_disclosed_on_demand_or_it_falls() {
+    let world = World::start().await;
+    world.deploy_records().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400)]);
+    let mut poster = world.poster();
+    assert_eq!(poster.step().await.unwrap(), Progress::Posted(1));
+    let watcher = world.stranger().await;
+    let disclosures = Disclosures::on(&watcher).await.unwrap().unwrap();
+    // Two receipts, and a piece each of the payments and of the claims.
+    let pieces = disclosures.pieces(1).await.unwrap();
+    assert_eq!(pieces.len(), 4);
+    disclosures.demand(1, &pieces).await.unwrap();
+    assert_eq!(disclosures.open(1, 0).await.unwrap(), pieces);
+    assert!(matches!(poster.step().await.unwrap(), Progress::InWindow { .. }));
+    assert_eq!(disclosures.open(1, 0).await.unwrap(), []);
+    assert_eq!(challenge::demand_all(&watcher, 1).await.unwrap(), None);
+    world.advance(support::CHALLENGE_WINDOW + 1).await;
+    assert_eq!(poster.step().await.unwrap(), Progress::Activated(1));
+
+    // This one states what it pays, and keeps everything else to itself.
+    let (published, _directory) = post_false(&world, boost).await;
+    world.make_blocks().await;
+    let (payments, _) = payments(&world, &published, 2).await;
+    let records = Records::on(&world.chain).await.unwrap().unwrap();
+    let claims = published.get(2).unwrap().claims;
+    records.commit_payments(2, &payments, &claims).await.unwrap();
+    let watcher = world.stranger().await;
+    let won = challenge::demand_all(&watcher, 2).await.unwrap().expect("it is withheld");
+    assert!(won.gas < 1_500_000);
+    assert_eq!(watcher.epoch(2).await.unwrap().status, EpochStatus::Rejected);
+    let paid = collect(&watcher, 2).await.unwrap();
+    assert_eq!(paid, U256::from(won.reward) + U256::from(STAKE));
 }
 
 /// Records that engines signed and that are false by themselves.

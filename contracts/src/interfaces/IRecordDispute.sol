@@ -43,8 +43,9 @@ interface IRecordDispute is IRecordTypes {
 
     /// @notice Demands the payments tree of a pending epoch in the first half of its window. Value: the stake.
     function demandPayments(uint64 epochId) external payable;
-    /// @notice The poster's answer. `total` must be what the epoch's pools sum to.
-    function commitPayments(uint64 epochId, bytes32 root, uint128 total, uint8 depth) external;
+    /// @notice The poster's answer, and how deep both of its sum trees are, by which {IEpochDisclosure} cuts them. `total` must
+    /// be what the epoch's pools sum to, and the epoch small enough that all of it could be disclosed in time.
+    function commitPayments(uint64 epochId, bytes32 root, uint128 total, uint8 depth, uint8 claimsDepth) external;
     /// @notice Credits a demand's stake back to who made it, if the poster was silent and the epoch is decided.
     function reclaimDemand(uint64 epochId) external;
 
@@ -100,6 +101,8 @@ interface IRecordDispute is IRecordTypes {
         external
         view
         returns (bytes32 root, uint128 total, uint8 depth, uint64 demandedAt, uint64 dueAt);
+    /// @notice Levels of an epoch's sum trees, and whether its poster has stated them.
+    function depthsOf(uint64 epochId) external view returns (uint8 payments, uint8 claims, bool stated);
     function potOf(uint64 epochId) external view returns (uint256 amount, uint256 winners, uint64 shareableAt);
     /// @notice Seconds after the first proof in which others show theirs.
     function shareWindow() external view returns (uint32);

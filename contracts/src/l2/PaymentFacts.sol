@@ -18,6 +18,7 @@ abstract contract PaymentFacts is IRecordDispute, RecordBase {
         uint128 total;
         uint8 depth;
         bool answered;
+        uint8 claimsDepth;
         // slot 2
         uint64 demandedAt;
         uint64 dueAt;
@@ -33,11 +34,15 @@ abstract contract PaymentFacts is IRecordDispute, RecordBase {
     function factSilence(uint64 epochId) external view returns (uint64, string memory) {
         _disputable(epochId);
         Payments storage p = _payments[epochId];
-        if (p.demandedAt == 0 || p.answered || block.timestamp <= p.dueAt) {
-            revert RecordErrors.RecordDispute_NotFalse();
-        }
+        // What was not yet due when the epoch fell could not be answered any more.
+        uint256 fellAt = _fellAt(epochId);
+        uint256 until = fellAt == 0 ? block.timestamp : fellAt;
+        if (p.demandedAt == 0 || p.answered || until <= p.dueAt) revert RecordErrors.RecordDispute_NotFalse();
         return (epochId, "silence");
     }
+
+    /// @dev Unix second at which the epoch fell; zero if it did not, or if nobody shares in it.
+    function _fellAt(uint64 epochId) internal view virtual returns (uint256);
 
     /// @inheritdoc IRecordDispute
     function factPaymentOrder(uint64 epochId, Payment calldata left, Payment calldata right)
@@ -195,6 +200,12 @@ abstract contract PaymentFacts is IRecordDispute, RecordBase {
     {
         Payments storage p = _payments[epochId];
         return (p.root, p.total, p.depth, p.demandedAt, p.dueAt);
+    }
+
+    /// @inheritdoc IRecordDispute
+    function depthsOf(uint64 epochId) external view returns (uint8 payments, uint8 claims, bool stated) {
+        Payments storage p = _payments[epochId];
+        return (p.depth, p.claimsDepth, p.answered);
     }
 
     /*//////////////////////////////////////////////////////////////////////////

@@ -6,11 +6,14 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {IAttributionDispute} from "../interfaces/IAttributionDispute.sol";
 import {IAttributionSettlement} from "../interfaces/IAttributionSettlement.sol";
 import {IDatanetRegistry} from "../interfaces/IDatanetRegistry.sol";
+import {IEpochDisclosure} from "../interfaces/IEpochDisclosure.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRecordDispute} from "../interfaces/IRecordDispute.sol";
 import {IRecordFacts} from "../interfaces/IRecordFacts.sol";
 import {Credit} from "../libraries/Credit.sol";
+import {Disclosures} from "../libraries/Disclosures.sol";
 import {Errors} from "../libraries/Errors.sol";
+import {MerkleSum} from "../libraries/MerkleSum.sol";
 import {RecordErrors} from "../libraries/RecordErrors.sol";
 import {PaymentFacts} from "./PaymentFacts.sol";
 import {RecordBase} from "./RecordBase.sol";
@@ -67,6 +70,7 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
 
     IAttributionDispute public immutable dispute;
     IRecordFacts public immutable facts;
+    IEpochDisclosure public immutable disclosure;
     /// @inheritdoc IRecordDispute
     uint32 public immutable shareWindow;
 
@@ -85,17 +89,19 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
     constructor(
         IAttributionDispute dispute_,
         IRecordFacts facts_,
+        IEpochDisclosure disclosure_,
         IAttributionSettlement settlement_,
         IModelRegistry models_,
         IDatanetRegistry datanets_,
         Spec memory spec_,
         uint32 shareWindow_
     ) RecordBase(settlement_, models_, datanets_, spec_) {
-        if (address(dispute_) == address(0) || address(facts_) == address(0)) {
+        if (address(dispute_) == address(0) || address(facts_) == address(0) || address(disclosure_) == address(0)) {
             revert Errors.ZeroAddress();
         }
         dispute = dispute_;
         facts = facts_;
+        disclosure = disclosure_;
         shareWindow = shareWindow_;
     }
 
@@ -182,6 +188,12 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         }
     }
 
+    /// @inheritdoc PaymentFacts
+    function _fellAt(uint64 epochId) internal view override returns (uint256) {
+        uint256 shareableAt = _pots[epochId].shareableAt;
+        return shareableAt == 0 ? 0 : shareableAt - shareWindow;
+    }
+
     /// @dev Calls a fact. They are views, so nothing can happen but a verdict.
     function _check(uint64 epochId, bytes calldata call) private view returns (string memory reason) {
         // The first four bytes are what is meant.
@@ -197,8 +209,9 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
             || selector == IAttributionDispute.factOmission.selector
             || selector == IAttributionDispute.factOrder.selector
             || selector == IAttributionDispute.factOverpromise.selector;
-        if (!own && !other && !claims) revert RecordErrors.RecordDispute_NotFact(selector);
-        address judge = own ? address(this) : other ? address(facts) : address(dispute);
+        bool withheld = selector == IEpochDisclosure.factWithheld.selector;
+        if (!own && !other && !claims && !withheld) revert RecordErrors.RecordDispute_NotFact(selector);
+        address judge = own ? address(this) : other ? address(facts) : withheld ? address(disclosure) : address(dispute);
         (bool ok, bytes memory result) = judge.staticcall(call);
         if (!ok) {
             // The fact's own error says what is missing.
@@ -282,7 +295,7 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IRecordDispute
-    function commitPayments(uint64 epochId, bytes32 root, uint128 total, uint8 depth) external {
+    function commitPayments(uint64 epochId, bytes32 root, uint128 total, uint8 depth, uint8 claimsDepth) external {
         // Check
         IAttributionSettlement.Epoch memory e = settlement.epoch(epochId);
         if (msg.sender != e.poster) revert RecordErrors.RecordDispute_NotPoster(msg.sender);
@@ -292,12 +305,23 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
                 || (p.demandedAt != 0 && block.timestamp > p.dueAt)
         ) revert RecordErrors.RecordDispute_Untimely(epochId);
         (, uint128 activeTotal) = _activeTree();
-        if (total != e.claimsTotal - activeTotal || depth > 40) revert RecordErrors.RecordDispute_ExhibitMismatch();
+        if (total != e.claimsTotal - activeTotal || depth > MerkleSum.DEPTH_MAX || claimsDepth > MerkleSum.DEPTH_MAX) {
+            revert RecordErrors.RecordDispute_ExhibitMismatch();
+        }
+        // SOUNDNESS: whatever anybody demands of an epoch can be answered in time, so demands need no limit.
+        _checkSize(e, depth, claimsDepth);
 
         // Effect
-        (p.root, p.total, p.depth, p.answered) = (root, total, depth, true);
+        (p.root, p.total, p.answered) = (root, total, true);
+        (p.depth, p.claimsDepth) = (depth, claimsDepth);
         if (p.demandedAt != 0) _credit.add(msg.sender, STAKE);
         emit PaymentsCommitted(epochId, root, total, depth);
+    }
+
+    function _checkSize(IAttributionSettlement.Epoch memory e, uint8 depth, uint8 claimsDepth) private pure {
+        uint256 answers = Disclosures.answersOf(e.receiptCount, depth, claimsDepth);
+        uint256 most = Disclosures.answersMax(e.deadline - e.postedAt);
+        if (answers > most) revert RecordErrors.RecordDispute_TooLarge(answers, most);
     }
 
     /// @inheritdoc IRecordDispute

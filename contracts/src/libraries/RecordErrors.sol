@@ -42,4 +42,22 @@ library RecordErrors {
 
     /// @notice The drill is closed, unknown, or not the caller's.
     error RecordDispute_DrillInvalid(uint256 drillId);
+
+    /// @notice To disclose the epoch takes more answers than the chain can take in a quarter of its window.
+    error RecordDispute_TooLarge(uint256 answers, uint256 most);
+
+    /// @notice The number of pieces is zero or too large.
+    error EpochDisclosure_PlaceCount(uint256 count, uint256 most);
+
+    /// @notice The value is not the same for every piece, or less than the stakes.
+    error EpochDisclosure_StakeMismatch(uint256 sent, uint256 required);
+
+    /// @notice The step is not possible at this time, or there is no such demand.
+    error EpochDisclosure_Untimely(uint64 epochId);
+
+    /// @notice The tree has no such piece, or it was demanded before.
+    error EpochDisclosure_PlaceInvalid(uint64 epochId, uint256 place);
+
+    /// @notice What is disclosed is not what the epoch committed to.
+    error EpochDisclosure_Mismatch(uint64 epochId, uint256 place);
 }

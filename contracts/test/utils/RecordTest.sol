@@ -5,6 +5,7 @@ import {IAttributionSettlement} from "../../src/interfaces/IAttributionSettlemen
 import {IDatanetRegistry} from "../../src/interfaces/IDatanetRegistry.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IRecordTypes} from "../../src/interfaces/IRecordTypes.sol";
+import {EpochDisclosure} from "../../src/l2/EpochDisclosure.sol";
 import {RecordDispute} from "../../src/l2/RecordDispute.sol";
 import {RecordFacts} from "../../src/l2/RecordFacts.sol";
 import {AdmissionTest} from "./AdmissionTest.sol";
@@ -17,6 +18,7 @@ import {SumTree} from "./SumTree.sol";
 abstract contract RecordTest is AdmissionTest {
     RecordDispute internal constant records = RecordDispute(payable(0x4f50454e00000000000000000000000000000014));
     RecordFacts internal constant facts = RecordFacts(0x4f50454E00000000000000000000000000000015);
+    EpochDisclosure internal constant disclosure = EpochDisclosure(0x4F50454e00000000000000000000000000000016);
 
     uint128 internal constant RECEIPT_FEE = 1 ether;
     /// 95 % of the fee, of that half, of that an eighth.
@@ -56,9 +58,10 @@ abstract contract RecordTest is AdmissionTest {
         deployCodeTo("RecordFacts.sol:RecordFacts", abi.encode(settlement, models, datanets, spec), address(facts));
         deployCodeTo(
             "RecordDispute.sol:RecordDispute",
-            abi.encode(dispute, facts, settlement, models, datanets, spec, uint32(1 hours)),
+            abi.encode(dispute, facts, disclosure, settlement, models, datanets, spec, uint32(1 hours)),
             address(records)
         );
+        deployCodeTo("EpochDisclosure.sol:EpochDisclosure", abi.encode(settlement, records), address(disclosure));
         response.version = 1;
         for (uint16 i; i < 9; ++i) {
             response.tokens.push(i);
@@ -207,7 +210,7 @@ abstract contract RecordTest is AdmissionTest {
                                        PAYMENTS
     //////////////////////////////////////////////////////////////////////////*/
 
-    function paymentLeaves() private view returns (IAttributionSettlement.ProofNode[] memory leaves) {
+    function paymentLeaves() internal view returns (IAttributionSettlement.ProofNode[] memory leaves) {
         uint256 width = 1;
         while (width < payments.length) width <<= 1;
         leaves = new IAttributionSettlement.ProofNode[](width);
@@ -222,8 +225,10 @@ abstract contract RecordTest is AdmissionTest {
         (bytes32 root, uint128 total, IAttributionSettlement.ProofNode[] memory proof) =
             SumTree.fold(paymentLeaves(), 0);
         uint64 epochId = settlement.nextEpochId() - 1;
+        uint8 claimsDepth;
+        while (1 << claimsDepth < claims.length) ++claimsDepth;
         vm.prank(poster);
-        records.commitPayments(epochId, root, total, uint8(proof.length));
+        records.commitPayments(epochId, root, total, uint8(proof.length), claimsDepth);
     }
 
     function payment(uint256 i) internal view returns (IRecordTypes.Payment memory p) {

@@ -59,6 +59,7 @@ const CONTRACTS: &[&str] = &[
     "ContentChallenges",
     "RecordFacts",
     "RecordDispute",
+    "EpochDisclosure",
     "AgentIdentity",
     "AgentReputation",
     "AgentValidation",

@@ -16,6 +16,7 @@ use service::{
     chain::{Chain, Contracts, EpochStatus},
     challenge::{self, Fault, Won},
     evidence::{CollectedEvidence, EvidenceError},
+    records::Records,
 };
 
 use crate::{audit::Inputs, demo::open, keystore::KeyArgs};
@@ -200,9 +201,21 @@ impl Watcher {
         matches!(audit, Some(AuditError::Evidence(EvidenceError::NotFound(_))))
     }
 
-    /// Asks a poster who publishes nothing for its payments.
+    /// Asks a poster who publishes nothing for its payments, and for all that they and the epoch commit to.
     async fn demand(&self, epoch: u64) -> Result<Option<Verdict>> {
-        let Some(won) = challenge::demand(&self.chain, epoch).await? else { return Ok(None) };
+        let stated = match Records::on(&self.chain).await? {
+            Some(records) => !records.payments_of(epoch).await?.root.is_zero(),
+            None => false,
+        };
+        let silent = if stated { None } else { challenge::demand(&self.chain, epoch).await? };
+        let (rule, won) = match silent {
+            Some(won) => (Fault::Silence.rule(), won),
+            // What it pays is stated: whatever is under that, and under the other roots, is to be had as well.
+            None => match challenge::demand_all(&self.chain, epoch).await? {
+                Some(won) => ("withheld", won),
+                None => return Ok(None),
+            },
+        };
         let mut verdict = Verdict {
             epoch,
             ok: false,
@@ -212,7 +225,7 @@ impl Watcher {
             challenger: self.key,
             withdrawn: U256::ZERO,
         };
-        self.collect(&mut verdict, Fault::Silence.rule(), won).await?;
+        self.collect(&mut verdict, rule, won).await?;
         Ok(Some(verdict))
     }
 

@@ -23,6 +23,7 @@ use attribution_service::{
     },
     clusters::{Corpus, CorpusDocument, TokenCodec, cluster_map},
     content::ContentStore,
+    disclosure::EPOCH_DISCLOSURE,
     epochs::{EpochPoster, PosterConfig, ReceiptSource},
     evidence::{EvidenceBundle, EvidenceStore, SignedVoucher, StoredReceipt},
     pinned::vocabulary_root,
@@ -304,7 +305,7 @@ impl World {
         self.chain.post_epoch(&bundle.post, signatures, ONE).await.unwrap();
     }
 
-    /// Puts `RecordDispute` where `AttributionDispute` looks for it, under the world's engine spec.
+    /// Puts `RecordDispute` where `AttributionDispute` looks for it, and `EpochDisclosure` beside it, under the world's engine spec.
     pub async fn deploy_records(&self) {
         let owner = key(OWNER).address();
         let nonce = self.provider.get_transaction_count(owner).await.unwrap();
@@ -323,20 +324,21 @@ impl World {
             creation_code("RecordFacts", (settlement, models, datanets, spec).abi_encode_params()),
             creation_code(
                 "RecordDispute",
-                (dispute, facts, settlement, models, datanets, spec, share).abi_encode_params(),
+                (dispute, facts, EPOCH_DISCLOSURE, settlement, models, datanets, spec, share)
+                    .abi_encode_params(),
             ),
+            creation_code("EpochDisclosure", (settlement, RECORD_DISPUTE).abi_encode_params()),
         ];
         for code in codes {
             let request = TransactionRequest::default().with_deploy_code(code);
             let sent = self.provider.send_transaction(request).await.unwrap();
             assert!(sent.get_receipt().await.unwrap().status());
         }
-        let code = self.provider.get_code_at(owner.create(nonce + 1)).await.unwrap();
-        let _: serde_json::Value = self
-            .provider
-            .raw_request("anvil_setCode".into(), (RECORD_DISPUTE, code))
-            .await
-            .unwrap();
+        for (nonce, place) in [(nonce + 1, RECORD_DISPUTE), (nonce + 2, EPOCH_DISCLOSURE)] {
+            let code = self.provider.get_code_at(owner.create(nonce)).await.unwrap();
+            let _: serde_json::Value =
+                self.provider.raw_request("anvil_setCode".into(), (place, code)).await.unwrap();
+        }
     }
 
     /// Lets the chain make a block every second, as L2 does, instead of one for each transaction.

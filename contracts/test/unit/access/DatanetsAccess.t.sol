@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IContentChallenges} from "../../../src/interfaces/IContentChallenges.sol";
 import {IDatanetRegistry} from "../../../src/interfaces/IDatanetRegistry.sol";
+import {IEpochDisclosure} from "../../../src/interfaces/IEpochDisclosure.sol";
 import {IRecordTypes} from "../../../src/interfaces/IRecordTypes.sol";
 import {AdmissionErrors} from "../../../src/libraries/AdmissionErrors.sol";
 import {Batches} from "../../../src/libraries/Batches.sol";
@@ -154,9 +155,9 @@ contract DatanetsAccessTest is RecordTest, AccessTable {
         anyone("forfeit(uint64,address)");
         anyone("reclaimDemand(uint64)");
         only(
-            "commitPayments(uint64,bytes32,uint128,uint8)",
+            "commitPayments(uint64,bytes32,uint128,uint8,uint8)",
             RecordErrors.RecordDispute_NotPoster.selector,
-            abi.encodeCall(records.commitPayments, (1, "root", PAYMENT, 0))
+            abi.encodeCall(records.commitPayments, (1, "root", PAYMENT, 0, 0))
         );
         // Another's challenge, to the letter.
         only(
@@ -195,6 +196,33 @@ contract DatanetsAccessTest is RecordTest, AccessTable {
         (bool ok, bytes memory reason) = address(records).call{value: 1 ether}("");
         assertFalse(ok);
         assertEq(bytes4(reason), RecordErrors.RecordDispute_ExhibitMismatch.selector);
+    }
+
+    function test_EpochDisclosure() external {
+        honest(1);
+        earn(net, alice, PAYMENT);
+        postCalls();
+        uint256 stake = disclosure.stake();
+        vm.deal(bob, stake);
+        uint256[] memory places = new uint256[](1);
+        vm.prank(bob);
+        disclosure.demand{value: stake}(1, IEpochDisclosure.Tree.Receipts, places);
+
+        // With a stake of the sender's own.
+        anyone("demand(uint64,uint8,uint256[])");
+        // What answers is what the roots commit to, and who is paid is the poster.
+        anyone("discloseEntries(uint64,uint8,uint256,(uint256,address,uint64,uint128)[],(bytes32,uint128)[])");
+        anyone(
+            string.concat(
+                "discloseReceipt(uint64,",
+                "(uint64,uint256,address,address,bytes32,bytes32,uint32,uint32,uint128,uint64,bytes32,bytes32,bytes32)",
+                ",bytes,bytes,bytes32[])"
+            )
+        );
+        // Who is paid is in the demand.
+        anyone("reclaim(uint64,uint8,uint256)");
+        only("withdraw(address)", NOTHING, abi.encodeCall(disclosure.withdraw, (payable(mallory))));
+        check("EpochDisclosure", address(disclosure), mallory);
     }
 
     function test_RecordFacts() external {

@@ -211,7 +211,7 @@ contract RecordDisputeTest is RecordTest {
         assertEq(records.credit(poster), records.STAKE());
         vm.expectRevert(abi.encodeWithSelector(RecordErrors.RecordDispute_NotPoster.selector, mallory));
         vm.prank(mallory);
-        records.commitPayments(1, "other", 1, 0);
+        records.commitPayments(1, "other", 1, 0, 0);
         skip(CHALLENGE_WINDOW);
         expectNotShown(abi.encodeCall(records.factSilence, (1)));
         // Too late for another demand.

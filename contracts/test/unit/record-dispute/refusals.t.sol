@@ -233,10 +233,17 @@ contract RecordRefusalsTest is RecordTest {
         records.demandPayments{value: stake - 1}(1);
         vm.expectRevert(MISMATCH);
         vm.prank(poster);
-        records.commitPayments(1, "root", PAYMENT + 1, 3);
+        records.commitPayments(1, "root", PAYMENT + 1, 3, 0);
         vm.expectRevert(MISMATCH);
         vm.prank(poster);
-        records.commitPayments(1, "root", PAYMENT, 41);
+        records.commitPayments(1, "root", PAYMENT, 41, 0);
+        vm.expectRevert(MISMATCH);
+        vm.prank(poster);
+        records.commitPayments(1, "root", PAYMENT, 0, 41);
+        // More pieces than can be disclosed in a quarter of the window: 16 a second.
+        vm.expectRevert(abi.encodeWithSelector(RecordErrors.RecordDispute_TooLarge.selector, 1 + 1 + 4_096, 16 * 150));
+        vm.prank(poster);
+        records.commitPayments(1, "root", PAYMENT, 0, 20);
         activate(post);
         records.forfeit(1, address(this));
         vm.expectPartialRevert(invalid);

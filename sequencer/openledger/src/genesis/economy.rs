@@ -31,13 +31,14 @@ pub const CONTRIBUTION_REVIEW: Address = address!("4f50454E000000000000000000000
 pub const CONTENT_CHALLENGES: Address = address!("4f50454E00000000000000000000000000000013");
 pub const RECORD_DISPUTE: Address = address!("4f50454E00000000000000000000000000000014");
 pub const RECORD_FACTS: Address = address!("4f50454E00000000000000000000000000000015");
+pub const EPOCH_DISCLOSURE: Address = address!("4f50454E00000000000000000000000000000016");
 pub const AGENT_IDENTITY: Address = address!("4f50454E00000000000000000000000000000021");
 pub const AGENT_REPUTATION: Address = address!("4f50454E00000000000000000000000000000022");
 pub const AGENT_VALIDATION: Address = address!("4f50454E00000000000000000000000000000023");
 pub const AGENT_ACCOUNTS: Address = address!("4f50454E00000000000000000000000000000024");
 
 /// Contracts of the economy under the names that users see.
-pub const NAMES: [(&str, Address); 24] = [
+pub const NAMES: [(&str, Address); 25] = [
     ("DatanetRegistry", DATANET_REGISTRY),
     ("ModelRegistry", MODEL_REGISTRY),
     ("InferenceEscrow", INFERENCE_ESCROW),
@@ -58,6 +59,7 @@ pub const NAMES: [(&str, Address); 24] = [
     ("ContentChallenges", CONTENT_CHALLENGES),
     ("RecordDispute", RECORD_DISPUTE),
     ("RecordFacts", RECORD_FACTS),
+    ("EpochDisclosure", EPOCH_DISCLOSURE),
     ("AgentIdentity", AGENT_IDENTITY),
     ("AgentReputation", AGENT_REPUTATION),
     ("AgentValidation", AGENT_VALIDATION),
@@ -154,6 +156,7 @@ pub(super) fn constructions(
     let records = (
         ATTRIBUTION_DISPUTE,
         RECORD_FACTS,
+        EPOCH_DISCLOSURE,
         ATTRIBUTION_SETTLEMENT,
         MODEL_REGISTRY,
         DATANET_REGISTRY,
@@ -269,6 +272,11 @@ pub(super) fn constructions(
         (CONTENT_CHALLENGES, artifact!("ContentChallenges"), challenges.abi_encode_params()),
         (RECORD_FACTS, artifact!("RecordFacts"), facts.abi_encode_params()),
         (RECORD_DISPUTE, artifact!("RecordDispute"), records.abi_encode_params()),
+        (
+            EPOCH_DISCLOSURE,
+            artifact!("EpochDisclosure"),
+            (ATTRIBUTION_SETTLEMENT, RECORD_DISPUTE).abi_encode_params(),
+        ),
         (AGENT_IDENTITY, artifact!("AgentIdentity"), vec![]),
         (AGENT_REPUTATION, artifact!("AgentReputation"), (AGENT_IDENTITY,).abi_encode_params()),
         (AGENT_VALIDATION, artifact!("AgentValidation"), (AGENT_IDENTITY,).abi_encode_params()),
