@@ -111,6 +111,49 @@ interface IAgentReputation {
         external
         view
         returns (int128 value, uint8 valueDecimals, string memory tag1, string memory tag2, bool isRevoked);
+    /// @notice All feedback for an agent that matches, each client's in order, up to 64 of each client: the latest.
+    /// @param agentId The agent.
+    /// @param clientAddresses Whose feedback, at most 64; none for everybody's, where no more than 64 have given any.
+    /// @param tag1 Only with this tag; empty for any.
+    /// @param tag2 Only with this second tag; empty for any.
+    /// @param includeRevoked Whether to return what was taken back as well.
+    /// @return clients Who gave it.
+    /// @return feedbackIndexes Its number among that client's.
+    /// @return values Its value.
+    /// @return valueDecimals Decimals of the value.
+    /// @return tag1s Its tag.
+    /// @return tag2s Its second tag.
+    /// @return revokedStatuses Whether it was taken back.
+    function readAllFeedback(
+        uint256 agentId,
+        address[] calldata clientAddresses,
+        string calldata tag1,
+        string calldata tag2,
+        bool includeRevoked
+    )
+        external
+        view
+        returns (
+            address[] memory clients,
+            uint64[] memory feedbackIndexes,
+            int128[] memory values,
+            uint8[] memory valueDecimals,
+            string[] memory tag1s,
+            string[] memory tag2s,
+            bool[] memory revokedStatuses
+        );
+    /// @notice How often feedback was responded to.
+    /// @param agentId The agent.
+    /// @param clientAddress Whose feedback; zero for everybody's, where no more than 64 have given any.
+    /// @param feedbackIndex Its number; 0 for all, up to 64 of each client: the latest.
+    /// @param responders Whose responses, at most 64; none for everybody's.
+    /// @return count The number of responses.
+    function getResponseCount(
+        uint256 agentId,
+        address clientAddress,
+        uint64 feedbackIndex,
+        address[] calldata responders
+    ) external view returns (uint64 count);
     /// @notice Index of the client's last feedback; they start at 1.
     function getLastIndex(uint256 agentId, address clientAddress) external view returns (uint64);
     function getClients(uint256 agentId) external view returns (address[] memory);
@@ -142,6 +185,10 @@ interface IAgentValidation {
     error AgentValidation_NotValidator(bytes32 requestHash, address caller);
     /// @notice An answer is 0 to 100.
     error AgentValidation_ResponseOutOfBounds(uint8 response);
+    /// @notice More validators are named than a summary is over.
+    /// @param count How many are named.
+    /// @param max The most that is allowed.
+    error AgentValidation_ValidatorCount(uint256 count, uint256 max);
 
     function validationRequest(
         address validatorAddress,
@@ -169,6 +216,41 @@ interface IAgentValidation {
             string memory tag,
             uint256 lastUpdate
         );
+    /// @notice The mean of what validators have responded about an agent, over its latest 256 requests. A response of 0 counts,
+    /// no response does not.
+    /// @param agentId The agent.
+    /// @param validatorAddresses Whose responses, at most 64; none for everybody's.
+    /// @param tag Only with this tag; empty for any.
+    /// @return count Responses that count.
+    /// @return averageResponse Their mean, rounded down.
+    function getSummary(uint256 agentId, address[] calldata validatorAddresses, string calldata tag)
+        external
+        view
+        returns (uint64 count, uint8 averageResponse);
+    /// @notice The requests about an agent, in order: the latest 256.
+    /// @param agentId The agent.
+    /// @return requestHashes Their hashes.
+    function getAgentValidations(uint256 agentId) external view returns (bytes32[] memory requestHashes);
+    /// @notice The requests to a validator, in order: the latest 256.
+    /// @param validatorAddress Who validates.
+    /// @return requestHashes Their hashes.
+    function getValidatorRequests(address validatorAddress) external view returns (bytes32[] memory requestHashes);
+    /// @notice The last 256 requests about an agent before a place in their order, so that all can be read piece by piece.
+    /// @param agentId The agent.
+    /// @param end The place; how many there are or more for the latest.
+    /// @return requestHashes Their hashes, in order.
+    function agentValidationsBefore(uint256 agentId, uint256 end)
+        external
+        view
+        returns (bytes32[] memory requestHashes);
+    /// @notice The last 256 requests to a validator before a place in their order, so that all can be read piece by piece.
+    /// @param validatorAddress Who validates.
+    /// @param end The place; how many there are or more for the latest.
+    /// @return requestHashes Their hashes, in order.
+    function validatorRequestsBefore(address validatorAddress, uint256 end)
+        external
+        view
+        returns (bytes32[] memory requestHashes);
 }
 
 /// @title IAgentAccounts

@@ -25,6 +25,19 @@ contract AgentReputation is IAgentReputation {
     IAgentIdentity public immutable identity;
     mapping(uint256 agentId => mapping(address client => Feedback[])) private _feedback;
     mapping(uint256 agentId => address[]) private _clients;
+    mapping(bytes32 place => mapping(address responder => uint64)) private _responses;
+    mapping(bytes32 place => uint64) private _responseTotals;
+
+    /// What `readAllFeedback` returns.
+    struct Page {
+        address[] clients;
+        uint64[] feedbackIndexes;
+        int128[] values;
+        uint8[] valueDecimals;
+        string[] tag1s;
+        string[] tag2s;
+        bool[] revokedStatuses;
+    }
 
     constructor(IAgentIdentity identity_) {
         if (address(identity_) == address(0)) revert Errors.ZeroAddress();
@@ -81,7 +94,13 @@ contract AgentReputation is IAgentReputation {
         string calldata responseURI,
         bytes32 responseHash
     ) external {
+        // Check
         _existing(agentId, clientAddress, feedbackIndex);
+
+        // Effect
+        bytes32 place = _placeOf(agentId, clientAddress, feedbackIndex);
+        ++_responses[place][msg.sender];
+        ++_responseTotals[place];
         emit ResponseAppended(agentId, clientAddress, feedbackIndex, msg.sender, responseURI, responseHash);
     }
 
@@ -97,7 +116,7 @@ contract AgentReputation is IAgentReputation {
         for (uint256 i; i < clients; ++i) {
             Feedback[] storage list = _feedback[agentId][clientAddresses[i]];
             uint256 length = list.length;
-            for (uint256 j = length > PER_CLIENT_MAX ? length - PER_CLIENT_MAX : 0; j < length; ++j) {
+            for (uint256 j = _firstRead(length); j < length; ++j) {
                 Feedback storage f = list[j];
                 if (f.revoked || !_matches(tag1, f.tag1) || !_matches(tag2, f.tag2)) continue;
                 ++count;
@@ -127,6 +146,115 @@ contract AgentReputation is IAgentReputation {
     }
 
     /// @inheritdoc IAgentReputation
+    function readAllFeedback(
+        uint256 agentId,
+        address[] memory clientAddresses,
+        string memory tag1,
+        string memory tag2,
+        bool includeRevoked
+    )
+        public
+        view
+        returns (
+            address[] memory,
+            uint64[] memory,
+            int128[] memory,
+            uint8[] memory,
+            string[] memory,
+            string[] memory,
+            bool[] memory
+        )
+    {
+        Page memory p = _page(agentId, _clientsOr(agentId, clientAddresses), tag1, tag2, includeRevoked);
+        return (p.clients, p.feedbackIndexes, p.values, p.valueDecimals, p.tag1s, p.tag2s, p.revokedStatuses);
+    }
+
+    /// @dev Two passes: lists in memory have their length from the start.
+    function _page(
+        uint256 agentId,
+        address[] memory clients,
+        string memory tag1,
+        string memory tag2,
+        bool includeRevoked
+    ) private view returns (Page memory p) {
+        uint256 count;
+        for (uint256 pass; pass < 2; ++pass) {
+            if (pass == 1) p = _emptyPage(count);
+            count = 0;
+            for (uint256 i; i < clients.length; ++i) {
+                Feedback[] storage list = _feedback[agentId][clients[i]];
+                for (uint256 j = _firstRead(list.length); j < list.length; ++j) {
+                    Feedback storage f = list[j];
+                    if ((f.revoked && !includeRevoked) || !_matches(tag1, f.tag1) || !_matches(tag2, f.tag2)) continue;
+                    if (pass == 1) _put(p, count, clients[i], j + 1, f);
+                    ++count;
+                }
+            }
+        }
+    }
+
+    function _emptyPage(uint256 count) private pure returns (Page memory p) {
+        p.clients = new address[](count);
+        p.feedbackIndexes = new uint64[](count);
+        p.values = new int128[](count);
+        p.valueDecimals = new uint8[](count);
+        p.tag1s = new string[](count);
+        p.tag2s = new string[](count);
+        p.revokedStatuses = new bool[](count);
+    }
+
+    function _put(Page memory p, uint256 place, address client, uint256 index, Feedback storage f) private view {
+        p.clients[place] = client;
+        // A client cannot give 2^64 pieces of feedback.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        p.feedbackIndexes[place] = uint64(index);
+        p.values[place] = f.value;
+        p.valueDecimals[place] = f.decimals;
+        p.tag1s[place] = f.tag1;
+        p.tag2s[place] = f.tag2;
+        p.revokedStatuses[place] = f.revoked;
+    }
+
+    /// @inheritdoc IAgentReputation
+    function getResponseCount(
+        uint256 agentId,
+        address clientAddress,
+        uint64 feedbackIndex,
+        address[] calldata responders
+    ) external view returns (uint64 count) {
+        if (responders.length > CLIENTS_MAX) revert AgentReputation_ClientCount(responders.length, CLIENTS_MAX);
+        address[] memory clients = new address[](clientAddress == address(0) ? 0 : 1);
+        if (clients.length == 1) clients[0] = clientAddress;
+        clients = _clientsOr(agentId, clients);
+        for (uint256 i; i < clients.length; ++i) {
+            uint256 length = _feedback[agentId][clients[i]].length;
+            uint256 last = feedbackIndex == 0 ? length : feedbackIndex;
+            for (uint256 j = feedbackIndex == 0 ? _firstRead(length) + 1 : feedbackIndex; j <= last; ++j) {
+                bytes32 place = _placeOf(agentId, clients[i], j);
+                if (responders.length == 0) count += _responseTotals[place];
+                for (uint256 k; k < responders.length; ++k) {
+                    count += _responses[place][responders[k]];
+                }
+            }
+        }
+    }
+
+    /// @dev The clients named, or where none is named all of them, as long as they are few enough.
+    function _clientsOr(uint256 agentId, address[] memory named) private view returns (address[] memory clients) {
+        clients = named.length == 0 ? _clients[agentId] : named;
+        if (clients.length > CLIENTS_MAX) revert AgentReputation_ClientCount(clients.length, CLIENTS_MAX);
+    }
+
+    /// @dev Of a client only its latest feedback is read.
+    function _firstRead(uint256 length) private pure returns (uint256) {
+        return length > PER_CLIENT_MAX ? length - PER_CLIENT_MAX : 0;
+    }
+
+    function _placeOf(uint256 agentId, address client, uint256 index) private pure returns (bytes32) {
+        return keccak256(abi.encode(agentId, client, index));
+    }
+
+    /// @inheritdoc IAgentReputation
     function getLastIndex(uint256 agentId, address clientAddress) external view returns (uint64) {
         return uint64(_feedback[agentId][clientAddress].length);
     }
@@ -147,7 +275,7 @@ contract AgentReputation is IAgentReputation {
         return list[index - 1];
     }
 
-    function _matches(string calldata wanted, string memory tag) private pure returns (bool) {
+    function _matches(string memory wanted, string memory tag) private pure returns (bool) {
         return bytes(wanted).length == 0 || keccak256(bytes(wanted)) == keccak256(bytes(tag));
     }
 }
