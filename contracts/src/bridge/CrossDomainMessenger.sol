@@ -124,6 +124,7 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
     }
 
     /// @notice `otherMessenger` under its older name.
+    /// @return The messenger.
     function OTHER_MESSENGER() external view returns (ICrossDomainMessenger) {
         return otherMessenger;
     }

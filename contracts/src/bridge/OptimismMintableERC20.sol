@@ -20,11 +20,16 @@ contract OptimismMintableERC20 is IOptimismMintableERC20, ILegacyMintableERC20, 
     string private _symbol;
 
     /// @notice The bridge minted.
+    /// @param account Whose.
+    /// @param amount Wei.
     event Mint(address indexed account, uint256 amount);
     /// @notice The bridge burned.
+    /// @param account Whose.
+    /// @param amount Wei.
     event Burn(address indexed account, uint256 amount);
 
     /// @notice Only the bridge mints and burns.
+    /// @param caller Who called.
     error OptimismMintableERC20_NotBridge(address caller);
 
     modifier onlyBridge() {
@@ -41,6 +46,8 @@ contract OptimismMintableERC20 is IOptimismMintableERC20, ILegacyMintableERC20, 
     }
 
     /// @notice Mints; bridge only.
+    /// @param to Where it goes.
+    /// @param amount Wei.
     function mint(address to, uint256 amount)
         external
         override(IOptimismMintableERC20, ILegacyMintableERC20)
@@ -51,6 +58,8 @@ contract OptimismMintableERC20 is IOptimismMintableERC20, ILegacyMintableERC20, 
     }
 
     /// @notice Burns, without an allowance; bridge only.
+    /// @param from Where it comes from.
+    /// @param amount Wei.
     function burn(address from, uint256 amount)
         external
         override(IOptimismMintableERC20, ILegacyMintableERC20)
@@ -82,21 +91,25 @@ contract OptimismMintableERC20 is IOptimismMintableERC20, ILegacyMintableERC20, 
     }
 
     /// @notice `bridge` under its older name.
+    /// @return The bridge.
     function l2Bridge() external view returns (address) {
         return BRIDGE;
     }
 
     /// @notice Name of the token.
+    /// @return The name.
     function name() public view override returns (string memory) {
         return _name;
     }
 
     /// @notice Symbol of the token.
+    /// @return The symbol.
     function symbol() public view override returns (string memory) {
         return _symbol;
     }
 
     /// @notice Places of the token on the other layer.
+    /// @return The decimals.
     function decimals() public view override returns (uint8) {
         return DECIMALS;
     }
@@ -107,6 +120,7 @@ contract OptimismMintableERC20 is IOptimismMintableERC20, ILegacyMintableERC20, 
     }
 
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory) {
         return "1.4.0";
     }

@@ -13,8 +13,13 @@ contract OptimismMintableERC20Factory {
     mapping(address localToken => address remoteToken) public deployments;
 
     /// @notice A token was made; older form.
+    /// @param remoteToken The token on the other layer.
+    /// @param localToken The token on this layer.
     event StandardL2TokenCreated(address indexed remoteToken, address indexed localToken);
     /// @notice A token was made.
+    /// @param localToken The token on this layer.
+    /// @param remoteToken The token on the other layer.
+    /// @param deployer Who created it.
     event OptimismMintableERC20Created(address indexed localToken, address indexed remoteToken, address deployer);
 
     /// @notice A token has to stand for one.
@@ -25,11 +30,16 @@ contract OptimismMintableERC20Factory {
     }
 
     /// @notice `bridge` under its older name.
+    /// @return The bridge.
     function BRIDGE() external view returns (address) {
         return bridge;
     }
 
     /// @notice `createOptimismMintableERC20` under its older name.
+    /// @param remoteToken The token on the other layer.
+    /// @param name The name.
+    /// @param symbol The symbol.
+    /// @return The new token.
     function createStandardL2Token(address remoteToken, string memory name, string memory symbol)
         external
         returns (address)
@@ -38,6 +48,10 @@ contract OptimismMintableERC20Factory {
     }
 
     /// @notice Makes a token of 18 decimals.
+    /// @param remoteToken The token on the other layer.
+    /// @param name The name.
+    /// @param symbol The symbol.
+    /// @return The new token.
     function createOptimismMintableERC20(address remoteToken, string memory name, string memory symbol)
         external
         returns (address)
@@ -46,6 +60,11 @@ contract OptimismMintableERC20Factory {
     }
 
     /// @notice Makes a token; fails if there is one of the same arguments.
+    /// @param remoteToken The token on the other layer.
+    /// @param name The name.
+    /// @param symbol The symbol.
+    /// @param decimals Decimals.
+    /// @return localToken The new token.
     function createOptimismMintableERC20WithDecimals(
         address remoteToken,
         string memory name,
@@ -61,6 +80,7 @@ contract OptimismMintableERC20Factory {
     }
 
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory) {
         return "1.10.0";
     }

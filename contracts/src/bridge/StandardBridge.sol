@@ -39,6 +39,7 @@ abstract contract StandardBridge is IStandardBridge {
         otherBridge = other;
     }
 
+    /// @notice Tokens of the layer are bridged to the sender's own address.
     receive() external payable {
         revert StandardBridge_EtherNotBridged();
     }
@@ -102,11 +103,13 @@ abstract contract StandardBridge is IStandardBridge {
     }
 
     /// @notice `messenger` under its older name.
+    /// @return The messenger.
     function MESSENGER() external view returns (ICrossDomainMessenger) {
         return messenger;
     }
 
     /// @notice `otherBridge` under its older name.
+    /// @return The bridge.
     function OTHER_BRIDGE() external view returns (IStandardBridge) {
         return otherBridge;
     }

@@ -11,34 +11,85 @@ interface IAgentIdentity {
         bytes metadataValue;
     }
 
+    /// @notice An agent was registered.
+    /// @param agentId The agent's token.
+    /// @param agentURI Where the agent's description is.
+    /// @param owner The owner.
     event Registered(uint256 indexed agentId, string agentURI, address indexed owner);
+    /// @notice An agent is described elsewhere.
+    /// @param agentId The agent's token.
+    /// @param newURI Where the agent's description is from now on.
+    /// @param updatedBy Who changed it.
     event URIUpdated(uint256 indexed agentId, string newURI, address indexed updatedBy);
+    /// @notice Metadata of an agent was set.
+    /// @param agentId The agent's token.
+    /// @param indexedMetadataKey The key, to search by.
+    /// @param metadataKey The key.
+    /// @param metadataValue The value.
     event MetadataSet(
         uint256 indexed agentId, string indexed indexedMetadataKey, string metadataKey, bytes metadataValue
     );
 
     /// @notice Only the owner or an operator of the token.
+    /// @param agentId The agent's token.
+    /// @param caller Who called.
     error AgentIdentity_NotOwner(uint256 agentId, address caller);
     /// @notice `agentWallet` is set by `setAgentWallet` only.
     error AgentIdentity_KeyReserved();
     /// @notice The wallet did not sign, or the signature expired.
+    /// @param agentId The agent's token.
+    /// @param wallet The wallet.
     error AgentIdentity_WalletNotProven(uint256 agentId, address wallet);
     /// @notice More metadata entries than the maximum.
+    /// @param count How many.
+    /// @param max The most that is allowed.
     error AgentIdentity_TooManyEntries(uint256 count, uint256 max);
 
+    /// @notice Registers an agent, whose token is the sender's.
+    /// @return agentId The agent's token.
     function register() external returns (uint256 agentId);
+    /// @notice Registers an agent, whose token is the sender's.
+    /// @param agentURI Where the agent's description is.
+    /// @return agentId The agent's token.
     function register(string calldata agentURI) external returns (uint256 agentId);
+    /// @notice Registers an agent, whose token is the sender's.
+    /// @param agentURI Where the agent's description is.
+    /// @param metadata Keys with their values.
+    /// @return agentId The agent's token.
     function register(string calldata agentURI, MetadataEntry[] calldata metadata) external returns (uint256 agentId);
+    /// @notice Says where the agent is described; its owner or who is approved.
+    /// @param agentId The agent's token.
+    /// @param newURI Where the agent's description is from now on.
     function setAgentURI(uint256 agentId, string calldata newURI) external;
+    /// @notice Sets metadata; the agent's owner or who is approved.
+    /// @param agentId The agent's token.
+    /// @param metadataKey The key.
+    /// @param metadataValue The value.
     function setMetadata(uint256 agentId, string calldata metadataKey, bytes calldata metadataValue) external;
     /// @notice Sets the agent's wallet. EIP-712: AgentWalletSet(uint256 agentId,address newWallet,address owner,uint256
     /// deadline), signed by the wallet (ERC-1271 for contracts).
+    /// @param agentId The agent's token.
+    /// @param newWallet The wallet.
+    /// @param deadline Unix second until which it holds.
+    /// @param signature The signature.
     function setAgentWallet(uint256 agentId, address newWallet, uint256 deadline, bytes calldata signature) external;
+    /// @notice Forgets the agent's wallet; its owner or who is approved.
+    /// @param agentId The agent's token.
     function unsetAgentWallet(uint256 agentId) external;
 
+    /// @notice Metadata of an agent.
+    /// @param agentId The agent's token.
+    /// @param metadataKey The key.
+    /// @return The value; empty if it was never set.
     function getMetadata(uint256 agentId, string calldata metadataKey) external view returns (bytes memory);
+    /// @notice The wallet that has signed for being the agent's.
+    /// @param agentId The agent's token.
+    /// @return The wallet; zero if there is none.
     function getAgentWallet(uint256 agentId) external view returns (address);
     /// @notice True if the account may act for the agent: its owner or an operator of its token.
+    /// @param agentId The agent's token.
+    /// @param account Whose.
+    /// @return Whether it is.
     function isAuthorized(uint256 agentId, address account) external view returns (bool);
 }
 
@@ -47,6 +98,18 @@ interface IAgentIdentity {
 /// by them. Anyone can write; a summary is over the clients that its reader names, because a sum over everybody is a
 /// measure of who opened more accounts.
 interface IAgentReputation {
+    /// @notice Feedback was given.
+    /// @param agentId The agent's token.
+    /// @param clientAddress Who gave the feedback.
+    /// @param feedbackIndex Number of the feedback of this client, from 1.
+    /// @param value The value, with so many decimals.
+    /// @param valueDecimals Decimals of the value.
+    /// @param indexedTag1 The tag, to search by.
+    /// @param tag1 A tag.
+    /// @param tag2 A second tag.
+    /// @param endpoint The endpoint that was used.
+    /// @param feedbackURI Where more is said.
+    /// @param feedbackHash Hash of what is there.
     event NewFeedback(
         uint256 indexed agentId,
         address indexed clientAddress,
@@ -60,7 +123,18 @@ interface IAgentReputation {
         string feedbackURI,
         bytes32 feedbackHash
     );
+    /// @notice Feedback was taken back.
+    /// @param agentId The agent's token.
+    /// @param clientAddress Who gave the feedback.
+    /// @param feedbackIndex Number of the feedback of this client, from 1.
     event FeedbackRevoked(uint256 indexed agentId, address indexed clientAddress, uint64 indexed feedbackIndex);
+    /// @notice Somebody responded to feedback.
+    /// @param agentId The agent's token.
+    /// @param clientAddress Who gave the feedback.
+    /// @param feedbackIndex Number of the feedback of this client, from 1.
+    /// @param responder Who responded.
+    /// @param responseURI Where the response is.
+    /// @param responseHash Hash of what is there.
     event ResponseAppended(
         uint256 indexed agentId,
         address indexed clientAddress,
@@ -71,16 +145,37 @@ interface IAgentReputation {
     );
 
     /// @notice Nobody rates an agent that it owns or operates.
+    /// @param agentId The agent's token.
+    /// @param caller Who called.
     error AgentReputation_SelfFeedback(uint256 agentId, address caller);
     /// @notice The value has more than 18 decimals, or is over 10^38.
+    /// @param value The value, with so many decimals.
+    /// @param decimals Decimals of the value.
     error AgentReputation_ValueOutOfBounds(int128 value, uint8 decimals);
     /// @notice The client gave no such feedback.
+    /// @param agentId The agent's token.
+    /// @param client Who gave it.
+    /// @param index Number of the feedback.
     error AgentReputation_FeedbackUnknown(uint256 agentId, address client, uint64 index);
     /// @notice It is revoked already.
+    /// @param agentId The agent's token.
+    /// @param client Who gave it.
+    /// @param index Number of the feedback.
     error AgentReputation_RevokedAlready(uint256 agentId, address client, uint64 index);
     /// @notice A summary names its clients, at most the maximum.
+    /// @param count How many.
+    /// @param max The most that is allowed.
     error AgentReputation_ClientCount(uint256 count, uint256 max);
 
+    /// @notice Rates an agent; not its owner nor who is approved.
+    /// @param agentId The agent's token.
+    /// @param value The value, with so many decimals.
+    /// @param valueDecimals Decimals of the value.
+    /// @param tag1 A tag.
+    /// @param tag2 A second tag.
+    /// @param endpoint The endpoint that was used.
+    /// @param feedbackURI Where more is said.
+    /// @param feedbackHash Hash of what is there.
     function giveFeedback(
         uint256 agentId,
         int128 value,
@@ -91,7 +186,16 @@ interface IAgentReputation {
         string calldata feedbackURI,
         bytes32 feedbackHash
     ) external;
+    /// @notice Takes the sender's feedback back.
+    /// @param agentId The agent's token.
+    /// @param feedbackIndex Number of the feedback of this client, from 1.
     function revokeFeedback(uint256 agentId, uint64 feedbackIndex) external;
+    /// @notice Responds to feedback; anyone.
+    /// @param agentId The agent's token.
+    /// @param clientAddress Who gave the feedback.
+    /// @param feedbackIndex Number of the feedback of this client, from 1.
+    /// @param responseURI Where the response is.
+    /// @param responseHash Hash of what is there.
     function appendResponse(
         uint256 agentId,
         address clientAddress,
@@ -100,13 +204,31 @@ interface IAgentReputation {
         bytes32 responseHash
     ) external;
 
+    /// @notice The registry of agents that this one is about.
+    /// @return The registry.
     function getIdentityRegistry() external view returns (address);
     /// @notice Number and mean of what the clients gave and did not revoke, with 18 decimals. Tags that are empty match all. At
     /// most 64 clients, of each the last 64.
+    /// @param agentId The agent's token.
+    /// @param clientAddresses Whose feedback counts.
+    /// @param tag1 A tag.
+    /// @param tag2 A second tag.
+    /// @return count How much feedback counts.
+    /// @return summaryValue The average of its values.
+    /// @return summaryValueDecimals Decimals of the average.
     function getSummary(uint256 agentId, address[] calldata clientAddresses, string calldata tag1, string calldata tag2)
         external
         view
         returns (uint64 count, int128 summaryValue, uint8 summaryValueDecimals);
+    /// @notice A piece of feedback.
+    /// @param agentId The agent's token.
+    /// @param clientAddress Who gave the feedback.
+    /// @param feedbackIndex Number of the feedback of this client, from 1.
+    /// @return value The value.
+    /// @return valueDecimals Its decimals.
+    /// @return tag1 A tag.
+    /// @return tag2 A second tag.
+    /// @return isRevoked Whether it was taken back.
     function readFeedback(uint256 agentId, address clientAddress, uint64 feedbackIndex)
         external
         view
@@ -155,7 +277,13 @@ interface IAgentReputation {
         address[] calldata responders
     ) external view returns (uint64 count);
     /// @notice Index of the client's last feedback; they start at 1.
+    /// @param agentId The agent's token.
+    /// @param clientAddress Who gave the feedback.
+    /// @return The number; zero if there is none.
     function getLastIndex(uint256 agentId, address clientAddress) external view returns (uint64);
+    /// @notice Who has given feedback.
+    /// @param agentId The agent's token.
+    /// @return The clients.
     function getClients(uint256 agentId) external view returns (address[] memory);
 }
 
@@ -163,9 +291,22 @@ interface IAgentReputation {
 /// @notice Requests to validators and their answers, 0 to 100, in ERC-8004's shape. A validator may answer again, for steps
 /// of finality; the last answer counts.
 interface IAgentValidation {
+    /// @notice A validation was asked for.
+    /// @param validatorAddress Who validates.
+    /// @param agentId The agent's token.
+    /// @param requestURI Where the request is.
+    /// @param requestHash Hash of the request.
     event ValidationRequest(
         address indexed validatorAddress, uint256 indexed agentId, string requestURI, bytes32 indexed requestHash
     );
+    /// @notice A validator responded.
+    /// @param validatorAddress Who validates.
+    /// @param agentId The agent's token.
+    /// @param requestHash Hash of the request.
+    /// @param response 0 to 100.
+    /// @param responseURI Where the response is explained.
+    /// @param responseHash Hash of what is there.
+    /// @param tag A tag.
     event ValidationResponse(
         address indexed validatorAddress,
         uint256 indexed agentId,
@@ -177,25 +318,44 @@ interface IAgentValidation {
     );
 
     /// @notice Only who may act for the agent.
+    /// @param agentId The agent's token.
+    /// @param caller Who called.
     error AgentValidation_NotOwner(uint256 agentId, address caller);
     /// @notice A request of this hash exists, or none does.
+    /// @param requestHash Hash of the request.
     error AgentValidation_RequestExists(bytes32 requestHash);
+    /// @notice There is no such request.
+    /// @param requestHash Hash of the request.
     error AgentValidation_RequestUnknown(bytes32 requestHash);
     /// @notice Only the validator that was asked.
+    /// @param requestHash Hash of the request.
+    /// @param caller Who called.
     error AgentValidation_NotValidator(bytes32 requestHash, address caller);
     /// @notice An answer is 0 to 100.
+    /// @param response 0 to 100.
     error AgentValidation_ResponseOutOfBounds(uint8 response);
     /// @notice More validators are named than a summary is over.
     /// @param count How many are named.
     /// @param max The most that is allowed.
     error AgentValidation_ValidatorCount(uint256 count, uint256 max);
 
+    /// @notice Asks a validator to look at something; the agent's owner or who is approved.
+    /// @param validatorAddress Who validates.
+    /// @param agentId The agent's token.
+    /// @param requestURI Where the request is.
+    /// @param requestHash Hash of the request.
     function validationRequest(
         address validatorAddress,
         uint256 agentId,
         string calldata requestURI,
         bytes32 requestHash
     ) external;
+    /// @notice The validator's response, which can be given again.
+    /// @param requestHash Hash of the request.
+    /// @param response 0 to 100.
+    /// @param responseURI Where the response is explained.
+    /// @param responseHash Hash of what is there.
+    /// @param tag A tag.
     function validationResponse(
         bytes32 requestHash,
         uint8 response,
@@ -204,7 +364,17 @@ interface IAgentValidation {
         string calldata tag
     ) external;
 
+    /// @notice The registry of agents that this one is about.
+    /// @return The registry.
     function getIdentityRegistry() external view returns (address);
+    /// @notice What became of a request.
+    /// @param requestHash Hash of the request.
+    /// @return validatorAddress Who validates.
+    /// @return agentId The agent.
+    /// @return response 0 to 100, and 0 as long as there is none.
+    /// @return responseHash Hash of the explanation.
+    /// @return tag A tag.
+    /// @return lastUpdate Unix second of the last change.
     function getValidationStatus(bytes32 requestHash)
         external
         view
@@ -239,10 +409,7 @@ interface IAgentValidation {
     /// @param agentId The agent.
     /// @param end The place; how many there are or more for the latest.
     /// @return requestHashes Their hashes, in order.
-    function agentValidationsBefore(uint256 agentId, uint256 end)
-        external
-        view
-        returns (bytes32[] memory requestHashes);
+    function agentValidationsBefore(uint256 agentId, uint256 end) external view returns (bytes32[] memory requestHashes);
     /// @notice The last 256 requests to a validator before a place in their order, so that all can be read piece by piece.
     /// @param validatorAddress Who validates.
     /// @param end The place; how many there are or more for the latest.
@@ -261,13 +428,22 @@ interface IAgentValidation {
 /// @dev One contract for each agent, at an address that follows from the agent's id, so that balances and authorisations in
 /// the escrow are its own. There is no admin: what is not spent goes back to the owner only.
 interface IAgentAccounts {
+    /// @notice An agent has an account.
+    /// @param agentId The agent's token.
+    /// @param account Whose.
     event AccountCreated(uint256 indexed agentId, address account);
 
     /// @notice Creates the account of an agent, or returns the one there is. Anyone may call it.
+    /// @param agentId The agent's token.
+    /// @return account The account.
     function create(uint256 agentId) external returns (address account);
     /// @notice Where the agent's account is or will be.
+    /// @param agentId The agent's token.
+    /// @return The account; zero if there is none.
     function accountOf(uint256 agentId) external view returns (address);
     /// @notice The agent of an account made here; 0 for any other address. Ids start at 1.
+    /// @param account Whose.
+    /// @return The agent; zero if it is no account of one.
     function agentOf(address account) external view returns (uint256);
 }
 
@@ -285,36 +461,74 @@ interface IAgentAccount {
         uint64 keyExpiry;
     }
 
+    /// @notice The owner set what a key may spend.
+    /// @param key The key.
+    /// @param cap The most, wei.
+    /// @param period Seconds.
+    /// @param keyExpiry Unix second until which the key may spend.
     event LimitsSet(address indexed key, uint128 cap, uint32 period, uint64 keyExpiry);
+    /// @notice A gateway was allowed, or is not any more.
+    /// @param gateway The gateway.
+    /// @param allowed Whether it is allowed.
     event GatewaySet(address indexed gateway, bool allowed);
+    /// @notice The key authorised a gateway.
+    /// @param gateway The gateway.
+    /// @param amount Wei.
+    /// @param spentInPeriod What the key has spent in this period, wei.
     event Spent(address indexed gateway, uint128 amount, uint128 spentInPeriod);
+    /// @notice The rest went back to the owner.
+    /// @param to Where it goes.
+    /// @param amount Wei.
     event Recovered(address indexed to, uint256 amount);
 
     /// @notice Only who may act for the agent.
+    /// @param caller Who called.
     error AgentAccount_NotOwner(address caller);
     /// @notice Only the key, and only until it expires.
+    /// @param caller Who called.
     error AgentAccount_NotKey(address caller);
     /// @notice The owner has not allowed this gateway.
+    /// @param gateway The gateway.
     error AgentAccount_GatewayRefused(address gateway);
     /// @notice The period has room for `left` wei.
+    /// @param left What is left.
+    /// @param amount Wei.
     error AgentAccount_CapExceeded(uint128 left, uint128 amount);
     /// @notice A period is at least an hour.
+    /// @param period Seconds.
+    /// @param min The least that is allowed.
     error AgentAccount_PeriodTooShort(uint32 period, uint32 min);
 
     /// @notice Names the key and its limits; only the owner. What was spent in the running period stays spent.
+    /// @param limits The limits.
     function setLimits(Limits calldata limits) external;
     /// @notice Allows or forbids a gateway; only the owner.
+    /// @param gateway The gateway.
+    /// @param allowed Whether it is allowed.
     function setGateway(address gateway, bool allowed) external;
     /// @notice Authorises a gateway in the escrow up to `cap` until `expiry`, with the key as signer of vouchers. What it
     /// newly locks counts against the period's cap. Only the key.
+    /// @param gateway The gateway.
+    /// @param cap The most, wei.
+    /// @param expiry Unix second until which it holds.
     function authorize(address gateway, uint128 cap, uint64 expiry) external;
     /// @notice Pays free balance in the escrow and what the account holds to `to`; only the owner. What is authorised comes
     /// back after its expiry.
+    /// @param to Where it goes.
+    /// @return amount What was recovered, wei.
     function recover(address payable to) external returns (uint256 amount);
 
+    /// @notice The agent that this is the account of.
+    /// @return The agent.
     function agentId() external view returns (uint256);
+    /// @notice What the key may spend.
+    /// @return The limits.
     function limits() external view returns (Limits memory);
+    /// @notice Whether the key may buy from a gateway.
+    /// @param gateway The gateway.
+    /// @return Whether it may.
     function isAllowed(address gateway) external view returns (bool);
     /// @notice What the key can still lock in the running period, wei.
+    /// @return Wei.
     function leftInPeriod() external view returns (uint128);
 }

@@ -32,41 +32,69 @@ interface IAttestorVerifier is IVerifier {
     }
 
     /// @notice The owner named another set, which can come into force at `readyAt`, seconds.
+    /// @param attestors The attestors.
+    /// @param threshold How many must sign.
+    /// @param readyAt Unix second from which it can be.
     event AttestorsScheduled(address[] attestors, uint256 threshold, uint256 readyAt);
     /// @notice A set came into force.
+    /// @param attestors The attestors.
+    /// @param threshold How many must sign.
     event AttestorsSet(address[] attestors, uint256 threshold);
     /// @notice `amount` OPEN was added to an attestor's stake.
+    /// @param attestor The attestor.
+    /// @param amount Wei.
     event Staked(address indexed attestor, uint256 amount);
     /// @notice `amount` is leaving the stake, until `unbondedAt`, seconds.
+    /// @param attestor The attestor.
+    /// @param amount Wei.
+    /// @param unbondedAt Unix second from which it is paid.
     event Unbonding(address indexed attestor, uint256 amount, uint256 unbondedAt);
     /// @notice What was unbonding was paid back.
+    /// @param attestor The attestor.
+    /// @param amount Wei.
     event Unstaked(address indexed attestor, uint256 amount);
     /// @notice An attestor lost `amount`: half to the reporter, half burned.
+    /// @param attestor The attestor.
+    /// @param reporter Who showed the fault.
+    /// @param amount Wei.
     event Slashed(address indexed attestor, address indexed reporter, uint256 amount);
 
     /// @notice Not sorted, repeated, zero, too many, or a threshold that is no majority of them.
     error AttestorVerifier_InvalidSet();
     /// @notice There is no set waiting, or it is not ready.
+    /// @param readyAt Unix second from which it can be.
     error AttestorVerifier_NotReady(uint256 readyAt);
     /// @notice Unbonding has to be longer than twice the longest dispute.
+    /// @param unbonding Seconds until stake is paid.
+    /// @param dispute The contract of disputes.
     error AttestorVerifier_UnbondingTooShort(uint256 unbonding, uint256 dispute);
     /// @notice The proof is not a list of 65-byte signatures.
+    /// @param length The length.
     error AttestorVerifier_ProofLength(uint256 length);
     /// @notice A signature is malformed, or signers are not in ascending order.
+    /// @param index Its place in the list.
     error AttestorVerifier_InvalidSignature(uint256 index);
     /// @notice The signer is no attestor, or has too little at stake.
+    /// @param signer Who signed.
     error AttestorVerifier_NotActive(address signer);
     /// @notice Fewer signatures than the threshold.
+    /// @param signatures Signatures in ascending order of their signers.
+    /// @param threshold How many must sign.
     error AttestorVerifier_BelowThreshold(uint256 signatures, uint256 threshold);
     /// @notice Slashed attestors are out for good.
+    /// @param attestor The attestor.
     error AttestorVerifier_Slashed(address attestor);
     /// @notice Less is bonded than asked for.
+    /// @param bonded What is bonded, wei.
+    /// @param asked What was asked for.
     error AttestorVerifier_StakeTooLow(uint256 bonded, uint256 asked);
     /// @notice Nothing is unbonding, or not for long enough.
+    /// @param unbondedAt Unix second from which it is paid.
     error AttestorVerifier_StillBonded(uint256 unbondedAt);
     /// @notice The two attestations do not contradict each other.
     error AttestorVerifier_NoFault();
     /// @notice The signer has nothing to lose here.
+    /// @param signer Who signed.
     error AttestorVerifier_NothingToSlash(address signer);
 
     /// @notice Names a set that can come into force after `rotationDelay`; owner only. Replaces one that is waiting.
@@ -76,14 +104,21 @@ interface IAttestorVerifier is IVerifier {
     /// @notice Puts the waiting set into force. Anyone may call.
     function applyAttestors() external;
     /// @notice Adds `amount` OPEN of the caller, who has approved this contract, to its stake.
+    /// @param amount Wei.
     function stake(uint256 amount) external;
     /// @notice Takes `amount` out of the caller's stake; it can be withdrawn after `unbondingSeconds`. What is unbonding
     /// already waits anew.
+    /// @param amount Wei.
     function unbond(uint256 amount) external;
     /// @notice Pays out what has unbonded.
     function unstake() external;
 
     /// @notice Slashes whoever signed both: two ranges that differ in nothing but their claim.
+    /// @param programId The program that was proven.
+    /// @param publicValues What the proof is about.
+    /// @param signature The signature.
+    /// @param otherPublicValues The other statement.
+    /// @param otherSignature Signature of the other statement.
     function slashEquivocation(
         bytes32 programId,
         bytes calldata publicValues,
@@ -93,29 +128,49 @@ interface IAttestorVerifier is IVerifier {
     ) external;
     /// @notice Slashes whoever signed the claim of `falseGame`, lost or void, while `validGame` has a final and valid claim about
     /// the same block.
+    /// @param falseGame The game that was false.
+    /// @param validGame The valid game.
+    /// @param signature The signature.
     function slashContradicted(IProofDisputeGame falseGame, IProofDisputeGame validGame, bytes calldata signature)
         external;
 
     /// @notice What an attestor signs (EIP-712).
+    /// @param programId The program that was proven.
+    /// @param publicValues What the proof is about.
+    /// @return The digest.
     function digestOf(bytes32 programId, bytes calldata publicValues) external view returns (bytes32);
     /// @notice The set in force, in ascending order.
+    /// @return The attestors.
     function attestors() external view returns (address[] memory);
     /// @notice Signatures that a proof needs.
+    /// @return The number.
     function threshold() external view returns (uint256);
     /// @notice The set that is waiting, and from when it can come into force; zero if there is none.
+    /// @return attestors The attestors.
+    /// @return threshold How many of them must sign.
+    /// @return readyAt Unix second from which it can be.
     function scheduled() external view returns (address[] memory attestors, uint256 threshold, uint256 readyAt);
     /// @notice True if the attestor's signatures count.
+    /// @param attestor The attestor.
+    /// @return Whether it is.
     function isActive(address attestor) external view returns (bool);
     /// @notice What an attestor has at stake.
+    /// @param attestor The attestor.
+    /// @return The stake.
     function stakeOf(address attestor) external view returns (Stake memory);
     /// @notice Least stake of an attestor whose signatures count, wei of OPEN.
+    /// @return Wei.
     function minStake() external view returns (uint256);
     /// @notice Time for which a stake that is leaving can still be slashed, seconds.
+    /// @return Seconds.
     function unbondingSeconds() external view returns (uint256);
     /// @notice Time between naming a set and its coming into force, seconds.
+    /// @return Seconds.
     function rotationDelay() external view returns (uint256);
     /// @notice The token at stake.
+    /// @return The token OPEN.
     function open() external view returns (address);
     /// @notice Says which claims are valid.
+    /// @return The registry.
     function anchorStateRegistry() external view returns (IAnchorStateRegistry);
 }

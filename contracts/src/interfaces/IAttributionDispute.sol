@@ -36,38 +36,79 @@ interface IAttributionDispute {
 
     /// @notice The pending tree lowers an amount: `before` is in the last activated tree, `later` has the same Datanet and
     /// account in the pending one and a smaller amount.
+    /// @param epochId The epoch.
+    /// @param before A leaf of the tree in force.
+    /// @param later The leaf of the pending tree.
     function disputeDecrease(uint64 epochId, Leaf calldata before, Leaf calldata later) external;
     /// @notice The pending tree leaves an account out: `before` is in the last activated tree, and its key would lie between
     /// two neighbouring `slots` of the pending tree, or before its first or after its last one (then one slot is given).
+    /// @param epochId The epoch.
+    /// @param before A leaf of the tree in force.
+    /// @param slots Neighbouring places of the tree.
     function disputeOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots) external;
     /// @notice The pending tree is not strictly ascending: `left` and `right` are neighbours, and `right` is a leaf whose key
     /// is not above the one of `left`, or follows padding. Or it is not padded: the two are at different depths.
+    /// @param epochId The epoch.
+    /// @param left The place on the left.
+    /// @param right The place on the right.
     function disputeOrder(uint64 epochId, Slot calldata left, Slot calldata right) external;
     /// @notice The pending tree promises more for a Datanet than its pool: all that lies from `first` to `last`, both leaves
     /// of that Datanet, sums to more than the pool was funded with, including this epoch.
+    /// @param post The epoch's post.
+    /// @param first The first leaf.
+    /// @param last The last leaf.
     function disputeOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
         external;
     /// @notice What `disputeDecrease` shows, for a pending or a rejected epoch; so are the three below.
+    /// @param epochId The epoch.
+    /// @param before A leaf of the tree in force.
+    /// @param later The leaf of the pending tree.
+    /// @return The epoch.
+    /// @return The reason.
     function factDecrease(uint64 epochId, Leaf calldata before, Leaf calldata later)
         external
         view
         returns (uint64, string memory);
+    /// @notice What `disputeOmission` shows.
+    /// @param epochId The epoch.
+    /// @param before A leaf of the tree in force.
+    /// @param slots Neighbouring places of the tree.
+    /// @return The epoch.
+    /// @return The reason.
     function factOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots)
         external
         view
         returns (uint64, string memory);
+    /// @notice What `disputeOrder` shows.
+    /// @param epochId The epoch.
+    /// @param left The place on the left.
+    /// @param right The place on the right.
+    /// @return The epoch.
+    /// @return The reason.
     function factOrder(uint64 epochId, Slot calldata left, Slot calldata right)
         external
         view
         returns (uint64, string memory);
+    /// @notice What `disputeOverpromise` shows.
+    /// @param post The epoch's post.
+    /// @param first The first leaf.
+    /// @param last The last leaf.
+    /// @return The epoch.
+    /// @return The reason.
     function factOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
         external
         view
         returns (uint64, string memory);
     /// @notice Rejects an epoch on a fact about its records, which {IRecordDispute} has decided; only that contract, at the
     /// address fixed in code. Where nothing is deployed there, nobody can.
+    /// @param epochId The epoch.
+    /// @param challenger Who is rewarded.
+    /// @param reason Why.
     function uphold(uint64 epochId, address challenger, string calldata reason) external;
     /// @notice Where the contract of disputes about records is.
+    /// @return The address.
     function RECORDS() external view returns (address);
+    /// @notice Where epochs are.
+    /// @return The settlement.
     function settlement() external view returns (IAttributionSettlement);
 }

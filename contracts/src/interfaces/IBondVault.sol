@@ -18,48 +18,83 @@ interface IBondVault {
     }
 
     /// @notice `amount` was added to the balance of `account`.
+    /// @param account Whose.
+    /// @param amount Wei.
     event Deposit(address indexed account, uint256 amount);
     /// @notice `account` asked to pay `amount` more to `recipient`.
+    /// @param account Whose.
+    /// @param recipient Who is paid.
+    /// @param amount Wei.
     event Unlock(address indexed account, address indexed recipient, uint256 amount);
     /// @notice `account` paid `amount` to `recipient`.
+    /// @param account Whose.
+    /// @param recipient Who is paid.
+    /// @param amount Wei.
     event Withdrawal(address indexed account, address indexed recipient, uint256 amount);
     /// @notice The balance of a void game was taken by the owner.
+    /// @param account Whose.
+    /// @param owner The owner.
+    /// @param amount Wei.
     event Held(address indexed account, address indexed owner, uint256 amount);
 
     /// @notice More than was unlocked for this recipient.
+    /// @param unlocked From when it can be withdrawn.
+    /// @param asked What was asked for.
     error BondVault_NotUnlocked(uint256 unlocked, uint256 asked);
     /// @notice The delay lasts until `until`, seconds.
+    /// @param until Unix second at which it ends.
     error BondVault_DelayNotMet(uint256 until);
     /// @notice More than the caller's balance.
+    /// @param balance What there is, wei.
+    /// @param asked What was asked for.
     error BondVault_BalanceTooLow(uint256 balance, uint256 asked);
     /// @notice The guardian has paused payments.
     error BondVault_Paused();
     /// @notice The caller is not the owner of `SystemConfig`.
+    /// @param caller Who called.
     error BondVault_NotOwner(address caller);
     /// @notice Only the balance of a game that the guardian has declared void can be held.
+    /// @param account Whose.
     error BondVault_NotVoid(address account);
 
     /// @notice Takes `amount` OPEN of the caller, who has approved this contract, into the caller's balance.
+    /// @param amount Wei.
     function deposit(uint256 amount) external;
     /// @notice Allows `amount` more of the caller's balance to be paid to `recipient`, after the delay.
+    /// @param recipient Who is paid.
+    /// @param amount Wei.
     function unlock(address recipient, uint256 amount) external;
     /// @notice Pays `amount` of the caller's balance to `recipient`, for whom it was unlocked.
+    /// @param recipient Who is paid.
+    /// @param amount Wei.
     function withdraw(address recipient, uint256 amount) external;
     /// @notice Takes the balance of a game that the guardian has declared void; owner of `SystemConfig` only.
+    /// @param account Whose.
     function hold(address account) external;
 
     /// @notice The token.
+    /// @return The token OPEN.
     function open() external view returns (address);
     /// @notice Time between asking for a payment and getting it, seconds.
+    /// @return Seconds.
     function delay() external view returns (uint256);
     /// @notice Says which games are void.
+    /// @return The registry.
     function anchorStateRegistry() external view returns (IAnchorStateRegistry);
     /// @notice What an account holds, unlocked parts included.
+    /// @param account Whose.
+    /// @return Wei.
     function balanceOf(address account) external view returns (uint256);
     /// @notice Sum of all balances. INVARIANT: at most what this contract holds.
+    /// @return Wei.
     function totalSupply() external view returns (uint256);
     /// @notice What `account` has unlocked for `recipient`.
+    /// @param account Whose.
+    /// @param recipient Who is paid.
+    /// @return amount Wei.
+    /// @return timestamp Unix second of the request.
     function withdrawals(address account, address recipient) external view returns (uint256 amount, uint256 timestamp);
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory);
 }

@@ -38,59 +38,140 @@ interface IDatanetGovernance {
         uint128 against;
     }
 
+    /// @notice A Datanet was founded.
+    /// @param datanetId The Datanet.
+    /// @param founder Who founded it.
+    /// @param founderUntil Unix second until which the founder decides alone.
     event Founded(uint256 indexed datanetId, address indexed founder, uint64 founderUntil);
+    /// @notice Somebody lets another vote.
+    /// @param datanetId The Datanet.
+    /// @param account Whose.
+    /// @param delegate Who votes for it.
     event Delegated(uint256 indexed datanetId, address indexed account, address indexed delegate);
+    /// @notice A curator was proposed.
+    /// @param proposalId The proposal.
+    /// @param datanetId The Datanet.
+    /// @param curator The curator.
+    /// @param allowed Whether it is allowed.
+    /// @param proposer Who proposed it.
     event Proposed(
         uint256 indexed proposalId, uint256 indexed datanetId, address indexed curator, bool allowed, address proposer
     );
+    /// @notice A vote was cast.
+    /// @param proposalId The proposal.
+    /// @param account Whose.
+    /// @param voter Who voted.
+    /// @param support Whether it is in favour.
+    /// @param weight The weight.
     event Voted(
         uint256 indexed proposalId, address indexed account, address indexed voter, bool support, uint128 weight
     );
+    /// @notice A proposal was carried out.
+    /// @param proposalId The proposal.
     event Executed(uint256 indexed proposalId);
 
     /// @notice The founder's time is longer than the maximum, seconds.
+    /// @param duration Seconds.
+    /// @param max The most that is allowed.
     error DatanetGovernance_FounderTimeTooLong(uint64 duration, uint64 max);
     /// @notice Only the founder, and only in its time.
+    /// @param datanetId The Datanet.
+    /// @param caller Who called.
     error DatanetGovernance_NotFounder(uint256 datanetId, address caller);
     /// @notice The account has claimed nothing from the Datanet's pool.
+    /// @param datanetId The Datanet.
+    /// @param account Whose.
     error DatanetGovernance_NoWeight(uint256 datanetId, address account);
     /// @notice No proposal has this id.
+    /// @param proposalId The proposal.
     error DatanetGovernance_ProposalUnknown(uint256 proposalId);
     /// @notice Voting ended at `deadline`, Unix seconds.
+    /// @param proposalId The proposal.
+    /// @param deadline Unix second until which it holds.
     error DatanetGovernance_VotingClosed(uint256 proposalId, uint256 deadline);
     /// @notice No accounts, or more than the maximum.
+    /// @param count How many.
+    /// @param max The most that is allowed.
     error DatanetGovernance_BatchSize(uint256 count, uint256 max);
     /// @notice The caller is neither the account nor its delegate.
+    /// @param datanetId The Datanet.
+    /// @param account Whose.
+    /// @param caller Who called.
     error DatanetGovernance_NotDelegate(uint256 datanetId, address account, address caller);
     /// @notice The account has voted on this proposal.
+    /// @param proposalId The proposal.
+    /// @param account Whose.
     error DatanetGovernance_VotedAlready(uint256 proposalId, address account);
     /// @notice It can be carried out from `from` until `until`, Unix seconds, and once.
+    /// @param proposalId The proposal.
+    /// @param from Where it comes from.
+    /// @param until Unix second at which it ends.
     error DatanetGovernance_NotExecutable(uint256 proposalId, uint256 from, uint256 until);
     /// @notice Not enough took part, or not more for than against, wei.
+    /// @param proposalId The proposal.
+    /// @param inFavour Weight in favour.
+    /// @param against Weight against.
+    /// @param quorum The least that must take part.
     error DatanetGovernance_NotPassed(uint256 proposalId, uint256 inFavour, uint256 against, uint256 quorum);
 
     /// @notice Creates a Datanet that this contract owns. The sender names curators alone for `founderSeconds`.
+    /// @param params What is set.
+    /// @param founderSeconds Seconds for which the founder decides alone.
+    /// @return datanetId The Datanet.
     function found(IDatanetRegistry.DatanetParams calldata params, uint64 founderSeconds)
         external
         returns (uint256 datanetId);
     /// @notice The founder names or dismisses a curator, in its time.
+    /// @param datanetId The Datanet.
+    /// @param curator The curator.
+    /// @param allowed Whether it is allowed.
     function setCurator(uint256 datanetId, address curator, bool allowed) external;
     /// @notice The founder hands admission to a module, for example panels of reviewers, in its time and once for ever. From
     /// then on nobody's curators accept beyond what the module lets them.
+    /// @param datanetId The Datanet.
+    /// @param module The contract that admits.
     function setAdmission(uint256 datanetId, IAdmission module) external;
     /// @notice Lets `delegate` vote for the sender in the Datanet; zero takes it back.
+    /// @param datanetId The Datanet.
+    /// @param delegate Who votes for it.
     function delegate(uint256 datanetId, address delegate) external;
     /// @notice Proposes to make `curator` a curator, or to end that.
+    /// @param datanetId The Datanet.
+    /// @param curator The curator.
+    /// @param allowed Whether it is allowed.
+    /// @return proposalId The proposal.
     function propose(uint256 datanetId, address curator, bool allowed) external returns (uint256 proposalId);
     /// @notice Votes for each of the accounts: the sender itself, or accounts that delegated to it. At most 64.
+    /// @param proposalId The proposal.
+    /// @param support Whether it is in favour.
+    /// @param accounts The accounts.
+    /// @return weight The weight that was cast.
     function vote(uint256 proposalId, bool support, address[] calldata accounts) external returns (uint128 weight);
     /// @notice Carries out a proposal that passed. Anyone may call it.
+    /// @param proposalId The proposal.
     function execute(uint256 proposalId) external;
 
+    /// @notice Who founded a Datanet, and until when it decides alone.
+    /// @param datanetId The Datanet.
+    /// @return The founding.
     function foundingOf(uint256 datanetId) external view returns (Founding memory);
+    /// @notice A proposal.
+    /// @param proposalId The proposal.
+    /// @return The proposal.
     function proposalOf(uint256 proposalId) external view returns (Proposal memory);
+    /// @notice Who votes for an account.
+    /// @param datanetId The Datanet.
+    /// @param account Whose.
+    /// @return The delegate; zero if there is none.
     function delegateOf(uint256 datanetId, address account) external view returns (address);
+    /// @notice Whether an account's weight has been cast.
+    /// @param proposalId The proposal.
+    /// @param account Whose.
+    /// @return Whether it has.
     function hasVoted(uint256 proposalId, address account) external view returns (bool);
     /// @notice What the account's vote on the proposal weighs now, wei.
+    /// @param proposalId The proposal.
+    /// @param account Whose.
+    /// @return The weight.
     function weightOf(uint256 proposalId, address account) external view returns (uint128);
 }

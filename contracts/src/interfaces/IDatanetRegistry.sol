@@ -104,6 +104,14 @@ interface IDatanetRegistry {
         bytes32 clusterMapRoot;
     }
 
+    /// @notice A Datanet was created.
+    /// @param datanetId The Datanet.
+    /// @param owner The owner.
+    /// @param name The name.
+    /// @param licence SPDX identifier of the licence.
+    /// @param licenceTextHash Hash of the legal text.
+    /// @param schemaHash Hash of the schema.
+    /// @param bond Wei.
     event DatanetCreated(
         uint256 indexed datanetId,
         address indexed owner,
@@ -113,7 +121,17 @@ interface IDatanetRegistry {
         bytes32 schemaHash,
         uint96 bond
     );
+    /// @notice A curator was named, or is none any more.
+    /// @param datanetId The Datanet.
+    /// @param curator The curator.
+    /// @param allowed Whether it is allowed.
     event CuratorSet(uint256 indexed datanetId, address indexed curator, bool allowed);
+    /// @notice Somebody committed to a contribution.
+    /// @param datanetId The Datanet.
+    /// @param contributionId The contribution.
+    /// @param contributor The contributor.
+    /// @param commitment Hash of what is opened later.
+    /// @param sequence Its place in the order of commitments.
     event ContributionCommitted(
         uint256 indexed datanetId,
         uint256 indexed contributionId,
@@ -121,13 +139,38 @@ interface IDatanetRegistry {
         bytes32 commitment,
         uint64 sequence
     );
+    /// @notice A contribution was revealed.
+    /// @param datanetId The Datanet.
+    /// @param contributionId The contribution.
+    /// @param contributor The contributor.
+    /// @param reveal What was committed to.
     event ContributionRevealed(
         uint256 indexed datanetId, uint256 indexed contributionId, address indexed contributor, Reveal reveal
     );
+    /// @notice A contribution was accepted.
+    /// @param datanetId The Datanet.
+    /// @param contributionId The contribution.
+    /// @param index Its place in the list.
     event ContributionAccepted(uint256 indexed datanetId, uint256 indexed contributionId, uint32 index);
+    /// @notice A contribution was rejected.
+    /// @param datanetId The Datanet.
+    /// @param contributionId The contribution.
+    /// @param reason Why.
     event ContributionRejected(uint256 indexed datanetId, uint256 indexed contributionId, string reason);
+    /// @notice A commitment was not revealed in time.
+    /// @param datanetId The Datanet.
+    /// @param contributionId The contribution.
     event ContributionExpired(uint256 indexed datanetId, uint256 indexed contributionId);
+    /// @notice A contributor withdrew consent.
+    /// @param datanetId The Datanet.
+    /// @param contributionId The contribution.
     event ContributionTombstoned(uint256 indexed datanetId, uint256 indexed contributionId);
+    /// @notice A version was published.
+    /// @param datanetId The Datanet.
+    /// @param version The version.
+    /// @param contributionCount Number of contributions.
+    /// @param contributionsRoot Root of the tree of contributions.
+    /// @param clusterMapRoot Root of the cluster map.
     event VersionPublished(
         uint256 indexed datanetId,
         uint32 indexed version,
@@ -136,70 +179,154 @@ interface IDatanetRegistry {
         bytes32 clusterMapRoot
     );
     /// @notice The bond left review. `to` received it, or, if it could not receive it cheaply, holds it as credit.
+    /// @param contributionId The contribution.
+    /// @param to Where it goes.
+    /// @param amount Wei.
     event BondReturned(uint256 indexed contributionId, address indexed to, uint256 amount);
+    /// @notice A bond was forfeited.
+    /// @param contributionId The contribution.
+    /// @param sink Who gets what is nobody's.
+    /// @param amount Wei.
     event BondForfeited(uint256 indexed contributionId, address indexed sink, uint256 amount);
     /// @notice The Datanet's contributions are admitted by `module` from now on.
+    /// @param datanetId The Datanet.
+    /// @param module The contract that admits.
     event AdmissionSet(uint256 indexed datanetId, address indexed module);
+    /// @notice Credit was paid out.
+    /// @param account Whose.
+    /// @param to Where it goes.
+    /// @param amount Wei.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
 
     /// @notice Creates a Datanet owned by the sender. Ids start at 1.
+    /// @param params What is set.
+    /// @return datanetId The Datanet.
     function createDatanet(DatanetParams calldata params) external returns (uint256 datanetId);
     /// @notice Adds or removes a curator; only the Datanet's owner. At most 16 at a time.
+    /// @param datanetId The Datanet.
+    /// @param curator The curator.
+    /// @param allowed Whether it is allowed.
     function setCurator(uint256 datanetId, address curator, bool allowed) external;
     /// @notice The commitment of `reveal` by `contributor`:
     /// keccak256(abi.encode(block.chainid, address(this), datanetId, contributor, contentHash, chunkRoot, sketchHash, salt)).
+    /// @param datanetId The Datanet.
+    /// @param contributor The contributor.
+    /// @param reveal What was committed to.
+    /// @return The commitment.
     function commitmentOf(uint256 datanetId, address contributor, Reveal calldata reveal)
         external
         view
         returns (bytes32);
     /// @notice Commits to a contribution. The value must be the Datanet's bond. Commitments take the next `sequence`.
+    /// @param datanetId The Datanet.
+    /// @param commitment Hash of what is opened later.
+    /// @return contributionId The contribution.
     function commit(uint256 datanetId, bytes32 commitment) external payable returns (uint256 contributionId);
     /// @notice Opens a commitment: only its sender, from the next block on, until the reveal window closes.
+    /// @param contributionId The contribution.
+    /// @param r The signature's `r`.
     function reveal(uint256 contributionId, Reveal calldata r) external;
     /// @notice Takes revealed contributions into the Datanet's tree, in the order given, and returns their bonds. Each
     /// must belong to a Datanet that the sender owns or curates. At most 64 at a time.
+    /// @param contributionIds The contributions.
     function accept(uint256[] calldata contributionIds) external;
     /// @notice Declines a revealed contribution and returns its bond: a curator, or the admission module where there is one.
     /// The reason, at most 256 bytes, is public.
+    /// @param contributionId The contribution.
+    /// @param reason Why.
     function reject(uint256 contributionId, string calldata reason) external;
     /// @notice Hands admission to a module (a panel of reviewers, for example); only the Datanet's owner, and only once, so
     /// that contributors know who decides before they put up a bond.
+    /// @param datanetId The Datanet.
+    /// @param module The contract that admits.
     function setAdmission(uint256 datanetId, IAdmission module) external;
     /// @notice Declines a revealed contribution for a fault; only the admission module. Half of the bond is credited to
     /// `beneficiary` (none when it is zero), the rest to the sink. The reason, at most 256 bytes, is public.
+    /// @param contributionId The contribution.
+    /// @param beneficiary Who gets half.
+    /// @param reason Why.
     function rejectForFault(uint256 contributionId, address beneficiary, string calldata reason) external;
     /// @notice Anyone may expire a commitment whose reveal window closed; its bond goes to the protocol's sink.
+    /// @param contributionId The contribution.
     function expire(uint256 contributionId) external;
     /// @notice Consent withdrawn, only by the contributor: the contribution has weight zero from the next version; earned
     /// claims stay. Before acceptance this leaves review and returns the bond, so nobody can hold a bond by not deciding; not
     /// while the admission module has a case open about it, which it closes within its own bounds of time.
+    /// @param contributionId The contribution.
     function tombstone(uint256 contributionId) external;
     /// @notice Freezes the accepted contributions under the next version number (from 1). Owner or curator.
+    /// @param datanetId The Datanet.
+    /// @param clusterMapRoot Root of the cluster map.
+    /// @return version The version.
     function publishVersion(uint256 datanetId, bytes32 clusterMapRoot) external returns (uint32 version);
 
     /// @notice Pays the sender's credit: bonds that could not be pushed and, for the sink, forfeited ones.
+    /// @param to Where it goes.
+    /// @return amount What was paid, wei.
     function withdraw(address payable to) external returns (uint256 amount);
 
+    /// @notice Number of Datanets; ids count them from 1.
+    /// @return The number.
     function datanetCount() external view returns (uint256);
+    /// @notice Number of commitments so far; ids count them from 1.
+    /// @return The number.
     function contributionCount() external view returns (uint256);
+    /// @notice A Datanet's owner.
+    /// @param datanetId The Datanet.
+    /// @return The owner.
     function ownerOf(uint256 datanetId) external view returns (address);
+    /// @notice Hash of a Datanet's SPDX identifier.
+    /// @param datanetId The Datanet.
+    /// @return licenceHash The hash.
     function licenceOf(uint256 datanetId) external view returns (bytes32 licenceHash);
     /// @notice What the licence of the Datanet allows, as read from its SPDX identifier at creation.
+    /// @param datanetId The Datanet.
+    /// @return derivatives Whether models may be derived from it.
+    /// @return commercial Whether what is made of it may be sold.
     function licenceTermsOf(uint256 datanetId) external view returns (bool derivatives, bool commercial);
+    /// @notice A Datanet.
+    /// @param datanetId The Datanet.
+    /// @return The Datanet.
     function datanet(uint256 datanetId) external view returns (Datanet memory);
     /// @notice The module that admits contributions, zero when curators do.
+    /// @param datanetId The Datanet.
+    /// @return The contract; zero if curators decide.
     function admissionOf(uint256 datanetId) external view returns (IAdmission);
     /// @notice True for curators and for the owner.
+    /// @param datanetId The Datanet.
+    /// @param account Whose.
+    /// @return Whether it is.
     function isCurator(uint256 datanetId, address account) external view returns (bool);
+    /// @notice A contribution.
+    /// @param contributionId The contribution.
+    /// @return The contribution.
     function contribution(uint256 contributionId) external view returns (Contribution memory);
     /// @notice The leaf of a revealed contribution in its Datanet's tree.
+    /// @param contributionId The contribution.
+    /// @return The leaf.
     function leafOf(uint256 contributionId) external view returns (bytes32);
     /// @notice Root over what is accepted so far: what a version published now would carry.
+    /// @param datanetId The Datanet.
+    /// @return The root.
     function contributionsRoot(uint256 datanetId) external view returns (bytes32);
+    /// @notice Number of acceptances in a Datanet.
+    /// @param datanetId The Datanet.
+    /// @return The number.
     function acceptedCount(uint256 datanetId) external view returns (uint32);
+    /// @notice Number of versions; they count from 1.
+    /// @param datanetId The Datanet.
+    /// @return The number.
     function versionCount(uint256 datanetId) external view returns (uint32);
+    /// @notice A published version.
+    /// @param datanetId The Datanet.
+    /// @param number The number.
+    /// @return The version.
     function version(uint256 datanetId, uint32 number) external view returns (Version memory);
+    /// @notice What an account can withdraw.
+    /// @param account Whose.
+    /// @return Wei.
     function credit(address account) external view returns (uint256);
     /// @notice Receives the bonds of commitments that were never revealed.
+    /// @return The address.
     function sink() external view returns (address);
 }

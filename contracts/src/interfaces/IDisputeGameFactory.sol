@@ -27,15 +27,24 @@ interface IDisputeGameFactory {
     }
 
     /// @notice A game was created.
+    /// @param disputeProxy The game.
+    /// @param gameType Type of the game.
+    /// @param rootClaim The output root that is claimed.
     event DisputeGameCreated(address indexed disputeProxy, uint32 indexed gameType, bytes32 indexed rootClaim);
     /// @notice Games of this type are clones of `impl` from now on.
+    /// @param impl The implementation.
+    /// @param gameType Type of the game.
     event ImplementationSet(address indexed impl, uint32 indexed gameType);
     /// @notice Games of this type cost `newBond` OPEN from now on, wei.
+    /// @param gameType Type of the game.
+    /// @param newBond The bond, wei.
     event InitBondUpdated(uint32 indexed gameType, uint256 indexed newBond);
 
     /// @notice There are no games of this type.
+    /// @param gameType Type of the game.
     error NoImplementation(uint32 gameType);
     /// @notice The same claim was made with the same arguments already.
+    /// @param uuid What names the game.
     error GameAlreadyExists(bytes32 uuid);
     /// @notice Bonds are paid in OPEN; ETH is refused.
     error IncorrectBondAmount();
@@ -44,35 +53,63 @@ interface IDisputeGameFactory {
     /// @param gameType Rules of the game.
     /// @param rootClaim The output root.
     /// @param extraData Arguments of the type.
+    /// @return proxy The game.
     function create(uint32 gameType, bytes32 rootClaim, bytes calldata extraData)
         external
         payable
         returns (IDisputeGame proxy);
     /// @notice Sets the implementation of a type; zero ends it. Owner only.
+    /// @param gameType Type of the game.
+    /// @param impl The implementation.
     function setImplementation(uint32 gameType, IDisputeGame impl) external;
     /// @notice Sets the bond of a type, wei; owner only.
+    /// @param gameType Type of the game.
+    /// @param initBond Bond of a proposal, wei.
     function setInitBond(uint32 gameType, uint256 initBond) external;
 
     /// @notice Number of games created.
+    /// @return The number.
     function gameCount() external view returns (uint256);
     /// @notice The game of this claim; zero if there is none.
+    /// @param gameType Type of the game.
+    /// @param rootClaim The output root that is claimed.
+    /// @param extraData Data that travels along and is not read here.
+    /// @return proxy The game; zero if there is none.
+    /// @return timestamp Unix second of its creation.
     function games(uint32 gameType, bytes32 rootClaim, bytes calldata extraData)
         external
         view
         returns (IDisputeGame proxy, uint64 timestamp);
     /// @notice The `index`-th game, in the order of creation.
+    /// @param index Its place in the list.
+    /// @return gameType The type.
+    /// @return timestamp Unix second of its creation.
+    /// @return proxy The game.
     function gameAtIndex(uint256 index) external view returns (uint32 gameType, uint64 timestamp, IDisputeGame proxy);
     /// @notice Up to `n` games of a type, from index `start` downwards.
+    /// @param gameType Type of the game.
+    /// @param start Where to start.
+    /// @param n How many at most.
+    /// @return The games, latest first.
     function findLatestGames(uint32 gameType, uint256 start, uint256 n)
         external
         view
         returns (GameSearchResult[] memory);
     /// @notice What identifies a claim: `keccak256(abi.encode(gameType, rootClaim, extraData))`.
+    /// @param gameType Type of the game.
+    /// @param rootClaim The output root that is claimed.
+    /// @param extraData Data that travels along and is not read here.
+    /// @return The name.
     function getGameUUID(uint32 gameType, bytes32 rootClaim, bytes calldata extraData) external pure returns (bytes32);
     /// @notice Implementation of a type; zero if there is none.
+    /// @param gameType Type of the game.
+    /// @return The implementation.
     function gameImpls(uint32 gameType) external view returns (IDisputeGame);
     /// @notice Bond of a type, wei of OPEN.
+    /// @param gameType Type of the game.
+    /// @return Wei.
     function initBonds(uint32 gameType) external view returns (uint256);
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory);
 }

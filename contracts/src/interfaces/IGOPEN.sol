@@ -20,37 +20,87 @@ interface IGOPEN {
         uint64 availableAt;
     }
 
+    /// @notice OPEN was locked for votes.
+    /// @param account Whose.
+    /// @param amount Wei.
+    /// @param notice Seconds of notice.
+    /// @param votes Votes.
     event Locked(address indexed account, uint256 amount, uint32 notice, uint256 votes);
+    /// @notice OPEN was asked back; its votes are gone.
+    /// @param unlockId The exit.
+    /// @param account Whose.
+    /// @param amount Wei.
+    /// @param availableAt Unix second from which it can be.
     event UnlockRequested(uint256 indexed unlockId, address indexed account, uint256 amount, uint64 availableAt);
+    /// @notice OPEN was paid back.
+    /// @param unlockId The exit.
+    /// @param to Where it goes.
+    /// @param amount Wei.
     event Unlocked(uint256 indexed unlockId, address indexed to, uint256 amount);
 
     /// @notice The notice is outside its bounds or shorter than the present one, seconds.
+    /// @param notice Seconds of notice.
+    /// @param min The least that is allowed.
+    /// @param max The most that is allowed.
     error GOPEN_NoticeOutOfBounds(uint256 notice, uint256 min, uint256 max);
     /// @notice The amount is zero.
     error GOPEN_AmountZero();
     /// @notice The account has less locked.
+    /// @param locked What is locked, wei.
+    /// @param asked What was asked for.
     error GOPEN_LockedInsufficient(uint256 locked, uint256 asked);
     /// @notice Only who asked for it may fetch it.
+    /// @param unlockId The exit.
+    /// @param caller Who called.
     error GOPEN_NotUnlockOwner(uint256 unlockId, address caller);
     /// @notice It is paid from `availableAt`.
+    /// @param unlockId The exit.
+    /// @param availableAt Unix second from which it can be.
     error GOPEN_NoticeRuns(uint256 unlockId, uint64 availableAt);
 
     /// @notice Locks `amount` of the sender's wrapped OPEN. All that an account has locked has one notice; it can only grow.
+    /// @param amount Wei.
+    /// @param notice Seconds of notice.
     function lock(uint128 amount, uint32 notice) external;
     /// @notice Wraps the value and locks it.
+    /// @param notice Seconds of notice.
     function lockNative(uint32 notice) external payable;
     /// @notice Takes a signed approval (EIP-2612) first. An approval that was used already by somebody else does no harm.
+    /// @param amount Wei.
+    /// @param notice Seconds of notice.
+    /// @param deadline Unix second until which it holds.
+    /// @param v The signature's `v`.
+    /// @param r The signature's `r`.
+    /// @param s The signature's `s`.
     function lockWithPermit(uint128 amount, uint32 notice, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
     /// @notice Lengthens the notice of all that the sender has locked.
+    /// @param notice Seconds of notice.
     function raiseNotice(uint32 notice) external;
     /// @notice Takes votes away and starts the notice.
+    /// @param amount Wei.
+    /// @return unlockId The exit.
     function requestUnlock(uint128 amount) external returns (uint256 unlockId);
     /// @notice Pays what the notice has run out for, in wrapped OPEN.
+    /// @param unlockId The exit.
+    /// @param to Where it goes.
     function unlock(uint256 unlockId, address to) external;
 
+    /// @notice The shortest notice, seconds.
+    /// @return Seconds.
     function noticeMin() external view returns (uint32);
+    /// @notice The notice that an account has chosen.
+    /// @param account Whose.
+    /// @return Seconds.
     function noticeOf(address account) external view returns (uint32);
+    /// @notice An exit.
+    /// @param unlockId The exit.
+    /// @return The exit.
     function unlockOf(uint256 unlockId) external view returns (Unlock memory);
+    /// @notice Votes of an account's own locks.
+    /// @param account Whose.
+    /// @return Votes.
     function balanceOf(address account) external view returns (uint256);
+    /// @notice All votes.
+    /// @return Votes.
     function totalSupply() external view returns (uint256);
 }

@@ -44,6 +44,13 @@ interface IInferencePayments {
         uint64 expiry;
     }
 
+    /// @notice A request was paid for.
+    /// @param paymentId The payment.
+    /// @param payer Who pays.
+    /// @param gateway The gateway.
+    /// @param modelId The model.
+    /// @param requestHash Hash of the request.
+    /// @param amount Wei.
     event Paid(
         bytes32 indexed paymentId,
         address indexed payer,
@@ -52,43 +59,85 @@ interface IInferencePayments {
         bytes32 requestHash,
         uint128 amount
     );
+    /// @notice The gateway took a payment for an answer.
+    /// @param paymentId The payment.
+    /// @param amount Wei.
+    /// @param refunded What went back, wei.
     event Captured(bytes32 indexed paymentId, uint128 amount, uint128 refunded);
+    /// @notice A payment, or the rest of one, went back.
+    /// @param paymentId The payment.
+    /// @param amount Wei.
     event Refunded(bytes32 indexed paymentId, uint128 amount);
+    /// @notice A balance in the escrow was paid in by signature.
+    /// @param payer Who pays.
+    /// @param amount Wei.
     event ToppedUp(address indexed payer, uint128 amount);
 
     /// @notice Nothing is paid.
     error InferencePayments_AmountZero();
     /// @notice No open payment has this id.
+    /// @param paymentId The payment.
     error InferencePayments_Unknown(bytes32 paymentId);
     /// @notice Only the gateway that the payment names may do this.
+    /// @param paymentId The payment.
+    /// @param caller Who called.
     error InferencePayments_NotGateway(bytes32 paymentId, address caller);
     /// @notice The payment could be captured until `expiry`, Unix seconds.
+    /// @param paymentId The payment.
+    /// @param expiry Unix second until which it holds.
     error InferencePayments_Expired(bytes32 paymentId, uint64 expiry);
     /// @notice The gateway can still capture it until `expiry`, Unix seconds.
+    /// @param paymentId The payment.
+    /// @param expiry Unix second until which it holds.
     error InferencePayments_Live(bytes32 paymentId, uint64 expiry);
     /// @notice More than was paid, or nothing.
+    /// @param paymentId The payment.
+    /// @param amount Wei.
+    /// @param paid What was paid, wei.
     error InferencePayments_CaptureOutOfBounds(bytes32 paymentId, uint128 amount, uint128 paid);
     /// @notice None, more than the maximum, or not one amount for each.
+    /// @param ids The contributions.
+    /// @param amounts Wei, in the same order.
+    /// @param max The most that is allowed.
     error InferencePayments_BatchSize(uint256 ids, uint256 amounts, uint256 max);
     /// @notice OPEN arrives here from wrapped OPEN only.
+    /// @param sender Who sent it.
     error InferencePayments_NotWopen(address sender);
 
     /// @notice Takes a signed payment. Anyone may bring it.
     /// @return paymentId The authorisation's nonce.
+    /// @param terms The terms.
+    /// @param a The one.
     function pay(Terms calldata terms, Authorization calldata a) external returns (bytes32 paymentId);
     /// @notice Makes `amounts` of the payments the sender's funds at the settlement, and refunds the rest. At most 256.
+    /// @param paymentIds The payments.
+    /// @param amounts Wei, in the same order.
+    /// @return total What was captured, wei.
     function capture(bytes32[] calldata paymentIds, uint128[] calldata amounts) external returns (uint256 total);
     /// @notice Gives a payment back.
+    /// @param paymentId The payment.
     function refund(bytes32 paymentId) external;
     /// @notice Turns a signed amount of wrapped OPEN into free balance of the payer in the escrow. Anyone may bring it; the
     /// nonce is {topUpNonce}.
+    /// @param payer Who pays.
+    /// @param salt What hides it until it is opened.
+    /// @param a The one.
     function topUp(address payer, bytes32 salt, Authorization calldata a) external;
 
     /// @notice The nonce to sign for a payment on these terms.
+    /// @param terms The terms.
+    /// @return The payment's id, which is its nonce.
     function paymentIdOf(Terms calldata terms) external view returns (bytes32);
     /// @notice The nonce to sign for a top-up.
+    /// @param payer Who pays.
+    /// @param salt What hides it until it is opened.
+    /// @return The nonce.
     function topUpNonce(address payer, bytes32 salt) external view returns (bytes32);
+    /// @notice A payment.
+    /// @param paymentId The payment.
+    /// @return The payment.
     function paymentOf(bytes32 paymentId) external view returns (Payment memory);
     /// @notice Sum of open payments, wei.
+    /// @return Wei.
     function totalOpen() external view returns (uint256);
 }

@@ -79,29 +79,72 @@ interface IModelRegistry {
         string licence;
     }
 
+    /// @notice A model was registered.
+    /// @param modelId The model.
+    /// @param owner The owner.
+    /// @param name The name.
+    /// @param params What is set.
     event ModelRegistered(uint256 indexed modelId, address indexed owner, string name, ModelParams params);
+    /// @notice A model's prices changed.
+    /// @param modelId The model.
+    /// @param pricePer1kIn Price of a thousand tokens of prompt, wei.
+    /// @param pricePer1kOut Price of a thousand tokens of answer, wei.
     event PriceChanged(uint256 indexed modelId, uint96 pricePer1kIn, uint96 pricePer1kOut);
+    /// @notice A model was retired.
+    /// @param modelId The model.
     event ModelRetired(uint256 indexed modelId);
 
     /// @notice Registers a model owned by the sender. Ids start at 1.
+    /// @param params What is set.
+    /// @return modelId The model.
     function registerModel(ModelParams calldata params) external returns (uint256 modelId);
     /// @notice Changes the prices of calls to come; only the model's owner, and not after retirement.
+    /// @param modelId The model.
+    /// @param pricePer1kIn Price of a thousand tokens of prompt, wei.
+    /// @param pricePer1kOut Price of a thousand tokens of answer, wei.
     function setPrices(uint256 modelId, uint96 pricePer1kIn, uint96 pricePer1kOut) external;
     /// @notice Takes the model out of service for ever; only its owner. Receipts of before can still be settled.
+    /// @param modelId The model.
     function retire(uint256 modelId) external;
 
+    /// @notice Number of models; ids count them from 1.
+    /// @return The number.
     function modelCount() external view returns (uint256);
+    /// @notice A model as it was registered.
+    /// @param modelId The model.
+    /// @return owner Who registered it.
+    /// @return retired Whether it is retired.
+    /// @return params What it was registered with.
     function model(uint256 modelId) external view returns (address owner, bool retired, ModelParams memory params);
+    /// @notice The model of a name; zero if there is none.
+    /// @param name The name.
+    /// @return The model.
     function modelIdByName(string calldata name) external view returns (uint256);
+    /// @notice How a model's fees are split, and who gets the model's share.
+    /// @param modelId The model.
+    /// @return split The split.
+    /// @return payee Who gets the model's share.
     function splitOf(uint256 modelId) external view returns (Split memory split, address payee);
     /// @notice True if the Datanet is among the model's effective ones.
+    /// @param modelId The model.
+    /// @param datanetId The Datanet.
+    /// @return Whether it does.
     function usesDatanet(uint256 modelId, uint256 datanetId) external view returns (bool);
     /// @notice Index of the first Datanet that none of the models uses, or the number of Datanets when each is used.
+    /// @param modelIds The models.
+    /// @param datanetIds The Datanets.
+    /// @return The place in the list; its length if all are used.
     function firstUnused(uint256[] calldata modelIds, uint256[] calldata datanetIds) external view returns (uint256);
     /// @notice The effective Datanet versions: the model's own, then those its ancestors add.
+    /// @param modelId The model.
+    /// @return The Datanets with their versions.
     function datanetsOf(uint256 modelId) external view returns (DatanetRef[] memory);
     /// @notice Ancestors of a model, each once: its sources, then their ancestors; nearest first in a line of single sources.
+    /// @param modelId The model.
+    /// @return The ancestors.
     function lineage(uint256 modelId) external view returns (uint256[] memory);
     /// @notice What a model owes of its model share, each ancestor once; the rest is its payee's. The sum is at most 3,000.
+    /// @param modelId The model.
+    /// @return The debts.
     function royaltiesOf(uint256 modelId) external view returns (Royalty[] memory);
 }

@@ -67,10 +67,13 @@ interface IProofDisputeGame is IDisputeGame {
     }
 
     /// @notice Somebody disputes the claim.
+    /// @param challenger Who challenges.
     event Challenged(address indexed challenger);
     /// @notice The claim is proven.
+    /// @param prover Who proved it.
     event Proved(address indexed prover);
     /// @notice It is decided how the bonds are paid.
+    /// @param bondDistributionMode How bonds are paid.
     event GameClosed(BondDistributionMode bondDistributionMode);
 
     /// @notice Windows of no length.
@@ -78,10 +81,13 @@ interface IProofDisputeGame is IDisputeGame {
     /// @notice Only the factory makes games, and it initialises each once.
     error ProofDisputeGame_NotFactory();
     /// @notice `extraData` is not 36 bytes.
+    /// @param length The length.
     error ProofDisputeGame_ExtraDataLength(uint256 length);
     /// @notice The parent is of another type, void, lost, or not above the anchor.
     error ProofDisputeGame_InvalidParent();
     /// @notice The claim is not above what it starts from.
+    /// @param l2SequenceNumber Number of the L2 block.
+    /// @param startingSequenceNumber Number of the block it starts from.
     error ProofDisputeGame_NotAboveStart(uint256 l2SequenceNumber, uint256 startingSequenceNumber);
     /// @notice The claim was challenged, proven or decided before.
     error ProofDisputeGame_AlreadyChallenged();
@@ -90,6 +96,7 @@ interface IProofDisputeGame is IDisputeGame {
     /// @notice The window has closed.
     error ProofDisputeGame_GameOver();
     /// @notice The window is open until `deadline`, seconds.
+    /// @param deadline Unix second until which it holds.
     error ProofDisputeGame_GameNotOver(uint64 deadline);
     /// @notice The game is decided already.
     error ProofDisputeGame_AlreadyResolved();
@@ -100,18 +107,29 @@ interface IProofDisputeGame is IDisputeGame {
     /// @notice The guardian's pause holds closing up, so that it is not taken for a verdict.
     error ProofDisputeGame_Paused();
     /// @notice There is nothing for this account.
+    /// @param recipient Who is paid.
     error ProofDisputeGame_NoCreditToClaim(address recipient);
 
     /// @notice Disputes the claim; takes `challengerBond` OPEN of the caller, who has approved this game. Once, and in time.
+    /// @return The case, or the state the proposal is in then.
     function challenge() external returns (ProposalStatus);
     /// @notice Proves the claim, challenged or not, in time. Reverts if the verifier does.
+    /// @param proof The path.
+    /// @return The state the proposal is in then.
     function prove(bytes calldata proof) external returns (ProposalStatus);
     /// @notice Fixes how the bonds are paid, and moves the anchor here if it can. Anyone may call, once the game is final.
     function closeGame() external;
     /// @notice Unlocks `recipient`'s part, or, after the vault's delay, pays it. Anyone may call.
+    /// @param recipient Who is paid.
     function claimCredit(address recipient) external;
 
     /// @notice The claim and its dispute.
+    /// @return parentIndex Number of the game that it builds on.
+    /// @return counteredBy Who challenged.
+    /// @return prover Who proved.
+    /// @return claim The output root.
+    /// @return status The state.
+    /// @return deadline Unix second at which the step ends.
     function claimData()
         external
         view
@@ -124,45 +142,70 @@ interface IProofDisputeGame is IDisputeGame {
             uint64 deadline
         );
     /// @notice True if the window has closed, or the claim is proven.
+    /// @return Whether it is.
     function gameOver() external view returns (bool);
     /// @notice What the verifier is asked: `abi.encode(l1Head, startingOutputRoot, rootClaim, l2SequenceNumber, l2ChainId)`.
+    /// @return The bytes.
     function publicValues() external view returns (bytes memory);
     /// @notice Output root and L2 block that the claim starts from.
+    /// @return The proposal.
     function startingProposal() external view returns (Proposal memory);
     /// @notice Number of the L2 block that the claim starts from.
+    /// @return The number.
     function startingBlockNumber() external view returns (uint256);
     /// @notice Output root that the claim starts from.
+    /// @return The output root.
     function startingRootHash() external view returns (bytes32);
     /// @notice Index of the parent in the factory; the largest number means the anchor.
+    /// @return The number.
     function parentIndex() external view returns (uint32);
     /// @notice `l2SequenceNumber` under its older name.
+    /// @return The number.
     function l2BlockNumber() external view returns (uint256);
     /// @notice How the bonds are paid.
+    /// @return The mode.
     function bondDistributionMode() external view returns (BondDistributionMode);
     /// @notice What `recipient` gets, wei of OPEN; by the outcome unless the game is closed for refund.
+    /// @param recipient Who is paid.
+    /// @return Wei.
     function credit(address recipient) external view returns (uint256);
     /// @notice Part of `recipient` by the outcome, not paid yet.
+    /// @param recipient Who is paid.
+    /// @return Wei.
     function normalModeCredit(address recipient) external view returns (uint256);
     /// @notice What `recipient` paid, and has not got back.
+    /// @param recipient Who is paid.
+    /// @return Wei.
     function refundModeCredit(address recipient) external view returns (uint256);
     /// @notice True once `claimCredit` has unlocked `recipient`'s part.
+    /// @param recipient Who is paid.
+    /// @return Whether it has.
     function hasUnlockedCredit(address recipient) external view returns (bool);
     /// @notice OPEN that a challenge costs, wei.
+    /// @return Wei.
     function challengerBond() external view returns (uint256);
     /// @notice Time to challenge, seconds.
+    /// @return Seconds.
     function maxChallengeDuration() external view returns (uint64);
     /// @notice Time to prove after a challenge, seconds.
+    /// @return Seconds.
     function maxProveDuration() external view returns (uint64);
     /// @notice Decides on proofs.
+    /// @return The verifier.
     function verifier() external view returns (IVerifier);
     /// @notice Program that the verifier holds the claim to.
+    /// @return The program.
     function programId() external view returns (bytes32);
     /// @notice Chain id of L2.
+    /// @return The chain.
     function l2ChainId() external view returns (uint256);
     /// @notice Holds the bonds.
+    /// @return The vault.
     function vault() external view returns (IBondVault);
     /// @notice The factory that makes these games.
+    /// @return The factory.
     function disputeGameFactory() external view returns (IDisputeGameFactory);
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory);
 }

@@ -8,13 +8,30 @@ import {IRecordTypes} from "./IRecordTypes.sol";
 /// and the reason. Views only: {IRecordDispute} acts on them.
 interface IRecordFacts is IRecordTypes {
     /// @notice The record contradicts itself: credits, weights, their sum, the residual, or the order of its parts.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @return The epoch.
+    /// @return The reason.
     function factSums(Opened calldata opened, Record calldata record) external view returns (uint64, string memory);
     /// @notice A weight names another payee or Datanet than the founder of its cluster.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param weight Number of the weight in the record.
+    /// @return The epoch.
+    /// @return The reason.
     function factPayee(Opened calldata opened, Record calldata record, uint256 weight)
         external
         view
         returns (uint64, string memory);
     /// @notice A span's contribution is near an earlier accepted one of the model's Datanets, and its cluster is a later one.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param span Number of the span in the record.
+    /// @param spanSketch Sketch of the span's contribution.
+    /// @param earlier The earlier one.
+    /// @param earlierSketch Sketch of the earlier one.
+    /// @return The epoch.
+    /// @return The reason.
     function factCluster(
         Opened calldata opened,
         Record calldata record,
@@ -24,6 +41,14 @@ interface IRecordFacts is IRecordTypes {
         bytes calldata earlierSketch
     ) external view returns (uint64, string memory);
     /// @notice A span's bytes are nowhere in the text it is said to come from.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param span Number of the span in the record.
+    /// @param response The response of the receipt.
+    /// @param tokens The tokens' bytes with their paths.
+    /// @param text The text.
+    /// @return The epoch.
+    /// @return The reason.
     function factSpan(
         Opened calldata opened,
         Record calldata record,
@@ -34,6 +59,16 @@ interface IRecordFacts is IRecordTypes {
     ) external view returns (uint64, string memory);
     /// @notice An earlier accepted contribution of the model's Datanets holds all of a span, as whole words. `tokens` has one
     /// more than the span unless the span ends the answer; `place` is where the bytes are in `text`.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param span Number of the span in the record.
+    /// @param response The response of the receipt.
+    /// @param tokens The tokens' bytes with their paths.
+    /// @param earlier The earlier one.
+    /// @param text The text.
+    /// @param place Where the bytes are in the text.
+    /// @return The epoch.
+    /// @return The reason.
     function factEarlier(
         Opened calldata opened,
         Record calldata record,
@@ -45,11 +80,18 @@ interface IRecordFacts is IRecordTypes {
         uint256 place
     ) external view returns (uint64, string memory);
     /// @notice A score is not the product of the query's sketch and the row's.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param score The score with what it is computed from.
+    /// @return The epoch.
+    /// @return The reason.
     function factInfluence(Opened calldata opened, InfluenceRecord calldata record, Score calldata score)
         external
         view
         returns (uint64, string memory);
 
     /// @notice True if the record's own arithmetic holds under the spec.
+    /// @param record The attribution record.
+    /// @return Whether it is.
     function isConsistent(Record calldata record) external view returns (bool);
 }

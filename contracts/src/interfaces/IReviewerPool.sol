@@ -8,31 +8,67 @@ pragma solidity ^0.8.28;
 /// drawn reviewer who did not open a ballot. Nobody can take a seat from an account. A seat that is given up stays
 /// slashable for the unbonding time, which is more than twice the longest case.
 interface IReviewerPool {
+    /// @notice Seats were bought.
+    /// @param reviewer The reviewer.
+    /// @param seats How many seats.
     event SeatsTaken(address indexed reviewer, uint256 seats);
+    /// @notice Seats were given up.
+    /// @param reviewer The reviewer.
+    /// @param seats How many seats.
+    /// @param amount Wei.
+    /// @param payableAt Unix second from which it is paid.
     event SeatsLeft(address indexed reviewer, uint256 seats, uint256 amount, uint256 payableAt);
+    /// @notice A reviewer was punished.
+    /// @param reviewer The reviewer.
+    /// @param amount Wei.
     event Slashed(address indexed reviewer, uint256 amount);
+    /// @notice A reviewer's stake was paid.
+    /// @param reviewer The reviewer.
+    /// @param to Where it goes.
+    /// @param amount Wei.
     event StakePaid(address indexed reviewer, address indexed to, uint256 amount);
 
     /// @notice Buys as many seats as the value pays for; it must be a positive multiple of `seatStake`.
     function join() external payable;
     /// @notice Gives up the sender's last `seats` seats. Their stake can be fetched after the unbonding time, which starts
     /// anew for all that is unbonding with each call.
+    /// @param seats How many seats.
     function giveUp(uint256 seats) external;
     /// @notice Pays the unbonded stake.
+    /// @param to Where it goes.
+    /// @return amount What was paid, wei.
     function fetch(address payable to) external returns (uint256 amount);
     /// @notice Takes up to `amount` of a reviewer's stake, the unbonding part first, and sends it to the sink. A seat whose
     /// stake is gone is lost. Only the review contract.
+    /// @param reviewer The reviewer.
+    /// @param amount Wei.
+    /// @return taken What was taken, wei.
     function slash(address reviewer, uint256 amount) external returns (uint256 taken);
 
     /// @notice Up to `count` distinct accounts drawn by seats from `seed`, none of them in `excluded`. Fewer when so many
     /// different ones do not turn up in eight tries for each.
+    /// @param seed What the draw depends on.
+    /// @param count How many.
+    /// @param excluded Who must not be drawn.
+    /// @return Distinct reviewers, fewer than asked for if there are too few.
     function draw(bytes32 seed, uint256 count, address[] calldata excluded) external view returns (address[] memory);
     /// @notice Wei a seat costs.
+    /// @return Wei.
     function seatStake() external view returns (uint256);
     /// @notice Seconds between leaving and being paid.
+    /// @return Seconds.
     function unbonding() external view returns (uint256);
+    /// @notice Number of seats.
+    /// @return The number.
     function seatCount() external view returns (uint256);
+    /// @notice Seats of a reviewer.
+    /// @param reviewer The reviewer.
+    /// @return The number.
     function seatsOf(address reviewer) external view returns (uint256);
     /// @notice What the reviewer has at stake in seats, and what is unbonding until when.
+    /// @param reviewer The reviewer.
+    /// @return seated In seats, wei.
+    /// @return leaving Leaving, wei.
+    /// @return payableAt Unix second from which that is paid.
     function stakeOf(address reviewer) external view returns (uint256 seated, uint256 leaving, uint256 payableAt);
 }

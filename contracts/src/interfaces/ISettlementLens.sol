@@ -68,5 +68,7 @@ interface ISettlementLens {
     }
 
     /// @notice The path from the receipt to the account's payment.
+    /// @param q The quantity.
+    /// @return The way from the receipt to the payment.
     function explain(Question calldata q) external view returns (Explanation memory);
 }

@@ -84,11 +84,38 @@ interface IStaking {
         uint32 faultWindow;
     }
 
+    /// @notice An operator enrolled.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param commissionBps Commission in basis points of what the pool earns.
     event Enrolled(Role indexed role, address indexed operator, uint16 commissionBps);
+    /// @notice An operator asks for less.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param commissionBps Commission in basis points of what the pool earns.
     event CommissionLowered(Role indexed role, address indexed operator, uint16 commissionBps);
+    /// @notice An operator is listed.
+    /// @param role The role.
+    /// @param operator The operator.
     event Listed(Role indexed role, address indexed operator);
+    /// @notice An operator left the list.
+    /// @param role The role.
+    /// @param operator The operator.
     event Delisted(Role indexed role, address indexed operator);
+    /// @notice Stake was added to a pool.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param account Whose.
+    /// @param amount Wei.
+    /// @param shares Shares of the pool.
     event Staked(Role indexed role, address indexed operator, address indexed account, uint256 amount, uint256 shares);
+    /// @notice Stake was asked back; it stays at risk until it is paid.
+    /// @param exitId The exit.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param account Whose.
+    /// @param amount Wei.
+    /// @param maturesAt Unix second from which it can be finished.
     event ExitRequested(
         uint256 indexed exitId,
         Role role,
@@ -97,10 +124,32 @@ interface IStaking {
         uint256 amount,
         uint64 maturesAt
     );
+    /// @notice Stake was paid.
+    /// @param exitId The exit.
+    /// @param to Where it goes.
+    /// @param amount Wei.
     event ExitPaid(uint256 indexed exitId, address indexed to, uint256 amount);
+    /// @notice The stakers' share was taken from the settlement.
+    /// @param amount Wei.
     event Harvested(uint256 amount);
+    /// @notice An account's earnings were credited.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param account Whose.
+    /// @param amount Wei.
     event Collected(Role indexed role, address indexed operator, address indexed account, uint256 amount);
+    /// @notice Credit was paid out.
+    /// @param account Whose.
+    /// @param to Where it goes.
+    /// @param amount Wei.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
+    /// @notice An operator was slashed.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param reporter Who showed the fault.
+    /// @param fault Name of the fault, which is punished once.
+    /// @param reward What the reporter gets, wei.
+    /// @param burned What was burned, wei.
     event Slashed(
         Role indexed role,
         address indexed operator,
@@ -109,101 +158,223 @@ interface IStaking {
         uint256 reward,
         uint256 burned
     );
+    /// @notice A slasher was announced.
+    /// @param role The role.
+    /// @param slasher The contract that judges.
+    /// @param faultWindow Seconds after a fault in which it can be shown.
+    /// @param activeFrom Unix second from which it judges.
     event SlasherScheduled(Role indexed role, address indexed slasher, uint32 faultWindow, uint64 activeFrom);
+    /// @notice A slasher was retired.
+    /// @param role The role.
+    /// @param slasher The contract that judges.
+    /// @param activeUntil Unix second until which it judges.
     event SlasherRetired(Role indexed role, address indexed slasher, uint64 activeUntil);
 
     /// @notice `unbonding` is not more than twice the fault window.
+    /// @param unbonding Seconds until stake is paid.
+    /// @param faultWindow Seconds after a fault in which it can be shown.
     error Staking_UnbondingTooShort(uint256 unbonding, uint256 faultWindow);
     /// @notice The account is enrolled in the role already.
+    /// @param role The role.
+    /// @param operator The operator.
     error Staking_EnrolledAlready(Role role, address operator);
     /// @notice The account is not enrolled in the role.
+    /// @param role The role.
+    /// @param operator The operator.
     error Staking_NotEnrolled(Role role, address operator);
     /// @notice The commission is over the maximum, or not below the present one.
+    /// @param commissionBps Commission in basis points of what the pool earns.
+    /// @param max The most that is allowed.
     error Staking_CommissionOutOfBounds(uint16 commissionBps, uint16 max);
     /// @notice The operator's own stake is below the minimum.
+    /// @param stake Wei.
+    /// @param min The least that is allowed.
     error Staking_SelfStakeTooSmall(uint256 stake, uint256 min);
     /// @notice The operator is listed already.
+    /// @param role The role.
+    /// @param operator The operator.
     error Staking_ListedAlready(Role role, address operator);
     /// @notice The list is full, and the operator named to give way is not in it or has as much stake.
+    /// @param role The role.
+    /// @param evict Who leaves the list for it; zero for nobody.
     error Staking_ListFull(Role role, address evict);
     /// @notice The operator was slashed to nearly nothing and takes no stake.
+    /// @param role The role.
+    /// @param operator The operator.
     error Staking_Retired(Role role, address operator);
     /// @notice The amount is zero, or too small to be worth a share.
     error Staking_AmountZero();
     /// @notice The pool would hold more than its cap.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param tokens Wei in the pool.
+    /// @param cap The most the pool may hold, wei.
     error Staking_PoolFull(Role role, address operator, uint256 tokens, uint256 cap);
     /// @notice The account holds fewer shares.
+    /// @param held Shares that the account has.
+    /// @param asked Shares asked for.
     error Staking_SharesInsufficient(uint256 held, uint256 asked);
     /// @notice Only who asked for the exit may fetch it.
+    /// @param exitId The exit.
+    /// @param caller Who called.
     error Staking_NotExitOwner(uint256 exitId, address caller);
     /// @notice The exit is paid out from `maturesAt`.
+    /// @param exitId The exit.
+    /// @param maturesAt Unix second from which it can be finished.
     error Staking_ExitImmature(uint256 exitId, uint64 maturesAt);
     /// @notice The caller may not slash this role now.
+    /// @param role The role.
+    /// @param caller Who called.
     error Staking_NotSlasher(Role role, address caller);
     /// @notice The slasher is listed for the role already.
+    /// @param role The role.
+    /// @param slasher The contract that judges.
     error Staking_SlasherListed(Role role, address slasher);
     /// @notice Only contracts decide on faults; this address has no code.
+    /// @param slasher The contract that judges.
     error Staking_SlasherNotContract(address slasher);
     /// @notice The fault was punished already.
+    /// @param slasher The contract that judges.
+    /// @param fault Name of the fault, which is punished once.
     error Staking_FaultPunished(address slasher, bytes32 fault);
     /// @notice The part to slash is not between 1 and 10,000 basis points.
+    /// @param bps Basis points.
     error Staking_SlashOutOfBounds(uint256 bps);
     /// @notice OPEN is accepted from the settlement only; others stake or donate.
+    /// @param sender Who sent it.
     error Staking_NotSettlement(address sender);
 
     /// @notice Becomes an operator in the role with the value as own stake, and is listed. `evict` is an operator with less
     /// stake that gives way when the list is full; it is not looked at otherwise.
+    /// @param role The role.
+    /// @param commissionBps Commission in basis points of what the pool earns.
+    /// @param evict Who leaves the list for it; zero for nobody.
     function enroll(Role role, uint16 commissionBps, address evict) external payable;
     /// @notice Lowers the sender's commission in the role.
+    /// @param role The role.
+    /// @param commissionBps Commission in basis points of what the pool earns.
     function lowerCommission(Role role, uint16 commissionBps) external;
     /// @notice Lists the sender again, once its own stake is at least the minimum.
+    /// @param role The role.
+    /// @param evict Who leaves the list for it; zero for nobody.
     function list(Role role, address evict) external;
     /// @notice Stakes the value behind the operator, for the sender.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @return shares Shares that it gave.
     function stake(Role role, address operator) external payable returns (uint256 shares);
     /// @notice Asks `shares` of the sender's back. They stop earning now and are paid out after `unbondingSeconds`.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param shares Shares of the pool.
+    /// @return exitId The exit.
     function requestExit(Role role, address operator, uint256 shares) external returns (uint256 exitId);
     /// @notice Pays a mature exit of the sender's to `to`: what slashing has left of it.
+    /// @param exitId The exit.
+    /// @param to Where it goes.
+    /// @return amount What was paid, wei.
     function finishExit(uint256 exitId, address payable to) external returns (uint256 amount);
     /// @notice Moves the stakers' share that waits at the settlement into the index. Anyone may call it.
+    /// @return amount What was taken, wei.
     function harvest() external returns (uint256 amount);
     /// @notice Adds the value to what stakers share.
     function donate() external payable;
     /// @notice Books what the account has earned with the operator as its credit. Anyone may call it.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param account Whose.
+    /// @return amount What was credited, wei.
     function collect(Role role, address operator, address account) external returns (uint256 amount);
     /// @notice Pays the sender's credit (rewards, commissions, rewards for reporting) to `to`.
+    /// @param to Where it goes.
+    /// @return amount What was paid, wei.
     function withdraw(address payable to) external returns (uint256 amount);
     /// @notice Takes `bps` of all that the operator's pool holds in the role, also of what is on its way out. Only a slasher
     /// of the role; `fault` names what was proven, and is punished once.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param bps Basis points.
+    /// @param fault Name of the fault, which is punished once.
+    /// @param reporter Who showed the fault.
+    /// @return amount What was taken, wei.
     function slash(Role role, address operator, uint256 bps, bytes32 fault, address reporter)
         external
         returns (uint256 amount);
     /// @notice Lists a slasher, which may act after `unbondingSeconds`; only the owner.
+    /// @param role The role.
+    /// @param slasher The contract that judges.
+    /// @param faultWindow Seconds after a fault in which it can be shown.
     function scheduleSlasher(Role role, address slasher, uint32 faultWindow) external;
     /// @notice Ends a slasher's power after its fault window, so that no fault of before goes free; only the owner.
+    /// @param role The role.
+    /// @param slasher The contract that judges.
     function retireSlasher(Role role, address slasher) external;
 
+    /// @notice An operator.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @return The operator.
     function operatorOf(Role role, address operator) external view returns (Operator memory);
     /// @notice Operators that earn and count, in no order; at most 64.
+    /// @param role The role.
+    /// @return The operators.
     function listedOf(Role role) external view returns (address[] memory);
     /// @notice Stake of all listed operators in the role, wei.
+    /// @param role The role.
+    /// @return Wei.
     function totalOf(Role role) external view returns (uint256);
+    /// @notice Shares of an account in a pool.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param account Whose.
+    /// @return The shares.
     function sharesOf(Role role, address operator, address account) external view returns (uint256);
     /// @notice What the account's shares are worth now, wei.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param account Whose.
+    /// @return Wei.
     function stakeOf(Role role, address operator, address account) external view returns (uint256);
     /// @notice What `collect` would book now, wei; without what still waits at the settlement.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param account Whose.
+    /// @return Wei.
     function earnedOf(Role role, address operator, address account) external view returns (uint256);
+    /// @notice An exit.
+    /// @param exitId The exit.
+    /// @return The exit.
     function exitOf(uint256 exitId) external view returns (Exit memory);
+    /// @notice When a slasher judges.
+    /// @param role The role.
+    /// @param slasher The contract that judges.
+    /// @return The slasher.
     function slasherOf(Role role, address slasher) external view returns (Slasher memory);
     /// @notice True if the slasher has punished the fault.
+    /// @param slasher The contract that judges.
+    /// @param fault Name of the fault, which is punished once.
+    /// @return Whether it was.
     function isPunished(address slasher, bytes32 fault) external view returns (bool);
     /// @notice What `withdraw` would pay, wei.
+    /// @param account Whose.
+    /// @return Wei.
     function credit(address account) external view returns (uint256);
     /// @notice True if the operator is listed in the role with at least `tokens` of stake.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @param tokens Wei in the pool.
+    /// @return Whether it is.
     function isActive(Role role, address operator, uint256 tokens) external view returns (bool);
 
     /// @notice Stake with which the operator counts where stake is weight: its pool, but at most a tenth of the role's.
+    /// @param role The role.
+    /// @param operator The operator.
+    /// @return Wei.
     function weightOf(Role role, address operator) external view returns (uint256);
     /// @notice Fewest operators that together hold more than `bps` of the role's stake: with 3,333 those who could halt,
     /// with 5,000 those who could decide. 0 if the role has no stake.
+    /// @param role The role.
+    /// @param bps Basis points.
+    /// @return The number.
     function nakamoto(Role role, uint256 bps) external view returns (uint256);
 }

@@ -12,6 +12,12 @@ import {ICrossDomainMessenger} from "./ICrossDomainMessenger.sol";
 /// layer can take what was deposited for it, and nothing else.
 interface IStandardBridge {
     /// @notice Tokens are on their way to the other layer.
+    /// @param localToken The token on this layer.
+    /// @param remoteToken The token on the other layer.
+    /// @param from Where it comes from.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param extraData Data that travels along and is not read here.
     event ERC20BridgeInitiated(
         address indexed localToken,
         address indexed remoteToken,
@@ -21,6 +27,12 @@ interface IStandardBridge {
         bytes extraData
     );
     /// @notice Tokens have come from the other layer.
+    /// @param localToken The token on this layer.
+    /// @param remoteToken The token on the other layer.
+    /// @param from Where it comes from.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param extraData Data that travels along and is not read here.
     event ERC20BridgeFinalized(
         address indexed localToken,
         address indexed remoteToken,
@@ -35,16 +47,24 @@ interface IStandardBridge {
     /// @notice OPEN goes through the portal.
     error StandardBridge_OpenNotBridged();
     /// @notice Contracts say to whom the tokens go: they may have another owner on the other layer.
+    /// @param caller Who called.
     error StandardBridge_NotEOA(address caller);
     /// @notice Only the bridge on the other layer brings tokens.
+    /// @param caller Who called.
     error StandardBridge_NotOtherBridge(address caller);
     /// @notice The guardian's pause lasts.
     error StandardBridge_Paused();
     /// @notice The local token stands for another than the remote one.
+    /// @param localToken The token on this layer.
+    /// @param remoteToken The token on the other layer.
     error StandardBridge_WrongRemoteToken(address localToken, address remoteToken);
     /// @notice The token moved another amount than asked for.
+    /// @param expected What was expected.
+    /// @param received What was received, wei.
     error StandardBridge_InexactTransfer(uint256 expected, uint256 received);
     /// @notice The pair has not taken in so much.
+    /// @param deposited What was deposited, wei.
+    /// @param asked What was asked for.
     error StandardBridge_BeyondDeposits(uint256 deposited, uint256 asked);
 
     /// @notice Sends tokens of the caller to its own address on the other layer. Not for contracts.
@@ -52,6 +72,7 @@ interface IStandardBridge {
     /// @param remoteToken Its counterpart.
     /// @param minGasLimit Gas for the transfer on the other layer.
     /// @param extraData Shown in the events.
+    /// @param amount Wei.
     function bridgeERC20(
         address localToken,
         address remoteToken,
@@ -60,6 +81,12 @@ interface IStandardBridge {
         bytes calldata extraData
     ) external;
     /// @notice Sends tokens of the caller to `to` on the other layer.
+    /// @param localToken The token on this layer.
+    /// @param remoteToken The token on the other layer.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param minGasLimit Gas that the call on the other layer gets at least.
+    /// @param extraData Data that travels along and is not read here.
     function bridgeERC20To(
         address localToken,
         address remoteToken,
@@ -69,6 +96,12 @@ interface IStandardBridge {
         bytes calldata extraData
     ) external;
     /// @notice Delivers tokens; called by the other bridge through the messenger.
+    /// @param localToken The token on this layer.
+    /// @param remoteToken The token on the other layer.
+    /// @param from Where it comes from.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param extraData Data that travels along and is not read here.
     function finalizeBridgeERC20(
         address localToken,
         address remoteToken,
@@ -78,18 +111,30 @@ interface IStandardBridge {
         bytes calldata extraData
     ) external;
     /// @notice Always refused.
+    /// @param minGasLimit Gas that the call on the other layer gets at least.
+    /// @param extraData Data that travels along and is not read here.
     function bridgeETH(uint32 minGasLimit, bytes calldata extraData) external payable;
     /// @notice Always refused.
+    /// @param to Where it goes.
+    /// @param minGasLimit Gas that the call on the other layer gets at least.
+    /// @param extraData Data that travels along and is not read here.
     function bridgeETHTo(address to, uint32 minGasLimit, bytes calldata extraData) external payable;
 
     /// @notice Tokens held here for a counterpart on the other layer.
+    /// @param localToken The token on this layer.
+    /// @param remoteToken The token on the other layer.
+    /// @return Amount of the local token.
     function deposits(address localToken, address remoteToken) external view returns (uint256);
     /// @notice Carries the messages.
+    /// @return The messenger.
     function messenger() external view returns (ICrossDomainMessenger);
     /// @notice The bridge on the other layer.
+    /// @return The bridge.
     function otherBridge() external view returns (IStandardBridge);
     /// @notice True while tokens that come in are held up.
+    /// @return Whether it is.
     function paused() external view returns (bool);
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory);
 }

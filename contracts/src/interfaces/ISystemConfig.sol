@@ -49,101 +49,153 @@ interface ISystemConfig {
     }
 
     /// @notice A parameter changed. `version` is 0.
+    /// @param version The version.
+    /// @param updateType What was changed.
+    /// @param data Data of the call.
     event ConfigUpdate(uint256 indexed version, UpdateType indexed updateType, bytes data);
     /// @notice The owner named another guardian.
+    /// @param guardian Who may pause.
     event GuardianSet(address indexed guardian);
     /// @notice Deposits that lock OPEN, withdrawals and payments of bonds are refused until `until`, seconds.
+    /// @param until Unix second at which it ends.
     event Paused(uint256 until);
     /// @notice A pause ended before its time.
     event Unpaused();
 
     /// @notice The gas limit is below what deposits can fill, or above the largest that can be proven.
+    /// @param gasLimit Gas of the call.
+    /// @param min The least that is allowed.
+    /// @param max The most that is allowed.
     error SystemConfig_GasLimitOutOfBounds(uint64 gasLimit, uint64 min, uint64 max);
     /// @notice EIP-1559 denominator and elasticity must both be at least 1.
     error SystemConfig_EIP1559ParamsZero();
     /// @notice Only the guardian may do this.
+    /// @param caller Who called.
     error SystemConfig_NotGuardian(address caller);
     /// @notice A pause began less than `PAUSE_INTERVAL` ago; the guardian must wait until `until`, seconds.
+    /// @param until Unix second at which it ends.
     error SystemConfig_PauseTooSoon(uint256 until);
     /// @notice There is no pause to end.
     error SystemConfig_NotPaused();
 
     /// @notice Address of the batcher, left-padded.
+    /// @return The address, in 32 bytes.
     function batcherHash() external view returns (bytes32);
     /// @notice Gas limit of L2 blocks.
+    /// @return Gas.
     function gasLimit() external view returns (uint64);
     /// @notice Weight of the L1 base fee in the L1 data fee, parts per million.
+    /// @return Millionths.
     function basefeeScalar() external view returns (uint32);
     /// @notice Weight of the L1 blob base fee in the L1 data fee, parts per million.
+    /// @return Millionths.
     function blobbasefeeScalar() external view returns (uint32);
     /// @notice Both fee scalars in the OP Stack's packed form, version 1 in the highest byte.
+    /// @return The word.
     function scalar() external view returns (uint256);
     /// @notice Denominator of L2's EIP-1559 rule.
+    /// @return The denominator.
     function eip1559Denominator() external view returns (uint32);
     /// @notice Elasticity of L2's EIP-1559 rule.
+    /// @return The elasticity.
     function eip1559Elasticity() external view returns (uint32);
     /// @notice Operator fee: 100 wei per unit of gas for each unit of the scalar.
+    /// @return Millionths.
     function operatorFeeScalar() external view returns (uint32);
     /// @notice Operator fee per transaction, wei.
+    /// @return Wei.
     function operatorFeeConstant() external view returns (uint64);
     /// @notice Floor of L2's base fee, wei.
+    /// @return Wei.
     function minBaseFee() external view returns (uint64);
     /// @notice Gas that a byte of data availability counts as; 0 means 400.
+    /// @return Gas.
     function daFootprintGasScalar() external view returns (uint16);
     /// @notice Key that signs blocks before they are on L1.
+    /// @return The address.
     function unsafeBlockSigner() external view returns (address);
     /// @notice Receiver of batches on L1.
+    /// @return The address.
     function batchInbox() external view returns (address);
     /// @notice L1 block at which this contract was created.
+    /// @return The number.
     function startBlock() external view returns (uint256);
     /// @notice The portal.
+    /// @return The address.
     function optimismPortal() external view returns (address);
     /// @notice The messenger on L1.
+    /// @return The address.
     function l1CrossDomainMessenger() external view returns (address);
     /// @notice The bridge for tokens on L1.
+    /// @return The address.
     function l1StandardBridge() external view returns (address);
     /// @notice Makes tokens on L1 that stand for tokens of L2.
+    /// @return The address.
     function optimismMintableERC20Factory() external view returns (address);
     /// @notice Makes the games, as the portal says.
+    /// @return The address.
     function disputeGameFactory() external view returns (address);
     /// @notice Chain id of L2.
+    /// @return The chain.
     function l2ChainId() external view returns (uint256);
     /// @notice Smallest gas limit: deposits of one L1 block and the L1 attributes fit into one L2 block.
+    /// @return Gas.
     function minimumGasLimit() external view returns (uint64);
     /// @notice Largest gas limit.
+    /// @return Gas.
     function maximumGasLimit() external view returns (uint64);
     /// @notice Fee market of deposits.
+    /// @return The settings.
     function resourceConfig() external view returns (ResourceMetering.ResourceConfig memory);
     /// @notice True for "CUSTOM_GAS_TOKEN": OPEN is L2's currency.
+    /// @param feature The feature.
+    /// @return Whether it is.
     function isFeatureEnabled(bytes32 feature) external view returns (bool);
     /// @notice True: L2's currency is not ether.
+    /// @return Whether it is.
     function isCustomGasToken() external view returns (bool);
     /// @notice Account that may pause, and declare games void.
+    /// @return The address.
     function guardian() external view returns (address);
     /// @notice End of the latest pause, seconds; 0 if it was ended.
+    /// @return Unix seconds.
     function pausedUntil() external view returns (uint256);
     /// @notice True while a pause lasts.
+    /// @return Whether it is.
     function paused() external view returns (bool);
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external view returns (string memory);
 
     /// @notice Sets the batcher; owner only. Payload: `abi.encode(bytes32)`.
+    /// @param batcherHash The batcher.
     function setBatcherHash(bytes32 batcherHash) external;
     /// @notice Sets both fee scalars; owner only. Payload: `abi.encode(uint256(0), scalar())`.
+    /// @param basefeeScalar Scalar of L1's base fee, millionths.
+    /// @param blobbasefeeScalar Scalar of the blob base fee, millionths.
     function setGasConfigEcotone(uint32 basefeeScalar, uint32 blobbasefeeScalar) external;
     /// @notice Sets L2's gas limit; owner only. Payload: `abi.encode(uint64)`.
+    /// @param gasLimit Gas of the call.
     function setGasLimit(uint64 gasLimit) external;
     /// @notice Sets the signer of unsafe blocks; owner only. Payload: `abi.encode(address)`.
+    /// @param unsafeBlockSigner Who signs blocks before they are on L1.
     function setUnsafeBlockSigner(address unsafeBlockSigner) external;
     /// @notice Sets L2's EIP-1559 rule; owner only. Payload: `abi.encode(uint256(denominator) << 32 | elasticity)`.
+    /// @param denominator Denominator of EIP-1559.
+    /// @param elasticity Elasticity of EIP-1559.
     function setEIP1559Params(uint32 denominator, uint32 elasticity) external;
     /// @notice Sets the operator fee; owner only. Payload: `abi.encode(uint256(scalar) << 64 | constant)`.
+    /// @param operatorFeeScalar Scalar of the operator's fee, millionths.
+    /// @param operatorFeeConstant The operator's fee per transaction, wei.
     function setOperatorFeeScalars(uint32 operatorFeeScalar, uint64 operatorFeeConstant) external;
     /// @notice Sets the floor of L2's base fee; owner only. Payload: `abi.encode(uint64)`.
+    /// @param minBaseFee The least base fee, wei.
     function setMinBaseFee(uint64 minBaseFee) external;
     /// @notice Sets what a byte of data availability counts as; owner only. Payload: `abi.encode(uint16)`.
+    /// @param daFootprintGasScalar Gas for a byte of footprint.
     function setDAFootprintGasScalar(uint16 daFootprintGasScalar) external;
     /// @notice Names the guardian; owner only.
+    /// @param guardian Who may pause.
     function setGuardian(address guardian) external;
     /// @notice Refuses deposits that lock OPEN, withdrawals, and payments of bonds for `PAUSE_DURATION`; guardian only. Deposits
     /// without a mint, which carry forced transactions and exits, are never refused; games go on. Liveness: pauses begin at

@@ -6,6 +6,7 @@ pragma solidity ^0.8.28;
 /// re-executed the range, or a proof of an execution.
 interface IVerifier {
     /// @notice What kind of proof this is.
+    /// @return The name.
     function verifierType() external view returns (string memory);
 
     /// @notice Returns if `proof` shows that the program accepts the public values; reverts if not.

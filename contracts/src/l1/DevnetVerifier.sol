@@ -20,6 +20,7 @@ contract DevnetVerifier is IVerifier, EIP712 {
     address public immutable executor;
 
     /// @notice This is not a development network.
+    /// @param chainId The chain.
     error DevnetVerifier_NotDevnet(uint256 chainId);
     /// @notice The proof is not the executor's signature over these values.
     error DevnetVerifier_InvalidProof();
@@ -37,6 +38,9 @@ contract DevnetVerifier is IVerifier, EIP712 {
     }
 
     /// @notice What the executor signs (EIP-712).
+    /// @param programId The program that was proven.
+    /// @param publicValues What the proof is about.
+    /// @return The digest.
     function digestOf(bytes32 programId, bytes calldata publicValues) public view returns (bytes32) {
         return _hashTypedDataV4(Attestation.structHash(programId, publicValues));
     }

@@ -20,11 +20,13 @@ contract L1CrossDomainMessenger is CrossDomainMessenger {
     }
 
     /// @notice `portal` under its older name.
+    /// @return The portal.
     function PORTAL() external view returns (IOptimismPortal) {
         return portal;
     }
 
     /// @notice The rollup's parameters.
+    /// @return The configuration.
     function systemConfig() external view returns (ISystemConfig) {
         return portal.systemConfig();
     }

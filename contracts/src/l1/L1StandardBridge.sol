@@ -16,6 +16,12 @@ contract L1StandardBridge is StandardBridge {
     address private immutable _open;
 
     /// @notice Older form of `ERC20BridgeInitiated`.
+    /// @param l1Token The token on L1.
+    /// @param l2Token The token on L2.
+    /// @param from Where it comes from.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param extraData Data that travels along and is not read here.
     event ERC20DepositInitiated(
         address indexed l1Token,
         address indexed l2Token,
@@ -25,6 +31,12 @@ contract L1StandardBridge is StandardBridge {
         bytes extraData
     );
     /// @notice Older form of `ERC20BridgeFinalized`.
+    /// @param l1Token The token on L1.
+    /// @param l2Token The token on L2.
+    /// @param from Where it comes from.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param extraData Data that travels along and is not read here.
     event ERC20WithdrawalFinalized(
         address indexed l1Token,
         address indexed l2Token,
@@ -42,6 +54,11 @@ contract L1StandardBridge is StandardBridge {
     }
 
     /// @notice `bridgeERC20` under its older name.
+    /// @param l1Token The token on L1.
+    /// @param l2Token The token on L2.
+    /// @param amount Wei.
+    /// @param minGasLimit Gas that the call on the other layer gets at least.
+    /// @param extraData Data that travels along and is not read here.
     function depositERC20(
         address l1Token,
         address l2Token,
@@ -53,6 +70,12 @@ contract L1StandardBridge is StandardBridge {
     }
 
     /// @notice `bridgeERC20To` under its older name.
+    /// @param l1Token The token on L1.
+    /// @param l2Token The token on L2.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param minGasLimit Gas that the call on the other layer gets at least.
+    /// @param extraData Data that travels along and is not read here.
     function depositERC20To(
         address l1Token,
         address l2Token,
@@ -65,6 +88,12 @@ contract L1StandardBridge is StandardBridge {
     }
 
     /// @notice `finalizeBridgeERC20` under its older name.
+    /// @param l1Token The token on L1.
+    /// @param l2Token The token on L2.
+    /// @param from Where it comes from.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param extraData Data that travels along and is not read here.
     function finalizeERC20Withdrawal(
         address l1Token,
         address l2Token,
@@ -87,11 +116,13 @@ contract L1StandardBridge is StandardBridge {
     }
 
     /// @notice `otherBridge` under its older name.
+    /// @return The bridge.
     function l2TokenBridge() external view returns (address) {
         return address(otherBridge);
     }
 
     /// @notice The rollup's parameters.
+    /// @return The configuration.
     function systemConfig() external view returns (ISystemConfig) {
         return _portal.systemConfig();
     }

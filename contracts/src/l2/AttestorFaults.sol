@@ -11,9 +11,12 @@ import {Errors} from "../libraries/Errors.sol";
 /// @title AttestorFaults
 /// @notice See {IAttestorFaults}. It has no owner and no storage.
 contract AttestorFaults is IAttestorFaults {
+    /// @notice Signatures under an epoch at most.
     uint256 public constant SIGNATURES_MAX = 32;
 
+    /// @notice The settlement.
     IAttributionSettlement public immutable settlement;
+    /// @notice Where attestors' stake is.
     IStaking public immutable staking;
     /// @inheritdoc IAttestorFaults
     uint32 public immutable reportWindow;

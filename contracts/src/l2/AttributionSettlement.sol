@@ -26,10 +26,15 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
                                      CONSTANTS
     //////////////////////////////////////////////////////////////////////////*/
 
+    /// @notice Models in an epoch at most.
     uint256 public constant MODELS_MAX = 64;
+    /// @notice Pools in an epoch at most.
     uint256 public constant POOLS_MAX = 64;
+    /// @notice Engines at most.
     uint256 public constant ENGINES_MAX = 32;
+    /// @notice The platform's largest share in basis points of the fees.
     uint16 public constant PLATFORM_BPS_MAX = 1_500;
+    /// @notice The longest challenge window, seconds.
     uint32 public constant CHALLENGE_WINDOW_MAX = 30 days;
     /// Half of a slashed bond goes here: out of reach, so that a poster who challenges itself still loses it.
     address public constant BURN = 0x000000000000000000000000000000000000dEaD;
@@ -98,7 +103,9 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         uint128 residual;
     }
 
+    /// @notice The registry of models.
     IModelRegistry public immutable models;
+    /// @notice The contract that rejects epochs.
     address public immutable dispute;
     /// @inheritdoc IAttributionSettlement
     uint32 public immutable challengeWindowMin;

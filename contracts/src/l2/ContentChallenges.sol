@@ -26,7 +26,9 @@ contract ContentChallenges is IContentChallenges, EIP712, ReentrancyGuardTransie
 
     /// Places in which the sketches of near-copies agree at least: `cluster.sketchMatchesMin` of the engine spec.
     uint256 public constant MATCHES_MIN = 64;
+    /// @notice Notaries of a Datanet at least, where it has any.
     uint256 public constant NOTARIES_MIN = 2;
+    /// @notice Notaries of a Datanet at most.
     uint256 public constant NOTARIES_MAX = 8;
 
     bytes32 private constant PUBLICATION_TYPEHASH =
@@ -43,14 +45,18 @@ contract ContentChallenges is IContentChallenges, EIP712, ReentrancyGuardTransie
         uint32 openCases;
     }
 
+    /// @notice The registry of Datanets.
     IDatanetRegistry public immutable datanets;
+    /// @notice The contract of reviews.
     IContributionReview public immutable review;
+    /// @notice Who gets what is nobody's.
     address public immutable sink;
     /// @inheritdoc IContentChallenges
     uint256 public immutable challengeBond;
     /// @inheritdoc IContentChallenges
     uint256 public immutable responseWindow;
 
+    /// @notice Number of cases; ids count them from 1.
     uint256 public caseCount;
     mapping(uint256 caseId => Case) private _cases;
     mapping(uint256 contributionId => Keeper) private _keepers;

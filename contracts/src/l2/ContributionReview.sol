@@ -22,10 +22,15 @@ contract ContributionReview is IContributionReview, ReentrancyGuardTransient {
                                      CONSTANTS
     //////////////////////////////////////////////////////////////////////////*/
 
+    /// @notice Panellists at least.
     uint256 public constant PANEL_MIN = 3;
+    /// @notice Panellists at most.
     uint256 public constant PANEL_MAX = 7;
+    /// @notice The shortest step of a case, seconds.
     uint256 public constant WINDOW_MIN = 1 minutes;
+    /// @notice The longest step of a case, seconds.
     uint256 public constant WINDOW_MAX = 3 days;
+    /// @notice The best score.
     uint8 public constant SCORE_MAX = 100;
     /// A ballot this far from the median is still paid.
     uint8 public constant TOLERANCE = 20;
@@ -53,9 +58,13 @@ contract ContributionReview is IContributionReview, ReentrancyGuardTransient {
         bytes32 commitment;
     }
 
+    /// @notice The registry of Datanets.
     IDatanetRegistry public immutable datanets;
+    /// @notice Who sits on panels.
     IReviewerPool public immutable reviewers;
+    /// @notice The contract of challenges of content.
     IContentChallenges public immutable challenges;
+    /// @notice Who gets what is nobody's.
     address public immutable sink;
 
     mapping(uint256 datanetId => Policy) private _policies;

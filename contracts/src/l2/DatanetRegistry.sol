@@ -23,13 +23,21 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
                                      CONSTANTS
     //////////////////////////////////////////////////////////////////////////*/
 
+    /// @notice Length of a name at most, bytes.
     uint256 public constant NAME_LENGTH_MAX = 96;
+    /// @notice Length of an SPDX identifier at most, bytes.
     uint256 public constant LICENCE_LENGTH_MAX = 64;
+    /// @notice Length of other texts at most, bytes.
     uint256 public constant TEXT_LENGTH_MAX = 256;
+    /// @notice Curators of a Datanet at most.
     uint256 public constant CURATORS_MAX = 16;
+    /// @notice Edges of provenance at most.
     uint256 public constant EDGES_MAX = 16;
+    /// @notice Contributions that one call accepts at most.
     uint256 public constant ACCEPT_BATCH_MAX = 64;
+    /// @notice The shortest time to reveal, seconds.
     uint32 public constant REVEAL_WINDOW_MIN = 10 seconds;
+    /// @notice The longest time to reveal, seconds.
     uint32 public constant REVEAL_WINDOW_MAX = 90 days;
 
     /// Gas a contributor's account may use to receive a bond. Enough for a wallet contract's receive function, and little

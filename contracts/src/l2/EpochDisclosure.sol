@@ -199,7 +199,10 @@ contract EpochDisclosure is IEpochDisclosure, ReentrancyGuardTransient {
         IAttributionSettlement.ProofNode[] calldata path
     ) private pure returns (bool ok) {
         uint256 levels = Disclosures.levelsOf(c.depth);
+        // One shifted by a number of levels is what is meant, here and below.
+        // forge-lint: disable-next-line(incorrect-shift)
         if (path.length + levels != c.depth || entries.length > 1 << levels) return false;
+        // forge-lint: disable-next-line(incorrect-shift)
         (bytes32 hash, uint128 sum) = _fold(entries, c.claims, 1 << levels);
         (ok,) = MerkleSum.verify(c.root, c.total, hash, sum, place, path);
     }

@@ -17,6 +17,7 @@ contract InferenceEscrow is IInferenceEscrow, EIP712, ReentrancyGuardTransient {
                                      CONSTANTS
     //////////////////////////////////////////////////////////////////////////*/
 
+    /// @notice Vouchers in one redemption at most.
     uint256 public constant VOUCHERS_MAX = 256;
     /// Furthest expiry, so that a slip of the keyboard cannot lock a balance for ever.
     uint64 public constant AUTHORIZATION_MAX = 366 days;
@@ -34,6 +35,7 @@ contract InferenceEscrow is IInferenceEscrow, EIP712, ReentrancyGuardTransient {
         uint128 locked;
     }
 
+    /// @notice The settlement.
     IAttributionSettlement public immutable settlement;
 
     /// @inheritdoc IInferenceEscrow

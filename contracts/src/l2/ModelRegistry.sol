@@ -17,20 +17,31 @@ contract ModelRegistry is IModelRegistry {
                                      CONSTANTS
     //////////////////////////////////////////////////////////////////////////*/
 
+    /// @notice Length of a name at most, bytes.
     uint256 public constant NAME_LENGTH_MAX = 64;
     /// Generations above a model.
     uint256 public constant LINEAGE_MAX = 8;
+    /// @notice Ancestors of a model at most.
     uint256 public constant ANCESTORS_MAX = 32;
+    /// @notice Sources of a model at most.
     uint256 public constant SOURCES_MAX = 8;
     /// Each costs an epoch with the model one payment.
     uint256 public constant ROYALTIES_MAX = 8;
+    /// @notice The largest royalty in basis points of the model share.
     uint16 public constant ROYALTY_BPS_MAX = 3_000;
+    /// @notice Length of an SPDX identifier at most, bytes.
     uint256 public constant LICENCE_LENGTH_MAX = 64;
+    /// @notice Adapters of a model at most.
     uint256 public constant ADAPTERS_MAX = 16;
+    /// @notice Datanets of a model's own at most.
     uint256 public constant DATANETS_MAX = 16;
+    /// @notice Datanets of a model and its ancestors at most.
     uint256 public constant DATANETS_EFFECTIVE_MAX = 32;
+    /// @notice Chunks put into a prompt at most.
     uint8 public constant CHUNKS_MAX = 16;
+    /// @notice Basis points of a whole.
     uint16 public constant BPS_ONE = 10_000;
+    /// @notice The contributors' least share in basis points of what the platform leaves.
     uint16 public constant CONTRIBUTORS_BPS_MIN = 2_000;
 
     /*//////////////////////////////////////////////////////////////////////////
@@ -53,6 +64,7 @@ contract ModelRegistry is IModelRegistry {
         ModelParams params;
     }
 
+    /// @notice The registry of Datanets.
     IDatanetRegistry public immutable datanets;
 
     /// @inheritdoc IModelRegistry

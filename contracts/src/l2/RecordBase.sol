@@ -13,14 +13,23 @@ import {RecordErrors} from "../libraries/RecordErrors.sol";
 abstract contract RecordBase is IRecordTypes {
     uint256 internal constant WEIGHT_ONE = 1_000_000_000;
 
+    /// @notice The settlement.
     IAttributionSettlement public immutable settlement;
+    /// @notice The registry of models.
     IModelRegistry public immutable models;
+    /// @notice The registry of Datanets.
     IDatanetRegistry public immutable datanets;
+    /// @notice The engine spec that facts hold under.
     bytes32 public immutable engineSpecHash;
+    /// @notice Root of the tree of the tokenizer's tokens.
     bytes32 public immutable vocabularyRoot;
+    /// @notice Number of the tokenizer's tokens.
     uint32 public immutable vocabularySize;
+    /// @notice What one cluster may get of an answer at most, of a thousand million.
     uint32 public immutable clusterWeightMax;
+    /// @notice Tokens of a span at least.
     uint32 public immutable matchTokensMin;
+    /// @notice Hashes of two sketches that agree in near-copies at least.
     uint32 public immutable sketchMatchesMin;
 
     constructor(

@@ -30,6 +30,7 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
 
     /// Put up with every commitment and every demand.
     uint256 public constant STAKE = 0.05 ether;
+    /// @notice Seconds of a drill.
     uint256 public constant DRILL_WINDOW = 1 days;
 
     /*//////////////////////////////////////////////////////////////////////////
@@ -68,14 +69,18 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         address[] solvers;
     }
 
+    /// @notice Where facts about claims are.
     IAttributionDispute public immutable dispute;
+    /// @notice Where facts about records are.
     IRecordFacts public immutable facts;
+    /// @notice Where pieces of epochs are demanded.
     IEpochDisclosure public immutable disclosure;
     /// @inheritdoc IRecordDispute
     uint32 public immutable shareWindow;
 
     /// @inheritdoc IRecordDispute
     uint256 public bounty;
+    /// @notice Number of drills; ids count them from 1.
     uint256 public drillCount;
 
     mapping(uint64 epochId => mapping(address challenger => Challenge)) private _challenges;

@@ -38,7 +38,9 @@ contract ReviewerPool is IReviewerPool, ReentrancyGuardTransient {
 
     /// @inheritdoc IReviewerPool
     uint256 public immutable seatStake;
+    /// @notice The contract of reviews.
     address public immutable review;
+    /// @notice Who gets what is nobody's.
     address public immutable sink;
 
     address[] private _seats;

@@ -10,7 +10,9 @@ import {Shares as FeeShares} from "../libraries/Shares.sol";
 /// @title SettlementLens
 /// @notice See {ISettlementLens}. It has no storage and no power.
 contract SettlementLens is ISettlementLens {
+    /// @notice The settlement.
     IAttributionSettlement public immutable settlement;
+    /// @notice The registry of models.
     IModelRegistry public immutable models;
 
     constructor(IAttributionSettlement settlement_, IModelRegistry models_) {

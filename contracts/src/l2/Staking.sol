@@ -24,8 +24,11 @@ contract Staking is IStaking, ExpiringPause, ReentrancyGuardTransient {
                                      CONSTANTS
     //////////////////////////////////////////////////////////////////////////*/
 
+    /// @notice Listed operators of a role at most.
     uint256 public constant OPERATORS_MAX = 64;
+    /// @notice Basis points of a whole.
     uint256 public constant BPS_ONE = 10_000;
+    /// @notice The largest commission in basis points.
     uint16 public constant COMMISSION_BPS_MAX = 2_000;
     /// A pool holds at most this many times the operator's own stake.
     uint256 public constant POOL_MULTIPLE_MAX = 10;

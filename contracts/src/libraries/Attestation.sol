@@ -22,6 +22,7 @@ library Attestation {
     }
 
     /// @notice The public values are not five words.
+    /// @param length The length.
     error Attestation_PublicValuesLength(uint256 length);
 
     /// @notice EIP-712 struct hash over a program and public values.

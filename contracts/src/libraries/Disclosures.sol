@@ -16,6 +16,8 @@ library Disclosures {
     /// @param depth Levels above the leaves; at most 40.
     /// @return Number of pieces, a power of two.
     function piecesOf(uint256 depth) internal pure returns (uint256) {
+        // One shifted by a number of levels is what is meant.
+        // forge-lint: disable-next-line(incorrect-shift)
         return depth <= PIECE_LEVELS ? 1 : 1 << (depth - PIECE_LEVELS);
     }
 

@@ -9,6 +9,7 @@ library SafeCall {
     uint256 private constant CALL_OVERHEAD = 40_000;
 
     /// @notice The gas left does not suffice for what was promised.
+    /// @param minGas Gas that the call must get.
     error SafeCall_NotEnoughGas(uint256 minGas);
 
     /// @notice True if a call made now can get `minGas`, with `reserved` left over afterwards. A call passes on at most 63/64

@@ -12,9 +12,12 @@ import {Errors} from "../../libraries/Errors.sol";
 /// @title AgentAccount
 /// @notice See {IAgentAccount}. The agent's id is in the clone's code.
 contract AgentAccount is IAgentAccount, ReentrancyGuardTransient {
+    /// @notice The shortest period of a cap, seconds.
     uint32 public constant PERIOD_MIN = 1 hours;
 
+    /// @notice The registry of agents.
     IAgentIdentity public immutable identity;
+    /// @notice Where the account buys.
     IInferenceEscrow public immutable escrow;
 
     // slots 0 to 2

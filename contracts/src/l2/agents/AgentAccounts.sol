@@ -10,6 +10,7 @@ import {AgentAccount} from "./AgentAccount.sol";
 /// @title AgentAccounts
 /// @notice See {IAgentAccounts}. It has no owner; accounts are clones of one implementation, which cannot be changed.
 contract AgentAccounts is IAgentAccounts {
+    /// @notice What accounts are clones of.
     address public immutable implementation;
 
     mapping(address account => uint256) private _agents;

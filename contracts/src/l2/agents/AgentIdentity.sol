@@ -11,12 +11,14 @@ import {IAgentIdentity} from "../../interfaces/IAgents.sol";
 /// @title AgentIdentity
 /// @notice See {IAgentIdentity}. It has no owner; ids start at 1.
 contract AgentIdentity is IAgentIdentity, ERC721URIStorage, EIP712 {
+    /// @notice Metadata in one registration at most.
     uint256 public constant ENTRIES_MAX = 32;
 
     bytes32 private constant WALLET_TYPEHASH =
         keccak256("AgentWalletSet(uint256 agentId,address newWallet,address owner,uint256 deadline)");
     bytes32 private constant WALLET_KEY = keccak256("agentWallet");
 
+    /// @notice Number of agents; ids count them from 1.
     uint256 public agentCount;
     mapping(uint256 agentId => mapping(bytes32 key => bytes)) private _metadata;
 

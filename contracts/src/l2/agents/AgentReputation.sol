@@ -7,9 +7,13 @@ import {Errors} from "../../libraries/Errors.sol";
 /// @title AgentReputation
 /// @notice See {IAgentReputation}. It has no owner.
 contract AgentReputation is IAgentReputation {
+    /// @notice Clients in one summary at most.
     uint256 public constant CLIENTS_MAX = 64;
+    /// @notice Feedback of one client that a summary reads at most: the latest.
     uint256 public constant PER_CLIENT_MAX = 64;
+    /// @notice Decimals that values are added up with.
     uint8 public constant DECIMALS = 18;
+    /// @notice The largest value, either way, at the most decimals.
     int128 public constant VALUE_MAX = 1e38;
 
     struct Feedback {
@@ -22,6 +26,7 @@ contract AgentReputation is IAgentReputation {
         string tag2;
     }
 
+    /// @notice The registry of agents.
     IAgentIdentity public immutable identity;
     mapping(uint256 agentId => mapping(address client => Feedback[])) private _feedback;
     mapping(uint256 agentId => address[]) private _clients;
@@ -222,7 +227,9 @@ contract AgentReputation is IAgentReputation {
         uint64 feedbackIndex,
         address[] calldata responders
     ) external view returns (uint64 count) {
-        if (responders.length > CLIENTS_MAX) revert AgentReputation_ClientCount(responders.length, CLIENTS_MAX);
+        if (responders.length > CLIENTS_MAX) {
+            revert AgentReputation_ClientCount(responders.length, CLIENTS_MAX);
+        }
         address[] memory clients = new address[](clientAddress == address(0) ? 0 : 1);
         if (clients.length == 1) clients[0] = clientAddress;
         clients = _clientsOr(agentId, clients);

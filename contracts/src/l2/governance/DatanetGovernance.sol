@@ -10,16 +10,24 @@ import {Errors} from "../../libraries/Errors.sol";
 /// @title DatanetGovernance
 /// @notice See {IDatanetGovernance}. It has no owner.
 contract DatanetGovernance is IDatanetGovernance {
+    /// @notice The longest time for which a founder decides alone, seconds.
     uint64 public constant FOUNDER_TIME_MAX = 365 days;
+    /// @notice Seconds of a vote.
     uint64 public constant VOTING_PERIOD = 7 days;
+    /// @notice Seconds between the end of a vote and what it decided.
     uint64 public constant EXECUTION_DELAY = 2 days;
+    /// @notice Seconds in which what was decided can be carried out.
     uint64 public constant EXECUTION_GRACE = 14 days;
+    /// @notice Accounts in one vote at most.
     uint256 public constant ACCOUNTS_MAX = 64;
     /// Of what the pool has paid: the most that counts for one account, and the least that must take part.
     uint256 public constant WEIGHT_BPS_MAX = 1_000;
+    /// @notice Weight that must take part, in basis points of what was paid.
     uint256 public constant QUORUM_BPS = 1_000;
 
+    /// @notice The registry of Datanets.
     IDatanetRegistry public immutable datanets;
+    /// @notice The settlement.
     IAttributionSettlement public immutable settlement;
 
     uint256 private _proposalCount;

@@ -17,11 +17,15 @@ import {OpenTimelock} from "./OpenTimelock.sol";
 /// Its one table, {all}, is every published parameter with its bounds, read from the contracts that live by them; a test
 /// compares it with docs/economy.md.
 contract EconomyParameters is Ownable2Step {
+    /// @notice The platform's largest share in basis points of the fees.
     uint16 public constant PLATFORM_BPS_MAX = 1_500;
+    /// @notice The shortest challenge window, seconds.
     uint32 public constant CHALLENGE_WINDOW_MIN = 10 minutes;
     /// Twice this and the report window of faults is under the unbonding time of 21 days.
     uint32 public constant CHALLENGE_WINDOW_MAX = 7 days;
+    /// @notice The smallest least bond of an epoch, wei.
     uint128 public constant BOND_MIN_MIN = 0.1 ether;
+    /// @notice The largest least bond of an epoch, wei.
     uint128 public constant BOND_MIN_MAX = 1_000_000 ether;
 
     /// One published parameter: seconds, wei, basis points or percent, as `unit` says. `min` and `max` are equal where it
@@ -34,17 +38,29 @@ contract EconomyParameters is Ownable2Step {
         string unit;
     }
 
+    /// @notice The settlement.
     AttributionSettlement public immutable settlement;
+    /// @notice The staking contract.
     Staking public immutable staking;
+    /// @notice The vote token.
     GOPEN public immutable votes;
+    /// @notice The governor.
     OpenGovernor public immutable governor;
+    /// @notice The timelock.
     OpenTimelock public immutable timelock;
 
     /// @notice The parameter is outside its bounds.
+    /// @param name The name.
+    /// @param value Wei.
+    /// @param min The least that is allowed.
+    /// @param max The most that is allowed.
     error EconomyParameters_OutOfBounds(string name, uint256 value, uint256 min, uint256 max);
     /// @notice Fewer than a majority of the engines would decide.
+    /// @param threshold How many must sign.
+    /// @param engines How many engines there are.
     error EconomyParameters_NoMajority(uint256 threshold, uint256 engines);
     /// @notice The stakers' share must go to the staking contract.
+    /// @param stakers Who gets the stakers' share.
     error EconomyParameters_NotStaking(address stakers);
 
     constructor(
@@ -68,11 +84,13 @@ contract EconomyParameters is Ownable2Step {
     }
 
     /// @notice Offers the settlement to a successor; only the owner. Bounds of a successor are what governance then votes on.
+    /// @param successor Who takes over.
     function handOver(address successor) external onlyOwner {
         settlement.transferOwnership(successor);
     }
 
     /// @notice Sets the settlement's parameters within the bounds; only the owner.
+    /// @param p What is set.
     function setParameters(IAttributionSettlement.Parameters calldata p) external onlyOwner {
         _check("settlement.platformBps", p.platformBps, 0, PLATFORM_BPS_MAX);
         _check("settlement.challengeWindow", p.challengeWindow, CHALLENGE_WINDOW_MIN, CHALLENGE_WINDOW_MAX);
@@ -83,6 +101,8 @@ contract EconomyParameters is Ownable2Step {
     }
 
     /// @notice Adds or removes an engine; only the owner.
+    /// @param engine The engine's key.
+    /// @param allowed Whether it is allowed.
     function setEngine(address engine, bool allowed) external onlyOwner {
         settlement.setEngine(engine, allowed);
         (, uint8 threshold,,,,,) = settlement.parameters();
@@ -90,6 +110,7 @@ contract EconomyParameters is Ownable2Step {
     }
 
     /// @notice Every published parameter, as it is now.
+    /// @return list The parameters with their bounds.
     function all() external view returns (Parameter[] memory list) {
         (uint16 platformBps,, uint32 challengeWindow, uint128 bondMin,,,) = settlement.parameters();
         list = new Parameter[](16);

@@ -8,7 +8,9 @@ import {IExpiringPause} from "../../interfaces/IExpiringPause.sol";
 /// @title ExpiringPause
 /// @notice See {IExpiringPause}. A contract that inherits it marks what takes in new money with `whenNotPaused`.
 abstract contract ExpiringPause is IExpiringPause, Ownable2Step {
+    /// @notice The longest pause, seconds.
     uint64 public constant PAUSE_MAX = 7 days;
+    /// @notice Seconds from one pause to the next at least.
     uint64 public constant PAUSE_INTERVAL = 28 days;
 
     // one slot

@@ -15,9 +15,13 @@ import {WOPEN} from "../predeploys/WOPEN.sol";
 contract GOPEN is IGOPEN, Votes {
     using SafeCast for uint256;
 
+    /// @notice Name of the token.
     string public constant name = "Governance OPEN";
+    /// @notice Symbol of the token.
     string public constant symbol = "gOPEN";
+    /// @notice Decimals of votes.
     uint8 public constant decimals = 18;
+    /// @notice The longest notice, seconds.
     uint32 public constant NOTICE_MAX = 730 days;
 
     struct Lock {
@@ -26,6 +30,7 @@ contract GOPEN is IGOPEN, Votes {
         uint32 notice;
     }
 
+    /// @notice The token that is locked or paid with.
     WOPEN public immutable wopen;
     /// @inheritdoc IGOPEN
     uint32 public immutable noticeMin;
@@ -156,11 +161,13 @@ contract GOPEN is IGOPEN, Votes {
     }
 
     /// @notice Unix seconds (ERC-6372).
+    /// @return Unix seconds.
     function clock() public view override returns (uint48) {
         return Time.timestamp();
     }
 
     /// @notice ERC-6372.
+    /// @return The mode, as EIP-6372 writes it.
     function CLOCK_MODE() public pure override returns (string memory) {
         return "mode=timestamp";
     }

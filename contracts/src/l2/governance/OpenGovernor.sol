@@ -28,16 +28,23 @@ contract OpenGovernor is
     GovernorVotesQuorumFraction,
     GovernorTimelockControl
 {
+    /// @notice The shortest delay before a vote, seconds.
     uint256 public constant VOTING_DELAY_MIN = 1 hours;
+    /// @notice The longest delay before a vote, seconds.
     uint256 public constant VOTING_DELAY_MAX = 3 days;
+    /// @notice The shortest vote, seconds.
     uint256 public constant VOTING_PERIOD_MIN = 3 days;
+    /// @notice The longest vote, seconds.
     uint256 public constant VOTING_PERIOD_MAX = 14 days;
     /// Votes. Not so high that the small are kept out, nor so low that proposals are spam.
     uint256 public constant PROPOSAL_THRESHOLD_MIN = 100 ether;
+    /// @notice The most votes that a proposer may be asked for.
     uint256 public constant PROPOSAL_THRESHOLD_MAX = 1_000_000 ether;
     /// Percent of all votes.
     uint256 public constant QUORUM_MIN = 2;
+    /// @notice The largest quorum, percent.
     uint256 public constant QUORUM_MAX = 20;
+    /// @notice The longest extension after a late quorum, seconds.
     uint256 public constant LATE_QUORUM_EXTENSION_MAX = 2 days;
     /// A proposal that succeeded is queued within this time of its end, or expires.
     uint256 public constant QUEUE_GRACE = 3 days;
@@ -47,8 +54,14 @@ contract OpenGovernor is
     uint256 public constant TIMELOCK_DELAY_MAX = 7 days;
 
     /// @notice The setting is outside its bounds.
+    /// @param setting The setting.
+    /// @param value Wei.
+    /// @param min The least that is allowed.
+    /// @param max The most that is allowed.
     error OpenGovernor_OutOfBounds(string setting, uint256 value, uint256 min, uint256 max);
     /// @notice The shortest notice of votes does not cover the way from snapshot to execution, seconds.
+    /// @param notice Seconds of notice.
+    /// @param cycle Seconds of the longest way from snapshot to execution.
     error OpenGovernor_NoticeTooShort(uint256 notice, uint256 cycle);
     /// @notice A governor keeps its timelock: another could wait longer than votes are locked.
     error OpenGovernor_TimelockFixed();
@@ -77,6 +90,7 @@ contract OpenGovernor is
     }
 
     /// @notice Longest time from a proposal's snapshot to its execution, seconds, whatever the settings are.
+    /// @return Seconds.
     function CYCLE_MAX() public pure returns (uint256) {
         return VOTING_PERIOD_MAX + LATE_QUORUM_EXTENSION_MAX + QUEUE_GRACE + TIMELOCK_DELAY_MAX + EXECUTION_GRACE;
     }
@@ -139,10 +153,15 @@ contract OpenGovernor is
                                  WHAT SOLIDITY ASKS FOR
     //////////////////////////////////////////////////////////////////////////*/
 
+    /// @notice Votes that a proposer must have.
+    /// @return Votes.
     function proposalThreshold() public view override(Governor, GovernorSettings) returns (uint256) {
         return super.proposalThreshold();
     }
 
+    /// @notice When voting ends.
+    /// @param proposalId The proposal.
+    /// @return Unix seconds.
     function proposalDeadline(uint256 proposalId)
         public
         view
@@ -152,6 +171,9 @@ contract OpenGovernor is
         return super.proposalDeadline(proposalId);
     }
 
+    /// @notice Whether a proposal goes through the timelock: every one does.
+    /// @param proposalId The proposal.
+    /// @return Always true.
     function proposalNeedsQueuing(uint256 proposalId)
         public
         view

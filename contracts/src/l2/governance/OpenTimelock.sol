@@ -7,10 +7,15 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 /// @notice OpenZeppelin's timelock with bounds on its delay: long enough that whoever disagrees can leave what leaves at
 /// once, short enough that votes are still locked at execution ({OpenGovernor} adds it up). It owns what governance owns.
 contract OpenTimelock is TimelockController {
+    /// @notice The shortest delay, seconds.
     uint256 public constant DELAY_MIN = 1 days;
+    /// @notice The longest delay, seconds.
     uint256 public constant DELAY_MAX = 7 days;
 
     /// @notice The delay is outside its bounds, seconds.
+    /// @param delay Seconds.
+    /// @param min The least that is allowed.
+    /// @param max The most that is allowed.
     error OpenTimelock_DelayOutOfBounds(uint256 delay, uint256 min, uint256 max);
 
     /// @param governor Alone proposes, cancels and executes, so that its expiry of proposals holds.

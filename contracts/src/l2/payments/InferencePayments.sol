@@ -12,7 +12,9 @@ import {WOPEN} from "../predeploys/WOPEN.sol";
 /// @title InferencePayments
 /// @notice See {IInferencePayments}.
 contract InferencePayments is IInferencePayments, ReentrancyGuardTransient {
+    /// @notice Seconds in which a payment can be captured; then it goes back.
     uint64 public constant CAPTURE_WINDOW = 1 days;
+    /// @notice Payments in one call at most.
     uint256 public constant BATCH_MAX = 256;
 
     bytes32 private constant PAYMENT_TYPEHASH = keccak256(
@@ -21,8 +23,11 @@ contract InferencePayments is IInferencePayments, ReentrancyGuardTransient {
     bytes32 private constant TOP_UP_TYPEHASH =
         keccak256("TopUp(uint256 chainId,address payments,address payer,bytes32 salt)");
 
+    /// @notice The token that is locked or paid with.
     WOPEN public immutable wopen;
+    /// @notice Where balances are paid in.
     IInferenceEscrow public immutable escrow;
+    /// @notice The settlement.
     IAttributionSettlement public immutable settlement;
 
     /// @inheritdoc IInferencePayments

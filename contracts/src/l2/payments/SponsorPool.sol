@@ -15,6 +15,7 @@ import {Errors} from "../../libraries/Errors.sol";
 contract SponsorPool is ISponsorPool, EIP712, ReentrancyGuardTransient {
     using SafeCast for uint256;
 
+    /// @notice The largest grant, wei.
     uint128 public constant GRANT_MAX = 1 ether;
 
     bytes32 private constant GRANT_TYPEHASH =

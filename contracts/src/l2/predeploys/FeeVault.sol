@@ -19,13 +19,23 @@ abstract contract FeeVault {
     uint256 public totalProcessed;
 
     /// @notice The vault was emptied.
+    /// @param value Wei.
+    /// @param to Where it goes.
+    /// @param from Where it comes from.
     event Withdrawal(uint256 value, address to, address from);
     /// @notice The vault was emptied; OP Stack's newer form, emitted beside the older one.
+    /// @param value Wei.
+    /// @param to Where it goes.
+    /// @param from Where it comes from.
+    /// @param withdrawalNetwork The layer on which it is paid.
     event Withdrawal(uint256 value, address to, address from, WithdrawalNetwork withdrawalNetwork);
 
     /// @notice Less than `minWithdrawalAmount` has gathered.
+    /// @param balance What there is, wei.
+    /// @param minimum The least that is allowed.
     error FeeVault_BelowMinimum(uint256 balance, uint256 minimum);
     /// @notice The recipient refused the payment.
+    /// @param recipient Who is paid.
     error FeeVault_TransferFailed(address recipient);
     /// @notice Fees need somebody who receives them.
     error FeeVault_RecipientZero();
@@ -36,9 +46,11 @@ abstract contract FeeVault {
         minWithdrawalAmount = minimum;
     }
 
+    /// @notice Fees are paid in.
     receive() external payable {}
 
     /// @notice Sends all that has gathered to the recipient.
+    /// @return value What was withdrawn, wei.
     function withdraw() external returns (uint256 value) {
         // Check
         value = address(this).balance;
@@ -55,26 +67,31 @@ abstract contract FeeVault {
     }
 
     /// @notice Layer on which the recipient is paid.
+    /// @return The layer.
     function withdrawalNetwork() public pure returns (WithdrawalNetwork) {
         return WithdrawalNetwork.L2;
     }
 
     /// @notice `minWithdrawalAmount` under its older name.
+    /// @return Wei.
     function MIN_WITHDRAWAL_AMOUNT() external view returns (uint256) {
         return minWithdrawalAmount;
     }
 
     /// @notice `recipient` under its older name.
+    /// @return The address.
     function RECIPIENT() external view returns (address) {
         return recipient;
     }
 
     /// @notice `withdrawalNetwork` under its older name.
+    /// @return The layer.
     function WITHDRAWAL_NETWORK() external pure returns (WithdrawalNetwork) {
         return withdrawalNetwork();
     }
 
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory) {
         return "1.6.0";
     }

@@ -31,30 +31,38 @@ contract GasPriceOracle {
 
     /// @notice L1 data fee of a transaction that is not signed yet, wei.
     /// @param unsignedTransaction RLP of the transaction without its signature, which counts as 68 incompressible bytes.
+    /// @return Wei.
     function getL1Fee(bytes memory unsignedTransaction) external view returns (uint256) {
         return _l1Fee(LibZip.flzCompress(unsignedTransaction).length + SIGNATURE_LENGTH);
     }
 
     /// @notice L1 data fee that the execution layer charges for a signed transaction, wei, exactly.
     /// @param signedTransaction The transaction as it is sent (EIP-2718).
+    /// @return Wei.
     function getL1FeeSigned(bytes memory signedTransaction) external view returns (uint256) {
         return _l1Fee(LibZip.flzCompress(signedTransaction).length);
     }
 
     /// @notice What `getL1Fee` gives at most for any unsigned transaction of `unsignedSize` bytes. FastLZ spends a byte on
     /// each run of 32 bytes that it cannot compress; the OP Stack's bound, one on 255, fails for such data.
+    /// @param unsignedSize Bytes of the transaction without its signature.
+    /// @return Wei.
     function getL1FeeUpperBound(uint256 unsignedSize) external view returns (uint256) {
         uint256 size = unsignedSize + SIGNATURE_LENGTH;
         return _l1Fee(size + size / 32 + 16);
     }
 
     /// @notice L1 gas that the transaction's share of a batch costs; `getL1Fee` is what it pays.
+    /// @param unsignedTransaction The transaction without its signature, RLP-encoded.
+    /// @return Gas.
     function getL1GasUsed(bytes memory unsignedTransaction) external pure returns (uint256) {
         uint256 size = _estimatedSize(LibZip.flzCompress(unsignedTransaction).length + SIGNATURE_LENGTH);
         return size * CALLDATA_BYTE_GAS / 10 ** DECIMALS;
     }
 
     /// @notice Operator fee of a transaction that uses `gasUsed`, wei.
+    /// @param gasUsed Gas that was used.
+    /// @return Wei.
     function getOperatorFee(uint256 gasUsed) external view returns (uint256) {
         return FixedPointMathLib.saturatingAdd(
             FixedPointMathLib.saturatingMul(
@@ -67,59 +75,75 @@ contract GasPriceOracle {
     // What the fees are reckoned from
 
     /// @notice Base fee of the current L2 block, wei.
+    /// @return Wei.
     function gasPrice() external view returns (uint256) {
         return block.basefee;
     }
 
     /// @notice Base fee of the current L2 block, wei.
+    /// @return Wei.
     function baseFee() external view returns (uint256) {
         return block.basefee;
     }
 
     /// @notice L1 base fee, wei.
+    /// @return Wei.
     function l1BaseFee() public view returns (uint256) {
         return L1_BLOCK.basefee();
     }
 
     /// @notice L1 blob base fee, wei.
+    /// @return Wei.
     function blobBaseFee() public view returns (uint256) {
         return L1_BLOCK.blobBaseFee();
     }
 
     /// @notice Weight of the L1 base fee, parts per million.
+    /// @return Millionths.
     function baseFeeScalar() public view returns (uint32) {
         return L1_BLOCK.baseFeeScalar();
     }
 
     /// @notice Weight of the L1 blob base fee, parts per million.
+    /// @return Millionths.
     function blobBaseFeeScalar() public view returns (uint32) {
         return L1_BLOCK.blobBaseFeeScalar();
     }
 
     /// @notice Decimals of the fee scalars.
+    /// @return The decimals.
     function decimals() external pure returns (uint256) {
         return DECIMALS;
     }
 
     // Rules in force: all of them since genesis
 
+    /// @notice Whether this upgrade is active: it always is.
+    /// @return Always true.
     function isEcotone() external pure returns (bool) {
         return true;
     }
 
+    /// @notice Whether this upgrade is active: it always is.
+    /// @return Always true.
     function isFjord() external pure returns (bool) {
         return true;
     }
 
+    /// @notice Whether this upgrade is active: it always is.
+    /// @return Always true.
     function isIsthmus() external pure returns (bool) {
         return true;
     }
 
+    /// @notice Whether this upgrade is active: it always is.
+    /// @return Always true.
     function isJovian() external pure returns (bool) {
         return true;
     }
 
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory) {
         return "1.6.0";
     }

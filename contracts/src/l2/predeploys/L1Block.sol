@@ -101,31 +101,38 @@ contract L1Block {
     }
 
     /// @notice The only caller of the setters.
+    /// @return The address.
     function DEPOSITOR_ACCOUNT() external pure returns (address) {
         return Predeploys.DEPOSITOR_ACCOUNT;
     }
 
     /// @notice True: L2's currency is not ETH.
+    /// @return Whether it is.
     function isCustomGasToken() external pure returns (bool) {
         return true;
     }
 
     /// @notice L2's currency under its conventional address, with its decimals.
+    /// @return token The token's address.
+    /// @return decimals Its decimals.
     function gasPayingToken() external pure returns (address token, uint8 decimals) {
         return (0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE, 18);
     }
 
     /// @notice Name of L2's currency.
+    /// @return The name.
     function gasPayingTokenName() external pure returns (string memory) {
         return "OPEN";
     }
 
     /// @notice Symbol of L2's currency.
+    /// @return The symbol.
     function gasPayingTokenSymbol() external pure returns (string memory) {
         return "OPEN";
     }
 
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory) {
         return "1.8.0";
     }

@@ -14,6 +14,7 @@ contract L2CrossDomainMessenger is CrossDomainMessenger {
     constructor(ICrossDomainMessenger l1Messenger) CrossDomainMessenger(l1Messenger) {}
 
     /// @notice `otherMessenger` under its older name.
+    /// @return The address.
     function l1CrossDomainMessenger() external view returns (ICrossDomainMessenger) {
         return otherMessenger;
     }

@@ -11,6 +11,12 @@ import {Predeploys} from "../../libraries/Predeploys.sol";
 /// @notice The bridge for ERC-20 tokens on L2.
 contract L2StandardBridge is StandardBridge {
     /// @notice Older form of `ERC20BridgeInitiated`.
+    /// @param l1Token The token on L1.
+    /// @param l2Token The token on L2.
+    /// @param from Where it comes from.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param extraData Data that travels along and is not read here.
     event WithdrawalInitiated(
         address indexed l1Token,
         address indexed l2Token,
@@ -20,6 +26,12 @@ contract L2StandardBridge is StandardBridge {
         bytes extraData
     );
     /// @notice Older form of `ERC20BridgeFinalized`.
+    /// @param l1Token The token on L1.
+    /// @param l2Token The token on L2.
+    /// @param from Where it comes from.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param extraData Data that travels along and is not read here.
     event DepositFinalized(
         address indexed l1Token,
         address indexed l2Token,
@@ -34,6 +46,10 @@ contract L2StandardBridge is StandardBridge {
     {}
 
     /// @notice Sends a mintable token of the caller back to L1. Not for contracts; OPEN goes through the message passer.
+    /// @param l2Token The token on L2.
+    /// @param amount Wei.
+    /// @param minGasLimit Gas that the call on the other layer gets at least.
+    /// @param extraData Data that travels along and is not read here.
     function withdraw(address l2Token, uint256 amount, uint32 minGasLimit, bytes calldata extraData)
         external
         payable
@@ -43,6 +59,11 @@ contract L2StandardBridge is StandardBridge {
     }
 
     /// @notice Sends a mintable token of the caller back to `to` on L1.
+    /// @param l2Token The token on L2.
+    /// @param to Where it goes.
+    /// @param amount Wei.
+    /// @param minGasLimit Gas that the call on the other layer gets at least.
+    /// @param extraData Data that travels along and is not read here.
     function withdrawTo(address l2Token, address to, uint256 amount, uint32 minGasLimit, bytes calldata extraData)
         external
         payable
@@ -58,6 +79,7 @@ contract L2StandardBridge is StandardBridge {
     }
 
     /// @notice `otherBridge` under its older name.
+    /// @return The bridge.
     function l1TokenBridge() external view returns (address) {
         return address(otherBridge);
     }

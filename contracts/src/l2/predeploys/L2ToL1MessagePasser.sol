@@ -18,6 +18,13 @@ contract L2ToL1MessagePasser {
     uint240 private _nonce;
 
     /// @notice A message was sent.
+    /// @param nonce The nonce.
+    /// @param sender Who sent it.
+    /// @param target Whom it calls.
+    /// @param value Wei.
+    /// @param gasLimit Gas of the call.
+    /// @param data Data of the call.
+    /// @param withdrawalHash Hash of the withdrawal.
     event MessagePassed(
         uint256 indexed nonce,
         address indexed sender,
@@ -28,6 +35,7 @@ contract L2ToL1MessagePasser {
         bytes32 withdrawalHash
     );
     /// @notice OPEN that is leaving was taken out of L2's supply.
+    /// @param amount Wei.
     event WithdrawerBalanceBurnt(uint256 indexed amount);
 
     /// @notice Sends the received OPEN to the sender's address on L1.
@@ -61,11 +69,13 @@ contract L2ToL1MessagePasser {
     }
 
     /// @notice Nonce of the next message.
+    /// @return The nonce, with the version in its upper two bytes.
     function messageNonce() public view returns (uint256) {
         return RollupHashing.versionedNonce(_nonce);
     }
 
     /// @notice Form of this contract.
+    /// @return Semantic version.
     function version() external pure returns (string memory) {
         return "1.2.0";
     }

@@ -9,6 +9,7 @@ contract SequencerFeeVault is FeeVault {
     constructor(address feeRecipient, uint256 minimum) FeeVault(feeRecipient, minimum) {}
 
     /// @notice `recipient` under its oldest name.
+    /// @return The address.
     function l1FeeWallet() external view returns (address) {
         return recipient;
     }

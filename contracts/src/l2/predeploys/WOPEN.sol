@@ -12,11 +12,16 @@ import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20P
 /// @dev INVARIANT: the balance of this contract is at least `totalSupply`.
 contract WOPEN is ERC20, ERC20Permit, ERC3009 {
     /// @notice OPEN was wrapped.
+    /// @param dst Who gets it.
+    /// @param wad Wei.
     event Deposit(address indexed dst, uint256 wad);
     /// @notice OPEN was unwrapped.
+    /// @param src Whose wrapped OPEN.
+    /// @param wad Wei.
     event Withdrawal(address indexed src, uint256 wad);
 
     /// @notice The receiver refused the OPEN.
+    /// @param receiver Who receives.
     error WOPEN_TransferFailed(address receiver);
 
     constructor() ERC20("Wrapped OPEN", "WOPEN") ERC20Permit("Wrapped OPEN") {}
@@ -33,6 +38,7 @@ contract WOPEN is ERC20, ERC20Permit, ERC3009 {
     }
 
     /// @notice Unwraps `wad` and sends it to the caller.
+    /// @param wad Wei.
     function withdraw(uint256 wad) external {
         // Effect
         _burn(msg.sender, wad);
