@@ -1,7 +1,7 @@
-//! `bench-node`: what a transaction and a call cost a node, beside anvil, in one run with one load. Only
-//! transactions found in blocks count, a sample of their receipts must be successes and every sender's
-//! nonce right. CPU time is printed beside rates, since wall clocks lie on busy machines, and this
-//! program's own beside the node's.
+//! `bench-node`: what a transaction and a call cost a node, beside anvil and, if it was built
+//! (`benches/ethrex`), ethrex, in one run with one load. Only transactions found in blocks count, a
+//! sample of their receipts must be successes and every sender's nonce right. CPU time is printed beside
+//! rates, since wall clocks lie on busy machines, and this program's own beside the node's.
 //!
 //! ```sh
 //! cargo build --workspace && target/debug/bench-node all
@@ -19,14 +19,16 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use target::Peer;
 
-/// Measures the sequencer beside anvil.
+/// Measures the sequencer beside other nodes.
 #[derive(Debug, Parser)]
 #[command(
     version,
     after_help = "Examples:
   bench-node all                             every figure, as one table (about five minutes)
   bench-node transfers --accounts 1000000    transfers on a large state
+  bench-node reads --alone --ethrex BINARY   reads beside ethrex only
   bench-node growth --accounts 10000000      the sequencer alone, from small to large states"
 )]
 struct Cli {
@@ -38,13 +40,13 @@ struct Cli {
 enum Suite {
     /// Every suite on small states, as the table of docs/benchmarks.md.
     All(Load),
-    /// Included native transfers, single requests and batches, beside anvil.
+    /// Included native transfers, single requests and batches, beside other nodes.
     Transfers(Load),
     /// Included ERC-20 transfers over native ones.
     Erc20(Load),
     /// Send → receipt with `eth_sendRawTransactionSync`: idle, 16 connections, half of saturation.
     Latency(Load),
-    /// blockNumber, getBalance, call: single and in batches of 20, beside anvil.
+    /// blockNumber, getBalance, call: single and in batches of 20, beside other nodes.
     Reads(Load),
     /// `eth_getLogs` of one recipient, beside anvil.
     Logs(Load),
@@ -87,15 +89,35 @@ pub struct Load {
     /// Gas limit of a block on both nodes.
     #[arg(long, default_value_t = 3_000_000_000)]
     gas_limit: u64,
-    /// Runs of the comparisons with anvil, the nodes in turn; medians count.
+    /// Runs of the comparisons with other nodes, in turn; medians count.
     #[arg(long, default_value_t = 1)]
     runs: usize,
+    /// Measure the sequencer of another build of this program instead of its own.
+    #[arg(long, value_name = "BENCH_NODE")]
+    sequencer: Option<PathBuf>,
     /// Leave anvil out.
     #[arg(long)]
     alone: bool,
+    /// Measure ethrex too: the binary that `benches/ethrex` builds.
+    #[arg(long, value_name = "BINARY")]
+    ethrex: Option<PathBuf>,
+    /// An option for that binary, such as `--rebuild`; may be repeated.
+    #[arg(long, requires = "ethrex", allow_hyphen_values = true, value_name = "OPTION")]
+    ethrex_option: Vec<String>,
     /// Print the sequencer's CPU time by thread.
     #[arg(long)]
     threads: bool,
+}
+
+impl Load {
+    /// Whom the sequencer is measured beside.
+    fn peers(&self) -> Vec<Peer> {
+        let anvil = (!self.alone).then_some(Peer::Anvil);
+        let ethrex = self.ethrex.clone();
+        let options = self.ethrex_option.clone();
+        let ethrex = ethrex.map(|binary| Peer::Ethrex { binary, options });
+        anvil.into_iter().chain(ethrex).collect()
+    }
 }
 
 fn main() -> Result<()> {

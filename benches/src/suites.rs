@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     Load,
     load::{self, Outcome},
-    target::Target,
+    target::{Peer, Target},
     world::{Kind, Signed, TOKEN, World, account},
 };
 
@@ -51,6 +51,16 @@ pub fn all(load: &Load) -> Result<()> {
     }
     print(rows);
     Ok(())
+}
+
+impl Peer {
+    /// Floors and goals are against anvil.
+    fn bound(&self, bound: &'static str) -> &'static str {
+        match self {
+            Self::Anvil => bound,
+            Self::Ethrex { .. } => "",
+        }
+    }
 }
 
 /// Says how a measurement went, and the sequencer's threads if asked for.
@@ -101,58 +111,66 @@ fn warm_up(target: &Target, world: &mut World, kind: Kind, load: &Load) -> Resul
 }
 
 pub fn transfers(load: &Load) -> Result<Vec<Row>> {
-    let (mut ours, mut batched, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    let peers = load.peers();
+    let (mut ours, mut batched) = (Vec::new(), Vec::new());
+    let mut theirs = vec![Vec::new(); peers.len()];
     for _ in 0..load.runs {
         let mut world = World::new(load.senders, load.accounts)?;
-        let target = Target::lone(&world, load.gas_limit)?;
+        let target = Target::lone(&world, load)?;
         warm_up(&target, &mut world, Kind::Native, load)?;
         let transactions = world.sign(Kind::Native, load.transactions)?;
         ours.push(measure(&target, &world, "native, single", &transactions, load, 1)?);
         let transactions = world.sign(Kind::Native, load.transactions)?;
         batched.push(measure(&target, &world, "native, batches", &transactions, load, load.batch)?);
         drop(target);
-        if load.alone {
-            continue;
+        for (peer, theirs) in peers.iter().zip(&mut theirs) {
+            let mut world = World::new(load.senders, load.accounts)?;
+            let target = Target::peer(peer, &world, load.gas_limit)?;
+            warm_up(&target, &mut world, Kind::Native, load)?;
+            let transactions = world.sign(Kind::Native, load.transactions)?;
+            theirs.push(measure(&target, &world, "native, single", &transactions, load, 1)?);
         }
-        let mut world = World::new(load.senders, load.accounts)?;
-        let target = Target::anvil(&world, load.gas_limit)?;
-        warm_up(&target, &mut world, Kind::Native, load)?;
-        let transactions = world.sign(Kind::Native, load.transactions)?;
-        theirs.push(measure(&target, &world, "native, single", &transactions, load, 1)?);
     }
     let cpu = |all: &[Outcome]| median(all.iter().map(|one| one.node_us).collect());
     let rate = |all: &[Outcome]| median(all.iter().map(Outcome::per_second).collect());
+    let rss = |all: &[Outcome]| median(all.iter().map(|one| one.rss / 1e6).collect());
     let mut rows = vec![row(
         "node CPU per transfer: native single / batched requests",
         "70 / 60 µs",
         "45 / 41 µs",
         format!("{:.1} / {:.1} µs", cpu(&ours), cpu(&batched)),
     )];
-    if !theirs.is_empty() {
-        let accounts = load.accounts;
+    for (peer, theirs) in peers.iter().zip(&theirs) {
+        let (name, accounts) = (peer.name(), load.accounts);
+        rows.push(row(
+            format!("included transfers per node CPU second against {name}, {accounts} accounts"),
+            peer.bound("2.2 ×"),
+            peer.bound("3.6 ×"),
+            format!(
+                "{:.2} × ({:.1} against {:.1} µs)",
+                cpu(theirs) / cpu(&ours),
+                cpu(&ours),
+                cpu(theirs)
+            ),
+        ));
         let (floor, goal) =
             if accounts >= 1_000_000 { ("25 ×", "50 ×") } else { ("2.0 ×", "4.0 ×") };
         rows.push(row(
-            format!("included transfers per node CPU second against anvil, {accounts} accounts"),
-            "2.2 ×",
-            "3.6 ×",
+            format!("included transfers per second against {name}, {accounts} accounts"),
+            peer.bound(floor),
+            peer.bound(goal),
             format!(
-                "{:.2} × ({:.1} against {:.1} µs)",
-                cpu(&theirs) / cpu(&ours),
-                cpu(&ours),
-                cpu(&theirs)
+                "{:.2} × ({:.0} against {:.0})",
+                rate(&ours) / rate(theirs),
+                rate(&ours),
+                rate(theirs)
             ),
         ));
         rows.push(row(
-            format!("included transfers per second against anvil, {accounts} accounts"),
-            floor,
-            goal,
-            format!(
-                "{:.2} × ({:.0} against {:.0})",
-                rate(&ours) / rate(&theirs),
-                rate(&ours),
-                rate(&theirs)
-            ),
+            format!("resident memory after {} transfers against {name}", load.transactions),
+            "",
+            "",
+            format!("{:.0} against {:.0} MB", rss(&ours), rss(theirs)),
         ));
     }
     Ok(rows)
@@ -160,7 +178,7 @@ pub fn transfers(load: &Load) -> Result<Vec<Row>> {
 
 pub fn erc20(load: &Load) -> Result<Vec<Row>> {
     let mut world = World::new(load.senders, load.accounts)?;
-    let target = Target::lone(&world, load.gas_limit)?;
+    let target = Target::lone(&world, load)?;
     warm_up(&target, &mut world, Kind::Erc20, load)?;
     let transactions = world.sign(Kind::Native, load.transactions)?;
     let native = measure(&target, &world, "native, single", &transactions, load, 1)?;
@@ -181,7 +199,7 @@ pub fn erc20(load: &Load) -> Result<Vec<Row>> {
 
 pub fn latency(load: &Load) -> Result<Vec<Row>> {
     let mut world = World::new(load.senders, load.accounts)?;
-    let target = Target::lone(&world, load.gas_limit)?;
+    let target = Target::lone(&world, load)?;
     warm_up(&target, &mut world, Kind::Native, load)?;
     let mut rows = Vec::new();
     for (connections, floor, goal) in
@@ -230,9 +248,9 @@ pub fn reads(load: &Load) -> Result<Vec<Row>> {
         ("eth_getBalance", balances(load.accounts.min(1_000)), "16 µs", "8 µs"),
         ("eth_call", token_calls(&world), "40 µs", "12 µs"),
     ];
-    let mut targets = vec![Target::lone(&world, load.gas_limit)?];
-    if !load.alone {
-        targets.push(Target::anvil(&world, load.gas_limit)?);
+    let mut targets = vec![Target::lone(&world, load)?];
+    for peer in load.peers() {
+        targets.push(Target::peer(&peer, &world, load.gas_limit)?);
     }
     let mut rows = Vec::new();
     for (method, params, floor, goal) in methods {
@@ -244,13 +262,18 @@ pub fn reads(load: &Load) -> Result<Vec<Row>> {
                 "{:<10} {method:<16} {:>7.0}/s, node {:>6.2} µs; in batches of 20 {:>7.0}/s, {:>6.2} µs",
                 target.name, single.per_second, single.node_us, batch.per_second, batch.node_us
             );
-            figures.push(format!("{:.1} ({:.1} in batches)", single.node_us, batch.node_us));
+            figures.push(format!(
+                "{}{:.1} ({:.1} in batches)",
+                if figures.is_empty() { String::new() } else { format!("{}'s ", target.name) },
+                single.node_us,
+                batch.node_us
+            ));
         }
         rows.push(row(
             format!("`{method}`, node CPU per single call"),
             floor,
             goal,
-            format!("{} µs", figures.join(" against anvil's ")),
+            format!("{} µs", figures.join(" against ")),
         ));
     }
     Ok(rows)
@@ -266,12 +289,9 @@ pub fn logs(load: &Load) -> Result<Vec<Row>> {
             json!([{"fromBlock": "0x0", "toBlock": "latest", "topics": [topic, null, recipient]}])
         })
         .collect();
-    let mut figures = Vec::new();
-    let anvil = (!load.alone).then_some(true);
-    for target in [Some(false), anvil].into_iter().flatten() {
+    let measured = |start: &dyn Fn(&World) -> Result<Target>| {
         let mut world = World::new(load.senders, load.accounts)?;
-        let start = if target { Target::anvil } else { Target::lone };
-        let target = start(&world, load.gas_limit)?;
+        let target = start(&world)?;
         let transactions = world.sign(Kind::Erc20, load.transactions)?;
         load::closed(&target, &world, &transactions, load.connections, load.batch)?;
         let found = target.connect()?.call("eth_getLogs", filters[0].clone())?;
@@ -281,19 +301,30 @@ pub fn logs(load: &Load) -> Result<Vec<Row>> {
             "{:<10} eth_getLogs      {:>7.0}/s, node {:>6.1} µs, {found} logs of {}",
             target.name, figure.per_second, figure.node_us, load.transactions
         );
-        figures.push(figure.node_us);
-    }
-    let figure = match figures.as_slice() {
-        [ours, theirs] => format!("{:.0} × ({ours:.0} against {theirs:.0} µs)", theirs / ours),
-        _ => format!("{:.0} µs", median(figures)),
+        anyhow::Ok(figure.node_us)
     };
-    let what = "`eth_getLogs`, one recipient, 10,000 logs behind it, node CPU against anvil";
-    Ok(vec![row(what, "10 ×", "200 ×", figure)])
+    let ours = measured(&|world| Target::lone(world, &load))?;
+    let what = "`eth_getLogs`, one recipient, 10,000 logs behind it, node CPU";
+    let mut rows = Vec::new();
+    // Logs are found through receipts.
+    for peer in load.peers().into_iter().filter(|peer| matches!(peer, Peer::Anvil)) {
+        let theirs = measured(&|world| Target::peer(&peer, world, load.gas_limit))?;
+        rows.push(row(
+            format!("{what} against {}", peer.name()),
+            peer.bound("10 ×"),
+            peer.bound("200 ×"),
+            format!("{:.0} × ({ours:.0} against {theirs:.0} µs)", theirs / ours),
+        ));
+    }
+    if rows.is_empty() {
+        rows.push(row(what, "", "", format!("{ours:.0} µs")));
+    }
+    Ok(rows)
 }
 
 pub fn mixed(load: &Load) -> Result<Vec<Row>> {
     let mut world = World::new(load.senders, load.accounts)?;
-    let target = Target::lone(&world, load.gas_limit)?;
+    let target = Target::lone(&world, load)?;
     let params = balances(load.accounts.min(1_000));
     warm_up(&target, &mut world, Kind::Native, load)?;
     let limit =
@@ -321,7 +352,7 @@ pub fn mixed(load: &Load) -> Result<Vec<Row>> {
 
 pub fn history(load: &Load) -> Result<Vec<Row>> {
     let mut world = World::new(load.senders, load.accounts)?;
-    let target = Target::lone(&world, load.gas_limit)?;
+    let target = Target::lone(&world, load)?;
     let mut measured = Vec::new();
     // The first rounds fill caches of fixed size.
     for _ in 0..8 {
@@ -349,9 +380,9 @@ pub fn growth(load: &Load) -> Result<Vec<Row>> {
     let mut first = None;
     while accounts <= load.accounts {
         let mut world = World::new(load.senders, accounts)?;
-        let target = Target::lone(&world, load.gas_limit)?;
+        let target = Target::lone(&world, load)?;
         let made = target.started_in;
-        let target = target.restart(&world, load.gas_limit)?;
+        let target = target.restart(&world, load)?;
         warm_up(&target, &mut world, Kind::Native, load)?;
         let transactions = world.sign(Kind::Native, load.transactions)?;
         let outcome =

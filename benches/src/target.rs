@@ -14,10 +14,40 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{client::Connection, world::World};
+use crate::{Load, client::Connection, world::World};
 
 /// Longest wait for a node to answer; ten million accounts take minutes to load.
 const START_MAX: Duration = Duration::from_secs(1_800);
+
+/// A node beside which ours is measured.
+#[derive(Clone, Debug)]
+pub enum Peer {
+    Anvil,
+    /// What `benches/ethrex` builds.
+    Ethrex {
+        binary: PathBuf,
+        options: Vec<String>,
+    },
+}
+
+impl Peer {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Anvil => "anvil",
+            Self::Ethrex { .. } => "ethrex",
+        }
+    }
+
+    /// With its whole path: a node runs in a directory of its own.
+    fn binary(&self) -> Result<PathBuf> {
+        match self {
+            Self::Anvil => anvil_binary(),
+            Self::Ethrex { binary, .. } => {
+                fs::canonicalize(binary).with_context(|| binary.display().to_string())
+            }
+        }
+    }
+}
 
 pub struct Target {
     pub name: &'static str,
@@ -45,18 +75,22 @@ impl Drop for Target {
 
 impl Target {
     /// A sequencer alone.
-    pub fn lone(world: &World, gas_limit: u64) -> Result<Self> {
-        Self::spawn_lone(world, gas_limit, tempfile::tempdir()?)
+    pub fn lone(world: &World, load: &Load) -> Result<Self> {
+        Self::spawn_lone(world, load, tempfile::tempdir()?)
     }
 
-    fn spawn_lone(world: &World, gas_limit: u64, directory: TempDir) -> Result<Self> {
+    fn spawn_lone(world: &World, load: &Load, directory: TempDir) -> Result<Self> {
+        let binary = match &load.sequencer {
+            Some(binary) => binary.clone(),
+            None => std::env::current_exe()?,
+        };
         let started = Instant::now();
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(binary)
             .arg("lone")
             .arg(directory.path())
             .args(["--senders", &world.senders.len().to_string()])
             .args(["--accounts", &world.accounts.to_string()])
-            .args(["--gas-limit", &gas_limit.to_string()])
+            .args(["--gas-limit", &load.gas_limit.to_string()])
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
@@ -69,39 +103,41 @@ impl Target {
     }
 
     /// Kills the sequencer without warning and starts it again on what it left.
-    pub fn restart(mut self, world: &World, gas_limit: u64) -> Result<Self> {
+    pub fn restart(mut self, world: &World, load: &Load) -> Result<Self> {
         self.child.kill()?;
         self.child.wait()?;
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
-        Self::spawn_lone(world, gas_limit, directory)
+        Self::spawn_lone(world, load, directory)
     }
 
-    /// anvil with a block each second.
-    pub fn anvil(world: &World, gas_limit: u64) -> Result<Self> {
+    /// Another node, with a block each second, from the same genesis.
+    pub fn peer(peer: &Peer, world: &World, gas_limit: u64) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let genesis = directory.path().join("genesis.json");
         world.write_genesis(&genesis, gas_limit)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let name = peer.name();
+        let mut command = Command::new(peer.binary()?);
+        command.args(["--port", &port.to_string(), "--gas-limit", &gas_limit.to_string()]);
+        match peer {
+            Peer::Anvil => command.args(["--block-time", "1", "--silent", "--init"]).arg(&genesis),
+            Peer::Ethrex { options, .. } => command.arg(&genesis).args(options),
+        };
         let started = Instant::now();
-        let child = Command::new(anvil_binary()?)
-            .args(["--port", &port.to_string(), "--block-time", "1", "--silent"])
-            .args(["--gas-limit", &gas_limit.to_string(), "--init"])
-            .arg(&genesis)
-            .stdout(Stdio::null())
-            .spawn()?;
+        let child =
+            command.current_dir(directory.path()).stdout(Stdio::null()).spawn().context(name)?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut target =
-            Self { name: "anvil", address, child, directory, started_in: Duration::ZERO };
+        let mut target = Self { name, address, child, directory, started_in: Duration::ZERO };
         loop {
             if let Some(status) = target.child.try_wait()? {
-                bail!("anvil ended: {status}");
+                bail!("{name} ended: {status}");
             }
             let answer = Connection::open(address)
                 .and_then(|mut connection| connection.call("eth_chainId", json!([])));
             if answer.is_ok() {
                 break;
             }
-            ensure!(started.elapsed() < START_MAX, "anvil does not answer");
+            ensure!(started.elapsed() < START_MAX, "{name} does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
         target.started_in = started.elapsed();
@@ -118,6 +154,12 @@ impl Target {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(self)
+    }
+
+    /// ethrex's store in memory gives back only the first receipt of a block: its iterator over a prefix stops
+    /// after the key that it was to begin at.
+    pub fn keeps_receipts(&self) -> bool {
+        self.name != "ethrex"
     }
 
     pub fn connect(&self) -> Result<Connection> {

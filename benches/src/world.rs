@@ -175,7 +175,7 @@ impl World {
         Ok((genesis, rollup))
     }
 
-    /// The same accounts as geth's genesis file, for anvil's `--init`.
+    /// The same accounts as geth's genesis file, for other nodes.
     pub fn write_genesis(&self, path: &Path, gas_limit: u64) -> Result<()> {
         let mut out = BufWriter::new(std::fs::File::create(path)?);
         let config = json!({
@@ -183,6 +183,7 @@ impl World {
             "byzantiumBlock": 0, "constantinopleBlock": 0, "petersburgBlock": 0, "istanbulBlock": 0,
             "berlinBlock": 0, "londonBlock": 0, "terminalTotalDifficulty": 0, "shanghaiTime": 0,
             "cancunTime": 0, "pragueTime": 0,
+            "depositContractAddress": "0x00000000219ab540356cbb839cbe05303d7705fa",
         });
         write!(
             out,
