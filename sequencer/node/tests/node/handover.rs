@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     fake_l1::FakeL1,
     feed::{block, feed_config, following, head_is, key},
-    harness::{Running, World, now},
+    harness::{Running, World, now, quantity},
 };
 
 /// The operators' port of a node.
@@ -47,6 +47,39 @@ async fn sequencer(
         config.admin = Some(sequencer_node::AuthConfig::new(listen, secret));
     };
     Running::with_feeds(world, store, l1.feed(0, 10), None, change).await.unwrap()
+}
+
+/// A line between two nodes that can be cut.
+struct Line {
+    port: u16,
+    cut: tokio::sync::watch::Sender<bool>,
+}
+
+impl Line {
+    async fn to(port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let (cut, is_cut) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut is_cut = is_cut.clone();
+                tokio::spawn(async move {
+                    if *is_cut.borrow_and_update() {
+                        return;
+                    }
+                    let Ok(mut far) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await
+                    else {
+                        return;
+                    };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = is_cut.wait_for(|cut| *cut) => {}
+                    }
+                });
+            }
+        });
+        Self { port: own, cut }
+    }
 }
 
 /// Ports that were free a moment ago.
@@ -194,4 +227,94 @@ async fn a_sequencer_makes_way_for_one_that_was_started_in_its_stead() {
     assert_eq!(a, Lead { term: 1, seen: 2, active: false, resigned: None });
     let b = sequencer_node::Leadership::open(b_dir.path()).unwrap().get();
     assert_eq!((b.term, b.seen, b.active), (2, 2, true));
+}
+
+/// Three nodes. The line between the sequencer and its stand-in is cut while both live, and the operator
+/// decides for the stand-in. Nobody has two blocks of one number for good: whoever hears both goes with the later
+/// term, and the earlier one makes way as soon as it hears of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_line_and_two_that_build_end_in_one_chain() {
+    let world = World::new(6);
+    let l1 = FakeL1::new(&world);
+    let (a_dir, b_dir, c_dir) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a_port, b_port) = ports();
+    let (to_a, to_b) = (Line::to(a_port).await, Line::to(b_port).await);
+    let a = sequencer(&world, a_dir.path(), &l1, (a_port, to_b.port), false).await;
+    let b = sequencer(&world, b_dir.path(), &l1, (b_port, to_a.port), true).await;
+    let urls = [format!("ws://127.0.0.1:{b_port}"), format!("ws://127.0.0.1:{a_port}")];
+    let c = Running::with_feeds(&world, world.open(c_dir.path()), l1.feed(0, 10), None, |config| {
+        following(config, &world, &urls)
+    });
+    let c = c.await.unwrap();
+    b.reach(4).await;
+
+    to_a.cut.send_replace(true);
+    to_b.cut.send_replace(true);
+    // What it heard last is on its way into its chain for a moment.
+    let mut common = b.handle.chain().heads().unsafe_head;
+    loop {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let head = b.handle.chain().heads().unsafe_head;
+        if head == common {
+            break;
+        }
+        common = head;
+    }
+    // One that lacks blocks, or has others, is not begun with.
+    a.reach(common.number + 1).await;
+    operator(&b, "admin_overrideLeader", json!([])).await;
+    let beyond = block(&a, common.number + 1).hash;
+    let refused = operator(&b, "admin_startSequencer", json!([beyond])).await;
+    assert!(message(&refused).contains("block hash does not match"), "{refused}");
+    assert_eq!(operator(&b, "admin_sequencerActive", json!([])).await["result"], false);
+    // The operator's word counts for one start.
+    operator(&b, "admin_overrideLeader", json!([])).await;
+    let started = operator(&b, "admin_startSequencer", json!([common.hash])).await;
+    assert!(started["error"].is_null(), "{started}");
+
+    // Both build, and both believe that they should.
+    let raw = world.transfer(0, 0, Address::repeat_byte(7), U256::ONE);
+    let receipt = a.call("eth_sendRawTransactionSync", json!([raw])).await;
+    let apart = quantity(&receipt["blockNumber"]);
+    b.reach(apart).await;
+    a.reach(apart).await;
+    for node in [&a, &b] {
+        assert_eq!(operator(node, "admin_sequencerActive", json!([])).await["result"], true);
+    }
+    assert_ne!(block(&a, apart).hash, block(&b, apart).hash);
+    // No block is left out: the stand-in's first follows the last that it had heard.
+    let (last, first) = (block(&b, common.number), block(&b, common.number + 1));
+    assert_eq!(first.header.parent_hash, common.hash);
+    assert_eq!(first.header.timestamp, last.header.timestamp + world.rollup.block_time);
+
+    to_a.cut.send_replace(false);
+    to_b.cut.send_replace(false);
+    let number = b.head().await + 2;
+    for node in [&a, &b, &c] {
+        node.reach(number).await;
+    }
+    for node in [&a, &c] {
+        for at in [common.number, common.number + 1, apart, number] {
+            head_is_on(node, at, block(&b, at).hash).await;
+        }
+    }
+    assert_eq!(operator(&a, "admin_sequencerActive", json!([])).await["result"], false);
+    assert_eq!(operator(&b, "admin_sequencerActive", json!([])).await["result"], true);
+    c.stop().await;
+    a.stop().await;
+    b.stop().await;
+    let a = sequencer_node::Leadership::open(a_dir.path()).unwrap().get();
+    assert_eq!(a, Lead { term: 1, seen: 2, active: false, resigned: None });
+}
+
+/// Waits until a node has this block in its chain.
+async fn head_is_on(node: &Running, number: u64, hash: B256) {
+    for _ in 0..1_500 {
+        if node.handle.chain().block(number).unwrap().is_some_and(|block| block.hash() == hash) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{hash} is not block {number}: {:?}", node.handle.chain().heads());
 }

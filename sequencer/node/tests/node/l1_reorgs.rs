@@ -317,3 +317,53 @@ async fn an_l1_without_the_rollups_first_block_ends_the_node() {
     let error = node.handle.join().await.unwrap_err();
     assert!(matches!(error, NodeError::Verifier(VerifierError::GenesisReplaced(_))), "{error:?}");
 }
+
+/// Cause: the heads were read first and their blocks after them, so that `optimism_syncStatus` answered "header not
+/// found" while a reorganisation took blocks away.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sync_status_is_that_of_one_chain_while_blocks_are_taken_away() {
+    let mut world = World::new(1_000);
+    world.rollup.seq_window_size = 4;
+    let l1 = FakeL1::new(&world);
+    let directory = tempfile::tempdir().unwrap();
+    let node = verifier(&world, directory.path(), l1.feed(0, 40)).await;
+    let chain = node.handle.chain().clone();
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = std::sync::Arc::clone(&done);
+    // Beside requests over HTTP, which are slower than what they look for.
+    let looking = std::thread::spawn(move || {
+        let mut looks = 0_u64;
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let heads = chain.head_refs().unwrap();
+            assert!(heads.finalized.number <= heads.safe.number);
+            assert!(heads.safe.number <= heads.unsafe_head.number);
+            looks += 1;
+        }
+        looks
+    });
+    for fork in 1..=12 {
+        let depth = l1.tip().min(20) as usize;
+        if depth > 0 {
+            l1.reorg(depth, fork, vec![Vec::new(); depth + 2]);
+        }
+        (0..10).for_each(|_| l1.extend(fork, Vec::new(), |_| {}));
+        let number = derived_to(l1.tip());
+        loop {
+            let status = node.call("optimism_syncStatus", json!([])).await;
+            let at = |head: &str| status[head]["number"].as_u64().unwrap();
+            assert!(at("finalized_l2") <= at("safe_l2") && at("safe_l2") <= at("unsafe_l2"));
+            if at("safe_l2") == number {
+                let hash = l1.block(l1.tip()).hash;
+                if status["current_l1"]["hash"] == json!(hash) {
+                    break;
+                }
+            }
+        }
+        let output = node.call("optimism_outputAtBlock", json!([format!("0x{number:x}")])).await;
+        let head = node.handle.chain().head().unwrap();
+        assert_eq!(output["blockRef"]["hash"], json!(head.hash()));
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(looking.join().unwrap() > 0);
+    node.stop().await;
+}
