@@ -1,15 +1,18 @@
 //! What a claims tree can be disproved by, found in the list of its claims: the four rules that
 //! `AttributionDispute` decides, and growth beyond what was paid, which `RecordDispute` does. Together they
 //! say that a tree which survives is sorted, leaves nobody out and lowers nobody's amount, promises no more
-//! of a pool than the pool was funded with, and gives everybody what the epoch's payments are.
+//! of a pool than the pool was funded with, and gives everybody what the epoch's payments are. And what a payments
+//! tree can be disproved by: that it is not what the records pay.
 
 use std::collections::BTreeMap;
+
+use alloy_primitives::Address;
 
 use crate::{
     claims::{Claim, ClaimProof, Claims, Slot},
     error::{Result, ScoresError},
     ids::DatanetId,
-    payments::{PaymentSlot, Payments},
+    payments::{PaymentSlot, Payments, ReceiptPayment},
 };
 
 /// A proof that a claims tree is false.
@@ -52,6 +55,67 @@ pub struct GrowthFault {
     pub grown: u128,
     /// Wei.
     pub paid: u128,
+}
+
+/// A proof that a payments tree is not what the epoch's records pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PaymentFault {
+    /// Two neighbours that do not ascend.
+    Order { left: PaymentSlot, right: PaymentSlot },
+    /// A payment that is not what its receipt's record makes it, or whose receipt the epoch does not have.
+    False { slot: PaymentSlot, payment: ReceiptPayment, due: u128 },
+    /// What a record pays is not there: its key would lie between these, or before the first or after the last place,
+    /// if it is one.
+    Missing { due: ReceiptPayment, slots: Vec<PaymentSlot> },
+}
+
+impl PaymentFault {
+    /// The rule that is broken, as the chain's event names it.
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Order { .. } => "payment order",
+            Self::False { .. } => "payment",
+            Self::Missing { .. } => "payment missing",
+        }
+    }
+}
+
+/// The first fault of the payments `stated`, where the records pay `due`. Without one they are the same.
+pub fn find_payment(stated: &Payments, due: &Payments) -> Result<Option<PaymentFault>> {
+    let place = |position: usize| stated.slot(position)?.ok_or(ScoresError::EmptyTree);
+    for (position, pair) in stated.as_slice().windows(2).enumerate() {
+        let [left, right] = pair else { continue };
+        // Padding is above everything, as the chain sees it.
+        let padded = left.account == Address::ZERO && right.account != Address::ZERO;
+        if padded || (right.account != Address::ZERO && left.key() >= right.key()) {
+            let next = position.saturating_add(1);
+            let (left, right) = (place(position)?, place(next)?);
+            return Ok(Some(PaymentFault::Order { left, right }));
+        }
+    }
+    for (position, payment) in stated.as_slice().iter().enumerate() {
+        let due = amount_of(due, payment);
+        if payment.amount != due {
+            let (slot, payment) = (place(position)?, *payment);
+            return Ok(Some(PaymentFault::False { slot, payment, due }));
+        }
+    }
+    for payment in due.as_slice() {
+        if let Err(place) =
+            stated.as_slice().binary_search_by_key(&payment.key(), ReceiptPayment::key)
+        {
+            let slots = stated.enclosing(place)?;
+            return Ok(Some(PaymentFault::Missing { due: *payment, slots }));
+        }
+    }
+    Ok(None)
+}
+
+/// What honest payments have under the key of `payment`, wei.
+fn amount_of(due: &Payments, payment: &ReceiptPayment) -> u128 {
+    let found = due.as_slice().binary_search_by_key(&payment.key(), ReceiptPayment::key);
+    let found = found.ok().and_then(|place| due.as_slice().get(place));
+    found.map_or(0, |payment| payment.amount)
 }
 
 /// The first claim of `pending` that grew by more than `payments`. Both trees must be sorted, which [`find`]
@@ -171,8 +235,6 @@ fn slot(claims: &Claims, position: usize) -> Result<Slot> {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::Address;
-
     use super::*;
 
     fn claim(datanet: u64, account: u8, cumulative: u128) -> Claim {
@@ -251,5 +313,72 @@ mod tests {
         };
         assert_eq!((first.index, last.index, promised, funded), (1, 2, 16, 15));
         assert_eq!(fault(&Claims::default(), &pending, 16), None);
+    }
+
+    fn payments(list: &[(u8, u64, u128)]) -> Payments {
+        let payment = |(account, receipt, amount): &(u8, u64, u128)| ReceiptPayment {
+            datanet: DatanetId(1),
+            account: Address::repeat_byte(*account),
+            receipt: *receipt,
+            amount: *amount,
+        };
+        let list: Vec<ReceiptPayment> = list.iter().map(payment).collect();
+        serde_json::from_value(serde_json::to_value(list).unwrap()).unwrap()
+    }
+
+    fn payment_fault(stated: &[(u8, u64, u128)]) -> Option<PaymentFault> {
+        find_payment(&payments(stated), &payments(&[(2, 0, 5), (2, 1, 7), (4, 0, 6)])).unwrap()
+    }
+
+    #[test]
+    fn payments_that_are_the_records_have_no_fault() {
+        assert_eq!(payment_fault(&[(2, 0, 5), (2, 1, 7), (4, 0, 6)]), None);
+    }
+
+    #[test]
+    fn payments_that_do_not_ascend_are_shown_as_neighbours() {
+        for stated in [
+            &[(2, 1, 7), (2, 0, 5), (4, 0, 6)][..],
+            &[(2, 0, 5), (2, 0, 5)],
+            // Amounts of nobody stand at the end, if anywhere.
+            &[(0, 0, 1), (2, 0, 5)],
+        ] {
+            let Some(PaymentFault::Order { left, right }) = payment_fault(stated) else {
+                panic!("{stated:?} is in order");
+            };
+            assert_eq!((left.index, right.index), (0, 1));
+        }
+    }
+
+    #[test]
+    fn a_payment_that_no_record_makes_is_shown_by_itself() {
+        for (stated, index, due) in [
+            (&[(2, 0, 5), (2, 1, 8), (4, 0, 5)][..], 1, 7),
+            (&[(2, 0, 5), (2, 1, 7), (3, 0, 1), (4, 0, 5)], 2, 0),
+            (&[(2, 0, 5), (2, 1, 7), (4, 0, 5), (4, 9, 1)], 2, 6),
+            (&[(2, 0, 5), (2, 1, 7), (4, 0, 6), (0, 0, 1)], 3, 0),
+        ] {
+            let Some(PaymentFault::False { slot, payment, due: owed }) = payment_fault(stated)
+            else {
+                panic!("{stated:?} is what the records pay");
+            };
+            assert_eq!((slot.index, owed), (index, due));
+            assert_eq!(slot.payment, Some(payment));
+        }
+    }
+
+    #[test]
+    fn a_payment_that_was_left_out_lies_between_two_places_or_beyond_an_end() {
+        for (stated, places) in [
+            (&[(2, 0, 5), (4, 0, 6)][..], &[0, 1][..]),
+            (&[(2, 1, 7), (4, 0, 6)], &[0]),
+            (&[(2, 0, 5), (2, 1, 7)], &[1]),
+            (&[], &[0]),
+        ] {
+            let Some(PaymentFault::Missing { slots, .. }) = payment_fault(stated) else {
+                panic!("{stated:?} leaves nobody out");
+            };
+            assert_eq!(slots.iter().map(|slot| slot.index).collect::<Vec<_>>(), places);
+        }
     }
 }

@@ -8,8 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, U256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::SolValue;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     claims::{SumNode, padded, path_of, root_of},
@@ -19,18 +20,29 @@ use crate::{
 };
 
 /// What a receipt pays to an account out of a Datanet's pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReceiptPayment {
     pub datanet: DatanetId,
     pub account: Address,
     /// The receipt's number.
     pub receipt: u64,
     /// Wei.
+    #[serde(with = "crate::claims::wei")]
     pub amount: u128,
 }
 
 impl ReceiptPayment {
+    /// What the tree is ordered by.
+    pub const fn key(&self) -> (DatanetId, Address, u64) {
+        (self.datanet, self.account, self.receipt)
+    }
+
     fn leaf(&self) -> SumNode {
+        // To nobody: the chain takes it for padding, which an honest tree has no amounts in.
+        if self.account == Address::ZERO {
+            return SumNode { hash: B256::ZERO, sum: self.amount };
+        }
         let inner = keccak256(
             (
                 self.datanet.to_u256(),
@@ -63,8 +75,9 @@ pub struct Enclosed {
     pub right: Option<PaymentSlot>,
 }
 
-/// The payments of one epoch, in leaf order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The payments of one epoch, in leaf order. Read from elsewhere they are in any order: [`crate::faults`] looks at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Payments(Vec<ReceiptPayment>);
 
 impl Payments {
@@ -133,6 +146,16 @@ impl Payments {
         })?;
         let left = from.checked_sub(1).map(|place| self.slot(place)).transpose()?.flatten();
         Ok(Enclosed { amount, left, right: self.slot(to)? })
+    }
+
+    /// The places between which a key would lie that belongs at `place` of a sorted tree. A tree of nothing is one place of
+    /// padding.
+    pub(crate) fn enclosing(&self, place: usize) -> Result<Vec<PaymentSlot>> {
+        if self.0.is_empty() {
+            return Ok(vec![PaymentSlot { payment: None, index: 0, proof: vec![] }]);
+        }
+        let below = place.checked_sub(1).map(|below| self.slot(below)).transpose()?.flatten();
+        Ok(below.into_iter().chain(self.slot(place)?).collect())
     }
 
     /// What is at a place at the bottom of the tree; nothing beyond it.

@@ -16,7 +16,7 @@ use scores::{
     DatanetId, ModelId, ScoresError,
     claims::{Claim, ClaimProof, Claims, Slot, SumNode},
     epoch::SettledReceipt,
-    faults::{self, ClaimsFault, GrowthFault},
+    faults::{self, ClaimsFault, GrowthFault, PaymentFault},
     merkle,
     payments::{PaymentSlot, Payments},
 };
@@ -35,7 +35,10 @@ use crate::{
             },
             records::{
                 IAttributionSettlement as record_exhibits, IRecordTypes,
-                RecordDispute::{factClaimCall, factSilenceCall},
+                RecordDispute::{
+                    factClaimCall, factPaymentFalseCall, factPaymentMissingCall,
+                    factPaymentOrderCall, factSilenceCall,
+                },
             },
             settlement::IAttributionSettlement,
         },
@@ -43,7 +46,7 @@ use crate::{
     },
     disclosure::{Disclosures, Piece},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
-    record_faults::{self, RecordFault},
+    record_faults::{self, RecordFault, reshape},
     records::{Commitment, Records},
 };
 
@@ -69,6 +72,8 @@ pub enum ChallengeError {
     NoRecords,
     #[error("the receipts published for epoch {epoch} hash to {found}, the chain says {on_chain}")]
     OtherReceipts { epoch: u64, found: B256, on_chain: B256 },
+    #[error("the payments of epoch {epoch} are not published: the chain has their root {on_chain}")]
+    PaymentsWithheld { epoch: u64, on_chain: B256 },
     #[error("an exhibit cannot be encoded: {0}")]
     Encoding(alloy_sol_types::Error),
 }
@@ -83,7 +88,7 @@ pub enum Fault {
     Claims(ClaimsFault),
     /// A claim grew by more than the payments that the poster committed to.
     Growth(GrowthFault),
-    /// A record breaks a rule by itself.
+    /// A record breaks a rule by itself, or a payment is not its record's.
     Record(RecordFault),
     /// The payments were demanded, and are not given in time.
     Silence,
@@ -151,18 +156,96 @@ pub async fn find_fault(
         return Ok(Some(Fault::Claims(fault)));
     }
     let Some(records) = Records::on(chain).await? else { return Ok(None) };
-    let stated = records.payments_of(epoch).await?;
     // A poster who has stated nothing is not one who has stated that nothing is paid: it can be asked.
-    if stated.root == B256::ZERO {
+    if !records.is_stated(epoch, posted.block).await? {
         return Ok(None);
     }
-    let payments = payments_of(chain, &bundle, posted.block).await?;
-    let root = payments.root()?;
-    if (root.hash, root.sum) != (stated.root, stated.total) {
-        return Ok(None);
+    let state = records.payments_of(epoch).await?;
+    let is_stated = |payments: &Payments| -> Result<bool> {
+        let root = payments.root()?;
+        Ok((root.hash, root.sum) == (state.root, state.total))
+    };
+    let due = payments_of(chain, &bundle, posted.block).await?;
+    let stated = match &bundle.payments {
+        _ if is_stated(&due)? => &due,
+        Some(payments) if is_stated(payments)? => payments,
+        _ => return Err(ChallengeError::PaymentsWithheld { epoch, on_chain: state.root }),
+    };
+    if let Some(fault) = faults::find_payment(stated, &due)? {
+        check_receipts(epoch, &bundle, posted.post.receiptsRoot)?;
+        return Ok(Some(Fault::Record(payment_fault(epoch, &bundle, &fault)?)));
     }
-    let growth = faults::find_growth(&before, &bundle.claims, &payments)?;
+    let growth = faults::find_growth(&before, &bundle.claims, stated)?;
     Ok(growth.map(Fault::Growth))
+}
+
+/// Whether the pending epoch's payments are nowhere on chain yet, so that its poster can be asked for them.
+pub async fn is_unstated(chain: &Chain, epoch: u64) -> Result<bool> {
+    let Some(records) = Records::on(chain).await? else { return Ok(false) };
+    let posted = pending(chain, epoch).await?;
+    Ok(!records.is_stated(epoch, posted.block).await?)
+}
+
+/// The exhibit of a payment that is not its record's.
+fn payment_fault(epoch: u64, bundle: &EvidenceBundle, fault: &PaymentFault) -> Result<RecordFault> {
+    let opened = |number: u64| -> Result<(usize, IRecordTypes::Opened)> {
+        let receipts = &bundle.receipts;
+        let found = receipts.iter().position(|stored| stored.receipt.number == number);
+        // For a payment of no receipt any of them will do.
+        let index = found.unwrap_or_default();
+        let leaves: Vec<B256> =
+            receipts.iter().map(|stored| merkle::leaf_hash(leaf_of(stored).as_slice())).collect();
+        let receipt = receipts.get(index).ok_or(ScoresError::EmptyTree)?;
+        let receipt = reshape(&receipt.receipt)?;
+        let proof = merkle::proof(&leaves, index)?;
+        Ok((index, IRecordTypes::Opened { epochId: epoch, receipt, proof }))
+    };
+    let record = |index: usize| -> Result<IRecordTypes::Record> {
+        let stored = bundle.receipts.get(index).ok_or(ScoresError::EmptyTree)?;
+        reshape(&stored.record.to_abi())
+    };
+    let (receipt, call) = match fault {
+        PaymentFault::Order { left, right } => {
+            let (left, right) = (payment(left), payment(right));
+            (left.receipt, factPaymentOrderCall { epochId: epoch, left, right }.abi_encode())
+        }
+        PaymentFault::False { slot, payment: stated, .. } => {
+            let (index, opened) = opened(stated.receipt)?;
+            let mut shown = payment(slot);
+            // What is paid to nobody is of any receipt.
+            if stated.account == Address::ZERO {
+                shown.receipt = opened.receipt.number;
+            }
+            let record = record(index)?;
+            let call = factPaymentFalseCall { opened, record, payment: shown };
+            (stated.receipt, call.abi_encode())
+        }
+        PaymentFault::Missing { due, slots } => {
+            let (index, opened) = opened(due.receipt)?;
+            let record = record(index)?;
+            let (datanet, payee) = (due.datanet.to_u256(), due.account);
+            let weight =
+                record.weights.iter().position(|w| (w.datanetId, w.payee) == (datanet, payee));
+            let weight = U256::from(weight.unwrap_or_default());
+            let neighbours = slots.iter().map(payment).collect();
+            let call = factPaymentMissingCall { opened, record, weight, neighbours };
+            (due.receipt, call.abi_encode())
+        }
+    };
+    Ok(RecordFault { rule: fault.rule(), receipt, call: call.into() })
+}
+
+fn leaf_of(stored: &StoredReceipt) -> B256 {
+    SettledReceipt { receipt: stored.receipt.clone(), record: stored.record.clone() }.leaf()
+}
+
+fn check_receipts(epoch: u64, bundle: &EvidenceBundle, on_chain: B256) -> Result<()> {
+    let found = merkle::root_of(bundle.receipts.iter().map(leaf_of))?;
+    if found == on_chain {
+        Ok(())
+    } else {
+        Err(ChallengeError::OtherReceipts { epoch, found, on_chain })
+    }
 }
 
 /// What is wrong with one of the records of a pending epoch, if it is among what `RecordDispute` decides. `tokenizer` is
@@ -176,17 +259,7 @@ pub async fn find_record_fault(
     let Some(records) = Records::on(chain).await? else { return Ok(None) };
     let posted = pending(chain, epoch).await?;
     let mut bundle = source.bundle(epoch).await?;
-    let leaf = |s: &StoredReceipt| {
-        SettledReceipt { receipt: s.receipt.clone(), record: s.record.clone() }.leaf()
-    };
-    let found = merkle::root_of(bundle.receipts.iter().map(leaf))?;
-    if found != posted.post.receiptsRoot {
-        return Err(ChallengeError::OtherReceipts {
-            epoch,
-            found,
-            on_chain: posted.post.receiptsRoot,
-        });
-    }
+    check_receipts(epoch, &bundle, posted.post.receiptsRoot)?;
     bundle.post = posted.post;
     let limits = records.limits().await?;
     let fault = record_faults::find(chain, epoch, &bundle, source, tokenizer, &limits).await?;

@@ -189,19 +189,24 @@ impl EpochPoster {
 
     /// Does the next thing that the chain's state asks for.
     pub async fn step(&mut self) -> Result<Progress> {
-        self.redeem_expiring().await?;
         let next = self.chain.next_epoch_id().await?;
-        if next > 1 {
-            let last = self.chain.epoch(next - 1).await?;
-            if last.status == EpochStatus::Posted {
-                self.answer(&last).await;
-                if let Err(error) = self.disclose(&last).await {
-                    warn!(epoch = last.id, %error, "what was demanded is not disclosed yet");
-                }
-                return self.activate(&last).await;
+        let last = match next {
+            0 | 1 => None,
+            _ => Some(self.chain.epoch(next - 1).await?),
+        };
+        let pending = last.filter(|last| last.status == EpochStatus::Posted);
+        // Before anything that may fail: who answers no demand in time loses the epoch.
+        if let Some(pending) = &pending {
+            self.answer(pending).await;
+            if let Err(error) = self.disclose(pending).await {
+                warn!(epoch = pending.id, %error, "what was demanded is not disclosed yet");
             }
         }
-        self.post(next).await
+        self.redeem_expiring().await?;
+        match pending {
+            Some(pending) => self.activate(&pending).await,
+            None => self.post(next).await,
+        }
     }
 
     async fn activate(&self, state: &EpochState) -> Result<Progress> {
@@ -408,6 +413,7 @@ impl EpochPoster {
             corpora: outcome.corpora,
             previous_claims,
             claims: outcome.epoch.claims,
+            payments: None,
         })
     }
 

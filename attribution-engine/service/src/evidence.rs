@@ -18,6 +18,7 @@ use scores::{
     document::Document,
     eip712::{EpochPost, InferenceReceipt, Voucher},
     exchange::{CanonicalRequest, CanonicalResponse, RetrievedChunk},
+    payments::Payments,
     record::AttributionRecord,
 };
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,9 @@ pub struct EvidenceBundle {
     pub previous_claims: Claims,
     /// Claims under this epoch's root.
     pub claims: Claims,
+    /// The payments that the poster commits to, where they are not what the records pay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payments: Option<Payments>,
 }
 
 /// Why evidence cannot be had.

@@ -386,7 +386,10 @@ fn response(response: &CanonicalResponse) -> Result<Response> {
 }
 
 /// The same ABI type under another binding's name.
-fn reshape<A: SolValue, B: SolValue + From<<B::SolType as alloy_sol_types::SolType>::RustType>>(
+pub(crate) fn reshape<
+    A: SolValue,
+    B: SolValue + From<<B::SolType as alloy_sol_types::SolType>::RustType>,
+>(
     value: &A,
 ) -> Result<B> {
     B::abi_decode(&value.abi_encode()).map_err(ChallengeError::Encoding)

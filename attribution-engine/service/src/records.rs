@@ -4,8 +4,8 @@
 
 use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, keccak256};
 use alloy_provider::{DynProvider, Provider};
-use alloy_rpc_types_eth::TransactionReceipt;
-use alloy_sol_types::SolValue;
+use alloy_rpc_types_eth::{Filter, TransactionReceipt};
+use alloy_sol_types::{SolEvent, SolValue};
 use scores::{claims::Claims, payments::Payments};
 
 use crate::chain::{
@@ -86,6 +86,15 @@ impl Records {
             demanded_at: stored.demandedAt,
             due_at: stored.dueAt,
         })
+    }
+
+    /// Whether the poster has stated the epoch's payments, be it that there are none.
+    pub async fn is_stated(&self, epoch: u64, posted: u64) -> Result<bool> {
+        let stated = Filter::new()
+            .address(RECORD_DISPUTE)
+            .event_signature(RecordDispute::PaymentsCommitted::SIGNATURE_HASH)
+            .topic1(U256::from(epoch));
+        Ok(!self.chain.logs(stated, posted).await?.is_empty())
     }
 
     pub async fn limits(&self) -> Result<Limits> {

@@ -23,10 +23,10 @@ use attribution_service::{
 };
 use scores::{
     ContributionId, DatanetId, ModelId,
-    claims::{Claim, ClaimProof},
+    claims::{Claim, ClaimProof, Claims},
     document::Document,
     epoch::SettledReceipt,
-    payments::Payments,
+    payments::{Payments, ReceiptPayment},
     record::{AttributionRecord, ClusterWeight, CreditedSpan, WEIGHT_ONE},
 };
 use support::World;
@@ -451,6 +451,76 @@ async fn pieces_of_an_epoch_are_disclosed_on_demand_or_it_falls() {
     assert_eq!(watcher.epoch(2).await.unwrap().status, EpochStatus::Rejected);
     let paid = collect(&watcher, 2).await.unwrap();
     assert_eq!(paid, U256::from(won.reward) + U256::from(STAKE));
+}
+
+/// Payments that a poster commits to and that are not what its records pay: misordered, false, and left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_that_are_not_the_records_are_shown() {
+    type Lie = fn(&mut EvidenceBundle, &mut Vec<ReceiptPayment>, &World);
+    let lies: [(&str, Lie); 4] = [
+        ("payment order", |_, payments, _| payments.reverse()),
+        ("payment", |_, payments, _| {
+            payments[0].amount -= 1;
+            payments[1].amount += 1;
+        }),
+        // Of a receipt that the epoch does not have.
+        ("payment", |_, payments, world| {
+            payments[1].amount -= 1;
+            let (datanet, account) = (payments[1].datanet, world.address("mallory"));
+            payments.push(ReceiptPayment { datanet, account, receipt: 9, amount: 1 });
+            payments.sort_by_key(ReceiptPayment::key);
+        }),
+        // Bob is paid nothing, and claims nothing.
+        ("payment missing", |bundle, payments, world| {
+            let bob = world.address("bob");
+            payments.retain(|payment| payment.account != bob);
+            let mut claims = bundle.claims.as_slice().to_vec();
+            claims.retain(|claim| claim.account != bob);
+            bundle.claims = Claims::new(claims).unwrap();
+            let root = bundle.claims.root().unwrap();
+            (bundle.post.claimsRoot, bundle.post.claimsTotal) = (root.hash, root.sum);
+        }),
+    ];
+    let world = World::start().await;
+    world.deploy_records().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 400)]);
+    let before = world.snapshot().await;
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+    let honest = world.evidence.get(1).unwrap();
+    let (due, _) = payments(&world, &world.evidence.clone(), 1).await;
+    assert_eq!(due.as_slice().len(), 2);
+    world.revert(before).await;
+    for (rule, lie) in lies {
+        let before = world.snapshot().await;
+        let (mut bundle, mut stated) = (honest.clone(), due.as_slice().to_vec());
+        lie(&mut bundle, &mut stated, &world);
+        // As they lie there: in any order.
+        let stated: Payments =
+            serde_json::from_value(serde_json::to_value(stated).unwrap()).unwrap();
+        world.post(&bundle).await;
+        let records = Records::on(&world.chain).await.unwrap().unwrap();
+        records.commit_payments(1, &stated, &bundle.claims).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let published =
+            EvidenceStore::open(directory.path(), world.evidence.content().clone()).unwrap();
+        published.put(&bundle).unwrap();
+        let watcher = world.stranger().await;
+        // Without the leaves there is nothing to show.
+        let withheld = find_fault(&watcher, 1, &published).await.unwrap_err();
+        assert!(matches!(withheld, ChallengeError::PaymentsWithheld { epoch: 1, .. }));
+        bundle.payments = Some(stated);
+        published.put(&bundle).unwrap();
+        let fault = find_fault(&watcher, 1, &published).await.unwrap().expect(rule);
+        assert_eq!(fault.rule(), rule);
+        world.make_blocks().await;
+        let won = prove(&watcher, 1, &fault).await.unwrap();
+        assert_eq!(watcher.epoch(1).await.unwrap().status, EpochStatus::Rejected);
+        assert!(won.gas < 1_500_000, "{rule}: {} gas", won.gas);
+        println!("{rule}: {} gas", won.gas);
+        world.make_blocks_at_once().await;
+        world.revert(before).await;
+    }
 }
 
 /// Records that engines signed and that are false by themselves.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use service::{
     audit::{AuditError, CorpusCache, audit_with},
     chain::{Chain, Contracts, EpochStatus},
-    challenge::{self, Fault, Won},
+    challenge::{self, ChallengeError, Fault, Won},
     evidence::{CollectedEvidence, EvidenceError},
     records::Records,
 };
@@ -181,18 +181,36 @@ impl Watcher {
             challenge::find_record_fault(&self.chain, epoch, &self.source, &self.tokenizer).await;
         let fault = match record {
             Ok(Some(fault)) => Some(fault),
-            Ok(None) => challenge::find_fault(&self.chain, epoch, &self.source).await?,
+            Ok(None) => self.find_fault(epoch).await?,
             // Other receipts than were posted may come with claims that are.
             Err(error) => {
                 tracing::debug!(epoch, %error, "no record can be shown");
-                challenge::find_fault(&self.chain, epoch, &self.source).await?
+                self.find_fault(epoch).await?
             }
         };
         if let Some(fault) = fault {
             let won = challenge::prove(&self.chain, epoch, &fault).await?;
             self.collect(&mut verdict, fault.rule(), won).await?;
+        } else if challenge::is_unstated(&self.chain, epoch).await? {
+            // What claims grew by is measured by payments, which the poster has kept to itself.
+            if let Some(won) = challenge::demand(&self.chain, epoch).await? {
+                self.collect(&mut verdict, Fault::Silence.rule(), won).await?;
+            } else if let Some(fault) = self.find_fault(epoch).await? {
+                let won = challenge::prove(&self.chain, epoch, &fault).await?;
+                self.collect(&mut verdict, fault.rule(), won).await?;
+            }
         }
         Ok(verdict)
+    }
+
+    async fn find_fault(&self, epoch: u64) -> Result<Option<Fault>> {
+        match challenge::find_fault(&self.chain, epoch, &self.source).await {
+            Err(ChallengeError::PaymentsWithheld { on_chain, .. }) => {
+                tracing::warn!(epoch, %on_chain, "the poster does not publish the payments that it committed to");
+                Ok(None)
+            }
+            found => Ok(found?),
+        }
     }
 
     /// Whether the evidence of an epoch is nowhere.

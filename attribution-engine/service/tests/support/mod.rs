@@ -347,6 +347,14 @@ impl World {
             self.provider.raw_request("evm_setIntervalMining".into(), (1,)).await.unwrap();
     }
 
+    /// Lets the chain make a block for each transaction again.
+    pub async fn make_blocks_at_once(&self) {
+        let _: serde_json::Value =
+            self.provider.raw_request("evm_setIntervalMining".into(), (0,)).await.unwrap();
+        let _: serde_json::Value =
+            self.provider.raw_request("evm_setAutomine".into(), (true,)).await.unwrap();
+    }
+
     /// A connection that sends from an account without a part in anything.
     pub async fn stranger(&self) -> Chain {
         self.connect(STRANGER).await

@@ -356,6 +356,7 @@ impl Arena {
             corpora: Vec::new(),
             previous_claims: previous,
             claims,
+            payments: None,
         });
         let (rule, won) = match challenge::find_fault(chain, epoch, &source).await? {
             Some(fault) => (fault.rule(), challenge::prove(chain, epoch, &fault).await?),
