@@ -11,6 +11,9 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{Eip712Domain, SolStruct, sol};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL};
+use serde_json::json;
+
+use crate::typed_data::{Unsigned, typed_data};
 
 /// How every key begins.
 pub const API_KEY_PREFIX: &str = "ol-";
@@ -18,6 +21,7 @@ pub const API_KEY_PREFIX: &str = "ol-";
 const KEY_BYTES: usize = 20 + 8 + 65;
 
 sol! {
+    #[derive(Debug, PartialEq, Eq)]
     struct ApiKey {
         address customer;
         address gateway;
@@ -40,16 +44,19 @@ pub enum ApiKeyError {
     WrongSignature,
 }
 
-/// Digest that a customer signs.
-fn digest(customer: Address, gateway: Address, chain_id: u64, expiry: u64) -> B256 {
-    let domain = Eip712Domain::new(
+fn domain(chain_id: u64) -> Eip712Domain {
+    Eip712Domain::new(
         Some("OpenLedgerGateway".into()),
         Some("1".into()),
         Some(U256::from(chain_id)),
         None,
         None,
-    );
-    ApiKey { customer, gateway, expiry }.eip712_signing_hash(&domain)
+    )
+}
+
+/// Digest that a customer signs.
+fn digest(customer: Address, gateway: Address, chain_id: u64, expiry: u64) -> B256 {
+    ApiKey { customer, gateway, expiry }.eip712_signing_hash(&domain(chain_id))
 }
 
 /// Makes a key for `gateway` that is valid until `expiry`, Unix seconds.
@@ -70,12 +77,35 @@ pub fn mint_delegated_key(
     chain_id: u64,
     expiry: u64,
 ) -> Result<String, alloy_signer::Error> {
-    let signature = signer.sign_hash_sync(&digest(customer, gateway, chain_id, expiry))?;
-    let mut bytes = Vec::with_capacity(KEY_BYTES);
-    bytes.extend_from_slice(customer.as_slice());
-    bytes.extend_from_slice(&expiry.to_be_bytes());
-    bytes.extend_from_slice(&signature.as_bytes());
-    Ok(format!("{API_KEY_PREFIX}{}", URL.encode(&bytes)))
+    let unsigned = unsigned_key(customer, gateway, chain_id, expiry);
+    Ok(unsigned.content.signed(&signer.sign_hash_sync(&unsigned.digest)?))
+}
+
+/// A key for whoever signs for `customer` to sign.
+pub fn unsigned_key(
+    customer: Address,
+    gateway: Address,
+    chain_id: u64,
+    expiry: u64,
+) -> Unsigned<ApiKey> {
+    let fields = [("customer", "address"), ("gateway", "address"), ("expiry", "uint64")];
+    let message = json!({"customer": customer, "gateway": gateway, "expiry": expiry.to_string()});
+    Unsigned {
+        content: ApiKey { customer, gateway, expiry },
+        digest: digest(customer, gateway, chain_id, expiry),
+        typed_data: typed_data("ApiKey", &fields, &domain(chain_id), message),
+    }
+}
+
+impl ApiKey {
+    /// The key as its holder sends it.
+    pub fn signed(&self, signature: &Signature) -> String {
+        let mut bytes = Vec::with_capacity(KEY_BYTES);
+        bytes.extend_from_slice(self.customer.as_slice());
+        bytes.extend_from_slice(&self.expiry.to_be_bytes());
+        bytes.extend_from_slice(&signature.as_bytes());
+        format!("{API_KEY_PREFIX}{}", URL.encode(&bytes))
+    }
 }
 
 /// The customer a key stands for, `now` in Unix seconds, if the customer signed it.

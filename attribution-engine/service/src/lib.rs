@@ -12,7 +12,8 @@
 //! * [`challenge`] proves on chain what is wrong with one, by commitments and payments that [`records`] makes; what is
 //!   wrong with a single record is found by [`record_faults`].
 //!
-//! [`agents`] and [`sponsors`] are what agents' purses and newcomers need of the chain. [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`]) as they appear,
+//! [`agents`] and [`sponsors`] are what agents' purses and newcomers need of the chain, with
+//! [`typed_data`] for signers that keep keys elsewhere. [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`]) as they appear,
 //! [`ports`] is what the gateway needs of that, and [`service`] runs it all.
 
 pub mod agents;
@@ -40,6 +41,7 @@ pub mod record_faults;
 pub mod records;
 pub mod service;
 pub mod sponsors;
+pub mod typed_data;
 pub mod view;
 pub mod x402;
 

@@ -2,18 +2,22 @@
 //! brings the grant. The contract bounds it: once for each account, at most one OPEN, at most the sponsor's daily
 //! allowance. What a grant is given for is the sponsor's decision and not made here.
 
-use alloy_primitives::{Address, B256, Bytes, U256, address};
+use alloy_primitives::{Address, Bytes, Signature, U256, address};
 use alloy_provider::DynProvider;
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{Eip712Domain, SolStruct};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::chain::{
-    Chain, Result,
-    bindings::sponsors::ISponsorPool::{self, ISponsorPoolInstance},
-    call, mined,
+use crate::{
+    chain::{
+        Chain, Result,
+        bindings::sponsors::ISponsorPool::{self, ISponsorPoolInstance},
+        call, mined,
+    },
+    typed_data::{Unsigned, typed_data},
 };
 
 /// Where `SponsorPool` stands in genesis.
@@ -46,6 +50,13 @@ pub struct SignedGrant {
     /// Unix seconds.
     pub deadline: u64,
     pub signature: Bytes,
+}
+
+impl SignedGrant {
+    /// With the signature of the sponsor's signer.
+    pub fn signed(self, signature: &Signature) -> Self {
+        Self { signature: Bytes::from(signature.as_bytes()), ..self }
+    }
 }
 
 /// What a sponsor has and allows itself.
@@ -116,7 +127,36 @@ impl Sponsors {
         mined(what, sent.get_receipt().await)
     }
 
-    /// Signs a grant with the sponsor's signer. Nothing is sent.
+    /// A grant for the sponsor's signer to sign. Nothing is sent.
+    pub fn grant(
+        &self,
+        sponsor: Address,
+        account: Address,
+        amount: u128,
+        deadline: u64,
+    ) -> Unsigned<SignedGrant> {
+        let domain = self.domain();
+        let grant = signed::Grant { sponsor, account, amount, deadline };
+        let fields = [
+            ("sponsor", "address"),
+            ("account", "address"),
+            ("amount", "uint128"),
+            ("deadline", "uint64"),
+        ];
+        let message = json!({
+            "sponsor": sponsor,
+            "account": account,
+            "amount": amount.to_string(),
+            "deadline": deadline.to_string(),
+        });
+        Unsigned {
+            content: SignedGrant { sponsor, account, amount, deadline, signature: Bytes::new() },
+            digest: grant.eip712_signing_hash(&domain),
+            typed_data: typed_data("Grant", &fields, &domain, message),
+        }
+    }
+
+    /// The same, signed with a key.
     pub fn sign(
         &self,
         signer: &PrivateKeySigner,
@@ -125,10 +165,8 @@ impl Sponsors {
         amount: u128,
         deadline: u64,
     ) -> std::result::Result<SignedGrant, alloy_signer::Error> {
-        let grant = signed::Grant { sponsor, account, amount, deadline };
-        let digest: B256 = grant.eip712_signing_hash(&self.domain());
-        let signature = Bytes::from(signer.sign_hash_sync(&digest)?.as_bytes());
-        Ok(SignedGrant { sponsor, account, amount, deadline, signature })
+        let grant = self.grant(sponsor, account, amount, deadline);
+        Ok(grant.content.signed(&signer.sign_hash_sync(&grant.digest)?))
     }
 
     /// Brings a grant to the contract, which pays its account.

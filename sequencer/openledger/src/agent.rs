@@ -1,20 +1,17 @@
 //! `openledger agent`: ERC-8004 identities with purses that buy inference up to a cap per period.
 
-use std::path::PathBuf;
-
 use alloy_primitives::{Address, U256, utils::format_ether};
 use anyhow::{Context, Result};
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 use service::{
     agents::{AgentContracts, Agents, Limits},
-    api_keys::mint_delegated_key,
-    chain::{Chain, Contracts},
+    api_keys::unsigned_key,
 };
 
 use crate::{
-    customer::{gateway_address, now, wei},
-    dev::Ready,
+    acting::{Acting, Actor, check_development},
+    customer::{now, wei},
     keys,
 };
 
@@ -24,7 +21,8 @@ use crate::{
     openledger agent register --account 0 --uri https://agent.example/card.json\n  \
     openledger agent limits 1 --account 0 --key-account 7 --cap 1\n  \
     openledger agent fund 1 --account 0 --amount 5\n  \
-    openledger agent authorize 1 --account 7 --amount 0.5")]
+    openledger agent authorize 1 --account 7 --amount 0.5\n\n\
+    On a chain of one's own: --keystore FILE or --signer-url URL instead of --account, --l2-rpc and --gateway.")]
 pub enum Command {
     /// Register an agent and create its purse.
     Register(RegisterArgs),
@@ -40,21 +38,10 @@ pub enum Command {
     Show(OwnArgs),
 }
 
-/// Whose key, on which chain.
-#[derive(Debug, ClapArgs)]
-struct From {
-    /// Development account that signs.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..10))]
-    account: u32,
-    /// Ready file of the running `openledger dev`.
-    #[arg(long, value_name = "FILE")]
-    ready: Option<PathBuf>,
-}
-
 #[derive(Debug, ClapArgs)]
 pub struct RegisterArgs {
     #[command(flatten)]
-    from: From,
+    acting: Acting,
     /// The agent's registration file (ERC-8004).
     #[arg(long, default_value = "")]
     uri: String,
@@ -65,7 +52,7 @@ pub struct FundArgs {
     /// The agent's number.
     agent: u64,
     #[command(flatten)]
-    from: From,
+    acting: Acting,
     /// OPEN to pay in.
     #[arg(long)]
     amount: String,
@@ -76,7 +63,7 @@ pub struct LimitsArgs {
     /// The agent's number.
     agent: u64,
     #[command(flatten)]
-    from: From,
+    acting: Acting,
     /// The purse's key.
     #[arg(long, required_unless_present = "key_account", conflicts_with = "key_account")]
     key: Option<Address>,
@@ -99,7 +86,7 @@ pub struct AuthorizeArgs {
     /// The agent's number.
     agent: u64,
     #[command(flatten)]
-    from: From,
+    acting: Acting,
     /// OPEN that the gateway may draw, what it drew before included.
     #[arg(long)]
     amount: String,
@@ -113,38 +100,44 @@ pub struct OwnArgs {
     /// The agent's number.
     agent: u64,
     #[command(flatten)]
-    from: From,
+    acting: Acting,
 }
 
 pub async fn run(command: Command) -> Result<()> {
     match command {
         Command::Register(args) => {
-            let (agents, _, _) = connect(&args.from).await?;
+            let (agents, _) = connect(&args.acting).await?;
             let (agent, purse) = agents.register(&args.uri).await?;
             println!("{}", json!({"agent": agent, "purse": purse}));
             Ok(())
         }
         Command::Fund(args) => {
-            let (agents, _, _) = connect(&args.from).await?;
+            let (agents, _) = connect(&args.acting).await?;
             agents.fund(args.agent, U256::from(wei(&args.amount)?)).await?;
             show(&agents, args.agent).await
         }
         Command::Limits(args) => limits(args).await,
         Command::Authorize(args) => authorize(args).await,
         Command::Recover(args) => {
-            let (agents, owner, _) = connect(&args.from).await?;
-            agents.recover(args.agent, owner).await?;
+            let (agents, owner) = connect(&args.acting).await?;
+            agents.recover(args.agent, owner.address()).await?;
             show(&agents, args.agent).await
         }
-        Command::Show(args) => show(&connect(&args.from).await?.0, args.agent).await,
+        Command::Show(args) => {
+            let agents = Agents::at(&args.acting.read().await?, AgentContracts::default());
+            show(&agents, args.agent).await
+        }
     }
 }
 
 async fn limits(args: LimitsArgs) -> Result<()> {
-    let (agents, _, ready) = connect(&args.from).await?;
+    let (agents, owner) = connect(&args.acting).await?;
     let key = match (args.key, args.key_account) {
         (Some(key), _) => key,
-        (None, account) => keys::dev_key(account.unwrap_or_default())?.address(),
+        (None, account) => {
+            check_development(owner.chain.chain_id())?;
+            keys::dev_key(account.unwrap_or_default())?.address()
+        }
     };
     let limits = Limits {
         key,
@@ -153,13 +146,13 @@ async fn limits(args: LimitsArgs) -> Result<()> {
         key_expiry: now().saturating_add(args.days.saturating_mul(86_400)),
     };
     agents.set_limits(args.agent, limits).await?;
-    agents.allow(args.agent, gateway_address(&ready).await?, true).await?;
+    agents.allow(args.agent, args.acting.gateway().await?, true).await?;
     show(&agents, args.agent).await
 }
 
 async fn authorize(args: AuthorizeArgs) -> Result<()> {
-    let (agents, _, ready) = connect(&args.from).await?;
-    let gateway = gateway_address(&ready).await?;
+    let (agents, actor) = connect(&args.acting).await?;
+    let gateway = args.acting.gateway().await?;
     let expiry = now().saturating_add(args.hours.saturating_mul(3_600));
     let amount = wei(&args.amount)?;
     let purse = agents.purse(args.agent).await?;
@@ -171,11 +164,12 @@ async fn authorize(args: AuthorizeArgs) -> Result<()> {
         )
     })?;
     let purse = purse.account;
-    let key = keys::dev_key(args.from.account)?;
+    let key = unsigned_key(purse, gateway, actor.chain.chain_id(), expiry);
+    let signature = actor.signer.sign_typed_data(&key.digest, &key.typed_data).await?;
     eprintln!(
         "the purse {purse} authorised the gateway {gateway}; its key signs a voucher for each call"
     );
-    println!("{}", mint_delegated_key(purse, &key, gateway, ready.l2_chain_id, expiry)?);
+    println!("{}", key.content.signed(&signature));
     Ok(())
 }
 
@@ -197,11 +191,7 @@ async fn show(agents: &Agents, agent: u64) -> Result<()> {
     Ok(())
 }
 
-async fn connect(from: &From) -> Result<(Agents, Address, Ready)> {
-    let ready = Ready::read(&from.ready.clone().unwrap_or_else(Ready::default_path))?;
-    let key = keys::dev_key(from.account)?;
-    let address = key.address();
-    let url = ready.l2_rpc.parse().context("the L2 URL is not a URL")?;
-    let chain = Chain::connect_with_signer(url, Contracts::default(), key).await?;
-    Ok((Agents::at(&chain, AgentContracts::default()), address, ready))
+async fn connect(acting: &Acting) -> Result<(Agents, Actor)> {
+    let actor = acting.connect().await?;
+    Ok((Agents::at(&actor.chain, AgentContracts::default()), actor))
 }

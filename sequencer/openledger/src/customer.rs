@@ -115,14 +115,23 @@ pub async fn prepare(
 
 /// Who the running gateway is.
 pub async fn gateway_address(ready: &Ready) -> Result<Address> {
-    let status: Value = status(ready).await?;
+    gateway_at(&ready.gateway).await
+}
+
+/// Who the gateway at a URL is.
+pub async fn gateway_at(gateway: &str) -> Result<Address> {
+    let status: Value = status_at(gateway).await?;
     let text = status["gateway"].as_str().context("the gateway's status names no gateway")?;
     text.parse().context("the gateway's address is malformed")
 }
 
 /// What the gateway says of itself.
 pub async fn status(ready: &Ready) -> Result<Value> {
-    let url = format!("{}/v1/status", ready.gateway);
+    status_at(&ready.gateway).await
+}
+
+async fn status_at(gateway: &str) -> Result<Value> {
+    let url = format!("{gateway}/v1/status");
     reqwest::get(&url)
         .await
         .and_then(reqwest::Response::error_for_status)

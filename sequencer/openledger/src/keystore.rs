@@ -204,7 +204,7 @@ pub fn run(command: Command) -> Result<()> {
     Ok(())
 }
 
-fn new(path: &Path, password: &str) -> Result<PrivateKeySigner> {
+pub(crate) fn new(path: &Path, password: &str) -> Result<PrivateKeySigner> {
     ensure!(!path.exists(), "{} exists already", path.display());
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,

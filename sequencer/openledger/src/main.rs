@@ -1,5 +1,6 @@
 //! `openledger`: one binary for the development chain, the demo, the auditor and customers' tools.
 
+mod acting;
 mod agent;
 mod audit;
 mod bridge;

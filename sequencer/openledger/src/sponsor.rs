@@ -5,15 +5,11 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, U256, utils::format_ether};
 use anyhow::{Context, Result, ensure};
 use clap::{Args as ClapArgs, Subcommand};
-use service::{
-    chain::{Chain, Contracts},
-    sponsors::{GRANT_MAX, SPONSOR_POOL, SignedGrant, Sponsors},
-};
+use service::sponsors::{GRANT_MAX, SPONSOR_POOL, SignedGrant, Sponsors};
 
 use crate::{
+    acting::{Acting, Actor},
     customer::{now, wei},
-    dev::Ready,
-    keys,
 };
 
 /// Pay in, grant, and bring grants.
@@ -22,7 +18,9 @@ use crate::{
     after_help = "An account gets one grant ever, of at most 1 OPEN; a sponsor spends at most its \
     allowance a day.\nExamples:\n  \
     openledger sponsor fund --account 0 --amount 10 --per-day 1\n  \
-    openledger sponsor grant 0x1234…abcd --account 0 --amount 0.05"
+    openledger sponsor grant 0x1234…abcd --account 0 --amount 0.05\n  \
+    openledger sponsor grant 0x1234…abcd --keystore sponsor.json --password-file password.txt \\\n    \
+    --l2-rpc https://l2.example"
 )]
 pub enum Command {
     /// Pay in as a sponsor, with a limit a day. The account signs its own grants.
@@ -33,21 +31,10 @@ pub enum Command {
     Bring(BringArgs),
 }
 
-/// Whose key, on which chain.
-#[derive(Debug, ClapArgs)]
-struct From {
-    /// Development account that signs.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..10))]
-    account: u32,
-    /// Ready file of the running `openledger dev`.
-    #[arg(long, value_name = "FILE")]
-    ready: Option<PathBuf>,
-}
-
 #[derive(Debug, ClapArgs)]
 pub struct FundArgs {
     #[command(flatten)]
-    from: From,
+    acting: Acting,
     /// OPEN to pay in.
     #[arg(long)]
     amount: String,
@@ -61,7 +48,7 @@ pub struct GrantArgs {
     /// The newcomer.
     newcomer: Address,
     #[command(flatten)]
-    from: From,
+    acting: Acting,
     /// OPEN to grant, at most 1.
     #[arg(long, default_value = "0.05")]
     amount: String,
@@ -78,7 +65,7 @@ pub struct BringArgs {
     /// File with the grant, as `sponsor grant --print` wrote it.
     grant: PathBuf,
     #[command(flatten)]
-    from: From,
+    acting: Acting,
 }
 
 pub async fn run(command: Command) -> Result<()> {
@@ -90,7 +77,8 @@ pub async fn run(command: Command) -> Result<()> {
 }
 
 async fn fund(args: FundArgs) -> Result<()> {
-    let (pool, sponsor) = connect(&args.from).await?;
+    let (pool, actor) = connect(&args.acting).await?;
+    let sponsor = actor.address();
     let per_day = wei(&args.per_day)?;
     pool.deposit(U256::from(wei(&args.amount)?)).await?;
     pool.set_limits(sponsor, per_day).await?;
@@ -102,15 +90,16 @@ async fn fund(args: FundArgs) -> Result<()> {
 async fn grant(args: GrantArgs) -> Result<()> {
     let amount = wei(&args.amount)?;
     ensure!(0 < amount && amount <= GRANT_MAX, "a grant is more than nothing and at most 1 OPEN");
-    let (pool, sponsor) = connect(&args.from).await?;
+    let (pool, actor) = connect(&args.acting).await?;
     ensure!(
         !pool.is_sponsored(args.newcomer).await?,
         "{} had its grant: an account gets one",
         args.newcomer
     );
     let deadline = now().saturating_add(args.hours.saturating_mul(3_600));
-    let key = keys::dev_key(args.from.account)?;
-    let grant = pool.sign(&key, sponsor, args.newcomer, amount, deadline)?;
+    let grant = pool.grant(actor.address(), args.newcomer, amount, deadline);
+    let signature = actor.signer.sign_typed_data(&grant.digest, &grant.typed_data).await?;
+    let grant = grant.content.signed(&signature);
     if args.print {
         println!("{}", serde_json::to_string(&grant)?);
         return Ok(());
@@ -123,7 +112,7 @@ async fn bring(args: BringArgs) -> Result<()> {
         .with_context(|| format!("cannot read {}", args.grant.display()))?;
     let grant: SignedGrant = serde_json::from_slice(&text)
         .with_context(|| format!("{} holds no grant", args.grant.display()))?;
-    let (pool, _) = connect(&args.from).await?;
+    let (pool, _) = connect(&args.acting).await?;
     deliver(&pool, &grant).await
 }
 
@@ -145,13 +134,9 @@ async fn deliver(pool: &Sponsors, grant: &SignedGrant) -> Result<()> {
     Ok(())
 }
 
-async fn connect(from: &From) -> Result<(Sponsors, Address)> {
-    let ready = Ready::read(&from.ready.clone().unwrap_or_else(Ready::default_path))?;
-    let key = keys::dev_key(from.account)?;
-    let address = key.address();
-    let url = ready.l2_rpc.parse().context("the L2 URL is not a URL")?;
-    let chain = Chain::connect_with_signer(url, Contracts::default(), key).await?;
-    Ok((Sponsors::at(&chain, SPONSOR_POOL), address))
+async fn connect(acting: &Acting) -> Result<(Sponsors, Actor)> {
+    let actor = acting.connect().await?;
+    Ok((Sponsors::at(&actor.chain, SPONSOR_POOL), actor))
 }
 
 fn open(wei: u128) -> String {
