@@ -42,6 +42,7 @@ pub struct ClusterParams {
 /// A document as clustering needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct ClusterInput<'a> {
+    /// Of a document of a batch, the document's id.
     pub contribution: ContributionId,
     pub sequence: Sequence,
     pub datanet: DatanetId,
@@ -72,10 +73,13 @@ impl ClusterMap {
     /// Clusters documents; their order in `inputs` does not matter, their `sequence` does.
     pub fn build(inputs: &[ClusterInput<'_>], params: ClusterParams) -> Result<Self> {
         let mut ordered: Vec<&ClusterInput<'_>> = inputs.iter().collect();
-        ordered.sort_by_key(|input| input.sequence);
+        // Documents of one batch have its sequence, and ids in their order.
+        ordered.sort_by_key(|input| (input.sequence, input.contribution));
         for pair in ordered.windows(2) {
             if let [a, b] = pair
                 && a.sequence == b.sequence
+                && (a.contribution == b.contribution
+                    || a.contribution.parts().0 != b.contribution.parts().0)
             {
                 return Err(ScoresError::SequenceTwice(a.sequence.0));
             }
@@ -154,7 +158,7 @@ impl ClusterMap {
     }
 
     /// `clusterMapRoot`: Merkle root over `abi.encode(contributionId, clusterId)` in ascending order of
-    /// contribution id; zero for an empty map.
+    /// contribution id, which of a document of a batch is [`ContributionId::document`]; zero for an empty map.
     pub fn root(&self) -> B256 {
         merkle::root_of(
             self.members.values().map(|member| {

@@ -14,6 +14,9 @@
 //! 5. A cluster's weight is its credit over the surprise of the *whole* answer, capped; the rest is the
 //!    residual. Adding documents changes nobody else's denominator, so noise cannot dilute.
 //!
+//! In a record a document of a batch goes by its batch: spans name the contribution, and the token of all its documents at
+//! which they start; clusters are named by their founders' contributions, and those of one batch are one.
+//!
 //! A span held by two clusters goes to the earlier commitment whole. Splitting it would pay whoever
 //! repeats another's words inside otherwise own text.
 
@@ -22,7 +25,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::B256;
 
 use crate::{
-    cluster::ClusterMap,
+    cluster::{ClusterMap, Member},
     error::{Result, ScoresError},
     ids::{ContributionId, Sequence},
     record::{AttributionRecord, ClusterWeight, CreditedSpan, RECORD_VERSION, WEIGHT_ONE},
@@ -56,6 +59,10 @@ pub struct HeldGram {
 pub trait DocumentTokens {
     /// The document's tokens, if the corpus holds it.
     fn tokens(&self, contribution: ContributionId) -> Option<&[u16]>;
+    /// Tokens of the same batch before the document.
+    fn offset(&self, _contribution: ContributionId) -> u32 {
+        0
+    }
 }
 
 /// What a record is computed from, beside the documents.
@@ -132,6 +139,7 @@ pub fn record(
 ) -> Result<AttributionRecord> {
     let owners = owners(input)?;
     let mut spans = Vec::new();
+    let mut founders = BTreeMap::new();
     let mut prompt_tokens = 0_u32;
     let mut start = 0_usize;
     while let Some(owner) = owners.get(start) {
@@ -139,7 +147,9 @@ pub fn record(
         let end = start.saturating_add(run);
         match owner {
             Some(Owner::Document(_, contribution)) => {
-                cut(input, documents, *contribution, start, end, &mut spans)?;
+                let founder = cut(input, documents, *contribution, start, end, &mut spans)?;
+                // What a batch earns, it earns as one contribution.
+                founders.insert(founder.contribution.parts().0, founder);
             }
             Some(Owner::Prompt) => prompt_tokens = prompt_tokens.saturating_add(length_u32(run)?),
             None => {}
@@ -147,7 +157,7 @@ pub fn record(
         start = end;
     }
     let total_surprise_q16 = sum(input.surprises);
-    let weights = weights(&spans, input, total_surprise_q16)?;
+    let weights = weights(&spans, &founders, input, total_surprise_q16)?;
     let attributed = weights
         .iter()
         .try_fold(0_u32, |sum, weight| sum.checked_add(weight.weight))
@@ -210,15 +220,15 @@ fn owners(input: &CreditInput<'_>) -> Result<Vec<Option<Owner>>> {
 }
 
 /// Step 4: cuts answer tokens `start..end`, all owned by `contribution`, into verbatim spans and keeps
-/// those with credit.
-fn cut(
-    input: &CreditInput<'_>,
+/// those with credit. Returns the founder of the document's cluster.
+fn cut<'a>(
+    input: &CreditInput<'a>,
     documents: &impl DocumentTokens,
     contribution: ContributionId,
     start: usize,
     end: usize,
     spans: &mut Vec<CreditedSpan>,
-) -> Result<()> {
+) -> Result<&'a Member> {
     let unknown = || ScoresError::UnknownContribution(contribution.0);
     let document = documents.tokens(contribution).ok_or_else(unknown)?;
     let founder = input.clusters.founder_of(contribution).ok_or_else(unknown)?;
@@ -240,16 +250,18 @@ fn cut(
             spans.push(CreditedSpan {
                 start: length_u32(from)?,
                 end: length_u32(to)?,
-                contribution,
-                cluster: founder.contribution,
-                offset: length_u32(offset)?,
+                contribution: contribution.parts().0,
+                cluster: founder.contribution.parts().0,
+                offset: length_u32(offset)?
+                    .checked_add(documents.offset(contribution))
+                    .ok_or(ScoresError::Overflow { what: "tokens of a batch" })?,
                 surprise_q16,
                 credit_q16,
             });
         }
         from = to;
     }
-    Ok(())
+    Ok(founder)
 }
 
 /// The longest prefix of `wanted` that stands in `document`, and the first place where it does.
@@ -277,6 +289,7 @@ fn longest_prefix(document: &[u16], wanted: &[u16]) -> (usize, usize) {
 /// Step 5: weights by cluster.
 fn weights(
     spans: &[CreditedSpan],
+    founders: &BTreeMap<ContributionId, &Member>,
     input: &CreditInput<'_>,
     total_surprise_q16: u64,
 ) -> Result<Vec<ClusterWeight>> {
@@ -288,10 +301,8 @@ fn weights(
     credits
         .into_iter()
         .map(|(cluster, credit_q16)| {
-            let founder = input
-                .clusters
-                .member(cluster)
-                .ok_or(ScoresError::UnknownContribution(cluster.0))?;
+            let founder =
+                founders.get(&cluster).ok_or(ScoresError::UnknownContribution(cluster.0))?;
             let share = u128::from(credit_q16)
                 .saturating_mul(u128::from(WEIGHT_ONE))
                 .checked_div(u128::from(total_surprise_q16))

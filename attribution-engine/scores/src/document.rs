@@ -10,7 +10,8 @@
 //! packed greedily from whole lines; a line that is too long is cut after a sentence, else after a
 //! space, else between two characters.
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{B256, U256, keccak256};
+use alloy_sol_types::SolValue;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -95,7 +96,46 @@ pub struct DocumentCommitment {
     pub sketch_hash: B256,
 }
 
+/// First word of what a batch's content hash hashes: `keccak256` of this.
+const BATCH_TAG: &str = "OpenLedger batch of documents, version 1";
+
 impl DocumentCommitment {
+    /// The document's item in the tree of its batch.
+    pub fn item(&self) -> B256 {
+        keccak256(
+            (
+                self.content_hash,
+                self.chunk_root,
+                U256::from(self.chunk_count),
+                U256::from(self.byte_length),
+                self.sketch_hash,
+            )
+                .abi_encode(),
+        )
+    }
+
+    /// What a contributor of many documents reveals about all of them. A batch has no sketch: its content hash stands for
+    /// one, so that nobody can show that the batch is near anything.
+    pub fn of_batch(documents: &[Self]) -> Result<Self> {
+        let overflow = || ScoresError::Overflow { what: "lengths of a batch" };
+        let chunk_root = merkle::root_of(documents.iter().map(Self::item))?;
+        let chunk_count = u32::try_from(documents.len()).map_err(|_| overflow())?;
+        let length = documents.iter().try_fold(0_u32, |sum, one| sum.checked_add(one.byte_length));
+        let content_hash = batch_hash(chunk_root, chunk_count);
+        Ok(Self {
+            content_hash,
+            chunk_root,
+            chunk_count,
+            byte_length: length.ok_or_else(overflow)?,
+            sketch_hash: content_hash,
+        })
+    }
+
+    /// Whether this is a batch's: its content hash says so.
+    pub fn is_batch(&self) -> bool {
+        self.content_hash == batch_hash(self.chunk_root, self.chunk_count)
+    }
+
     pub fn of(document: &Document) -> Result<Self> {
         let chunks = document.chunks();
         let too_large = |_| ScoresError::Overflow { what: "document lengths" };
@@ -107,6 +147,10 @@ impl DocumentCommitment {
             sketch_hash: Sketch::of(document.text()).hash(),
         })
     }
+}
+
+fn batch_hash(documents_root: B256, documents: u32) -> B256 {
+    keccak256((keccak256(BATCH_TAG), documents_root, U256::from(documents)).abi_encode())
 }
 
 /// Cuts normalised text into chunks; see the module's rules.

@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, ScoresError};
 
+/// Where a document's place in its batch begins in its id.
+const DOCUMENT_BITS: u32 = 40;
+const CONTRIBUTION_MASK: u64 = (1 << DOCUMENT_BITS) - 1;
+/// Documents of one batch that can be told apart.
+pub const DOCUMENTS_MAX: u32 = (1 << (64 - DOCUMENT_BITS)) - 1;
+
 macro_rules! identifier {
     ($(#[$docs:meta])* $name:ident) => {
         $(#[$docs])*
@@ -45,6 +51,23 @@ identifier! {
     /// A contribution's number in `DatanetRegistry`.
     ContributionId
 }
+impl ContributionId {
+    /// The id of the document at `index` of this contribution, a batch: `contribution + (index + 1) · 2^40`. A contribution
+    /// that is one document has its own id as a document, too.
+    pub fn document(self, index: u32) -> Result<Self> {
+        if self.0 >> DOCUMENT_BITS != 0 || index >= DOCUMENTS_MAX {
+            return Err(ScoresError::Overflow { what: "documents of a batch" });
+        }
+        Ok(Self(self.0 | (u64::from(index.saturating_add(1)) << DOCUMENT_BITS)))
+    }
+
+    /// The contribution that a document is of, and its place in it if that is a batch.
+    pub fn parts(self) -> (Self, Option<u32>) {
+        let place = u32::try_from(self.0 >> DOCUMENT_BITS).unwrap_or(u32::MAX);
+        (Self(self.0 & CONTRIBUTION_MASK), place.checked_sub(1))
+    }
+}
+
 identifier! {
     /// A Datanet's number in `DatanetRegistry`.
     DatanetId
@@ -56,4 +79,22 @@ identifier! {
 identifier! {
     /// Position of a contribution's commitment in the registry-wide order; lower is earlier.
     Sequence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_of_a_batch_names_its_batch_and_its_place() {
+        let batch = ContributionId(7);
+        assert_eq!(batch.parts(), (batch, None));
+        let first = batch.document(0).unwrap();
+        assert_eq!(first.0, (1 << 40) + 7);
+        for index in [0, 1, DOCUMENTS_MAX - 1] {
+            assert_eq!(batch.document(index).unwrap().parts(), (batch, Some(index)));
+        }
+        assert!(batch.document(DOCUMENTS_MAX).is_err());
+        assert!(first.document(0).is_err(), "a document is no batch");
+    }
 }

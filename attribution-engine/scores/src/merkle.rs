@@ -57,6 +57,22 @@ pub fn proof(leaves: &[B256], index: usize) -> Result<Vec<B256>> {
     Ok(siblings)
 }
 
+/// Siblings of every leaf, from the bottom up.
+pub fn proofs(leaves: &[B256]) -> Vec<Vec<B256>> {
+    let mut paths = vec![Vec::new(); leaves.len()];
+    // The node above each leaf at this level.
+    let mut nodes: Vec<usize> = (0..leaves.len()).collect();
+    let mut level = leaves.to_vec();
+    while level.len() > 1 {
+        for (path, node) in paths.iter_mut().zip(&mut nodes) {
+            path.extend(level.get(*node ^ 1));
+            *node >>= 1;
+        }
+        level = parents(&level);
+    }
+    paths
+}
+
 /// Whether `leaf` (a leaf hash) stands at `index` of a tree of `leaf_count` leaves with `root`.
 pub fn verify(root: B256, leaf: B256, index: u64, leaf_count: u64, siblings: &[B256]) -> bool {
     if index >= leaf_count {
@@ -137,6 +153,7 @@ mod tests {
             let index = pick.index(count);
             let root = root(&l).unwrap();
             let siblings = proof(&l, index).unwrap();
+            assert_eq!(proofs(&l)[index], siblings);
             let (n, i) = (count as u64, index as u64);
             prop_assert!(verify(root, l[index], i, n, &siblings));
             for other in 0..n {

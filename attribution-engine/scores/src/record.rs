@@ -48,7 +48,7 @@ pub struct CreditedSpan {
     pub contribution: ContributionId,
     /// The cluster the credit goes to.
     pub cluster: ContributionId,
-    /// Where the span starts in the document, tokens.
+    /// Where the span starts in the document, or in the documents of a batch one after the other, tokens.
     pub offset: u32,
     /// Surprise of the span's tokens, Q16 bits.
     pub surprise_q16: u64,

@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             contributor: Address::from_word(keccak256(folder.unwrap_or_default())),
             sequence: Sequence(number),
             commitment: DocumentCommitment::of(&document)?,
+            place: None,
         };
         Ok(CorpusDocument { contribution, document })
     });

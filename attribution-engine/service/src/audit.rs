@@ -20,11 +20,9 @@ use scores::{
 use serde::Serialize;
 
 use crate::{
+    batches,
     chain::{Chain, ChainError, DatanetRef, EpochState, EpochStatus, Missing, Model},
-    clusters::{
-        Corpus, CorpusDocument, CorpusError, TokenCodec, check_cluster_map, retrieval_query,
-    },
-    content,
+    clusters::{Corpus, CorpusError, TokenCodec, check_cluster_map, retrieval_query},
     evidence::{CorpusEvidence, EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
 };
 
@@ -494,10 +492,9 @@ async fn corpus_of(
     for reference in &model.datanets {
         let version = chain.datanet_version(*reference).await?;
         let mut documents = Vec::new();
-        for contribution in version.active.clone() {
-            let document = source.document(contribution.commitment.content_hash).await?;
-            match content::verify(&contribution, &document) {
-                Ok(()) => documents.push(CorpusDocument { contribution, document }),
+        for contribution in &version.active {
+            match batches::published(contribution, source, &version.unsound).await? {
+                Ok(mut found) => documents.append(&mut found),
                 Err(error) => wrong.push(error.to_string()),
             }
         }

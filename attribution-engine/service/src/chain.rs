@@ -26,6 +26,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 use self::bindings::{
+    challenges::ContentChallenges,
     datanets::IDatanetRegistry::{self, IDatanetRegistryInstance},
     dispute::AttributionDispute::{self, AttributionDisputeInstance},
     escrow::IInferenceEscrow::{self, IInferenceEscrowInstance},
@@ -39,7 +40,7 @@ mod types;
 
 use sending::{Fill, Turn};
 pub use types::{
-    Authorization, Contribution, DatanetRef, DatanetVersion, EpochState, EpochStatus, Model,
+    Authorization, Contribution, DatanetRef, DatanetVersion, EpochState, EpochStatus, Model, Place,
     PostedEpoch, SettlementParameters,
 };
 
@@ -53,6 +54,13 @@ pub mod bindings {
             #[sol(rpc, all_derives)]
             IDatanetRegistry,
             "../../contracts/artifacts/DatanetRegistry.json"
+        );
+    }
+    pub mod challenges {
+        alloy_sol_types::sol!(
+            #[sol(all_derives)]
+            ContentChallenges,
+            "../../contracts/artifacts/ContentChallenges.json"
         );
     }
     pub mod models {
@@ -130,6 +138,9 @@ pub mod bindings {
 
 /// Blocks per `eth_getLogs`; what public nodes commonly allow.
 const LOG_BLOCKS: u64 = 10_000;
+
+/// Where verdicts about content are, if a chain has them.
+pub const CONTENT_CHALLENGES: Address = address!("0x4f50454e00000000000000000000000000000013");
 
 /// Addresses of the economy contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -374,6 +385,7 @@ impl Chain {
                 byte_length: stored.byteLength,
                 sketch_hash: stored.sketchHash,
             },
+            place: None,
         })
     }
 
@@ -406,7 +418,7 @@ impl Chain {
         let published = self.logs(filter, 0).await?.first().map(position).ok_or(missing)?;
         let (acceptances, tombstones) = self.datanet_history(datanet).await?;
         let accepted = self.accepted_of(&stored, acceptances, reference).await?;
-        let active = accepted
+        let active: Vec<Contribution> = accepted
             .into_iter()
             .filter(|c| tombstones.get(&c.id).is_none_or(|tombstone| *tombstone > published))
             .collect();
@@ -415,8 +427,52 @@ impl Chain {
             version,
             contributions_root: stored.contributionsRoot,
             cluster_map_root: stored.clusterMapRoot,
+            unsound: self.unsound_before(&active, published).await?,
             active,
         })
+    }
+
+    /// Keys of documents of batches that were ruled out before a position: withdrawn by their contributors, or shown to be
+    /// unavailable, falsely sketched or plagiarised.
+    async fn unsound_before(
+        &self,
+        active: &[Contribution],
+        before: LogPosition,
+    ) -> Result<BTreeSet<B256>> {
+        let batches: Vec<&Contribution> = active.iter().filter(|one| one.is_batch()).collect();
+        if batches.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let withdrawn = ContentChallenges::DocumentTombstoned::SIGNATURE_HASH;
+        let unavailable = ContentChallenges::Unavailable::SIGNATURE_HASH;
+        let sketch = ContentChallenges::SketchFalse::SIGNATURE_HASH;
+        let plagiarism = ContentChallenges::PlagiarismProven::SIGNATURE_HASH;
+        let filter = Filter::new().address(CONTENT_CHALLENGES).event_signature(vec![
+            withdrawn,
+            unavailable,
+            sketch,
+            plagiarism,
+        ]);
+        let mut keys = BTreeSet::new();
+        for log in self.logs(filter, 0).await? {
+            if position(&log) >= before {
+                continue;
+            }
+            let signature = log.topic0().copied().unwrap_or_default();
+            let key = if signature == withdrawn {
+                let event =
+                    decode::<ContentChallenges::DocumentTombstoned>(&log, "DocumentTombstoned")?;
+                keccak256((event.contributionId, U256::from(event.index)).abi_encode())
+            } else if signature == unavailable {
+                decode::<ContentChallenges::Unavailable>(&log, "Unavailable")?.key
+            } else if signature == sketch {
+                decode::<ContentChallenges::SketchFalse>(&log, "SketchFalse")?.key
+            } else {
+                decode::<ContentChallenges::PlagiarismProven>(&log, "PlagiarismProven")?.key
+            };
+            keys.insert(key);
+        }
+        Ok(keys)
     }
 
     /// All contributions of a published version in order of acceptance, those withdrawn since included: what its root

@@ -14,11 +14,11 @@ use models::{LanguageModel, ModelError, Tokenizer};
 use scores::{
     ContributionId, DatanetId, ScoresError,
     cluster::{ClusterInput, ClusterMap, ClusterParams},
-    credit::{self, CreditInput, Gram, HeldGram, Holder},
+    credit::{self, CreditInput, DocumentTokens, Gram, HeldGram, Holder},
     document::{Document, chunks},
     eip712::InferenceReceipt,
     exchange::{CanonicalRequest, CanonicalResponse, RetrievedChunk},
-    record::AttributionRecord,
+    record::{AttributionRecord, CreditedSpan},
     spec::EngineSpec,
     surprise::SurpriseTable,
 };
@@ -83,25 +83,34 @@ impl TokenCodec for Arc<dyn LanguageModel> {
     }
 }
 
-/// A contribution with its document.
+/// A contribution with its document; of a batch, one of its documents.
 #[derive(Clone, Debug)]
 pub struct CorpusDocument {
     pub contribution: Contribution,
     pub document: Document,
 }
 
+impl CorpusDocument {
+    /// What it goes by in clusters and indexes.
+    pub fn id(&self) -> Result<ContributionId, ScoresError> {
+        self.contribution.document_id()
+    }
+}
+
 /// The clusters of documents, e.g. those of one Datanet version; its root is what the curator publishes.
 pub fn cluster_map(documents: &[CorpusDocument], params: ClusterParams) -> Result<ClusterMap> {
-    let inputs: Vec<ClusterInput<'_>> = documents
+    let inputs = documents
         .iter()
-        .map(|document| ClusterInput {
-            contribution: document.contribution.id,
-            sequence: document.contribution.sequence,
-            datanet: document.contribution.datanet,
-            contributor: document.contribution.contributor,
-            text: document.document.text(),
+        .map(|document| {
+            Ok(ClusterInput {
+                contribution: document.id()?,
+                sequence: document.contribution.sequence,
+                datanet: document.contribution.datanet,
+                contributor: document.contribution.contributor,
+                text: document.document.text(),
+            })
         })
-        .collect();
+        .collect::<Result<Vec<_>>>()?;
     Ok(ClusterMap::build(&inputs, params)?)
 }
 
@@ -140,6 +149,21 @@ pub struct Corpus {
     index: Index,
     surprises: SurpriseTable,
     chunks: ChunkIndex,
+    /// Tokens of the same batch before each of its documents.
+    offsets: BTreeMap<ContributionId, u32>,
+}
+
+/// Documents of batches at their places, for spans.
+struct Placed<'a>(&'a Corpus);
+
+impl DocumentTokens for Placed<'_> {
+    fn tokens(&self, contribution: ContributionId) -> Option<&[u16]> {
+        DocumentTokens::tokens(&self.0.index, contribution)
+    }
+
+    fn offset(&self, contribution: ContributionId) -> u32 {
+        self.0.offsets.get(&contribution).copied().unwrap_or_default()
+    }
 }
 
 impl Corpus {
@@ -159,15 +183,31 @@ impl Corpus {
         if found != spec.tokenizer_hash {
             return Err(CorpusError::WrongTokenizer { expected: spec.tokenizer_hash, found });
         }
-        let documents: BTreeMap<ContributionId, CorpusDocument> =
-            documents.into_iter().map(|document| (document.contribution.id, document)).collect();
+        let documents: BTreeMap<ContributionId, CorpusDocument> = documents
+            .into_iter()
+            .map(|document| Ok((document.id()?, document)))
+            .collect::<Result<_>>()?;
         let list: Vec<CorpusDocument> = documents.values().cloned().collect();
         let clusters = cluster_map(&list, spec.cluster)?;
         let index = open_index(&documents, codec, directory, found)?;
         let surprises = SurpriseTable::new(&index.unigrams(|id| clusters.is_founder(id)));
-        let founders = documents.values().filter(|d| clusters.is_founder(d.contribution.id));
-        let chunks = ChunkIndex::new(founders.flat_map(chunks_of), spec.retrieval);
-        Ok(Self { spec: spec.clone(), documents, clusters, index, surprises, chunks })
+        let founders = documents.iter().filter(|(id, _)| clusters.is_founder(**id));
+        let chunks = founders.flat_map(|(id, document)| chunks_of(*id, document));
+        let chunks = ChunkIndex::new(chunks, spec.retrieval);
+        let offsets = offsets(documents.keys().copied(), &index)?;
+        Ok(Self { spec: spec.clone(), documents, clusters, index, surprises, chunks, offsets })
+    }
+
+    /// The document that a span of a record stands in, and where it begins in it, tokens.
+    pub fn holder(&self, span: &CreditedSpan) -> Option<(&CorpusDocument, u32)> {
+        if let Some(document) = self.documents.get(&span.contribution) {
+            return Some((document, span.offset));
+        }
+        let of_batch = self.offsets.iter().filter(|(id, _)| id.parts().0 == span.contribution);
+        let (id, first) = of_batch
+            .filter(|(_, first)| **first <= span.offset)
+            .max_by_key(|(_, first)| **first)?;
+        Some((self.documents.get(id)?, span.offset.saturating_sub(*first)))
     }
 
     pub const fn spec(&self) -> &EngineSpec {
@@ -265,7 +305,7 @@ impl Corpus {
             clusters: &self.clusters,
             params,
         };
-        Ok(credit::record(&input, &self.index)?)
+        Ok(credit::record(&input, &Placed(self))?)
     }
 
     /// All maximal matches of an answer, whether they earn or not, for people.
@@ -296,11 +336,31 @@ pub fn retrieval_query(request: &CanonicalRequest) -> &str {
     by_user.or(request.messages.last()).map_or("", |message| &message.content)
 }
 
-fn chunks_of(document: &CorpusDocument) -> impl Iterator<Item = Chunk<'_>> {
-    let contribution = &document.contribution;
-    (0_u32..).zip(chunks(document.document.text())).map(|(chunk, text)| Chunk {
-        contribution: contribution.id,
-        sequence: contribution.sequence,
+/// Tokens before each document of a batch, of those that count.
+fn offsets(
+    ids: impl Iterator<Item = ContributionId>,
+    index: &Index,
+) -> Result<BTreeMap<ContributionId, u32>> {
+    // Ascending, so that the documents of a batch come in their order.
+    let mut ends: BTreeMap<ContributionId, u32> = BTreeMap::new();
+    let mut offsets = BTreeMap::new();
+    for id in ids {
+        let (batch, Some(_)) = id.parts() else { continue };
+        let end = ends.entry(batch).or_default();
+        offsets.insert(id, *end);
+        let tokens = DocumentTokens::tokens(index, id).unwrap_or_default();
+        let tokens = u32::try_from(tokens.len()).ok();
+        let next = tokens.and_then(|tokens| end.checked_add(tokens));
+        *end = next.ok_or(ScoresError::Overflow { what: "tokens of a batch" })?;
+    }
+    Ok(offsets)
+}
+
+fn chunks_of(id: ContributionId, document: &CorpusDocument) -> impl Iterator<Item = Chunk<'_>> {
+    let sequence = document.contribution.sequence;
+    (0_u32..).zip(chunks(document.document.text())).map(move |(chunk, text)| Chunk {
+        contribution: id,
+        sequence,
         chunk,
         text,
     })

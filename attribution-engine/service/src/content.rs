@@ -15,7 +15,10 @@ use scores::{
     document::{Document, DocumentCommitment},
 };
 
-use crate::chain::Contribution;
+use crate::{
+    batches::{is_at, items},
+    chain::{Contribution, Place},
+};
 
 /// Why a document is refused or missing.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,14 @@ pub enum ContentError {
     Damaged { expected: B256, found: B256 },
     #[error("wrong document for contribution {contribution}: {mismatch}")]
     WrongDocument { contribution: ContributionId, mismatch: Mismatch },
+    #[error("the documents of batch {contribution} are not those that it committed to")]
+    WrongBatch { contribution: ContributionId },
+    #[error("document {index} of batch {contribution} does not lie there by its path")]
+    WrongPlace { contribution: ContributionId, index: u32 },
+    #[error("document {index} of the batch {batch} is not stored")]
+    Incomplete { batch: B256, index: u32 },
+    #[error("the stored list {path} is damaged: {source}")]
+    List { path: PathBuf, source: serde_json::Error },
     #[error(transparent)]
     Invalid(#[from] ScoresError),
 }
@@ -93,6 +104,94 @@ impl ContentStore {
         verify(contribution, &document)?;
         self.write(contribution.commitment.content_hash, document.text())?;
         Ok(document)
+    }
+
+    /// Stores one document of a batch, which its path must lead to the batch's root. Storing it again changes nothing.
+    pub fn accept_of_batch(
+        &self,
+        batch: &Contribution,
+        place: &Place,
+        upload: &[u8],
+    ) -> Result<DocumentCommitment> {
+        let document = Document::normalise(upload)?;
+        let commitment = DocumentCommitment::of(&document)?;
+        if !is_at(batch, place, &commitment) {
+            let Place { index, .. } = *place;
+            return Err(ContentError::WrongPlace { contribution: batch.id, index });
+        }
+        self.write(commitment.content_hash, document.text())?;
+        let path = self.places(batch.commitment.content_hash).join(format!("{}.json", place.index));
+        self.write_list(&path, std::slice::from_ref(&commitment))?;
+        Ok(commitment)
+    }
+
+    /// Stores all documents of a batch, in order.
+    pub fn accept_batch(
+        &self,
+        batch: &Contribution,
+        uploads: &[impl AsRef<[u8]>],
+    ) -> Result<Vec<DocumentCommitment>> {
+        let documents = uploads
+            .iter()
+            .map(|upload| Document::normalise(upload.as_ref()))
+            .collect::<Result<Vec<_>, ScoresError>>()?;
+        let list = documents
+            .iter()
+            .map(DocumentCommitment::of)
+            .collect::<Result<Vec<_>, ScoresError>>()?;
+        items(batch, &list)?;
+        for (document, commitment) in documents.iter().zip(&list) {
+            self.write(commitment.content_hash, document.text())?;
+        }
+        self.write_list(&self.list(batch.commitment.content_hash), &list)?;
+        Ok(list)
+    }
+
+    /// What the documents of a batch are, in order, once all are here.
+    pub fn list_of(&self, batch: B256) -> Result<Vec<DocumentCommitment>> {
+        let whole = self.list(batch);
+        if let Some(list) = self.read_list(&whole)? {
+            return Ok(list);
+        }
+        let directory = self.places(batch);
+        if !directory.is_dir() {
+            return Err(ContentError::NotFound(batch));
+        }
+        let mut list = Vec::new();
+        while let Some(one) = self.read_list(&directory.join(format!("{}.json", list.len())))? {
+            list.extend(one);
+        }
+        if list.is_empty() || DocumentCommitment::of_batch(&list)?.content_hash != batch {
+            let index = u32::try_from(list.len()).unwrap_or(u32::MAX);
+            return Err(ContentError::Incomplete { batch, index });
+        }
+        self.write_list(&whole, &list)?;
+        Ok(list)
+    }
+
+    fn list(&self, batch: B256) -> PathBuf {
+        self.directory.join("batches").join(format!("{batch:x}.json"))
+    }
+
+    fn places(&self, batch: B256) -> PathBuf {
+        self.directory.join("batches").join(format!("{batch:x}"))
+    }
+
+    fn read_list(&self, path: &Path) -> Result<Option<Vec<DocumentCommitment>>> {
+        match fs::read(path) {
+            Ok(json) => serde_json::from_slice(&json)
+                .map(Some)
+                .map_err(|source| ContentError::List { path: path.to_owned(), source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ContentError::Io { path: path.to_owned(), source }),
+        }
+    }
+
+    fn write_list(&self, path: &Path, list: &[DocumentCommitment]) -> Result<()> {
+        let list = serde_json::to_vec(list)
+            .map_err(|source| ContentError::List { path: path.to_owned(), source })?;
+        let write = self.writes.fetch_add(1, Ordering::Relaxed);
+        write_atomically(path, &list, &format!("{}-{write}", std::process::id())).map_err(io(path))
     }
 
     /// A document by its content hash.
@@ -173,6 +272,7 @@ mod tests {
             contributor: Address::ZERO,
             sequence: Sequence(1),
             commitment: DocumentCommitment::of(&document).unwrap(),
+            place: None,
         }
     }
 

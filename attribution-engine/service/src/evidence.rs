@@ -15,7 +15,7 @@ use scores::{
     ModelId,
     claims::{ClaimProof, Claims},
     cluster::Member,
-    document::Document,
+    document::{Document, DocumentCommitment},
     eip712::{EpochPost, InferenceReceipt, Voucher},
     exchange::{CanonicalRequest, CanonicalResponse, RetrievedChunk},
     payments::Payments,
@@ -123,6 +123,10 @@ pub trait EvidenceSource: Send + Sync {
     async fn bundle(&self, epoch: u64) -> Result<EvidenceBundle>;
     /// A document by the hash of its normalised bytes.
     async fn document(&self, content_hash: B256) -> Result<Document>;
+    /// What the documents of a batch are, in order, by the batch's content hash.
+    async fn list(&self, batch: B256) -> Result<Vec<DocumentCommitment>> {
+        Err(ContentError::NotFound(batch).into())
+    }
 }
 
 /// Bundles in a directory, `<epoch>.json`, beside a content store.
@@ -197,6 +201,10 @@ impl EvidenceSource for EvidenceStore {
     async fn document(&self, content_hash: B256) -> Result<Document> {
         Ok(self.content.get(content_hash)?)
     }
+
+    async fn list(&self, batch: B256) -> Result<Vec<DocumentCommitment>> {
+        Ok(self.content.list_of(batch)?)
+    }
 }
 
 /// A gateway's evidence over HTTP: `GET <base>attribution/epochs/<id>` and
@@ -244,6 +252,18 @@ impl EvidenceSource for HttpEvidence {
             Err(error) => Err(error),
         }
     }
+
+    async fn list(&self, batch: B256) -> Result<Vec<DocumentCommitment>> {
+        let path = format!("attribution/batches/{batch}");
+        match self.fetch(&path).await {
+            Ok(json) => serde_json::from_slice(&json)
+                .map_err(|source| ContentError::List { path: path.into(), source }.into()),
+            Err(EvidenceError::Status { status: 404, .. }) => {
+                Err(ContentError::NotFound(batch).into())
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Bundles that somebody keeps as `<epoch>.json` in a directory, before those of a gateway; documents are
@@ -270,6 +290,10 @@ impl EvidenceSource for CollectedEvidence {
 
     async fn document(&self, content_hash: B256) -> Result<Document> {
         self.gateway.document(content_hash).await
+    }
+
+    async fn list(&self, batch: B256) -> Result<Vec<DocumentCommitment>> {
+        self.gateway.list(batch).await
     }
 }
 

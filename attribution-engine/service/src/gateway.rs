@@ -28,7 +28,7 @@ use tower_http::{
 use crate::{
     api_keys::{ApiKeyError, read_api_key},
     calls::{Admitted, Caller, Gateway, Means, Update, blocking, delivered, now},
-    chain::{Chain, ChainError},
+    chain::{Chain, ChainError, Contribution, Place},
     content::{ContentError, ContentStore},
     evidence::{EvidenceError, EvidenceStore},
     ledger::{Call, CallPayment},
@@ -95,6 +95,10 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX));
     let documents = Router::new()
         .route("/v1/datanets/{datanet}/contributions/{contribution}/content", put(upload))
+        .route(
+            "/v1/datanets/{datanet}/contributions/{contribution}/documents/{index}",
+            put(upload_of_batch),
+        )
         .layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX));
     Router::new()
         .route("/v1/models", get(list_models))
@@ -102,6 +106,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/attribution/receipts/{number}", get(receipt))
         .route("/v1/attribution/epochs/{epoch}", get(epoch))
         .route("/v1/attribution/documents/{hash}", get(document))
+        .route("/v1/attribution/batches/{hash}", get(batch))
         .route("/v1/attribution/claims/{account}", get(claims))
         .route("/v1/status", get(status))
         .route("/metrics", get(render_metrics))
@@ -334,7 +339,8 @@ async fn summary(api: &Api, call: &Call, wait: bool) -> Value {
         };
     let mut value = receipt_json(call);
     value["retrieved"] = json!(call.retrieved);
-    value["attribution"] = record.as_ref().map_or(Value::Null, record_json);
+    value["attribution"] =
+        record.as_ref().map_or(Value::Null, |record| record_json(api, call, record));
     value["attribution_url"] = json!(format!("/v1/attribution/receipts/{number}"));
     value
 }
@@ -372,9 +378,24 @@ fn receipt_json(call: &Call) -> Value {
     })
 }
 
-fn record_json(record: &AttributionRecord) -> Value {
+/// A record as the API shows it: a span of a batch with the document it stands in, and where that lies in the batch.
+fn record_json(api: &Api, call: &Call, record: &AttributionRecord) -> Value {
     let mut value = json!(record);
     value["attributionHash"] = json!(record.hash());
+    let models = api.gateway.chain.models();
+    let served = models.values().find(|served| served.model.id.to_u256() == call.receipt.modelId);
+    let Some(corpus) = served.and_then(|served| served.corpus.as_ref().ok()) else { return value };
+    for (place, span) in record.spans.iter().enumerate() {
+        let Some((document, offset)) = corpus.holder(span) else { continue };
+        if let Some(Place { index, path }) = &document.contribution.place {
+            value["spans"][place]["document"] = json!({
+                "index": index,
+                "contentHash": document.contribution.commitment.content_hash,
+                "offset": offset,
+                "path": path,
+            });
+        }
+    }
     value
 }
 
@@ -454,7 +475,8 @@ async fn receipt(
     value["retrieved"] = json!(call.retrieved);
     value["request"] = json!(call.request);
     value["response"] = json!(call.response);
-    value["attribution"] = record.as_ref().map_or(Value::Null, record_json);
+    value["attribution"] =
+        record.as_ref().map_or(Value::Null, |record| record_json(&api, &call, record));
     Ok(Json(value))
 }
 
@@ -470,24 +492,108 @@ async fn upload(
 ) -> Result<Response, ApiError> {
     let archive = archive(&api)?;
     let body = read_body(body, DOCUMENT_BYTES_MAX)?;
-    let unknown = || {
-        ApiError::not_found(
+    let on_chain = revealed(&archive, datanet, contribution).await?;
+    let content = archive.content.clone();
+    let hash = on_chain.commitment.content_hash;
+    if on_chain.is_batch() {
+        let texts: Texts = serde_json::from_slice(&body).map_err(|error| {
+            let message = format!("contribution {contribution} is a batch: {error}");
+            ApiError::invalid("malformed_request", None, message)
+        })?;
+        let stored = blocking(move || content.accept_batch(&on_chain, &texts.documents)).await?;
+        let count = stored.map_err(content_error)?.len();
+        archive.arrived.notify_one();
+        let location = format!("/v1/attribution/batches/{hash}");
+        let answer = json!({
+            "contribution": contribution, "contentHash": hash, "documents": count, "location": location,
+        });
+        return Ok((StatusCode::CREATED, Json(answer)).into_response());
+    }
+    let stored = blocking(move || content.accept(&on_chain, &body)).await?;
+    stored.map_err(content_error)?;
+    archive.arrived.notify_one();
+    let location = format!("/v1/attribution/documents/{hash}");
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({"contribution": contribution, "contentHash": hash, "location": location})),
+    )
+        .into_response())
+}
+
+/// All documents of a batch, in order.
+#[derive(Deserialize)]
+struct Texts {
+    documents: Vec<String>,
+}
+
+/// Where a document lies under its batch's root.
+#[derive(Deserialize)]
+struct Under {
+    /// Siblings from the bottom up, 0x-hex, separated by commas; empty for a batch of one.
+    #[serde(default)]
+    path: String,
+}
+
+async fn upload_of_batch(
+    State(api): State<Api>,
+    Path((datanet, contribution, index)): Path<(u64, u64, u32)>,
+    Query(under): Query<Under>,
+    body: Result<body::Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let archive = archive(&api)?;
+    let body = read_body(body, DOCUMENT_BYTES_MAX)?;
+    let siblings = under.path.split(',').filter(|sibling| !sibling.is_empty());
+    let path = siblings.map(str::parse).collect::<Result<Vec<B256>, _>>().map_err(|_| {
+        let message = "`path` is hashes in 0x-hex, separated by commas";
+        ApiError::invalid("malformed_request", Some("path"), message)
+    })?;
+    let batch = revealed(&archive, datanet, contribution).await?;
+    if !batch.is_batch() {
+        let message = format!("contribution {contribution} is one document: PUT it as its content");
+        return Err(ApiError::invalid("not_a_batch", None, message));
+    }
+    let content = archive.content.clone();
+    let stored =
+        blocking(move || content.accept_of_batch(&batch, &Place { index, path }, &body)).await?;
+    let hash = stored.map_err(content_error)?.content_hash;
+    archive.arrived.notify_one();
+    let location = format!("/v1/attribution/documents/{hash}");
+    let answer = json!({
+        "contribution": contribution, "index": index, "contentHash": hash, "location": location,
+    });
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+async fn revealed(
+    archive: &Archive,
+    datanet: u64,
+    contribution: u64,
+) -> Result<Contribution, ApiError> {
+    match archive.chain.contribution(ContributionId(contribution)).await {
+        Ok(found) if found.datanet == DatanetId(datanet) => Ok(found),
+        Ok(_) | Err(ChainError::NotFound(_)) => Err(ApiError::not_found(
             "contribution_not_found",
             format!("datanet {datanet} has no revealed contribution {contribution}"),
-        )
-    };
-    let on_chain = match archive.chain.contribution(ContributionId(contribution)).await {
-        Ok(found) if found.datanet == DatanetId(datanet) => found,
-        Ok(_) | Err(ChainError::NotFound(_)) => return Err(unknown()),
-        Err(error) => return Err(chain_error(&error)),
-    };
-    let content = archive.content.clone();
-    let stored = blocking(move || {
-        content.accept(&on_chain, &body).map(|_| on_chain.commitment.content_hash)
-    })
-    .await?;
-    let hash = stored.map_err(|error| match error {
-        ContentError::WrongDocument { .. } => ApiError::new(
+        )),
+        Err(error) => Err(chain_error(&error)),
+    }
+}
+
+/// What the documents of a batch are, in order.
+async fn batch(State(api): State<Api>, Path(hash): Path<B256>) -> Result<Response, ApiError> {
+    let content = archive(&api)?.content.clone();
+    let list = blocking(move || content.list_of(hash)).await?;
+    Ok(Json(list.map_err(content_error)?).into_response())
+}
+
+fn content_error(error: ContentError) -> ApiError {
+    match error {
+        ContentError::NotFound(_) | ContentError::Incomplete { .. } => {
+            ApiError::not_found("document_not_found", error.to_string())
+        }
+        ContentError::WrongDocument { .. }
+        | ContentError::WrongBatch { .. }
+        | ContentError::WrongPlace { .. } => ApiError::new(
             StatusCode::CONFLICT,
             "invalid_request_error",
             "wrong_document",
@@ -500,22 +606,12 @@ async fn upload(
             error.to_string(),
         ),
         other => ApiError::internal(other),
-    })?;
-    archive.arrived.notify_one();
-    let location = format!("/v1/attribution/documents/{hash}");
-    Ok((
-        StatusCode::CREATED,
-        Json(json!({"contribution": contribution, "contentHash": hash, "location": location})),
-    )
-        .into_response())
+    }
 }
 
 async fn document(State(api): State<Api>, Path(hash): Path<B256>) -> Result<Response, ApiError> {
     let content = archive(&api)?.content.clone();
-    let document = blocking(move || content.get(hash)).await?.map_err(|error| match error {
-        ContentError::NotFound(_) => ApiError::not_found("document_not_found", error.to_string()),
-        other => ApiError::internal(other),
-    })?;
+    let document = blocking(move || content.get(hash)).await?.map_err(content_error)?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], document.into_text())
         .into_response())
 }

@@ -13,13 +13,14 @@
 //!   wrong with a single record is found by [`record_faults`].
 //!
 //! [`agents`] and [`sponsors`] are what agents' purses and newcomers need of the chain, with
-//! [`typed_data`] for signers that keep keys elsewhere. [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`]) as they appear,
+//! [`typed_data`] for signers that keep keys elsewhere. [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`], [`batches`]) as they appear,
 //! [`ports`] is what the gateway needs of that, and [`service`] runs it all.
 
 pub mod agents;
 pub mod api_keys;
 pub mod attributor;
 pub mod audit;
+pub mod batches;
 pub mod calls;
 pub mod chain;
 pub mod challenge;

@@ -158,6 +158,10 @@ impl Search<'_> {
             let Some(contribution) = self.contribution(span.contribution).await? else {
                 return Ok(None);
             };
+            // What a span of a batch stands in, the chain cannot be shown.
+            if contribution.is_batch() {
+                return Ok(None);
+            }
             let document = self.document(&contribution).await?;
             if contains(document.text().as_bytes(), &piece) {
                 return Ok(None);
@@ -186,17 +190,21 @@ impl Search<'_> {
         record: &Record,
     ) -> Result<Found> {
         let Some(own) = self.contribution(span.contribution).await? else { return Ok(None) };
-        let own_sketch = self.sketch(&own).await?;
+        let own_sketch = match own.is_batch() {
+            true => None,
+            false => Some(self.sketch(&own).await?),
+        };
         let piece = self.spell(&stored.response, span).unwrap_or_default();
         let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
         for reference in model.datanets {
             for (index, other) in self.members(reference).await?.into_iter().enumerate() {
-                if other.sequence >= own.sequence {
+                if other.sequence >= own.sequence || other.is_batch() {
                     continue;
                 }
                 let document = self.document(&other).await?;
                 let sketch = self.sketch(&other).await?;
                 if span.cluster > other.id
+                    && let Some(own_sketch) = &own_sketch
                     && own_sketch.matches(&sketch) >= self.limits.sketch_matches_min
                 {
                     let call = factClusterCall {

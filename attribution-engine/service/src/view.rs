@@ -11,8 +11,9 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    batches,
     chain::{Authorization, Chain, ChainError, DatanetRef, Model},
-    clusters::{Corpus, CorpusDocument, TokenCodec, check_cluster_map},
+    clusters::{Corpus, TokenCodec, check_cluster_map},
     content::{ContentError, ContentStore},
     ports::{ChainView, PortError, ServedModel, ServedModels},
 };
@@ -156,8 +157,14 @@ impl ModelWatcher {
             let version = self.chain.datanet_version(*reference).await?;
             let mut of_version = Vec::new();
             for contribution in version.active.clone() {
-                match self.content.document_of(&contribution) {
-                    Ok(document) => of_version.push(CorpusDocument { contribution, document }),
+                match batches::stored(&contribution, &self.content, &version.unsound) {
+                    Ok(mut documents) => of_version.append(&mut documents),
+                    Err(ContentError::Incomplete { index, .. }) => {
+                        return Ok(Err(format!(
+                            "document {index} of batch {} is not uploaded",
+                            contribution.id
+                        )));
+                    }
                     Err(ContentError::NotFound(_)) => {
                         let datanet = contribution.datanet;
                         return Ok(Err(format!(

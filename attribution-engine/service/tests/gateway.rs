@@ -185,6 +185,7 @@ fn bench_in(
         contributor: Address::repeat_byte(5),
         sequence: Sequence(1),
         commitment: DocumentCommitment::of(&document).unwrap(),
+        place: None,
     };
     let documents = vec![CorpusDocument { contribution, document }];
     let codec: &dyn TokenCodec = &model.clone();

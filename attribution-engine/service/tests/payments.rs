@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use attribution_service::{
     agents::{AgentContracts, Agents, Limits},
     api_keys::mint_delegated_key,
+    batches::items,
     calls::{Gateway, GatewayConfig},
     chain::{
         Authorization, Chain, ChainError, PaymentContracts,
@@ -29,7 +30,7 @@ use attribution_service::{
     },
     clusters::TokenCodec,
     epochs::Progress,
-    gateway::{Api, router},
+    gateway::{Api, Archive, router},
     ledger::Ledger,
     payments::Payments,
     ports::{ChainView, PortError, ServedModel, ServedModels},
@@ -46,7 +47,7 @@ use models::{
     ChatMessage, Completion, Event, EventSink, FinishReason, GenerateRequest, LanguageModel,
     ModelError, TokenId, Tokenizer,
 };
-use scores::eip712::Voucher;
+use scores::{document::DocumentCommitment, eip712::Voucher};
 use serde_json::{Value, json};
 use support::{World, byte_tokenizer, key};
 use tower::ServiceExt;
@@ -167,7 +168,11 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        let world = World::start().await;
+        Self::open_in(World::start().await, "alice").await
+    }
+
+    /// A gateway that quotes one of the world's documents.
+    async fn open_in(world: World, quoted: &str) -> Self {
         let wopen = world.deploy("WOPEN", vec![]).await;
         let on = world.chain.contracts();
         let arguments = (wopen, on.escrow, on.settlement).abi_encode_params();
@@ -178,7 +183,7 @@ impl Shop {
         let token = WOPEN::new(wopen, world.provider().clone());
         let wrapped = token.deposit().value(U256::from(WRAPPED)).from(payer.address()).send().await;
         assert!(wrapped.unwrap().get_receipt().await.unwrap().status());
-        let text = world.document("alice").text().to_owned();
+        let text = world.document(quoted).text().to_owned();
         let model = Arc::new(Quoter {
             codec: byte_tokenizer(),
             text,
@@ -191,7 +196,7 @@ impl Shop {
             corpus: Ok(world.corpus()),
         };
         let view = Arc::new(View {
-            models: Arc::new([("sqlite-guide".to_owned(), served)].into()),
+            models: Arc::new([(served.model.name.clone(), served)].into()),
             chain: chain.clone(),
             gateway: world.gateway,
         });
@@ -366,7 +371,13 @@ fn serve(
     let spec = world.spec().clone();
     let gateway = Gateway::new(config, model, view, ledger.clone(), spec, gateway_key)
         .with_payments(payments.clone());
-    let api = Api { gateway: Arc::new(gateway), archive: None, metrics: None };
+    let archive = Archive {
+        chain: chain.clone(),
+        content: world.evidence.content().clone(),
+        evidence: world.evidence.clone(),
+        arrived: Arc::default(),
+    };
+    let api = Api { gateway: Arc::new(gateway), archive: Some(Arc::new(archive)), metrics: None };
     (router(api), ledger, payments)
 }
 
@@ -471,6 +482,56 @@ async fn a_stream_is_paid_for_before_its_first_byte_and_a_failed_answer_costs_no
     settle_all(&shop).await;
     assert_eq!(shop.wrapped(payer).await, before - U256::from(spent));
     assert_eq!(shop.ledger.call_count(), 2);
+}
+
+/// A batch over HTTP: uploaded document by document or as a whole, listed, and named by the answers that quote it.
+#[tokio::test]
+async fn a_batch_is_uploaded_by_paths_and_answers_name_its_documents() {
+    let mut world = World::start().await;
+    let [first, second] = ["carol/tempfiles.txt", "carol/queryplanner.txt"].map(support::sample);
+    let batch = world.add_batch(&[("first", &first), ("second", &second)]).await;
+    let shop = Shop::open_in(world, "second").await;
+    let send = async |method: &str, path: String, body: String| {
+        let request = Request::builder().method(method).uri(path).body(Body::from(body)).unwrap();
+        let (head, body) = shop.router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (head.status.as_u16(), serde_json::from_slice::<Value>(&bytes).unwrap())
+    };
+    let hash = batch.commitment.content_hash;
+    let (_, list) = send("GET", format!("/v1/attribution/batches/{hash}"), String::new()).await;
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    let list: Vec<DocumentCommitment> = serde_json::from_value(list).unwrap();
+    let items = items(&batch, &list).unwrap();
+    let place = items[1].place.clone().unwrap();
+    let path = |index: u32| {
+        let siblings: Vec<String> = place.path.iter().map(B256::to_string).collect();
+        let siblings = siblings.join(",");
+        format!("/v1/datanets/1/contributions/4/documents/{index}?path={siblings}")
+    };
+    let (status, answer) = send("PUT", path(1), second.clone()).await;
+    assert_eq!((status, &answer["contentHash"]), (201, &json!(list[1].content_hash)));
+    for (path, text) in [(path(0), &second), (path(1), &first)] {
+        let (status, answer) = send("PUT", path, text.clone()).await;
+        assert_eq!((status, &answer["error"]["code"]), (409, &json!("wrong_document")));
+    }
+    let whole = "/v1/datanets/1/contributions/4/content".to_owned();
+    let (status, answer) =
+        send("PUT", whole.clone(), json!({"documents": [first, second]}).to_string()).await;
+    assert_eq!((status, &answer["documents"]), (201, &json!(2)));
+    let (status, _) = send("PUT", whole, json!({"documents": [second, first]}).to_string()).await;
+    assert_eq!(status, 409);
+
+    let mut body = question("What is it about?");
+    body["model"] = json!("sqlite-library");
+    let payment = shop.pay(Method::Exact, &body).await;
+    shop.buy(&body, &payment).await;
+    shop.attribute();
+    let (_, receipt) = send("GET", "/v1/attribution/receipts/0".into(), String::new()).await;
+    let span = &receipt["attribution"]["spans"][0];
+    assert_eq!(span["contribution"], 4);
+    assert_eq!(span["document"]["index"], 1);
+    assert_eq!(span["document"]["path"], json!(place.path));
+    assert_eq!(span["document"]["contentHash"], json!(list[1].content_hash));
 }
 
 /// A call ends a moment after its answer: settles until nothing is open.

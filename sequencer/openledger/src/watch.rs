@@ -199,8 +199,18 @@ impl Watcher {
                 let won = challenge::prove(&self.chain, epoch, &fault).await?;
                 self.collect(&mut verdict, fault.rule(), won).await?;
             }
+        } else if self.keeps_payments(epoch).await
+            && let Some(won) = challenge::demand_all(&self.chain, epoch).await?
+        {
+            self.collect(&mut verdict, "withheld", won).await?;
         }
         Ok(verdict)
+    }
+
+    /// Whether the poster has stated other payments than its records make, and published none of them.
+    async fn keeps_payments(&self, epoch: u64) -> bool {
+        let found = challenge::find_fault(&self.chain, epoch, &self.source).await;
+        matches!(found, Err(ChallengeError::PaymentsWithheld { .. }))
     }
 
     async fn find_fault(&self, epoch: u64) -> Result<Option<Fault>> {

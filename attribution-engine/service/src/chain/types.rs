@@ -1,10 +1,12 @@
 //! What is read from the chain, in the engine's types.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::{Address, B256, Bytes, TxHash, U256, keccak256};
 use alloy_sol_types::SolValue;
 use scores::{
-    ContributionId, DatanetId, ModelId, Sequence, document::DocumentCommitment, eip712::EpochPost,
-    epoch::Split,
+    ContributionId, DatanetId, ModelId, ScoresError, Sequence, document::DocumentCommitment,
+    eip712::EpochPost, epoch::Split,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +18,36 @@ pub struct Contribution {
     pub contributor: Address,
     pub sequence: Sequence,
     pub commitment: DocumentCommitment,
+    /// Where it lies if this is one document of a batch, whose `commitment` is the document's then.
+    pub place: Option<Place>,
+}
+
+/// Where a document lies in its batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    pub index: u32,
+    /// Siblings under the batch's root, from the bottom up.
+    pub path: Vec<B256>,
 }
 
 impl Contribution {
+    /// Whether it is many documents.
+    pub fn is_batch(&self) -> bool {
+        self.place.is_none() && self.commitment.is_batch()
+    }
+
+    /// What the document goes by wherever one document is meant.
+    pub fn document_id(&self) -> Result<ContributionId, ScoresError> {
+        self.place.as_ref().map_or(Ok(self.id), |place| self.id.document(place.index))
+    }
+
+    /// Names the document across the chain: `Batches.keyOf`.
+    pub fn key(&self) -> B256 {
+        let index = self.place.as_ref().map_or(0, |place| place.index);
+        keccak256((self.id.to_u256(), U256::from(index)).abi_encode())
+    }
+
     /// The contribution's item in its Datanet's tree.
     pub fn leaf(&self) -> B256 {
         keccak256(
@@ -45,6 +74,8 @@ pub struct DatanetVersion {
     pub cluster_map_root: B256,
     /// Accepted before the version and not tombstoned before it, in order of acceptance.
     pub active: Vec<Contribution>,
+    /// Documents of batches that `ContentChallenges` ruled out before the version, by their keys.
+    pub unsound: BTreeSet<B256>,
 }
 
 /// A Datanet version that a model stands over.

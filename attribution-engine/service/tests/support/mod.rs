@@ -17,12 +17,13 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner};
 use alloy_sol_types::SolValue;
 use attribution_service::{
+    batches::{items, stored},
     chain::{
-        Chain, Contracts, DatanetRef, DatanetVersion,
+        Chain, Contracts, Contribution, DatanetRef, DatanetVersion,
         bindings::{datanets::IDatanetRegistry, models::IModelRegistry},
     },
     clusters::{Corpus, CorpusDocument, TokenCodec, cluster_map},
-    content::ContentStore,
+    content::{ContentError, ContentStore},
     disclosure::EPOCH_DISCLOSURE,
     epochs::{EpochPoster, PosterConfig, ReceiptSource},
     evidence::{EvidenceBundle, EvidenceStore, SignedVoucher, StoredReceipt},
@@ -167,7 +168,7 @@ impl World {
             EvidenceStore::open(directory.path().join("evidence"), content.clone()).unwrap();
 
         let documents = contribute(&provider, &chain, &content).await;
-        let model = register_model(&provider, &chain, &content, &spec).await;
+        let model = register_model(&provider, &chain, &content, &spec, 1).await;
         let reference = DatanetRef { datanet: DatanetId(1), version: 1 };
         let active = chain.datanet_version(reference).await.unwrap().active;
         let corpus_documents = with_documents(&active, &content);
@@ -228,6 +229,45 @@ impl World {
             self.evidence.clone(),
             PosterConfig { interval, receipts_max: 100, poll: Duration::from_millis(10) },
         )
+    }
+
+    /// The stranger contributes documents as one batch, which are uploaded one by one; from now on answers are those of
+    /// a model over them, too.
+    pub async fn add_batch(&mut self, documents: &[(&'static str, &str)]) -> Contribution {
+        let author = key(STRANGER).address();
+        let datanets = self.chain.contracts().datanets;
+        let registry = IDatanetRegistry::new(datanets, self.provider.clone());
+        let documents: Vec<(&'static str, Document)> = documents
+            .iter()
+            .map(|(name, text)| (*name, Document::normalise(text.as_bytes()).unwrap()))
+            .collect();
+        let list: Vec<DocumentCommitment> = documents
+            .iter()
+            .map(|(_, document)| DocumentCommitment::of(document).unwrap())
+            .collect();
+        let reveal = reveal_of(&DocumentCommitment::of_batch(&list).unwrap(), STRANGER);
+        let (datanet, id) = (U256::from(1), U256::from(4));
+        let hash = registry.commitmentOf(datanet, author, reveal.clone()).call().await.unwrap();
+        send!(registry.commit(datanet, hash).value(U256::from(ONE / 1_000)), author);
+        send!(registry.reveal(id, reveal), author);
+        send!(registry.accept(vec![id]), key(OWNER).address());
+        let batch = self.chain.contribution(ContributionId(4)).await.unwrap();
+        assert!(batch.is_batch());
+        let content = self.evidence.content().clone();
+        for (item, (_, document)) in items(&batch, &list).unwrap().iter().zip(&documents) {
+            let early = content.list_of(batch.commitment.content_hash).unwrap_err();
+            let missing =
+                matches!(early, ContentError::Incomplete { .. } | ContentError::NotFound(_));
+            assert!(missing, "{early}");
+            let place = item.place.as_ref().unwrap();
+            content.accept_of_batch(&batch, place, document.text().as_bytes()).unwrap();
+        }
+        self.model = register_model(&self.provider, &self.chain, &content, &self.spec, 2).await;
+        let (_, documents_of_model) = self.version(2).await;
+        let corpus = Corpus::build(&self.spec, documents_of_model, &self.codec, None).unwrap();
+        self.corpus = Arc::new(corpus);
+        self.documents.extend(documents);
+        batch
     }
 
     /// The model's documents, as its gateway sees them.
@@ -547,17 +587,7 @@ async fn contribute(
         let bytes = std::fs::read(root().join("tests/data/sqlite").join(file)).unwrap();
         let document = Document::normalise(&bytes).unwrap();
         let commitment = DocumentCommitment::of(&document).unwrap();
-        let reveal = IDatanetRegistry::Reveal {
-            contentHash: commitment.content_hash,
-            chunkRoot: commitment.chunk_root,
-            chunkCount: commitment.chunk_count,
-            byteLength: commitment.byte_length,
-            sketchHash: commitment.sketch_hash,
-            licenceHash: keccak256(LICENCE),
-            provenance: vec![],
-            archive: String::new(),
-            salt: B256::repeat_byte(index as u8),
-        };
+        let reveal = reveal_of(&commitment, index);
         let author = key(index).address();
         let hash =
             registry.commitmentOf(U256::from(1), author, reveal.clone()).call().await.unwrap();
@@ -576,17 +606,28 @@ async fn contribute(
     documents
 }
 
-fn with_documents(
-    contributions: &[attribution_service::chain::Contribution],
-    content: &ContentStore,
-) -> Vec<CorpusDocument> {
-    contributions
-        .iter()
-        .map(|contribution| CorpusDocument {
-            contribution: contribution.clone(),
-            document: content.document_of(contribution).unwrap(),
-        })
-        .collect()
+/// A text of `tests/data/sqlite`.
+pub fn sample(file: &str) -> String {
+    std::fs::read_to_string(root().join("tests/data/sqlite").join(file)).unwrap()
+}
+
+fn reveal_of(commitment: &DocumentCommitment, salt: u32) -> IDatanetRegistry::Reveal {
+    IDatanetRegistry::Reveal {
+        contentHash: commitment.content_hash,
+        chunkRoot: commitment.chunk_root,
+        chunkCount: commitment.chunk_count,
+        byteLength: commitment.byte_length,
+        sketchHash: commitment.sketch_hash,
+        licenceHash: keccak256(LICENCE),
+        provenance: vec![],
+        archive: String::new(),
+        salt: B256::repeat_byte(salt as u8),
+    }
+}
+
+fn with_documents(contributions: &[Contribution], content: &ContentStore) -> Vec<CorpusDocument> {
+    let documents = |contribution| stored(contribution, content, &Default::default()).unwrap();
+    contributions.iter().flat_map(documents).collect()
 }
 
 async fn register_model(
@@ -594,6 +635,7 @@ async fn register_model(
     chain: &Chain,
     content: &ContentStore,
     spec: &EngineSpec,
+    version: u32,
 ) -> ModelId {
     let owner = key(OWNER).address();
     let accepted = chain.accepted(DatanetId(1)).await.unwrap();
@@ -603,11 +645,11 @@ async fn register_model(
     send!(registry.publishVersion(U256::from(1), clusters.root()), owner);
     let models = IModelRegistry::new(chain.contracts().models, provider.clone());
     let params = IModelRegistry::ModelParams {
-        name: "sqlite-guide".into(),
+        name: if version == 1 { "sqlite-guide" } else { "sqlite-library" }.into(),
         sources: vec![],
         baseModelHash: spec.model_hash,
         adapters: vec![],
-        datanets: vec![IModelRegistry::DatanetRef { datanetId: U256::from(1), version: 1 }],
+        datanets: vec![IModelRegistry::DatanetRef { datanetId: U256::from(1), version }],
         trainingManifestRoot: B256::ZERO,
         sketchRoot: B256::ZERO,
         engineSpecHash: spec.hash().unwrap(),
@@ -620,7 +662,7 @@ async fn register_model(
         licence: String::new(),
     };
     send!(models.registerModel(params), owner);
-    ModelId(1)
+    ModelId(version.into())
 }
 
 async fn fund(provider: &DynProvider, chain: &Chain, gateway: Address) {

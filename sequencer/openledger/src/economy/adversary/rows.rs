@@ -447,6 +447,7 @@ fn record_of(documents: &[(Address, String)], answer: &str) -> Result<Attributio
                 contributor: *contributor,
                 sequence: Sequence(place),
                 commitment: DocumentCommitment::of(&document)?,
+                place: None,
             };
             Ok(CorpusDocument { contribution, document })
         })
