@@ -5,6 +5,7 @@
 mod admission;
 mod bindings;
 mod crowd;
+mod reentrancy;
 mod refusals;
 mod rows;
 
@@ -80,19 +81,23 @@ pub async fn run(ready: &Ready) -> Result<Vec<Line>> {
     let crowd = crowd::gather(ready, &treasurer, CROWD, parse_ether("20")?).await?;
     let (roles, parts) = crowd.split_at_checked(ROLES).context("too few people")?;
     let (parts, reviewers) = parts.split_at_checked(rows::IDENTITIES).context("too few people")?;
-    let [honest, noise, copier, own, whole, griefer, roles @ ..] = roles else {
+    let [honest, noise, copier, own, whole, griefer, robber, roles @ ..] = roles else {
         anyhow::bail!("too few people");
     };
-    let [author, thief, first, second, publisher, owner, writer] = roles else {
+    let [author, thief, first, second, publisher, owner, writer, bribers @ ..] = roles else {
         anyhow::bail!("too few people");
     };
-    let cast = rows::Cast { honest, noise, copier, own, whole, griefer, parts };
+    let [briber, richer] = bribers else {
+        anyhow::bail!("too few people");
+    };
+    let cast = rows::Cast { honest, noise, copier, own, whole, griefer, robber, parts };
     let epochs = async {
         let mut arena = Arena::build(ready).await?;
         let mut lines = arena.rows(&cast).await?;
         lines.push(arena.front_run().await?);
         lines.push(arena.wash().await?);
         lines.push(arena.replays().await?);
+        lines.push(arena.reenter(robber).await?);
         for lie in [Lie::Scale, Lie::Omit, Lie::Invent, Lie::Boost] {
             lines.push(arena.lie(lie).await?);
         }
@@ -101,7 +106,7 @@ pub async fn run(ready: &Ready) -> Result<Vec<Line>> {
     let (mut lines, laundered, reviews) = tokio::try_join!(
         epochs,
         admission::launder(publisher, author, thief, [first, second]),
-        admission::reviews(owner, writer, reviewers),
+        admission::reviews(owner, writer, [briber, richer], reviewers),
     )?;
     lines.push(laundered);
     lines.extend(reviews);
@@ -109,7 +114,7 @@ pub async fn run(ready: &Ready) -> Result<Vec<Line>> {
 }
 
 /// People with a part of their own, reviewers, and all.
-const ROLES: usize = 13;
+const ROLES: usize = 16;
 const REVIEWERS: usize = 100;
 const CROWD: u64 = (ROLES + rows::IDENTITIES + REVIEWERS) as u64;
 

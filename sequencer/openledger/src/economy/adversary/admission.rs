@@ -1,9 +1,10 @@
 //! Attacks on admission: laundering of a published text, bribed and lazy reviewers. A Datanet whose panels
 //! have windows of an hour is reviewed in seconds, because a step ends when all have taken it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::{Address, B256, Bytes, I256, U256, keccak256, utils::parse_ether};
+use alloy_network::TransactionBuilder;
+use alloy_primitives::{Address, Bytes, I256, U256, keccak256, utils::parse_ether};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
 use alloy_sol_types::{SolCall, SolValue};
@@ -23,8 +24,9 @@ use super::{
     },
     event,
     rows::{item, normal, percent},
+    signed,
 };
-use crate::economy::simulation::Chance;
+use crate::{demo::open, economy::simulation::Chance};
 
 /// Fee of a panellist, wei: 0.01 OPEN.
 const FEE: u64 = 10_000_000_000_000_000;
@@ -35,6 +37,13 @@ const DRAWS: u64 = 500;
 const DRAWS_A_CALL: u64 = 50;
 /// Panellists of a review, and of its appeal.
 const PANELS: [u64; 2] = [5, 11];
+/// What a vote is bought for, wei: twice the fee that it may lose.
+const BRIBE: u64 = 2 * FEE;
+/// Hundredths of the seats that take bribes, and the documents that each briber submits.
+const BRIBED: [usize; 2] = [20, 40];
+const BRIBED_CASES: usize = 20;
+/// `IDatanetRegistry.Status.Accepted`.
+const ACCEPTED: u8 = 3;
 /// The score of who does not read.
 const LAZY_SCORE: u8 = 70;
 
@@ -118,7 +127,8 @@ async fn reviewed(owner: &Person) -> Result<U256> {
         documentBond: U256::from(FEE / 10).to(),
         commitWindow: 3_600,
         revealWindow: 3_600,
-        appealWindow: 3_600,
+        // The shortest there is, as decisions that nobody appeals are waited for.
+        appealWindow: 60,
         panel: 5,
         acceptMin: 60,
         faultMax: 20,
@@ -147,6 +157,7 @@ async fn seat(people: &[Person]) -> Result<()> {
 pub(super) async fn reviews(
     owner: &Person,
     author: &Person,
+    bribers: [&Person; 2],
     people: &[Person],
 ) -> Result<Vec<Line>> {
     let (five, others) = people.split_at(PANELS[0] as usize);
@@ -154,67 +165,91 @@ pub(super) async fn reviews(
     let lazy = lazy(owner, author, five).await?;
     seat(others).await?;
     let mut lines = bribery(people).await?;
+    let mut attempts = Vec::new();
+    for (briber, hundredths) in bribers.into_iter().zip(BRIBED) {
+        attempts.push(attempt(owner, briber, people, hundredths).await?);
+    }
+    for attempt in attempts {
+        lines.push(attempt.outcome(owner, people.len()).await?);
+    }
     lines.push(lazy);
     Ok(lines)
+}
+
+/// A ballot of a running round.
+struct Vote<'a> {
+    reviewer: &'a Person,
+    case: U256,
+    round: u8,
+    score: u8,
+}
+
+/// Casts all ballots: commitments first, openings once all are in blocks.
+async fn vote(votes: &[Vote<'_>]) -> Result<()> {
+    let salt = |vote: &Vote<'_>| {
+        let key = vote.reviewer.key.to_bytes();
+        keccak256((vote.case, vote.reviewer.address(), key).abi_encode())
+    };
+    let cast = async |request: &dyn Fn(&Vote<'_>) -> TransactionRequest| {
+        let mut own: BTreeMap<Address, (&Person, Vec<TransactionRequest>)> = BTreeMap::new();
+        for vote in votes {
+            let entry = own.entry(vote.reviewer.address());
+            entry.or_insert((vote.reviewer, Vec::new())).1.push(request(vote));
+        }
+        send_all(own.into_values().collect()).await
+    };
+    cast(&|vote| {
+        let ballot = (
+            (U256::from(vote.reviewer.l2.chain_id()), CONTRIBUTION_REVIEW, vote.case),
+            (U256::from(vote.round), vote.reviewer.address(), U256::from(vote.score), salt(vote)),
+        );
+        ContributionReview::new(CONTRIBUTION_REVIEW, vote.reviewer.l2.provider())
+            .commitScore(vote.case, keccak256(ballot.abi_encode()))
+            .into_transaction_request()
+    })
+    .await?;
+    cast(&|vote| {
+        ContributionReview::new(CONTRIBUTION_REVIEW, vote.reviewer.l2.provider())
+            .revealScore(vote.case, vote.score, salt(vote))
+            .into_transaction_request()
+    })
+    .await?;
+    Ok(())
+}
+
+/// An honest reading of something of this quality.
+fn reading(quality: f64, chance: &mut Chance) -> u8 {
+    (quality + 8.0 * normal(chance)).clamp(0.0, 100.0) as u8
+}
+
+/// Sends one person's transactions, one for each case.
+async fn each(
+    who: &Person,
+    cases: &[U256],
+    request: impl Fn(U256) -> TransactionRequest,
+) -> Result<()> {
+    send_all(vec![(who, cases.iter().map(|case| request(*case)).collect())]).await?;
+    Ok(())
 }
 
 /// Qualities: seven of ten contributions 60 to 100, three 0 to 40, uniform. Honest scores are the quality and
 /// N(0, 8); the lazy reviewer votes 70 unread.
 async fn lazy(owner: &Person, author: &Person, panel: &[Person]) -> Result<Line> {
-    let net = reviewed(owner).await?;
-    let offers = (0..CASES).map(|case| {
-        let reveal =
-            document(&format!("What the {case}th keeper of the lamp wrote down, in order."))?;
-        Ok(Offer { who: author, datanet: net, reveal })
-    });
-    let cases = contribute(&offers.collect::<Result<Vec<_>>>()?).await?;
+    let cases = submit(owner, author, CASES, "What a keeper of the lamp wrote down").await?;
     let by_author = ContributionReview::new(CONTRIBUTION_REVIEW, author.l2.provider());
-    let fees = U256::from(FEE).saturating_mul(U256::from(panel.len()));
-    let each = async |request: &dyn Fn(U256) -> TransactionRequest| {
-        send_all(vec![(author, cases.iter().map(|case| request(*case)).collect())]).await
-    };
-    each(&|case| by_author.openReview(case).value(fees).into_transaction_request()).await?;
-    wait_for_blocks(author, 3).await?;
-    each(&|case| by_author.draw(case).into_transaction_request()).await?;
     let mut chance = Chance(1);
     let mut votes = Vec::new();
     for case in &cases {
         let good = chance.below(10) < 7;
         let quality = if good { 60 + chance.below(41) } else { chance.below(41) };
         for (place, reviewer) in panel.iter().enumerate() {
-            let honest = (quality as f64 + 8.0 * normal(&mut chance)).clamp(0.0, 100.0) as u8;
+            let honest = reading(quality as f64, &mut chance);
             let score = if place == 0 { LAZY_SCORE } else { honest };
-            let salt = keccak256((*case, reviewer.address(), reviewer.key.to_bytes()).abi_encode());
-            votes.push((place, *case, score, salt));
+            votes.push(Vote { reviewer, case: *case, round: 0, score });
         }
     }
-    let vote = async |request: &dyn Fn(&Person, U256, u8, B256) -> TransactionRequest| {
-        let own = panel.iter().enumerate().map(|(place, reviewer)| {
-            let own = votes.iter().filter(|vote| vote.0 == place);
-            (
-                reviewer,
-                own.map(|(_, case, score, salt)| request(reviewer, *case, *score, *salt)).collect(),
-            )
-        });
-        send_all(own.collect()).await
-    };
-    vote(&|reviewer, case, score, salt| {
-        let ballot = (
-            (U256::from(reviewer.l2.chain_id()), CONTRIBUTION_REVIEW, case, U256::ZERO),
-            (reviewer.address(), U256::from(score), salt),
-        );
-        ContributionReview::new(CONTRIBUTION_REVIEW, reviewer.l2.provider())
-            .commitScore(case, keccak256(ballot.abi_encode()))
-            .into_transaction_request()
-    })
-    .await?;
-    vote(&|reviewer, case, score, salt| {
-        ContributionReview::new(CONTRIBUTION_REVIEW, reviewer.l2.provider())
-            .revealScore(case, score, salt)
-            .into_transaction_request()
-    })
-    .await?;
-    each(&|case| by_author.tally(case).into_transaction_request()).await?;
+    vote(&votes).await?;
+    each(author, &cases, |case| by_author.tally(case).into_transaction_request()).await?;
     let mut earned = Vec::new();
     for reviewer in panel {
         earned.push(by_author.credit(reviewer.address()).call().await?.to::<u128>());
@@ -235,6 +270,190 @@ async fn lazy(owner: &Person, author: &Person, panel: &[Person]) -> Result<Line>
         // Against what the same seat earns by reading.
         gain: Some(I256::try_from(*lazy)?.saturating_sub(I256::try_from(honest)?)),
     })
+}
+
+/// So many documents of `author` in a Datanet of `owner` that panels admit to, each with its panel drawn.
+async fn submit(owner: &Person, author: &Person, count: usize, name: &str) -> Result<Vec<U256>> {
+    let net = reviewed(owner).await?;
+    let offers = (0..count).map(|number| {
+        let reveal = document(&format!("{name}, the {number}th of {count}, in order."))?;
+        Ok(Offer { who: author, datanet: net, reveal })
+    });
+    let cases = contribute(&offers.collect::<Result<Vec<_>>>()?).await?;
+    let review = ContributionReview::new(CONTRIBUTION_REVIEW, author.l2.provider());
+    let fees = U256::from(FEE).saturating_mul(U256::from(PANELS[0]));
+    each(author, &cases, |case| review.openReview(case).value(fees).into_transaction_request())
+        .await?;
+    draw(author, &cases).await?;
+    Ok(cases)
+}
+
+/// Draws panels once the blocks that decide them are there.
+async fn draw(who: &Person, cases: &[U256]) -> Result<()> {
+    let review = ContributionReview::new(CONTRIBUTION_REVIEW, who.l2.provider());
+    wait_for_blocks(who, 3).await?;
+    each(who, cases, |case| review.draw(case).into_transaction_request()).await
+}
+
+/// What became of rounds in which a briber bought whoever it could.
+#[derive(Default)]
+struct Bought {
+    /// Cases whose panel it held.
+    cases: Vec<U256>,
+    /// Wei.
+    paid: U256,
+}
+
+/// Documents that a briber has submitted and bought panels for.
+struct Attempt<'a> {
+    briber: &'a Person,
+    /// Of the seats, those that take bribes.
+    hundredths: usize,
+    /// Its balance before, wei.
+    before: I256,
+    cases: Vec<U256>,
+    panels: Bought,
+    appeals: Bought,
+}
+
+/// A briber submits what deserves nothing. It has an understanding with the holders of some seats: wherever they are
+/// most of a panel they vote 100, and are paid for it once their ballots are open; elsewhere they read, as that pays
+/// better. Whatever is accepted so is appealed by the Datanet's owner, who pays for the larger panel.
+async fn attempt<'a>(
+    owner: &Person,
+    briber: &'a Person,
+    people: &[Person],
+    hundredths: usize,
+) -> Result<Attempt<'a>> {
+    let bribable: BTreeSet<Address> =
+        people.iter().take(people.len() * hundredths / 100).map(Person::address).collect();
+    let before = briber.balance().await?;
+    let name = format!("Nothing that anybody asked for ({hundredths})");
+    let cases = submit(owner, briber, BRIBED_CASES, &name).await?;
+    let review = ContributionReview::new(CONTRIBUTION_REVIEW, briber.l2.provider());
+    let mut chance = Chance(hundredths as u64);
+    let panels = buy(briber, people, &bribable, &cases, 0, &mut chance).await?;
+    each(briber, &cases, |case| review.tally(case).into_transaction_request()).await?;
+
+    let owners = ContributionReview::new(CONTRIBUTION_REVIEW, owner.l2.provider());
+    let fees = U256::from(FEE).saturating_mul(U256::from(PANELS[1]));
+    let mut appeals = Bought::default();
+    if !panels.cases.is_empty() {
+        let held = &panels.cases;
+        let appeal = |case| owners.appeal(case).value(fees).into_transaction_request();
+        each(owner, held, appeal).await?;
+        draw(owner, held).await?;
+        appeals = buy(briber, people, &bribable, held, 1, &mut chance).await?;
+        each(owner, held, |case| owners.tally(case).into_transaction_request()).await?;
+    }
+    Ok(Attempt { briber, hundredths, before, cases, panels, appeals })
+}
+
+impl Attempt<'_> {
+    /// Carries all decisions out, and counts what the briber has in the end.
+    async fn outcome(self, owner: &Person, seats: usize) -> Result<Line> {
+        let Self { briber, hundredths, before, cases, panels, appeals } = self;
+        let owners = ContributionReview::new(CONTRIBUTION_REVIEW, owner.l2.provider());
+        let mut deadline = 0;
+        for case in &cases {
+            deadline = deadline.max(owners.caseOf(*case).call().await?.deadline.to::<u64>());
+        }
+        while owner.l2.latest_block().await?.1 <= deadline {
+            tokio::time::sleep(POLL).await;
+        }
+        each(owner, &cases, |case| owners.execute(case).into_transaction_request()).await?;
+
+        let (review, registry) = (
+            ContributionReview::new(CONTRIBUTION_REVIEW, briber.l2.provider()),
+            briber.l2.datanets(),
+        );
+        let mut accepted = 0_u64;
+        for case in &cases {
+            let status = registry.contribution(*case).call().await?.status;
+            accepted += u64::from(status == ACCEPTED);
+        }
+        // Its own money comes back: bonds of what was accepted, and fees that nobody earned.
+        let mut withdrawals = Vec::new();
+        if !review.credit(briber.address()).call().await?.is_zero() {
+            withdrawals.push(review.withdraw(briber.address()).into_transaction_request());
+        }
+        if !registry.credit(briber.address()).call().await?.is_zero() {
+            withdrawals.push(registry.withdraw(briber.address()).into_transaction_request());
+        }
+        send_all(vec![(briber, withdrawals)]).await?;
+
+        let gain = briber.balance().await?.saturating_sub(before);
+        let bribes = panels.paid.saturating_add(appeals.paid);
+        let refused = (BRIBED_CASES as u64).saturating_sub(accepted);
+        let lost = U256::from(refused).saturating_mul(BOND);
+        // Bonds come back where a panel found no fault, so what is lost for certain are bribes and its own panels' fees.
+        let fees = U256::from(FEE).saturating_mul(U256::from(PANELS[0] * BRIBED_CASES as u64));
+        let spent = I256::try_from(bribes.saturating_add(fees))?;
+        let price = match i128::from(accepted) {
+            0 => "none stays".to_owned(),
+            stay => format!(
+                "{accepted} stay, for {} each",
+                signed((-gain).checked_div(I256::try_from(stay)?).unwrap_or_default())
+            ),
+        };
+        Ok(Line {
+            attack: format!(
+                "bribes to {hundredths} % of {seats} seats for {BRIBED_CASES} worthless documents"
+            ),
+            goal: "loss of bribes, fees and bonds; a fifth of the seats keeps at most one of them",
+            holds: gain <= -spent && (hundredths > 20 || accepted <= 1),
+            measured: format!(
+                "{} panels held, and {} of their appeals; bribes {}, bonds lost {}; {price}",
+                panels.cases.len(),
+                appeals.cases.len(),
+                open(bribes),
+                open(lost)
+            ),
+            gas: None,
+            gain: Some(gain),
+        })
+    }
+}
+
+/// Votes a round of each case and pays for what was bought. Who is not bought scores a quality of 5.
+async fn buy(
+    briber: &Person,
+    people: &[Person],
+    bribable: &BTreeSet<Address>,
+    cases: &[U256],
+    round: u8,
+    chance: &mut Chance,
+) -> Result<Bought> {
+    let review = ContributionReview::new(CONTRIBUTION_REVIEW, briber.l2.provider());
+    let by_address: BTreeMap<Address, &Person> =
+        people.iter().map(|person| (person.address(), person)).collect();
+    let (mut votes, mut bribed, mut bought) = (Vec::new(), Vec::new(), Bought::default());
+    for case in cases {
+        let panel = review.panelOf(*case, round).call().await?;
+        let friends = panel.iter().filter(|member| bribable.contains(*member)).count();
+        let held = friends * 2 > panel.len();
+        if held {
+            bought.cases.push(*case);
+        }
+        for member in panel {
+            let reviewer = *by_address.get(&member).context("a panellist of nobody's")?;
+            let paid = held && bribable.contains(&member);
+            let score = if paid { 100 } else { reading(5.0, chance) };
+            votes.push(Vote { reviewer, case: *case, round, score });
+            if paid {
+                bribed.push(member);
+            }
+        }
+    }
+    vote(&votes).await?;
+    let gift = |member: &Address| {
+        TransactionRequest::default().with_to(*member).with_value(U256::from(BRIBE))
+    };
+    bought.paid = U256::from(BRIBE).saturating_mul(U256::from(bribed.len()));
+    if !bribed.is_empty() {
+        send_all(vec![(briber, bribed.iter().map(gift).collect())]).await?;
+    }
+    Ok(bought)
 }
 
 /// Panels of the real pool, and of the appeal where a briber holds the first.

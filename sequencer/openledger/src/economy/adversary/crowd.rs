@@ -113,9 +113,17 @@ pub(super) async fn send_all(
 
 /// Sends a transaction that must fail, with enough gas to find out, and says whether it did.
 pub(super) async fn refused(person: &Person, request: TransactionRequest) -> Result<bool> {
+    Ok(!mined(person, request).await?.status())
+}
+
+/// Sends a transaction with gas for whatever it does, and returns its receipt, successful or not.
+pub(super) async fn mined(
+    person: &Person,
+    request: TransactionRequest,
+) -> Result<TransactionReceipt> {
     let request = request.from(person.address()).with_gas_limit(3_000_000);
     let hash = *person.sender.send_transaction(request).await?.tx_hash();
-    Ok(!included(person, hash).await?.status())
+    included(person, hash).await
 }
 
 /// The receipt of a transaction whose block is the latest or before it.

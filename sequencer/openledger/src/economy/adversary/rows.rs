@@ -32,6 +32,7 @@ use super::{
     },
     claim_request,
     crowd::{Batch, Offer, accept, contribute, datanet, document, send_all},
+    reentrancy::{PRIZE, contracts_of},
     signed,
 };
 use crate::{demo::open, economy::simulation::Chance};
@@ -65,6 +66,8 @@ pub(super) struct Cast<'a> {
     pub whole: &'a Person,
     /// Commits to a challenge of an honest epoch.
     pub griefer: &'a Person,
+    /// Has a claim for a contract that calls again while it is paid.
+    pub robber: &'a Person,
     pub parts: &'a [Person],
 }
 
@@ -138,7 +141,7 @@ impl Plan {
 impl Arena {
     /// Contributes all rows, settles the answers in one epoch, and has everybody claim.
     pub(super) async fn rows(&mut self, cast: &Cast<'_>) -> Result<Vec<Line>> {
-        let Cast { honest, noise, copier, own, whole, griefer, parts } = *cast;
+        let Cast { honest, noise, copier, own, whole, griefer, robber, parts } = *cast;
         let parts: Vec<&Person> = parts.iter().take(IDENTITIES).collect();
         let pool = receipt_pool(FEE, self.platform_bps, SPLIT)?;
         let names = Names {
@@ -188,6 +191,7 @@ impl Arena {
         for (place, account, amount) in plan.paid {
             paid.push((models.get(place).context("no such Datanet")?.0, account, amount));
         }
+        paid.push((self.datanet, contracts_of(robber)[0], PRIZE));
         let (whole_net, to_honest, alone) = (models[1].0, plan.to_honest, plan.alone);
 
         // One epoch of seven answers.
