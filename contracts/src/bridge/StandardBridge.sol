@@ -39,7 +39,7 @@ abstract contract StandardBridge is IStandardBridge {
         otherBridge = other;
     }
 
-    /// @notice Tokens of the layer are bridged to the sender's own address.
+    /// @notice Always refused: native value is moved by the portal.
     receive() external payable {
         revert StandardBridge_EtherNotBridged();
     }
