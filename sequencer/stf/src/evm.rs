@@ -10,8 +10,11 @@ use alloy_evm::{
     precompiles::PrecompilesMap,
 };
 use alloy_op_evm::{OpEvm, OpEvmContext, OpEvmFactory, OpTx, OpTxError};
-use alloy_primitives::{Address, Bytes};
-use op_revm::{OpHaltReason, OpTransaction, OpTransactionError};
+use alloy_primitives::{Address, Bytes, U256};
+use op_revm::{
+    L1BlockInfo, OpHaltReason, OpTransaction, OpTransactionError,
+    transaction::deposit::DEPOSIT_TRANSACTION_TYPE,
+};
 use primitives::TxEnvelope;
 use revm::{
     Inspector,
@@ -65,6 +68,13 @@ where
         tx: CallTx,
     ) -> Result<ResultAndState<OpHaltReason>, EVMError<DB::Error, InvalidTransaction>> {
         match self {
+            Self::Rollup(evm) if takes_no_l1_fee(&tx) => {
+                let fees = evm.ctx().chain.clone();
+                evm.ctx_mut().chain = no_l1_fees(evm.block().number);
+                let outcome = evm.transact_raw(OpTx(tx)).map_err(invalid);
+                evm.ctx_mut().chain = fees;
+                outcome
+            }
             Self::Rollup(evm) => evm.transact_raw(OpTx(tx)).map_err(invalid),
             Self::Ethereum(evm) => {
                 let ResultAndState { result, state } = evm.transact_raw(tx.base)?;
@@ -177,6 +187,22 @@ pub(crate) fn recorded_tx_with_bytes(tx: &TxEnvelope, sender: Address, bytes: By
     let mut call = OpTransaction::new(base);
     call.enveloped_tx = Some(bytes);
     call
+}
+
+/// Whether a transaction is a call of [`call_tx`].
+fn takes_no_l1_fee(tx: &CallTx) -> bool {
+    tx.base.tx_type != DEPOSIT_TRANSACTION_TYPE
+        && tx.enveloped_tx.as_ref().is_some_and(|bytes| bytes.is_empty())
+}
+
+/// What such a call needs to know of L1: nothing. Without it the EVM would read six slots for each.
+fn no_l1_fees(block: U256) -> L1BlockInfo {
+    L1BlockInfo {
+        l2_block: Some(block),
+        operator_fee_scalar: Some(U256::ZERO),
+        operator_fee_constant: Some(U256::ZERO),
+        ..L1BlockInfo::default()
+    }
 }
 
 /// A call that is only simulated: no bytes, so a rollup takes no L1 fee.

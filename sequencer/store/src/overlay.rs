@@ -3,7 +3,7 @@
 //! is not found here is there.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +13,7 @@ use std::{
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{
     Address, B256, Bytes, U256, keccak256,
-    map::{AddressMap, AddressSet, B256Map, B256Set},
+    map::{AddressMap, AddressSet, B256Map, B256Set, HashMap},
 };
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use parking_lot::RwLock;

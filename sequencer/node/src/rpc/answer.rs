@@ -1,6 +1,8 @@
 //! What a call comes to: known at once, work for the blocking threads, or something to wait for. Most calls
 //! are answered where they are read, without a task or a future of their own.
 
+use std::time::Instant;
+
 use futures::future::BoxFuture;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -8,6 +10,7 @@ use serde_json::value::RawValue;
 use super::{
     Api,
     error::{RpcError, RpcResult},
+    short_calls::CallKey,
     to_raw, to_raw_within,
 };
 
@@ -40,4 +43,29 @@ pub(super) fn work<'a, T: Serialize>(
 /// An answer that waits for others.
 pub(super) fn later<'a>(answer: impl Future<Output = RpcResult> + Send + 'a) -> Answering<'a> {
     Ok(Answer::Later(Box::pin(answer)))
+}
+
+impl Api {
+    /// An answer that takes executing or scanning, mostly little: in place if the same was short the last time,
+    /// else on the blocking threads.
+    pub(super) fn where_it_fits<'a, T: Serialize>(
+        &self,
+        key: Option<CallKey>,
+        run: impl FnOnce(&Api) -> Result<T, RpcError> + Send + 'static,
+    ) -> Answering<'a> {
+        let timed = move |api: &Self| {
+            let started = Instant::now();
+            let answer = run(api);
+            if let Some(key) = key {
+                api.short_calls.note(key, started.elapsed());
+            }
+            answer
+        };
+        match key.and_then(|key| self.short_calls.place(key)) {
+            Some(_place) => {
+                to_raw_within(&timed(self)?, self.config.response_bytes_max).map(Answer::Now)
+            }
+            None => work(timed),
+        }
+    }
 }

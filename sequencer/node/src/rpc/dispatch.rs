@@ -115,7 +115,10 @@ pub(super) fn dispatch<'a>(
             let block = block_id(&params, 1)?;
             let state = params.optional::<StateOverride>(2)?;
             let overrides = params.optional::<BlockOverrides>(3)?;
-            api.call_where_it_fits(call, block, state, overrides)
+            // Overrides may make anything of a contract.
+            let plain = state.is_none() && overrides.is_none();
+            let key = if plain { api.short_calls.execution("eth_call", &call) } else { None };
+            api.where_it_fits(key, move |api| api.call_contract(call, block, state, overrides))
         }
         "eth_estimateGas" => {
             params.at_most(4)?;
@@ -123,7 +126,10 @@ pub(super) fn dispatch<'a>(
             let block = block_id(&params, 1)?;
             let state = params.optional::<StateOverride>(2)?;
             let overrides = params.optional::<BlockOverrides>(3)?;
-            work(move |api| api.estimate_gas(call, block, state, overrides))
+            let plain = state.is_none() && overrides.is_none();
+            let key =
+                if plain { api.short_calls.execution("eth_estimateGas", &call) } else { None };
+            api.where_it_fits(key, move |api| api.estimate_gas(call, block, state, overrides))
         }
         "eth_createAccessList" => {
             params.at_most(3)?;
@@ -441,7 +447,8 @@ pub(super) fn dispatch<'a>(
         "eth_getLogs" => {
             params.at_most(1)?;
             let filter = params.required::<Filter>(0)?;
-            work(move |api| api.logs(&filter))
+            let key = params.text(0).map(|text| api.short_calls.search("eth_getLogs", text));
+            api.where_it_fits(key, move |api| api.logs(&filter))
         }
         "eth_newFilter" => now(api.new_log_filter(params.required(0)?)?),
         "eth_newBlockFilter" => now(api.new_block_filter()),

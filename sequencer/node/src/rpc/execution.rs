@@ -5,8 +5,6 @@
 //! code are not checked, and value must be covered by the balance. The L1 data fee is not part of
 //! a simulation: gas is what is estimated.
 
-use std::time::Instant;
-
 use alloy_eips::{
     BlockId,
     eip2930::{AccessList, AccessListItem, AccessListResult},
@@ -25,12 +23,7 @@ use revm::{
 };
 use stf::{CallTx, ChainEvm};
 
-use super::{
-    Api,
-    answer::{Answering, now, work},
-    error::RpcError,
-    overrides,
-};
+use super::{Api, error::RpcError, overrides};
 use crate::chain::StateView;
 
 /// Gas of a plain transfer.
@@ -62,31 +55,6 @@ where
 }
 
 impl Api {
-    /// `eth_call`: in place if it is known to be short, else on the blocking threads.
-    pub(super) fn call_where_it_fits<'a>(
-        &self,
-        call: TransactionRequest,
-        block: BlockId,
-        state: Option<StateOverride>,
-        overrides: Option<BlockOverrides>,
-    ) -> Answering<'a> {
-        // Overrides may make anything of a contract.
-        let plain = state.is_none() && overrides.is_none();
-        let key = if plain { self.short_calls.key(&call) } else { None };
-        let run = move |api: &Self| {
-            let started = Instant::now();
-            let answer = api.call_contract(call, block, state, overrides);
-            if let Some(key) = key {
-                api.short_calls.note(key, started.elapsed());
-            }
-            answer
-        };
-        match key.and_then(|key| self.short_calls.place(key)) {
-            Some(_place) => now(run(self)?),
-            None => work(run),
-        }
-    }
-
     /// `eth_call`: what the call returns.
     pub(super) fn call_contract(
         &self,

@@ -48,6 +48,11 @@ impl<'a> Params<'a> {
         })
     }
 
+    /// As it was written.
+    pub fn text(&self, index: usize) -> Option<&'a str> {
+        self.0.get(index).map(|raw| raw.get())
+    }
+
     /// `None` when absent or null.
     pub fn optional<T: DeserializeOwned>(&self, index: usize) -> Result<Option<T>, RpcError> {
         let Some(raw) = self.0.get(index) else { return Ok(None) };

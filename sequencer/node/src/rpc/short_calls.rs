@@ -2,7 +2,7 @@
 //! costs more than the call.
 
 use std::{
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -16,8 +16,8 @@ const SHORT_MAX: Duration = Duration::from_millis(1);
 /// Calls remembered, of which each displaces another.
 const REMEMBERED: usize = 4_096;
 
-/// What a call asks for: a contract and its function. Other arguments seldom make it longer, and
-/// when they do, it is short no more.
+/// What a call asks for: a contract and its function, or a method with its parameters. Other arguments of a
+/// function seldom make it longer, and when they do, it is short no more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallKey(u64);
 
@@ -42,13 +42,22 @@ impl Default for ShortCalls {
 }
 
 impl ShortCalls {
-    /// `None` for what creates a contract.
-    pub(super) fn key(&self, call: &TransactionRequest) -> Option<CallKey> {
+    /// Of an execution by `method`. `None` for what creates a contract.
+    pub(super) fn execution(&self, method: &str, call: &TransactionRequest) -> Option<CallKey> {
         let Some(TxKind::Call(to)) = call.to else { return None };
         let input = call.input.input().map(|input| input.get(..4).unwrap_or(input));
-        let key: (Address, Option<&[u8]>) = (to, input);
+        let key: (&str, Address, Option<&[u8]>) = (method, to, input);
+        Some(self.hash(key))
+    }
+
+    /// Of a search: `method` with a parameter as it was written.
+    pub(super) fn search(&self, method: &str, parameter: &str) -> CallKey {
+        self.hash((method, parameter))
+    }
+
+    fn hash(&self, key: impl Hash) -> CallKey {
         // Zero is no hash.
-        Some(CallKey(self.hasher.hash_one(key) | 1))
+        CallKey(self.hasher.hash_one(key) | 1)
     }
 
     /// A place to run the call in, if it is known to be short and one is free.
@@ -89,20 +98,28 @@ mod tests {
     #[test]
     fn only_what_was_short_is_run_in_place() {
         let calls = ShortCalls { places: Semaphore::new(1), ..Default::default() };
-        let key = calls.key(&call(1, &[1, 2, 3, 4, 5])).unwrap();
+        let key = calls.execution("eth_call", &call(1, &[1, 2, 3, 4, 5])).unwrap();
         assert!(calls.place(key).is_none(), "nothing is known of it");
         calls.note(key, SHORT_MAX);
         // Its arguments do not matter; the function and the contract do.
-        let other = calls.key(&call(1, &[1, 2, 3, 4, 9, 9])).unwrap();
+        let other = calls.execution("eth_call", &call(1, &[1, 2, 3, 4, 9, 9])).unwrap();
         let place = calls.place(other).expect("it was short");
         assert!(calls.place(key).is_none(), "no place is left");
         drop(place);
         for different in [call(2, &[1, 2, 3, 4]), call(1, &[1, 2, 3, 5]), call(1, &[1, 2])] {
-            let different = calls.key(&different).unwrap();
+            let different = calls.execution("eth_call", &different).unwrap();
             assert!(calls.place(different).is_none());
         }
         calls.note(key, SHORT_MAX * 2);
         assert!(calls.place(key).is_none(), "it was long the last time");
-        assert!(calls.key(&TransactionRequest::default()).is_none());
+        let estimate = calls.execution("eth_estimateGas", &call(1, &[1, 2, 3, 4])).unwrap();
+        let search = calls.search("eth_getLogs", "{}");
+        calls.note(search, SHORT_MAX);
+        assert!(calls.place(search).is_some());
+        for other in [estimate, calls.search("eth_getLogs", "{ }"), calls.search("eth_call", "{}")]
+        {
+            assert!(calls.place(other).is_none());
+        }
+        assert!(calls.execution("eth_call", &TransactionRequest::default()).is_none());
     }
 }
