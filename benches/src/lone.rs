@@ -17,14 +17,10 @@ use store::{Store, StoreOptions};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::World;
+use crate::world::{World, l1_hash};
 
 /// Seconds between L1 blocks.
 const L1_BLOCK_TIME: u64 = 12;
-
-pub fn l1_hash(number: u64) -> B256 {
-    keccak256(number.to_be_bytes())
-}
 
 fn l1_block(number: u64, timestamp: u64) -> L1Block {
     L1Block {

@@ -13,11 +13,11 @@ mod load;
 mod lone;
 mod suites;
 mod target;
-mod world;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
+use benches::world;
 use clap::{Args, Parser, Subcommand};
 use target::Peer;
 

@@ -20,6 +20,11 @@ pub const CHAIN_ID: u64 = 16_121;
 /// WOPEN's code, with balances for the senders.
 pub const TOKEN: Address = address!("0x00000000000000000000000000000000000070c3");
 
+/// Hash of an L1 block: L1 is made by hand.
+pub fn l1_hash(number: u64) -> B256 {
+    keccak256(number.to_be_bytes())
+}
+
 /// A transaction that is ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Signed {
@@ -36,6 +41,8 @@ pub enum Kind {
     Erc20,
 }
 
+/// Senders with their keys, and how far each has come.
+#[derive(Debug)]
 pub struct World {
     pub senders: Vec<PrivateKeySigner>,
     nonces: Vec<u64>,
@@ -157,7 +164,7 @@ impl World {
         let hash = primitives::Sealable::hash_slow(&header);
         let rollup = RollupConfig {
             genesis: RollupGenesis {
-                l1: BlockNumHash { number: 0, hash: crate::lone::l1_hash(0) },
+                l1: BlockNumHash { number: 0, hash: l1_hash(0) },
                 l2: BlockNumHash { number: 0, hash },
                 l2_time: timestamp,
                 system_config,

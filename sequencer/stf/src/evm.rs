@@ -30,6 +30,7 @@ pub type CallTx = OpTransaction<TxEnv>;
 
 /// An EVM by the rules of a chain, with an inspector that starts switched on.
 #[allow(missing_debug_implementations, reason = "the EVMs have none")]
+#[allow(clippy::large_enum_variant, reason = "one at a time, never in a list")]
 pub enum ChainEvm<DB: Database, I> {
     Rollup(OpEvm<DB, I, PrecompilesMap>),
     Ethereum(EthEvm<DB, I, PrecompilesMap>),

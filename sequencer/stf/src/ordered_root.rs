@@ -31,7 +31,7 @@ impl OrderedRoot {
                 add(&mut self.builder, index, item);
             }
         }
-        self.len += 1;
+        self.len = self.len.saturating_add(1);
     }
 
     /// The root over all items.

@@ -1,0 +1,3 @@
+//! The chain that benches and `bench-node` work on.
+
+pub mod world;
