@@ -39,6 +39,21 @@ const PIECE_LEVELS: usize = 8;
 /// Pieces in one demand at most.
 const PLACES_MAX: usize = 256;
 
+/// Answers that a poster has room for in each second of a quarter of the window (`Disclosures.ANSWERS_PER_SECOND`).
+const ANSWERS_PER_SECOND: usize = 16;
+
+/// Most answers that an epoch may need whose challenge window is so many seconds (`Disclosures.answersMax`).
+pub(crate) fn answers_max(window: u32) -> usize {
+    ANSWERS_PER_SECOND * window.div_ceil(4) as usize
+}
+
+/// Answers that disclose all of an epoch of so many receipts (`Disclosures.answersOf`).
+pub(crate) fn answers_of(receipts: usize, payments: &Payments, claims: &Claims) -> usize {
+    let pieces = |depth: usize| 1_usize << depth.saturating_sub(PIECE_LEVELS).min(63);
+    let claims_depth = claims.width().max(1).trailing_zeros() as usize;
+    receipts.saturating_add(pieces(payments.depth().into())).saturating_add(pieces(claims_depth))
+}
+
 /// The trees of an epoch, as the contract numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

@@ -19,7 +19,7 @@ use crate::{
     chain::{Chain, ChainError, EpochState, EpochStatus},
     challenge::{ChallengeError, payments_of},
     clusters::TokenCodec,
-    disclosure::Disclosures,
+    disclosure::{Disclosures, answers_max, answers_of},
     evidence::{
         BUNDLE_VERSION, EvidenceBundle, EvidenceError, EvidenceStore, SignedVoucher, StoredReceipt,
     },
@@ -50,6 +50,13 @@ pub enum EpochError {
     NotReproducible { epoch: u64, failures: String },
     #[error("claims under epoch {epoch} hash to {kept}, the chain says {on_chain}")]
     ClaimsMismatch { epoch: u64, kept: B256, on_chain: B256 },
+    #[error("what an epoch would pay: {0}")]
+    Payments(#[from] ChallengeError),
+    #[error(
+        "epoch {epoch} cannot be posted: all it commits to would take {needed} answers, and its challenge window has \
+         time for {most}; governance must lengthen the window"
+    )]
+    TooLarge { epoch: u64, needed: usize, most: usize },
     #[error("{found} of our engines are known to the settlement, {needed} must sign")]
     TooFewEngines { found: usize, needed: u8 },
 }
@@ -58,7 +65,9 @@ impl EpochError {
     /// Whether trying again later may help.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Chain(error) | Self::Audit(AuditError::Chain(error)) => {
+            Self::Chain(error)
+            | Self::Audit(AuditError::Chain(error))
+            | Self::Payments(ChallengeError::Chain(error)) => {
                 error.is_temporary() || matches!(error, ChainError::Reverted { .. })
             }
             _ => false,
@@ -230,9 +239,14 @@ impl EpochPoster {
 
     async fn post(&mut self, epoch_id: u64) -> Result<Progress> {
         let first = self.chain.next_receipt_of(self.gateway).await?;
-        let mut receipts = self.receipts.receipts(first, self.config.receipts_max);
+        let parameters = self.chain.settlement_parameters().await?;
+        let disclosed = Disclosures::on(&self.chain).await?.is_some();
+        let answers = if disclosed { answers_max(parameters.challenge_window) } else { usize::MAX };
+        // Payments and claims have a piece each at the least.
+        let receipts_max = self.config.receipts_max.min(answers.saturating_sub(2));
+        let mut receipts = self.receipts.receipts(first, receipts_max);
         let (_, now) = self.chain.latest_block().await?;
-        let due = receipts.len() >= self.config.receipts_max
+        let due = receipts.len() >= receipts_max
             || receipts
                 .first()
                 .is_some_and(|r| r.receipt.timestamp + self.config.interval.as_secs() <= now);
@@ -246,10 +260,10 @@ impl EpochPoster {
             warn!(first, %funds, "the next receipt is not covered by redeemed vouchers");
             return Ok(Progress::Unfunded);
         }
-        let bundle = self.assemble(epoch_id, receipts).await?;
+        let bundle = self.assemble_disclosable(epoch_id, receipts, answers).await?;
         self.evidence.put(&bundle)?;
         let fees: u128 = bundle.post.models.iter().map(|model| model.fees).sum();
-        let bond = fees.max(self.chain.settlement_parameters().await?.bond_min);
+        let bond = fees.max(parameters.bond_min);
         let posted = self.chain.post_epoch(&bundle.post, bundle.signatures.clone(), bond).await;
         if let Err(error) = posted {
             // Somebody else may have been first, also in the block in the making; ours is the next then.
@@ -371,6 +385,32 @@ impl EpochPoster {
     }
 
     /// Computes the epoch from public inputs, as an auditor would, and has the engines sign it.
+    /// The evidence of the receipts, or of the first of them: of an epoch that needs so many answers at most. The
+    /// payments of a larger one could not be stated, and whoever demanded them would have it rejected.
+    async fn assemble_disclosable(
+        &mut self,
+        epoch_id: u64,
+        mut receipts: Vec<StoredReceipt>,
+        answers: usize,
+    ) -> Result<EvidenceBundle> {
+        loop {
+            let count = receipts.len();
+            let bundle = self.assemble(epoch_id, receipts).await?;
+            let (block, _) = self.chain.latest_block().await?;
+            let payments = payments_of(&self.chain, &bundle, block).await?;
+            let needed = answers_of(count, &payments, &bundle.claims);
+            if needed <= answers {
+                return Ok(bundle);
+            }
+            let fewer = count.saturating_sub(needed - answers);
+            if fewer == 0 {
+                return Err(EpochError::TooLarge { epoch: epoch_id, needed, most: answers });
+            }
+            receipts = bundle.receipts;
+            receipts.truncate(fewer);
+        }
+    }
+
     async fn assemble(
         &mut self,
         epoch_id: u64,

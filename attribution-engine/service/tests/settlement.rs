@@ -508,6 +508,28 @@ async fn pieces_of_an_epoch_are_disclosed_on_demand_or_it_falls() {
     assert_eq!(paid, U256::from(won.reward) + U256::from(STAKE));
 }
 
+/// More than could be disclosed within the window could not be stated either, and would fall to whoever demands it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_has_no_more_receipts_than_its_window_has_time_to_disclose() {
+    // Sixteen a second for a quarter of the window, less the pieces of two trees.
+    const RECEIPTS_MAX: u64 = 16 * support::CHALLENGE_WINDOW.div_ceil(4) - 2;
+    let world = World::start().await;
+    world.deploy_records().await;
+    for _ in 0..RECEIPTS_MAX + 3 {
+        world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 40)]);
+    }
+    let mut poster = world.poster();
+    let records = Records::on(&world.chain).await.unwrap().unwrap();
+    for (epoch, receipts) in [(1, RECEIPTS_MAX), (2, 3)] {
+        assert_eq!(poster.step().await.unwrap(), Progress::Posted(epoch));
+        let post = world.chain.posted_epoch(epoch).await.unwrap().post;
+        assert_eq!(u64::from(post.receiptCount), receipts);
+        assert!(!records.payments_of(epoch).await.unwrap().root.is_zero(), "they are stated");
+        world.advance(support::CHALLENGE_WINDOW + 1).await;
+        assert_eq!(poster.step().await.unwrap(), Progress::Activated(epoch));
+    }
+}
+
 /// Payments that a poster commits to and that are not what its records pay: misordered, false, and left out.
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_that_are_not_the_records_are_shown() {
