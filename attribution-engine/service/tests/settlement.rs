@@ -519,6 +519,7 @@ async fn an_epoch_has_no_more_receipts_than_its_window_has_time_to_disclose() {
         world.answer("What is AUTOINCREMENT for?", &[("bob", 200, 40)]);
     }
     let mut poster = world.poster();
+    poster.config.receipts_max = 4_096;
     let records = Records::on(&world.chain).await.unwrap().unwrap();
     for (epoch, receipts) in [(1, RECEIPTS_MAX), (2, 3)] {
         assert_eq!(poster.step().await.unwrap(), Progress::Posted(epoch));
