@@ -26,6 +26,8 @@ use crate::dev::Ready;
 pub(super) const MULTICALL3: Address = address!("0xcA11bde05977b3631167028862bE2a173976CA11");
 /// Requests that wait for an answer at a time: a node takes only so many connections of one peer.
 const AT_ONCE: usize = 32;
+/// Looks at what a request would take, before it is believed that it fails.
+const ESTIMATES_MAX: u32 = 20;
 /// Contributions that one transaction accepts at most.
 const ACCEPTED_MAX: usize = 64;
 /// First word of what a batch's content hash hashes (`Batches.sol`).
@@ -92,7 +94,7 @@ pub(super) async fn send_all(
         for request in requests {
             let request = request.from(person.address());
             // What comes before it in its block may make it dearer than it is now.
-            let gas = person.sender.estimate_gas(request.clone()).await?;
+            let gas = estimated(person, &request, !hashes.is_empty()).await?;
             let request = request.with_gas_limit(gas.saturating_mul(2));
             hashes.push(*person.sender.send_transaction(request).await?.tx_hash());
         }
@@ -109,6 +111,19 @@ pub(super) async fn send_all(
         anyhow::Ok(receipts)
     });
     stream::iter(receipts).buffered(AT_ONCE).try_collect().await
+}
+
+/// Gas of a request. What the one before it does is in the block in the making only once it was executed, a moment
+/// after the pool took it.
+async fn estimated(person: &Person, request: &TransactionRequest, follows: bool) -> Result<u64> {
+    let mut tries = if follows { ESTIMATES_MAX } else { 1 };
+    loop {
+        tries -= 1;
+        match person.sender.estimate_gas(request.clone()).await {
+            Err(error) if tries > 0 && error.is_error_resp() => tokio::time::sleep(POLL).await,
+            gas => return Ok(gas?),
+        }
+    }
 }
 
 /// Sends a transaction that must fail, with enough gas to find out, and says whether it did.
