@@ -21,16 +21,16 @@ use crate::{
 };
 
 /// Development accounts, as the development plan names them; then who lies, and who challenges what is right.
-const OWNER: &str = "12";
+pub const OWNER: &str = "12";
 const BATCHER: u32 = 10;
 const PROPOSER: u32 = 20;
-const CHALLENGER: u32 = 21;
+pub const CHALLENGER: u32 = 21;
 const ATTESTORS: [u32; 2] = [22, 23];
-const LIAR: u32 = 8;
-const MEDDLER: u32 = 9;
+pub const LIAR: u32 = 8;
+pub const MEDDLER: u32 = 9;
 
 /// `GameStatus`.
-const CHALLENGER_WINS: &str = "1";
+pub const CHALLENGER_WINS: &str = "1";
 const DEFENDER_WINS: &str = "2";
 
 /// The block whose batch cannot be executed, the one that is claimed falsely, and the last.
@@ -38,46 +38,46 @@ const BAD: u64 = 2;
 const CLAIMED: u64 = 3;
 const LAST: u64 = 4;
 
-fn key(index: u32) -> Result<PrivateKeySigner> {
+pub fn key(index: u32) -> Result<PrivateKeySigner> {
     let phrase = "test test test test test test test test test test test junk";
     Ok(MnemonicBuilder::<English>::default().phrase(phrase).index(index)?.build()?)
 }
 
 /// L1 with the contracts of the chain.
-struct L1 {
-    url: String,
-    addresses: Value,
-    rollup: RollupConfig,
+pub struct L1 {
+    pub url: String,
+    pub addresses: Value,
+    pub rollup: RollupConfig,
 }
 
 impl L1 {
-    fn at(&self, name: &str) -> Result<&str> {
+    pub fn at(&self, name: &str) -> Result<&str> {
         self.addresses[name].as_str().with_context(|| format!("no {name}"))
     }
 
-    fn ask(&self, to: &str, call: &[&str]) -> Result<String> {
+    pub fn ask(&self, to: &str, call: &[&str]) -> Result<String> {
         let said = run_foundry("cast", &[&["call", "--rpc-url", &self.url, to], call].concat())?;
         Ok(said.split_whitespace().next().unwrap_or_default().to_owned())
     }
 
-    fn send(&self, from: u32, to: &str, call: &[&str]) -> Result<()> {
+    pub fn send(&self, from: u32, to: &str, call: &[&str]) -> Result<()> {
         let key = key(from)?.to_bytes().to_string();
         let send = ["send", "--rpc-url", &self.url, "--private-key", &key, to];
         run_foundry("cast", &[&send, call].concat()).map(drop)
     }
 
-    fn held(&self, account: u32) -> Result<U256> {
+    pub fn held(&self, account: u32) -> Result<U256> {
         let account = key(account)?.address().to_string();
         Ok(self.ask(self.at("OPEN")?, &["balanceOf(address)(uint256)", &account])?.parse()?)
     }
 
     /// Puts the bond where `taker` can take it.
-    fn allow(&self, from: u32, taker: &str) -> Result<()> {
+    pub fn allow(&self, from: u32, taker: &str) -> Result<()> {
         let bond = (U256::from(10).pow(U256::from(19))).to_string();
         self.send(from, self.at("OPEN")?, &["approve(address,uint256)", taker, &bond])
     }
 
-    fn games(&self) -> Result<Vec<String>> {
+    pub fn games(&self) -> Result<Vec<String>> {
         let factory = self.at("DisputeGameFactory")?;
         let count: u64 = self.ask(factory, &["gameCount()(uint256)"])?.parse()?;
         let game = |index: u64| {
@@ -117,7 +117,7 @@ async fn block(l2: &str, number: u64) -> Result<(B256, usize)> {
     Ok((serde_json::from_value(block["hash"].clone())?, transactions.len()))
 }
 
-async fn decided(l1: &L1, game: &str, expected: &str) -> Result<()> {
+pub async fn decided(l1: &L1, game: &str, expected: &str) -> Result<()> {
     let status = wait_for(&format!("game {game} to be decided"), 120, || async {
         let status = l1.ask(game, &["status()(uint8)"])?;
         Ok((status != "0").then_some(status))
@@ -142,7 +142,9 @@ async fn a_batch_that_cannot_be_executed_is_disputed_between_processes() -> Resu
     let chain = dir.path().join("chain");
     let plan = dir.path().join("plan.json");
     fs::write(&plan, succeed(&["deploy", "--print-plan", "devnet"])?)?;
-    let deploy = ["deploy", "--l1-rpc", &url, "--plan", path(&plan), "--out", path(&chain)];
+    // One of the L1 nodes that are named is out.
+    let nodes = format!("http://127.0.0.1:1/,{url}");
+    let deploy = ["deploy", "--l1-rpc", &nodes, "--plan", path(&plan), "--out", path(&chain)];
     succeed(&[&deploy[..], &["--account", OWNER]].concat())?;
     let l1 = L1 {
         addresses: serde_json::from_slice(&fs::read(chain.join("addresses.json"))?)?,
@@ -230,6 +232,30 @@ async fn a_batch_that_cannot_be_executed_is_disputed_between_processes() -> Resu
     );
     drop(roles);
 
+    // One comes back and begins where it knows how far L1 had been read; one that is new begins at genesis, and
+    // meets the block without its batch on the way to the anchor.
+    for (name, own, begins) in
+        [("challenger", "chain", "not at genesis"), ("stranger", "stranger", "at genesis")]
+    {
+        let own = dir.path().join(own);
+        if !own.exists() {
+            public_files(&chain, &own)?;
+        }
+        let [a, b, c, d] = over(&CHALLENGER);
+        let name = format!("{name} again");
+        let _role = start(&name, "challenger", &own, "factory", &[&a, &b, &c, &d])?;
+        let log = dir.path().join(format!("{name}.log"));
+        let said = wait_for(&format!("the {name} to reach the anchor"), 60, || async {
+            let said = fs::read_to_string(&log)?;
+            Ok(said.contains("verifying from the anchor on").then_some(said))
+        })
+        .await?;
+        let line = said.lines().find(|line| line.contains("deriving up to the anchor"));
+        let line = line.context("it did not say where it begins")?;
+        ensure!(line.contains(&format!("anchor={LAST}")), "{line}");
+        ensure!(line.contains(" from=0 ") == (begins == "at genesis"), "{name}: {line}");
+    }
+
     // A snapshot is taken if it is the anchor's, and not otherwise.
     follower.stop()?;
     let store = chain.join("follower").join("l2");
@@ -243,7 +269,7 @@ async fn a_batch_that_cannot_be_executed_is_disputed_between_processes() -> Resu
     let (other, anchored) = (export(CLAIMED)?, export(LAST)?);
     let second = dir.path().join("second");
     public_files(&chain, &second)?;
-    let import = ["snapshot", "import", "--data-dir", path(&second), "--l1-rpc", &url];
+    let import = ["snapshot", "import", "--data-dir", path(&second), "--l1-rpc", &nodes];
     fail(&[&import[..], &[path(&other)]].concat(), "nothing was changed")?;
     ensure!(!second.join("follower").join("l2").exists());
     let said = succeed(&[&import[..], &[path(&anchored)]].concat())?;
@@ -257,7 +283,7 @@ async fn a_batch_that_cannot_be_executed_is_disputed_between_processes() -> Resu
 }
 
 /// The type of games that withdrawals respect.
-fn game_type(l1: &L1, factory: &str) -> Result<String> {
+pub fn game_type(l1: &L1, factory: &str) -> Result<String> {
     let registry = l1.at("AnchorStateRegistry")?;
     let kind = l1.ask(registry, &["respectedGameType()(uint32)"])?;
     let bond = l1.ask(factory, &["initBonds(uint32)(uint256)", &kind])?;

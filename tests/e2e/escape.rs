@@ -57,7 +57,9 @@ async fn everybody_leaves_without_the_operator() -> Result<()> {
     let before = open_on_l1(&l1, &ready.contracts["OPEN"], &user)?;
 
     // L2 goes on by itself once the sequencing window has closed, with what L1 forces into it.
-    let chain = ["--l1-rpc", &l1, "--l2-rpc", &l2, "--portal", &portal];
+    // One of the L1 nodes that are named is out.
+    let nodes = format!("http://127.0.0.1:1/,{l1}");
+    let chain = ["--l1-rpc", &nodes, "--l2-rpc", &l2, "--portal", &portal];
     let forced = openledger(
         &[&["bridge", "withdraw", "--force", "--amount", "7", "--account", USER], &chain[..]]
             .concat(),

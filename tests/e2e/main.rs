@@ -10,5 +10,6 @@ mod harness;
 mod lifecycle;
 mod rejections;
 mod roles;
+mod vanished;
 mod verification;
 mod withdrawals;

@@ -8,12 +8,24 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
+};
 
 use crate::harness::{
     anvil, binary, block_number, path, quantity, root, rpc, run_foundry, wait_for,
@@ -43,11 +55,22 @@ impl Drop for Process {
 impl Process {
     /// Starts and waits until it has printed a line that begins with `ready`.
     pub fn start(log: &Path, ready: &str, args: &[&str]) -> Result<Self> {
+        Self::start_in(&[], log, ready, args)
+    }
+
+    /// The same with more in its environment.
+    pub fn start_in(
+        environment: &[(&str, &Path)],
+        log: &Path,
+        ready: &str,
+        args: &[&str],
+    ) -> Result<Self> {
         let errors = fs::File::create(log)?;
         let mut child = Command::new(binary()?)
             .current_dir(root())
             .args(args)
             .env("RUST_LOG", "info")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(errors)
@@ -92,6 +115,45 @@ impl Process {
         ensure!(ended.success(), "it ended with {ended}");
         Ok(())
     }
+}
+
+/// TLS before a feed, as a reverse proxy has it, with a certificate that only `tests/vectors/tls` vouches for.
+struct Tls {
+    url: String,
+    /// Handshakes that were completed.
+    handshakes: Arc<AtomicU64>,
+}
+
+impl Tls {
+    async fn before(feed: &str) -> Result<Self> {
+        let certificate = CertificateDer::from_pem_file(vector("tls/localhost.pem"))?;
+        let key = PrivateKeyDer::from_pem_file(vector("tls/localhost.key"))?;
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("wss://localhost:{}/", listener.local_addr()?.port());
+        let handshakes = Arc::new(AtomicU64::new(0));
+        let (counted, feed) = (Arc::clone(&handshakes), feed.to_owned());
+        let to = feed.split("//").last().unwrap_or_default().trim_end_matches('/').to_owned();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, counted, to) = (acceptor.clone(), Arc::clone(&counted), to.clone());
+                tokio::spawn(async move {
+                    let mut near = acceptor.accept(stream).await?;
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    let mut far = TcpStream::connect(to).await?;
+                    tokio::io::copy_bidirectional(&mut near, &mut far).await
+                });
+            }
+        });
+        Ok(Self { url, handshakes })
+    }
+}
+
+fn vector(name: &str) -> PathBuf {
+    root().join("tests").join("vectors").join(name)
 }
 
 fn openledger(args: &[&str]) -> Result<(bool, String)> {
@@ -146,10 +208,11 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
             .map(|arg| (*arg).to_owned())
             .collect()
     };
+    let roots = vector("tls/localhost.pem");
     let start = |role: &'static str, data: &Path, ready: &str, extra: &[&str]| {
         let args = node(role, data, extra);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        Process::start(&log(role), ready, &args)
+        Process::start_in(&[("SSL_CERT_FILE", &roots)], &log(role), ready, &args)
     };
     // What cannot work is said before anything is started.
     fail(&["node", "--role", "follower", "--data-dir", path(&chain)], "needs --l1-rpc")?;
@@ -174,9 +237,17 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
         Ok(said.contains("limits on data availability were set").then_some(()))
     })
     .await?;
-    let follows = ["--feed", &feed, "--sequencer-rpc", &l2];
+    let tls = Tls::before(&feed).await?;
+    let follows = ["--feed", &tls.url, "--sequencer-rpc", &l2];
     let follower = start("follower", &chain, "head", &follows)?;
     let followed = follower.said("JSON-RPC")?;
+    wait_for("the follower to hear the feed", 60, || async {
+        let ahead = rpc(&followed, "optimism_syncStatus", json!([])).await?;
+        let at = |head: &str| ahead[head]["number"].as_u64().unwrap_or_default();
+        Ok((at("unsafe_l2") > at("safe_l2")).then_some(()))
+    })
+    .await?;
+    ensure!(tls.handshakes.load(Ordering::Relaxed) > 0, "it did not speak TLS");
     let _proposer = start(
         "proposer",
         &chain,
