@@ -139,7 +139,7 @@ fn sequencer(criterion: &mut Criterion) {
         pool.on_block(head, []);
         pool
     };
-    group.bench_function("decode, check and recover", |bencher| {
+    group.bench_function("decode and check, sender known", |bencher| {
         let pool = pool();
         bencher.iter(|| pool.decode(&native[0].raw).unwrap());
     });
