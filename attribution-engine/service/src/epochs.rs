@@ -384,7 +384,6 @@ impl EpochPoster {
         Ok(())
     }
 
-    /// Computes the epoch from public inputs, as an auditor would, and has the engines sign it.
     /// The evidence of the receipts, or of the first of them: of an epoch that needs so many answers at most. The
     /// payments of a larger one could not be stated, and whoever demanded them would have it rejected.
     async fn assemble_disclosable(
@@ -411,6 +410,7 @@ impl EpochPoster {
         }
     }
 
+    /// Computes the epoch from public inputs, as an auditor would, and has the engines sign it.
     async fn assemble(
         &mut self,
         epoch_id: u64,
