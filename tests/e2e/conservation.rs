@@ -12,6 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -46,8 +47,13 @@ impl Conservation {
         let (stopping, count) = (Arc::clone(&stop), Arc::clone(&checked));
         let task = tokio::spawn(async move {
             let mut next = 0_u64;
+            let mut until = None;
             loop {
-                let last = stopping.load(Ordering::Relaxed);
+                // What L1 has done when the check is to end is checked, too: L2 comes to it in a moment.
+                if until.is_none() && stopping.load(Ordering::Relaxed) {
+                    let deadline = Instant::now() + Duration::from_secs(120);
+                    until = Some((block_number(&ledger.l1).await?, deadline));
+                }
                 let head = block_number(&ledger.l2).await?;
                 while next <= head {
                     if ledger.check(next).await? {
@@ -55,10 +61,13 @@ impl Conservation {
                     }
                     next += 1;
                 }
-                if last {
-                    return ledger.paid_in_all();
+                if let Some((l1_head, deadline)) = until {
+                    if ledger.l1_next > l1_head {
+                        return ledger.paid_in_all();
+                    }
+                    ensure!(Instant::now() < deadline, "L2 has not come to L1 block {l1_head}");
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         });
         Ok(Self { stop, checked, task })

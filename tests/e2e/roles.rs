@@ -10,14 +10,15 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use axum::{Json, Router, http::StatusCode, routing::post};
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{
     TlsAcceptor,
@@ -36,6 +37,8 @@ use crate::harness::{
 const OWNER: &str = "12";
 const BATCHER: &str = "10";
 const PROPOSER: &str = "20";
+/// Whom nobody here acts for: schedules for the timelock, and gets what is left of OPEN.
+const TREASURY: &str = "0x7777777777777777777777777777777777777777";
 const USER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
 /// A process that is killed when dropped, with what it printed.
@@ -152,6 +155,46 @@ impl Tls {
     }
 }
 
+/// An L2 node whose blocks have other state roots than their execution gives, until it is told to be honest.
+struct Liar {
+    url: String,
+    lies: Arc<AtomicBool>,
+    told: Arc<AtomicU64>,
+}
+
+impl Liar {
+    /// Where a block's state root begins in its RLP: after two lists' prefixes of three bytes, two hashes and
+    /// an address.
+    const STATE_ROOT: usize = 3 + 3 + 33 + 33 + 21 + 1;
+
+    async fn before(node: &str) -> Result<Self> {
+        let (lies, told) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+        let (lying, counted, node) = (Arc::clone(&lies), Arc::clone(&told), node.to_owned());
+        let http = reqwest::Client::new();
+        let answer = move |Json(request): Json<Value>| async move {
+            let answer = http.post(&node).json(&request).send().await;
+            let Ok(answer) = answer else { return Err(StatusCode::BAD_GATEWAY) };
+            let mut answer: Value = answer.json().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+            if lying.load(Ordering::Relaxed)
+                && request["method"] == "debug_getRawBlock"
+                && let Some(block) = answer["result"].as_str()
+                && let Ok(mut bytes) = alloy_primitives::hex::decode(block)
+                && let Some(byte) = bytes.get_mut(Self::STATE_ROOT)
+            {
+                *byte ^= 1;
+                answer["result"] = json!(alloy_primitives::hex::encode_prefixed(bytes));
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(Json(answer))
+        };
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}/", listener.local_addr()?);
+        let routes = Router::new().route("/", post(answer));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Ok(Self { url, lies, told })
+    }
+}
+
 fn vector(name: &str) -> PathBuf {
     root().join("tests").join("vectors").join(name)
 }
@@ -196,10 +239,20 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     let log = |name: &str| dir.path().join(format!("{name}.log"));
     let (_anvil, l1) = anvil().await?;
     let plan = dir.path().join("plan.json");
-    fs::write(&plan, succeed(&["deploy", "--print-plan", "devnet"])?)?;
+    let mut planned: Value =
+        serde_json::from_str(&succeed(&["deploy", "--print-plan", "devnet"])?)?;
+    planned["timelock"] = json!({ "delay": 3_600, "proposers": [TREASURY], "executors": [] });
+    planned["treasury"] = json!(TREASURY);
+    fs::write(&plan, serde_json::to_vec(&planned)?)?;
     let deploy = ["deploy", "--l1-rpc", &l1, "--plan", path(&plan), "--out", path(&chain)];
     succeed(&[&deploy[..], &["--account", OWNER]].concat())?;
     fail(&[&deploy[..], &["--account", OWNER]].concat(), "holds a chain already")?;
+    let addresses: Value = serde_json::from_slice(&fs::read(chain.join("addresses.json"))?)?;
+    for owned in ["SystemConfig", "DisputeGameFactory", "AttestorVerifier"] {
+        let at = addresses[owned].as_str().context("an address is missing")?;
+        let owner = run_foundry("cast", &["call", "--rpc-url", &l1, at, "owner()(address)"])?;
+        ensure!(addresses["RollupTimelock"] == owner.trim().to_lowercase(), "{owned}: {owner}");
+    }
 
     let node = |role: &'static str, data: &Path, extra: &[&str]| -> Vec<String> {
         ["node", "--role", role, "--l1-rpc", &l1, "--data-dir", path(data), "--rpc-port", "0"]
@@ -248,26 +301,33 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     })
     .await?;
     ensure!(tls.handshakes.load(Ordering::Relaxed) > 0, "it did not speak TLS");
+    let liar = Liar::before(&followed).await?;
     let _proposer = start(
         "proposer",
         &chain,
         "factory",
-        &["--l2-rpc", &followed, "--interval", "5", "--depth", "0", "--account", PROPOSER],
+        &["--l2-rpc", &liar.url, "--interval", "5", "--depth", "0", "--account", PROPOSER],
     )?;
 
     // Handed to the sequencer, heard by the feed, posted by the batcher, derived.
     transfer(&followed)?;
     let number = block_number(&followed).await?;
     safe_at_least(&followed, number).await?;
-    let addresses: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(chain.join("addresses.json"))?)?;
     let factory = addresses["DisputeGameFactory"].as_str().context("no factory")?.to_owned();
-    wait_for("a proposal", 120, || async {
-        let count =
-            run_foundry("cast", &["call", "--rpc-url", &l1, &factory, "gameCount()(uint256)"])?;
-        Ok((count.trim() != "0").then_some(()))
+    let games = || -> Result<u64> {
+        let asked = ["call", "--rpc-url", &l1, &factory, "gameCount()(uint256)"];
+        Ok(run_foundry("cast", &asked)?.trim().parse()?)
+    };
+    // What the proposer computes and what its node says are two things: it proposes nothing, and the chain goes on.
+    wait_for("several lies", 120, || async {
+        Ok((liar.told.load(Ordering::Relaxed) >= 3).then_some(()))
     })
     .await?;
+    safe_at_least(&followed, number.max(5) + 5).await?;
+    ensure!(games()? == 0, "a disputed state was proposed");
+    ensure!(block_number(&l2).await? > number + 5, "the chain stands still");
+    liar.lies.store(false, Ordering::Relaxed);
+    wait_for("a proposal", 120, || async { Ok((games()? != 0).then_some(())) }).await?;
 
     // A second follower begins where the first is.
     let root = rpc(&followed, "optimism_syncStatus", json!([])).await?;
@@ -301,6 +361,13 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     let begun =
         quantity(&rpc(&followed, "eth_getBlockByNumber", json!(["safe", false])).await?["number"])?;
     ensure!(begun > 0, "it began at genesis");
+
+    // OPEN comes over L1, of whose nodes one is out.
+    let portal = addresses["OptimismPortal"].as_str().context("no portal")?;
+    let nodes = format!("http://127.0.0.1:1/,{l1}");
+    let deposit = ["bridge", "deposit", "--amount", "2", "--account", "1", "--l1-rpc", &nodes];
+    let deposited = succeed(&[&deposit[..], &["--l2-rpc", &l2, "--portal", portal]].concat())?;
+    ensure!(deposited.contains("arrived at"), "{deposited}");
 
     // The sequencer dies and comes back on the same ports; nothing published is lost.
     let admin = sequencer.said("operators")?;

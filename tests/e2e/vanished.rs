@@ -35,6 +35,8 @@ async fn a_proposal_over_a_vanished_chain_is_challenged_and_pays_nobody() -> Res
     let mut wanted: serde_json::Value =
         serde_json::from_str(&succeed(&["deploy", "--print-plan", "devnet"])?)?;
     wanted["sequencingWindow"] = json!(WINDOW);
+    // What is challenged is decided long before; a slow machine must not be too late to challenge.
+    wanted["withdrawals"]["challenge"] = json!(300);
     fs::write(&plan, wanted.to_string())?;
     let deploy = ["deploy", "--l1-rpc", &url, "--plan", path(&plan), "--out", path(&chain)];
     succeed(&[&deploy[..], &["--account", OWNER]].concat())?;

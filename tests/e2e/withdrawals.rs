@@ -33,6 +33,21 @@ async fn withdrawals_are_paid_and_wrong_proposals_lose_their_bond() -> Result<()
     Ok(())
 }
 
+/// What viem does is the same on an L1 that is not ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn viem_withdraws_to_anvil_too() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let dev = Dev::start_with(&dir.path().join("chain"), &["--l1", "anvil"])?;
+    let client =
+        rpc(&dev.ready.l1_rpc, "web3_clientVersion", json!([])).await?.as_str().map(str::to_owned);
+    ensure!(client.is_some_and(|name| name.starts_with("anvil/")), "L1 is not anvil");
+    let watch = Conservation::start(&dev.ready)?;
+    tokio::task::block_in_place(|| viem(&dev))?;
+    let paid = watch.stop().await?;
+    ensure!(paid == U256::from(1_250_000_000_000_000_000_u64), "L1 paid {paid} wei");
+    Ok(())
+}
+
 /// Runs two stories at a time and tells what became of each.
 fn both(
     one: impl FnOnce() -> Result<()> + Send,

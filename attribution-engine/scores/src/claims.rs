@@ -6,6 +6,8 @@
 //! `leftSum + rightSum`. Leaves ascend by (datanetId, account) and are padded with (0, 0) to a power
 //! of two; a single leaf is its own root.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::SolValue;
 use serde::{Deserialize, Serialize};
@@ -25,12 +27,19 @@ pub struct Claim {
     pub cumulative: u128,
 }
 
+/// A place without a claim. Honest trees have such only behind the last claim, where they need not be listed.
+pub(crate) const PADDING: Claim =
+    Claim { datanet: DatanetId(0), account: Address::ZERO, cumulative: 0 };
+
 impl Claim {
     pub(crate) const fn key(&self) -> (DatanetId, Address) {
         (self.datanet, self.account)
     }
 
     fn leaf(&self) -> SumNode {
+        if *self == PADDING {
+            return SumNode::default();
+        }
         let inner = keccak256(
             (self.datanet.to_u256(), self.account, U256::from(self.cumulative)).abi_encode(),
         );
@@ -100,8 +109,16 @@ impl Claims {
         if ascending { Ok(Self(claims)) } else { Err(ScoresError::ClaimsOutOfOrder) }
     }
 
+    /// Claims whose places in the tree are given; between them is padding, and so is the rest of a tree of so many levels.
+    /// Nothing is checked: this is what somebody else has made.
+    pub fn placed(claims: BTreeMap<usize, Claim>, depth: u8) -> Result<Self> {
+        Ok(Self(crate::payments::placed(claims, depth, PADDING)?))
+    }
+
+    /// The claims, without padding behind them.
     pub fn as_slice(&self) -> &[Claim] {
-        &self.0
+        let end = self.0.iter().rposition(|claim| *claim != PADDING);
+        end.and_then(|end| self.0.get(..=end)).unwrap_or_default()
     }
 
     /// Adds `amount` to what `account` has earned from `datanet`.
@@ -126,7 +143,8 @@ impl Claims {
 
     /// The proof of what `account` may claim from `datanet`, if anything.
     pub fn proof(&self, datanet: DatanetId, account: Address) -> Result<Option<ClaimProof>> {
-        let Ok(position) = self.0.binary_search_by_key(&(datanet, account), Claim::key) else {
+        let place = self.as_slice().binary_search_by_key(&(datanet, account), Claim::key);
+        let Ok(position) = place else {
             return Ok(None);
         };
         Ok(self.slot(position)?.and_then(Slot::into_proof))
@@ -145,7 +163,8 @@ impl Claims {
         let proof = path_of(self.leaves(), position)?;
         let index = u64::try_from(position)
             .map_err(|_| ScoresError::Overflow { what: "leaf positions" })?;
-        Ok(Some(Slot { claim: self.0.get(position).copied(), index, proof }))
+        let claim = self.0.get(position).copied().filter(|claim| *claim != PADDING);
+        Ok(Some(Slot { claim, index, proof }))
     }
 
     /// All proofs of one account, over all Datanets.
@@ -264,6 +283,27 @@ mod tests {
         let mut one = Claims::new(vec![claim(1, 1, u128::MAX)]).unwrap();
         let more = one.add(DatanetId(1), Address::repeat_byte(1), 1);
         assert_eq!(more, Err(ScoresError::AmountOverflow));
+    }
+
+    #[test]
+    fn a_hole_in_a_tree_is_out_of_order() {
+        let at = |places: [usize; 2]| {
+            let claims = [claim(1, 1, 5), claim(1, 2, 6)];
+            Claims::placed(places.into_iter().zip(claims).collect(), 2).unwrap()
+        };
+        let rule = |claims: &Claims| {
+            let funded = BTreeMap::from([(DatanetId(1), 11)]);
+            let fault = crate::faults::find(&Claims::default(), claims, &funded).unwrap();
+            fault.map(|fault| fault.rule())
+        };
+        assert_eq!(rule(&at([0, 2])), Some("order"));
+        assert_eq!(rule(&at([1, 2])), Some("order"));
+        // Padding behind them makes a deeper tree, which is no fault.
+        let deeper = at([0, 1]);
+        assert_eq!((rule(&deeper), deeper.as_slice().len()), (None, 2));
+        let proof = deeper.proof(DatanetId(1), Address::repeat_byte(2)).unwrap().unwrap();
+        assert_eq!(proof.proof.len(), 2);
+        assert!(proof.verify(deeper.root().unwrap()));
     }
 
     proptest! {

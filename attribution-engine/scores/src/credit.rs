@@ -14,8 +14,9 @@
 //! 5. A cluster's weight is its credit over the surprise of the *whole* answer, capped; the rest is the
 //!    residual. Adding documents changes nobody else's denominator, so noise cannot dilute.
 //!
-//! In a record a document of a batch goes by its batch: spans name the contribution, and the token of all its documents at
-//! which they start; clusters are named by their founders' contributions, and those of one batch are one.
+//! In a record a span names its document and its cluster's founding document, so that each can be opened by itself
+//! ([`ContributionId::document`]). Weights go by contribution: the clusters that documents of one batch found are one weight
+//! and have one cap, as the batch is one contribution.
 //!
 //! A span held by two clusters goes to the earlier commitment whole. Splitting it would pay whoever
 //! repeats another's words inside otherwise own text.
@@ -59,10 +60,6 @@ pub struct HeldGram {
 pub trait DocumentTokens {
     /// The document's tokens, if the corpus holds it.
     fn tokens(&self, contribution: ContributionId) -> Option<&[u16]>;
-    /// Tokens of the same batch before the document.
-    fn offset(&self, _contribution: ContributionId) -> u32 {
-        0
-    }
 }
 
 /// What a record is computed from, beside the documents.
@@ -250,11 +247,9 @@ fn cut<'a>(
             spans.push(CreditedSpan {
                 start: length_u32(from)?,
                 end: length_u32(to)?,
-                contribution: contribution.parts().0,
-                cluster: founder.contribution.parts().0,
-                offset: length_u32(offset)?
-                    .checked_add(documents.offset(contribution))
-                    .ok_or(ScoresError::Overflow { what: "tokens of a batch" })?,
+                contribution,
+                cluster: founder.contribution,
+                offset: length_u32(offset)?,
                 surprise_q16,
                 credit_q16,
             });
@@ -286,7 +281,7 @@ fn longest_prefix(document: &[u16], wanted: &[u16]) -> (usize, usize) {
     best
 }
 
-/// Step 5: weights by cluster.
+/// Step 5: weights by the contributions that founded the clusters.
 fn weights(
     spans: &[CreditedSpan],
     founders: &BTreeMap<ContributionId, &Member>,
@@ -295,7 +290,7 @@ fn weights(
 ) -> Result<Vec<ClusterWeight>> {
     let mut credits: BTreeMap<ContributionId, u64> = BTreeMap::new();
     for span in spans {
-        let credit = credits.entry(span.cluster).or_default();
+        let credit = credits.entry(span.cluster.parts().0).or_default();
         *credit = credit.saturating_add(span.credit_q16);
     }
     credits

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::Address;
 
 use crate::{
-    claims::{Claim, ClaimProof, Claims, Slot},
+    claims::{Claim, ClaimProof, Claims, PADDING, Slot},
     error::{Result, ScoresError},
     ids::DatanetId,
     payments::{PaymentSlot, Payments, ReceiptPayment},
@@ -178,7 +178,9 @@ pub fn find(
 fn find_order(pending: &Claims) -> Result<Option<ClaimsFault>> {
     for (position, pair) in pending.as_slice().windows(2).enumerate() {
         let [left, right] = pair else { continue };
-        if left.key() >= right.key() {
+        // Padding is above everything, as the chain sees it.
+        let padded = *left == PADDING && *right != PADDING;
+        if padded || (*right != PADDING && left.key() >= right.key()) {
             let next = position.saturating_add(1);
             let (left, right) = (slot(pending, position)?, slot(pending, next)?);
             return Ok(Some(ClaimsFault::Order { left, right }));

@@ -61,6 +61,12 @@ impl ContributionId {
         Ok(Self(self.0 | (u64::from(index.saturating_add(1)) << DOCUMENT_BITS)))
     }
 
+    /// Position among documents in the order of their commitments, with a batch's in the order of their places: what
+    /// `Batches.orderOf` makes of an id.
+    pub const fn order(self) -> (u64, u64) {
+        (self.0 & CONTRIBUTION_MASK, self.0 >> DOCUMENT_BITS)
+    }
+
     /// The contribution that a document is of, and its place in it if that is a batch.
     pub fn parts(self) -> (Self, Option<u32>) {
         let place = u32::try_from(self.0 >> DOCUMENT_BITS).unwrap_or(u32::MAX);
@@ -94,6 +100,9 @@ mod tests {
         for index in [0, 1, DOCUMENTS_MAX - 1] {
             assert_eq!(batch.document(index).unwrap().parts(), (batch, Some(index)));
         }
+        // A batch's documents come in their order, and before what is committed after the batch.
+        let ids = [batch, first, batch.document(1).unwrap(), ContributionId(8)];
+        assert!(ids.is_sorted_by_key(|id| id.order()) && ids[2] > ids[3]);
         assert!(batch.document(DOCUMENTS_MAX).is_err());
         assert!(first.document(0).is_err(), "a document is no batch");
     }

@@ -119,8 +119,16 @@ impl Payments {
         ))
     }
 
+    /// Payments whose places in the tree are given; between them is padding, and so is the rest of a tree of so many
+    /// levels. Nothing is checked: this is what somebody else has made.
+    pub fn placed(payments: BTreeMap<usize, ReceiptPayment>, depth: u8) -> Result<Self> {
+        Ok(Self(placed(payments, depth, PADDING)?))
+    }
+
+    /// The payments, without padding behind them.
     pub fn as_slice(&self) -> &[ReceiptPayment] {
-        &self.0
+        let end = self.0.iter().rposition(|payment| *payment != PADDING);
+        end.and_then(|end| self.0.get(..=end)).unwrap_or_default()
     }
 
     /// Root hash and total; of no payments, zero and zero.
@@ -138,9 +146,10 @@ impl Payments {
     /// where the tree ends.
     pub fn paid_to(&self, datanet: DatanetId, account: Address) -> Result<Enclosed> {
         let key = (datanet, account);
-        let from = self.0.partition_point(|payment| (payment.datanet, payment.account) < key);
-        let to = self.0.partition_point(|payment| (payment.datanet, payment.account) <= key);
-        let own = self.0.get(from..to).unwrap_or_default();
+        let all = self.as_slice();
+        let from = all.partition_point(|payment| (payment.datanet, payment.account) < key);
+        let to = all.partition_point(|payment| (payment.datanet, payment.account) <= key);
+        let own = all.get(from..to).unwrap_or_default();
         let amount = own.iter().try_fold(0_u128, |sum, payment| {
             sum.checked_add(payment.amount).ok_or(ScoresError::AmountOverflow)
         })?;
@@ -173,6 +182,27 @@ impl Payments {
     fn leaves(&self) -> Vec<SumNode> {
         padded(self.0.iter().map(ReceiptPayment::leaf).collect())
     }
+}
+
+/// What stands for a place without a payment.
+const PADDING: ReceiptPayment =
+    ReceiptPayment { datanet: DatanetId(0), account: Address::ZERO, receipt: 0, amount: 0 };
+
+/// The bottom of a tree of so many levels, with what is at some of its places.
+pub(crate) fn placed<T: Copy>(leaves: BTreeMap<usize, T>, depth: u8, padding: T) -> Result<Vec<T>> {
+    let end = leaves.last_key_value().map_or(0, |(place, _)| place.saturating_add(1));
+    let too_deep = ScoresError::Overflow { what: "leaf positions" };
+    let width = match leaves.is_empty() && depth == 0 {
+        true => 0,
+        false => 1_usize.checked_shl(depth.into()).ok_or(too_deep)?,
+    };
+    // Padding that makes the tree no deeper is not listed.
+    let listed = if end > 0 && end.next_power_of_two() == width { end } else { width };
+    let mut bottom = vec![padding; listed];
+    for (place, leaf) in leaves {
+        *bottom.get_mut(place).ok_or(ScoresError::Overflow { what: "leaf positions" })? = leaf;
+    }
+    Ok(bottom)
 }
 
 #[cfg(test)]
@@ -219,5 +249,22 @@ mod tests {
         let full = payments(&[(1, 0, 5), (2, 0, 7)]);
         let last = full.paid_to(DatanetId(1), Address::repeat_byte(2)).unwrap();
         assert_eq!((last.amount, last.right), (7, None));
+    }
+
+    #[test]
+    fn payments_at_their_places_make_the_tree_that_they_were_taken_from() {
+        let whole = payments(&[(1, 0, 5), (2, 0, 7), (3, 0, 9)]);
+        let at = |places: &[usize]| places.iter().copied().zip(whole.as_slice().to_vec()).collect();
+        assert_eq!(Payments::placed(at(&[0, 1, 2]), 2).unwrap(), whole);
+        assert_eq!(Payments::placed(BTreeMap::new(), 0).unwrap(), Payments::default());
+        // A deeper tree, and one with a hole.
+        let deeper = Payments::placed(at(&[0, 1, 2]), 3).unwrap();
+        assert_eq!((deeper.as_slice(), deeper.depth()), (whole.as_slice(), 3));
+        assert_ne!(deeper.root(), whole.root());
+        let holed = Payments::placed(at(&[0, 1, 3]), 2).unwrap();
+        assert_eq!(holed.root().unwrap().sum, 21);
+        let fault = crate::faults::find_payment(&holed, &whole).unwrap().unwrap();
+        assert_eq!(fault.rule(), "payment order");
+        assert!(Payments::placed(at(&[0, 1, 4]), 2).is_err());
     }
 }

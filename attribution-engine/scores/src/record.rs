@@ -6,12 +6,16 @@ use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::{SolValue, sol};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ContributionId, DatanetId};
+use crate::{
+    error::Result,
+    ids::{ContributionId, DatanetId},
+};
 
 /// A weight of one: the whole contributors' pool of an answer.
 pub const WEIGHT_ONE: u32 = 1_000_000_000;
-/// Version of the record's encoding.
-pub const RECORD_VERSION: u16 = 1;
+/// Version of the record's encoding and meaning. Spans of version 1 named contributions, so that nothing could be shown about
+/// documents of a batch; 2 is the influence track's.
+pub const RECORD_VERSION: u16 = 3;
 
 /// Why an answer pays whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,11 +48,11 @@ pub struct CreditedSpan {
     pub start: u32,
     /// One past the last answer token.
     pub end: u32,
-    /// The earliest-committed document that holds the span.
+    /// The earliest-committed document that holds the span; of a batch, the document's id.
     pub contribution: ContributionId,
-    /// The cluster the credit goes to.
+    /// The cluster the credit goes to, by its founding document.
     pub cluster: ContributionId,
-    /// Where the span starts in the document, or in the documents of a batch one after the other, tokens.
+    /// Where the span starts in the document, tokens.
     pub offset: u32,
     /// Surprise of the span's tokens, Q16 bits.
     pub surprise_q16: u64,
@@ -56,11 +60,11 @@ pub struct CreditedSpan {
     pub credit_q16: u64,
 }
 
-/// What one cluster gets.
+/// What one cluster gets, or those together that documents of one batch founded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterWeight {
-    /// The founder's contribution id.
+    /// The founder's contribution.
     pub cluster: ContributionId,
     pub datanet: DatanetId,
     /// The founder's contributor.
@@ -75,7 +79,7 @@ sol! {
     struct AbiSpan {
         uint32 start;
         uint32 end;
-        uint256 contributionId;
+        uint256 documentId;
         uint256 clusterId;
         uint32 offset;
         uint64 surpriseQ16;
@@ -121,7 +125,7 @@ impl AttributionRecord {
                 .map(|span| AbiSpan {
                     start: span.start,
                     end: span.end,
-                    contributionId: span.contribution.to_u256(),
+                    documentId: span.contribution.to_u256(),
                     clusterId: span.cluster.to_u256(),
                     offset: span.offset,
                     surpriseQ16: span.surprise_q16,
@@ -143,6 +147,42 @@ impl AttributionRecord {
         }
     }
 
+    /// The record of a Solidity shape; an error where one of its numbers is larger than any that counts something.
+    pub fn from_abi(abi: &AbiRecord) -> Result<Self> {
+        let span = |span: &AbiSpan| {
+            Ok(CreditedSpan {
+                start: span.start,
+                end: span.end,
+                contribution: ContributionId::try_from(span.documentId)?,
+                cluster: ContributionId::try_from(span.clusterId)?,
+                offset: span.offset,
+                surprise_q16: span.surpriseQ16,
+                credit_q16: span.creditQ16,
+            })
+        };
+        let weight = |weight: &AbiWeight| {
+            Ok(ClusterWeight {
+                cluster: ContributionId::try_from(weight.clusterId)?,
+                datanet: DatanetId::try_from(weight.datanetId)?,
+                payee: weight.payee,
+                credit_q16: weight.creditQ16,
+                weight: weight.weight,
+            })
+        };
+        Ok(Self {
+            version: abi.version,
+            receipt_hash: abi.receiptHash,
+            engine_spec_hash: abi.engineSpecHash,
+            answer_tokens: abi.answerTokens,
+            prompt_tokens: abi.promptTokens,
+            total_surprise_q16: abi.totalSurpriseQ16,
+            floor_q16: abi.floorQ16,
+            spans: abi.spans.iter().map(span).collect::<Result<_>>()?,
+            weights: abi.weights.iter().map(weight).collect::<Result<_>>()?,
+            residual: abi.residual,
+        })
+    }
+
     /// The canonical bytes: `abi.encode(record)`.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         self.to_abi().abi_encode()
@@ -151,6 +191,47 @@ impl AttributionRecord {
     /// `attributionHash`.
     pub fn hash(&self) -> B256 {
         keccak256(self.canonical_bytes())
+    }
+
+    /// Whether the record's own arithmetic holds, as `RecordFacts.isConsistent` decides it: spans in order, credits beyond
+    /// the floor, each contribution's weight what its clusters' spans make it, and the rest the residual.
+    pub fn is_consistent(&self, cluster_weight_max: u32) -> bool {
+        let mut end = 0;
+        for span in &self.spans {
+            let placed =
+                span.start >= end && span.end > span.start && span.end <= self.answer_tokens;
+            let credited = span.surprise_q16 > self.floor_q16
+                && span.credit_q16 == span.surprise_q16.saturating_sub(self.floor_q16);
+            if !placed || !credited {
+                return false;
+            }
+            end = span.end;
+        }
+        let mut sum = u64::from(self.residual);
+        let mut counted = 0_usize;
+        let mut previous = ContributionId(0);
+        for weight in &self.weights {
+            if weight.cluster <= previous {
+                return false;
+            }
+            previous = weight.cluster;
+            let mut credit = 0_u128;
+            for span in self.spans.iter().filter(|span| span.cluster.parts().0 == weight.cluster) {
+                credit = credit.saturating_add(span.credit_q16.into());
+                counted = counted.saturating_add(1);
+            }
+            let share = credit
+                .saturating_mul(WEIGHT_ONE.into())
+                .checked_div(self.total_surprise_q16.into())
+                .map(|share| share.min(cluster_weight_max.into()));
+            if u128::from(weight.credit_q16) != credit || share != Some(weight.weight.into()) {
+                return false;
+            }
+            sum = sum.saturating_add(weight.weight.into());
+        }
+        self.version == RECORD_VERSION
+            && counted == self.spans.len()
+            && sum == u64::from(WEIGHT_ONE)
     }
 
     /// Sum of all weights.

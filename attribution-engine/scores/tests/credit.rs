@@ -193,6 +193,42 @@ fn a_members_find_pays_the_clusters_founder() {
     assert_eq!(record.spans[0].cluster, ContributionId(1));
 }
 
+/// Spans name documents of a batch, so that each can be opened; the batch is one weight, under one cap.
+#[test]
+fn documents_of_a_batch_are_named_and_weighed_as_one_contribution() {
+    let batch = ContributionId(3);
+    let id = |index| batch.document(index).unwrap().0;
+    let of_batch = |index: u32, cluster: u32, tokens: &[u16]| Doc {
+        id: id(index),
+        sequence: 3,
+        cluster: id(cluster),
+        payee: 3,
+        tokens: tokens.to_vec(),
+    };
+    let (one, two, own) = (passage(1, 10), passage(2, 12), passage(3, 6));
+    // The last is a copy that adds words of its own, and a later contribution has them, too.
+    let longer = [two.clone(), own.clone()].concat();
+    let docs = [
+        of_batch(0, 0, &one),
+        of_batch(1, 1, &two),
+        of_batch(2, 1, &longer),
+        doc(4, 4, &[own.clone(), passage(4, 9)].concat()),
+    ];
+    let answer = [one, vec![9], longer, vec![9], passage(4, 9)].concat();
+    let record = attribute(&docs, &[], &answer, UNCAPPED);
+    let named: Vec<(u64, u64, u32)> =
+        record.spans.iter().map(|s| (s.contribution.0, s.cluster.0, s.offset)).collect();
+    assert_eq!(named, [(id(0), id(0), 0), (id(1), id(1), 0), (id(2), id(1), 12), (4, 4, 6)]);
+    let weighed: Vec<u64> = record.weights.iter().map(|weight| weight.cluster.0).collect();
+    assert_eq!(weighed, [3, 4]);
+    let credits = record.spans[..3].iter().map(|span| span.credit_q16).sum::<u64>();
+    assert_eq!(record.weights[0].credit_q16, credits);
+    assert!(record.is_consistent(WEIGHT_ONE));
+    let capped = attribute(&docs, &[], &answer, PARAMS);
+    assert_eq!(weight_of(&capped, 3), u64::from(PARAMS.cluster_weight_max));
+    assert!(capped.is_consistent(PARAMS.cluster_weight_max) && !capped.is_consistent(WEIGHT_ONE));
+}
+
 #[test]
 fn a_match_that_is_not_there_is_an_error() {
     let clusters = ClusterMap::from_members([Member {
@@ -272,6 +308,7 @@ proptest! {
         }
         let credits: u64 = record.spans.iter().map(|span| span.credit_q16).sum();
         prop_assert!(credits <= record.total_surprise_q16);
+        prop_assert!(record.is_consistent(params.cluster_weight_max));
     }
 
     #[test]

@@ -319,6 +319,52 @@ const UNRELATED: &str =
     "A table declared strict checks the type of each value that is put into it.";
 
 /// Everything that `attribution.json` holds, computed.
+/// A document of a batch is shown by its item and path; records name it by its id, and weigh it with its batch.
+#[test]
+fn batches_and_records_over_them_are_those_of_the_contracts() {
+    let golden = economy();
+    let batch = &golden["batch"];
+    let documents = batch["documents"].as_array().unwrap();
+    let list: Vec<DocumentCommitment> = documents
+        .iter()
+        .map(|document| DocumentCommitment {
+            content_hash: hash(&document["content_hash"]),
+            chunk_root: hash(&document["chunk_root"]),
+            chunk_count: number(&document["chunk_count"]),
+            byte_length: number(&document["byte_length"]),
+            sketch_hash: hash(&document["sketch_hash"]),
+        })
+        .collect();
+    let revealed = DocumentCommitment::of_batch(&list).unwrap();
+    assert!(revealed.is_batch());
+    let expected = DocumentCommitment {
+        content_hash: hash(&batch["content_hash"]),
+        chunk_root: hash(&batch["chunk_root"]),
+        chunk_count: number(&batch["chunk_count"]),
+        byte_length: number(&batch["byte_length"]),
+        sketch_hash: hash(&batch["content_hash"]),
+    };
+    assert_eq!(revealed, expected);
+    let contribution = ContributionId(number::<u64>(&batch["contribution_id"]));
+    let leaves: Vec<B256> =
+        list.iter().map(|document| merkle::leaf_hash(document.item().as_slice())).collect();
+    for (index, document) in (0_u32..).zip(documents) {
+        let proof: Vec<B256> = document["proof"].as_array().unwrap().iter().map(hash).collect();
+        assert_eq!(list[index as usize].item(), hash(&document["item"]));
+        assert_eq!(merkle::proof(&leaves, index as usize).unwrap(), proof);
+        assert_eq!(contribution.document(index).unwrap().0, number::<u64>(&document["id"]));
+    }
+    for case in batch["records"].as_array().unwrap() {
+        let name = &case["name"];
+        let record: AttributionRecord = serde_json::from_value(case["message"].clone()).unwrap();
+        let bytes: Bytes = serde_json::from_value(case["bytes"].clone()).unwrap();
+        assert_eq!(record.canonical_bytes(), bytes, "{name}");
+        assert_eq!(record.hash(), hash(&case["hash"]), "{name}");
+        let consistent = record.is_consistent(number(&batch["weight_max"]));
+        assert_eq!(json!(consistent), case["consistent"], "{name}");
+    }
+}
+
 fn attribution() -> Value {
     let long: String = (0..300).map(|i| format!("Sentence number {i} of a long line. ")).collect();
     let texts = [ORIGINAL, REWORDED, UNRELATED, &long];
@@ -380,7 +426,7 @@ fn attribution() -> Value {
         retrievalRoot: retrieval_root(&retrieved).unwrap(),
     };
     let record = AttributionRecord {
-        version: 1,
+        version: 3,
         receipt_hash: receipt.receipt_hash(),
         engine_spec_hash: spec.hash().unwrap(),
         answer_tokens: 4,

@@ -193,6 +193,10 @@ impl Checks {
         self.list.iter().all(|check| check.ok)
     }
 
+    pub(crate) fn into_list(self) -> Vec<Check> {
+        self.list
+    }
+
     pub(crate) fn failures(&self) -> String {
         let failed = self.list.iter().filter(|check| !check.ok);
         failed
@@ -201,12 +205,23 @@ impl Checks {
             .join("; ")
     }
 
-    fn record(&mut self, name: &'static str, ok: bool, detail: impl Into<String>) -> bool {
+    pub(crate) fn record(
+        &mut self,
+        name: &'static str,
+        ok: bool,
+        detail: impl Into<String>,
+    ) -> bool {
         self.list.push(Check { name, ok, detail: detail.into() });
         ok
     }
 
-    fn expect(&mut self, name: &'static str, ok: bool, held: &str, failed: &str) -> bool {
+    pub(crate) fn expect(
+        &mut self,
+        name: &'static str,
+        ok: bool,
+        held: &str,
+        failed: &str,
+    ) -> bool {
         self.record(name, ok, if ok { held } else { failed })
     }
 
@@ -221,7 +236,7 @@ impl Checks {
         }
     }
 
-    fn compare<T: PartialEq + std::fmt::Debug>(
+    pub(crate) fn compare<T: PartialEq + std::fmt::Debug>(
         &mut self,
         name: &'static str,
         computed: T,
@@ -473,7 +488,7 @@ async fn check_previous(chain: &Chain, claim: &EpochClaim<'_>, checks: &mut Chec
 
 /// The model's corpus from documents that are what the chain committed to; `None` if one is not.
 #[expect(clippy::too_many_arguments, reason = "what a corpus depends on, each used once")]
-async fn corpus_of(
+pub(crate) async fn corpus_of(
     chain: &Chain,
     model: &Model,
     spec: &EngineSpec,

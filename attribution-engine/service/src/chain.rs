@@ -20,6 +20,7 @@ use scores::{
     eip712::{self, EpochPost, Voucher},
     epoch::Split,
     merkle,
+    royalty::Royalty,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
@@ -118,6 +119,13 @@ pub mod bindings {
             #[sol(rpc, all_derives)]
             EpochDisclosure,
             "../../contracts/artifacts/EpochDisclosure.json"
+        );
+    }
+    pub mod lens {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            SettlementLens,
+            "../../contracts/artifacts/SettlementLens.json"
         );
     }
     pub mod facts {
@@ -439,10 +447,19 @@ impl Chain {
         active: &[Contribution],
         before: LogPosition,
     ) -> Result<BTreeSet<B256>> {
-        let batches: Vec<&Contribution> = active.iter().filter(|one| one.is_batch()).collect();
-        if batches.is_empty() {
+        if !active.iter().any(Contribution::is_batch) {
             return Ok(BTreeSet::new());
         }
+        self.ruled_out(|position| position < before).await
+    }
+
+    /// Keys of documents of batches that are ruled out by now.
+    pub async fn unsound(&self) -> Result<BTreeSet<B256>> {
+        self.ruled_out(|_| true).await
+    }
+
+    /// Keys of documents that were ruled out at positions that count.
+    async fn ruled_out(&self, counts: impl Fn(LogPosition) -> bool) -> Result<BTreeSet<B256>> {
         let withdrawn = ContentChallenges::DocumentTombstoned::SIGNATURE_HASH;
         let unavailable = ContentChallenges::Unavailable::SIGNATURE_HASH;
         let sketch = ContentChallenges::SketchFalse::SIGNATURE_HASH;
@@ -455,7 +472,7 @@ impl Chain {
         ]);
         let mut keys = BTreeSet::new();
         for log in self.logs(filter, 0).await? {
-            if position(&log) >= before {
+            if !counts(position(&log)) {
                 continue;
             }
             let signature = log.topic0().copied().unwrap_or_default();
@@ -473,6 +490,11 @@ impl Chain {
             keys.insert(key);
         }
         Ok(keys)
+    }
+
+    /// Contributions of a Datanet that are tombstoned by now.
+    pub async fn tombstoned(&self, datanet: DatanetId) -> Result<BTreeSet<ContributionId>> {
+        Ok(self.datanet_history(datanet).await?.1.into_keys().collect())
     }
 
     /// All contributions of a published version in order of acceptance, those withdrawn since included: what its root
@@ -562,6 +584,24 @@ impl Chain {
             payee: params.payee,
             datanets,
         })
+    }
+
+    /// What a model owes to those that it derives from.
+    pub async fn royalties(&self, id: ModelId) -> Result<Vec<Royalty>> {
+        let what = "reading royalties";
+        let owed = self.models().royaltiesOf(id.to_u256()).call().await.map_err(call(what))?;
+        let royalty = |owed: IModelRegistry::Royalty| Royalty {
+            model: ModelId(owed.modelId),
+            payee: owed.payee,
+            bps: owed.bps,
+        };
+        Ok(owed.into_iter().map(royalty).collect())
+    }
+
+    /// Whether there is a contract at an address.
+    pub async fn has_code(&self, address: Address) -> Result<bool> {
+        let code = self.provider.get_code_at(address).await.map_err(rpc("reading code"))?;
+        Ok(!code.is_empty())
     }
 
     /// Every (in, out) price that the model has had up to now, wei per 1,000 tokens.
@@ -920,7 +960,7 @@ pub(crate) fn call(what: &'static str) -> impl FnOnce(alloy_contract::Error) -> 
 }
 
 /// For views that revert when what they are asked for does not exist.
-fn lookup(
+pub(crate) fn lookup(
     what: &'static str,
     missing: Missing,
 ) -> impl FnOnce(alloy_contract::Error) -> ChainError {

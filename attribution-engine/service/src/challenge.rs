@@ -44,7 +44,8 @@ use crate::{
         },
         call, mined, post_of,
     },
-    disclosure::{Disclosures, Piece},
+    disclosed,
+    disclosure::{Disclosures, Piece, Tree},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
     record_faults::{self, RecordFault, reshape},
     records::{Commitment, Records},
@@ -74,6 +75,8 @@ pub enum ChallengeError {
     OtherReceipts { epoch: u64, found: B256, on_chain: B256 },
     #[error("the payments of epoch {epoch} are not published: the chain has their root {on_chain}")]
     PaymentsWithheld { epoch: u64, on_chain: B256 },
+    #[error("what was disclosed of receipt {receipt} of epoch {epoch} is no record and response")]
+    Unreadable { epoch: u64, receipt: u64 },
     #[error("an exhibit cannot be encoded: {0}")]
     Encoding(alloy_sol_types::Error),
 }
@@ -109,6 +112,16 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// What is wrong, for people, where the rule alone does not say it: which span, which document.
+    pub fn about(&self) -> Option<&str> {
+        match self {
+            Self::Record(fault) => Some(&fault.about),
+            _ => None,
+        }
+    }
+}
+
 /// A challenge that was won.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -138,21 +151,55 @@ pub async fn find_fault(
     let bundle = source.bundle(epoch).await?;
     let claims = (posted.post.claimsRoot, posted.post.claimsTotal);
     check_opens(epoch, &bundle.claims, claims)?;
-    let before = match chain.activated_before(epoch).await? {
-        None => Claims::default(),
-        Some(active) => {
-            let root = (active.claims_root, active.claims_total);
-            if check_opens(active.id, &bundle.previous_claims, root).is_ok() {
-                bundle.previous_claims.clone()
-            } else {
-                let claims = source.bundle(active.id).await?.claims;
-                check_opens(active.id, &claims, root)?;
-                claims
-            }
-        }
+    let before = before(chain, epoch, Some(&bundle), source).await?;
+    fault_of(chain, &posted, &bundle, before.as_ref()).await
+}
+
+/// The claims in force before a pending epoch, wherever they are to be had: in the evidence of either epoch, or in the log
+/// of what was disclosed of the earlier one.
+pub(crate) async fn before(
+    chain: &Chain,
+    epoch: u64,
+    bundle: Option<&EvidenceBundle>,
+    source: &dyn EvidenceSource,
+) -> Result<Option<Claims>> {
+    let Some(active) = chain.activated_before(epoch).await? else {
+        return Ok(Some(Claims::default()));
     };
-    let funded = funded(chain, &posted, &bundle.claims).await?;
-    if let Some(fault) = faults::find(&before, &bundle.claims, &funded)? {
+    let root = (active.claims_root, active.claims_total);
+    let opens = |claims: &Claims| check_opens(active.id, claims, root).is_ok();
+    if let Some(bundle) = bundle
+        && opens(&bundle.previous_claims)
+    {
+        return Ok(Some(bundle.previous_claims.clone()));
+    }
+    if let Ok(EvidenceBundle { claims, .. }) = source.bundle(active.id).await
+        && opens(&claims)
+    {
+        return Ok(Some(claims));
+    }
+    let disclosed = disclosed::claims_of(chain, active.id).await?;
+    if disclosed.is_none() {
+        tracing::warn!(
+            epoch = active.id,
+            "the claims in force are nowhere: growth is not measured"
+        );
+    }
+    Ok(disclosed)
+}
+
+/// What is wrong with the claims and the payments of a pending epoch, given evidence that hashes to its roots. Without the
+/// claims before it, what they grew by is not looked at.
+pub(crate) async fn fault_of(
+    chain: &Chain,
+    posted: &PostedEpoch,
+    bundle: &EvidenceBundle,
+    before: Option<&Claims>,
+) -> Result<Option<Fault>> {
+    let epoch = posted.post.epochId;
+    let funded = funded(chain, posted, &bundle.claims).await?;
+    let none = Claims::default();
+    if let Some(fault) = faults::find(before.unwrap_or(&none), &bundle.claims, &funded)? {
         return Ok(Some(Fault::Claims(fault)));
     }
     let Some(records) = Records::on(chain).await? else { return Ok(None) };
@@ -165,17 +212,18 @@ pub async fn find_fault(
         let root = payments.root()?;
         Ok((root.hash, root.sum) == (state.root, state.total))
     };
-    let due = payments_of(chain, &bundle, posted.block).await?;
+    let due = payments_of(chain, &bundle.receipts, posted.block).await?;
     let stated = match &bundle.payments {
         _ if is_stated(&due)? => &due,
         Some(payments) if is_stated(payments)? => payments,
         _ => return Err(ChallengeError::PaymentsWithheld { epoch, on_chain: state.root }),
     };
     if let Some(fault) = faults::find_payment(stated, &due)? {
-        check_receipts(epoch, &bundle, posted.post.receiptsRoot)?;
-        return Ok(Some(Fault::Record(payment_fault(epoch, &bundle, &fault)?)));
+        check_receipts(epoch, bundle, posted.post.receiptsRoot)?;
+        return Ok(Some(Fault::Record(payment_fault(epoch, bundle, &fault)?)));
     }
-    let growth = faults::find_growth(&before, &bundle.claims, stated)?;
+    let Some(before) = before else { return Ok(None) };
+    let growth = faults::find_growth(before, &bundle.claims, stated)?;
     Ok(growth.map(Fault::Growth))
 }
 
@@ -203,6 +251,19 @@ fn payment_fault(epoch: u64, bundle: &EvidenceBundle, fault: &PaymentFault) -> R
     let record = |index: usize| -> Result<IRecordTypes::Record> {
         let stored = bundle.receipts.get(index).ok_or(ScoresError::EmptyTree)?;
         reshape(&stored.record.to_abi())
+    };
+    let about = match fault {
+        PaymentFault::Order { left, .. } => {
+            format!("payments {} and the next do not ascend", left.index)
+        }
+        PaymentFault::False { payment, due, .. } => format!(
+            "receipt {} is said to pay {} {} wei of Datanet {}, its record {due}",
+            payment.receipt, payment.account, payment.amount, payment.datanet
+        ),
+        PaymentFault::Missing { due, .. } => format!(
+            "that receipt {} pays {} {} wei of Datanet {} is left out",
+            due.receipt, due.account, due.amount, due.datanet
+        ),
     };
     let (receipt, call) = match fault {
         PaymentFault::Order { left, right } => {
@@ -232,10 +293,10 @@ fn payment_fault(epoch: u64, bundle: &EvidenceBundle, fault: &PaymentFault) -> R
             (due.receipt, call.abi_encode())
         }
     };
-    Ok(RecordFault { rule: fault.rule(), receipt, call: call.into() })
+    Ok(RecordFault { rule: fault.rule(), receipt, about, call: call.into() })
 }
 
-fn leaf_of(stored: &StoredReceipt) -> B256 {
+pub(crate) fn leaf_of(stored: &StoredReceipt) -> B256 {
     SettledReceipt { receipt: stored.receipt.clone(), record: stored.record.clone() }.leaf()
 }
 
@@ -269,12 +330,12 @@ pub async fn find_record_fault(
 /// What an epoch's receipts and records, as published, pay; `block` is that of the post.
 pub(crate) async fn payments_of(
     chain: &Chain,
-    bundle: &EvidenceBundle,
+    receipts: &[StoredReceipt],
     block: u64,
 ) -> Result<Payments> {
     let mut splits = BTreeMap::new();
-    let mut settled = Vec::with_capacity(bundle.receipts.len());
-    for StoredReceipt { receipt, record, .. } in &bundle.receipts {
+    let mut settled = Vec::with_capacity(receipts.len());
+    for StoredReceipt { receipt, record, .. } in receipts {
         let model = ModelId::try_from(receipt.modelId)?;
         if let Entry::Vacant(vacant) = splits.entry(model) {
             vacant.insert(chain.model(model).await?.split);
@@ -297,46 +358,67 @@ pub async fn prove(chain: &Chain, epoch: u64, fault: &Fault) -> Result<Won> {
     }
 }
 
-/// Demands the payments of a poster who publishes nothing, and shows its silence if it does not answer.
+/// Demands the payments of a poster who has not stated them, and shows its silence if it does not answer.
 /// `None` if it did. The demand's stake is the poster's then.
 pub async fn demand(chain: &Chain, epoch: u64) -> Result<Option<Won>> {
     let records = Records::on(chain).await?.ok_or(ChallengeError::NoRecords)?;
-    records.demand_payments(epoch).await?;
-    let due = records.payments_of(epoch).await?.due_at;
-    let silence = fact(chain, epoch, &Fault::Silence).await?;
-    let commitment = records.commit(epoch, silence).await?;
-    wait_until(chain, |_, time| time > due).await?;
-    if records.payments_of(epoch).await?.root != B256::ZERO {
-        return Ok(None);
+    let posted = chain.posted_epoch(epoch).await?.block;
+    // Somebody else may have asked, and does not have to be in earnest.
+    let own = records.payments_of(epoch).await?.demanded_at == 0;
+    if own {
+        records.demand_payments(epoch).await?;
     }
-    let won = reveal(chain, &records, &commitment).await?;
-    records.reclaim_demand(epoch).await?;
+    let due = records.payments_of(epoch).await?.due_at;
+    loop {
+        if records.is_stated(epoch, posted).await? {
+            return Ok(None);
+        }
+        if chain.latest_block().await?.1 > due {
+            break;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    // Not before it is sure: there is one commitment to an epoch, and another fact may be there to be shown.
+    let won = prove(chain, epoch, &Fault::Silence).await?;
+    if own {
+        records.reclaim_demand(epoch).await?;
+    }
     Ok(Some(won))
 }
 
 /// Demands all that an epoch commits to of a poster who publishes nothing, and shows what it withholds. `None` if nothing
 /// is withheld: it stands in the chain's logs then. Stakes of what is disclosed are the poster's.
 pub async fn demand_all(chain: &Chain, epoch: u64) -> Result<Option<Won>> {
+    Ok(demand_trees(chain, epoch, &Tree::ALL).await?.map(|(_, won)| won))
+}
+
+/// The same of some of its trees.
+pub(crate) async fn demand_trees(
+    chain: &Chain,
+    epoch: u64,
+    trees: &[Tree],
+) -> Result<Option<(Fault, Won)>> {
     let disclosures = Disclosures::on(chain).await?.ok_or(ChallengeError::NoRecords)?;
     let block = chain.posted_epoch(epoch).await?.block;
-    let before = disclosures.demands(epoch, block).await?;
-    let mut pieces = disclosures.pieces(epoch).await?;
-    pieces.retain(|piece| !before.contains_key(piece));
-    disclosures.demand(epoch, &pieces).await?;
+    disclosures.demand_missing(epoch, block, trees).await?;
     loop {
-        let open = disclosures.open(epoch, block).await?;
+        let mut open = disclosures.open(epoch, block).await?;
+        open.retain(|piece| trees.contains(&piece.tree));
         let Some(first) = open.first() else { return Ok(None) };
         let due = disclosures.due_at(epoch, *first).await?;
         if chain.latest_block().await?.1 <= due {
             tokio::time::sleep(POLL).await;
             continue;
         }
-        let won = prove(chain, epoch, &Fault::Withheld(*first)).await?;
-        for piece in open.into_iter().filter(|piece| pieces.contains(piece)) {
-            disclosures.reclaim(epoch, piece).await?;
+        let fault = Fault::Withheld(*first);
+        let won = prove(chain, epoch, &fault).await?;
+        for piece in open {
+            if disclosures.demander(epoch, piece).await? == chain.sender() {
+                disclosures.reclaim(epoch, piece).await?;
+            }
         }
         disclosures.collect().await?;
-        return Ok(Some(won));
+        return Ok(Some((fault, won)));
     }
 }
 
@@ -465,7 +547,7 @@ fn won(receipt: &TransactionReceipt) -> Result<Won> {
     })
 }
 
-async fn pending(chain: &Chain, epoch: u64) -> Result<PostedEpoch> {
+pub(crate) async fn pending(chain: &Chain, epoch: u64) -> Result<PostedEpoch> {
     let status = chain.epoch(epoch).await?.status;
     if status != EpochStatus::Posted {
         return Err(ChallengeError::NotPending { epoch, status });
@@ -473,7 +555,7 @@ async fn pending(chain: &Chain, epoch: u64) -> Result<PostedEpoch> {
     Ok(chain.posted_epoch(epoch).await?)
 }
 
-fn check_opens(epoch: u64, claims: &Claims, on_chain: (B256, u128)) -> Result<()> {
+pub(crate) fn check_opens(epoch: u64, claims: &Claims, on_chain: (B256, u128)) -> Result<()> {
     let root = claims.root()?;
     if (root.hash, root.sum) == on_chain {
         Ok(())

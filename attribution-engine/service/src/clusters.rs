@@ -14,11 +14,11 @@ use models::{LanguageModel, ModelError, Tokenizer};
 use scores::{
     ContributionId, DatanetId, ScoresError,
     cluster::{ClusterInput, ClusterMap, ClusterParams},
-    credit::{self, CreditInput, DocumentTokens, Gram, HeldGram, Holder},
+    credit::{self, CreditInput, Gram, HeldGram, Holder},
     document::{Document, chunks},
     eip712::InferenceReceipt,
     exchange::{CanonicalRequest, CanonicalResponse, RetrievedChunk},
-    record::{AttributionRecord, CreditedSpan},
+    record::AttributionRecord,
     spec::EngineSpec,
     surprise::SurpriseTable,
 };
@@ -149,21 +149,6 @@ pub struct Corpus {
     index: Index,
     surprises: SurpriseTable,
     chunks: ChunkIndex,
-    /// Tokens of the same batch before each of its documents.
-    offsets: BTreeMap<ContributionId, u32>,
-}
-
-/// Documents of batches at their places, for spans.
-struct Placed<'a>(&'a Corpus);
-
-impl DocumentTokens for Placed<'_> {
-    fn tokens(&self, contribution: ContributionId) -> Option<&[u16]> {
-        DocumentTokens::tokens(&self.0.index, contribution)
-    }
-
-    fn offset(&self, contribution: ContributionId) -> u32 {
-        self.0.offsets.get(&contribution).copied().unwrap_or_default()
-    }
 }
 
 impl Corpus {
@@ -194,20 +179,7 @@ impl Corpus {
         let founders = documents.iter().filter(|(id, _)| clusters.is_founder(**id));
         let chunks = founders.flat_map(|(id, document)| chunks_of(*id, document));
         let chunks = ChunkIndex::new(chunks, spec.retrieval);
-        let offsets = offsets(documents.keys().copied(), &index)?;
-        Ok(Self { spec: spec.clone(), documents, clusters, index, surprises, chunks, offsets })
-    }
-
-    /// The document that a span of a record stands in, and where it begins in it, tokens.
-    pub fn holder(&self, span: &CreditedSpan) -> Option<(&CorpusDocument, u32)> {
-        if let Some(document) = self.documents.get(&span.contribution) {
-            return Some((document, span.offset));
-        }
-        let of_batch = self.offsets.iter().filter(|(id, _)| id.parts().0 == span.contribution);
-        let (id, first) = of_batch
-            .filter(|(_, first)| **first <= span.offset)
-            .max_by_key(|(_, first)| **first)?;
-        Some((self.documents.get(id)?, span.offset.saturating_sub(*first)))
+        Ok(Self { spec: spec.clone(), documents, clusters, index, surprises, chunks })
     }
 
     pub const fn spec(&self) -> &EngineSpec {
@@ -222,6 +194,7 @@ impl Corpus {
         &self.index
     }
 
+    /// A document by what spans name it by.
     pub fn document(&self, contribution: ContributionId) -> Option<&CorpusDocument> {
         self.documents.get(&contribution)
     }
@@ -305,7 +278,7 @@ impl Corpus {
             clusters: &self.clusters,
             params,
         };
-        Ok(credit::record(&input, &Placed(self))?)
+        Ok(credit::record(&input, &self.index)?)
     }
 
     /// All maximal matches of an answer, whether they earn or not, for people.
@@ -334,26 +307,6 @@ pub fn visible_tokens<'a>(response: &'a CanonicalResponse, codec: &dyn TokenCode
 pub fn retrieval_query(request: &CanonicalRequest) -> &str {
     let by_user = request.messages.iter().rev().find(|message| message.role == "user");
     by_user.or(request.messages.last()).map_or("", |message| &message.content)
-}
-
-/// Tokens before each document of a batch, of those that count.
-fn offsets(
-    ids: impl Iterator<Item = ContributionId>,
-    index: &Index,
-) -> Result<BTreeMap<ContributionId, u32>> {
-    // Ascending, so that the documents of a batch come in their order.
-    let mut ends: BTreeMap<ContributionId, u32> = BTreeMap::new();
-    let mut offsets = BTreeMap::new();
-    for id in ids {
-        let (batch, Some(_)) = id.parts() else { continue };
-        let end = ends.entry(batch).or_default();
-        offsets.insert(id, *end);
-        let tokens = DocumentTokens::tokens(index, id).unwrap_or_default();
-        let tokens = u32::try_from(tokens.len()).ok();
-        let next = tokens.and_then(|tokens| end.checked_add(tokens));
-        *end = next.ok_or(ScoresError::Overflow { what: "tokens of a batch" })?;
-    }
-    Ok(offsets)
 }
 
 fn chunks_of(id: ContributionId, document: &CorpusDocument) -> impl Iterator<Item = Chunk<'_>> {

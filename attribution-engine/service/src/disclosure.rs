@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use alloy_provider::{DynProvider, Provider};
-use alloy_rpc_types_eth::Filter;
+use alloy_rpc_types_eth::{Filter, Log};
 use alloy_sol_types::{SolEvent, SolValue};
 use scores::{
     ScoresError,
@@ -20,21 +20,26 @@ use scores::{
 use crate::{
     chain::{
         Chain,
-        bindings::disclosure::{
-            EpochDisclosure::{self, EpochDisclosureInstance},
-            IAttributionSettlement as exhibits, IEpochDisclosure,
+        bindings::{
+            disclosure::{
+                EpochDisclosure::{self, EpochDisclosureInstance},
+                IAttributionSettlement as exhibits, IEpochDisclosure,
+            },
+            records::RecordDispute,
         },
         call, mined, rpc,
     },
     challenge::Result,
+    disclosed::Logged,
     evidence::{EvidenceBundle, StoredReceipt},
+    records::RECORD_DISPUTE,
 };
 
 /// Where `EpochDisclosure` stands if a chain has it.
 pub const EPOCH_DISCLOSURE: Address = address!("0x4f50454e00000000000000000000000000000016");
 
 /// Leaves of a piece, and its levels.
-const PIECE: usize = 1 << PIECE_LEVELS;
+pub(crate) const PIECE: usize = 1 << PIECE_LEVELS;
 const PIECE_LEVELS: usize = 8;
 /// Pieces in one demand at most.
 const PLACES_MAX: usize = 256;
@@ -98,16 +103,8 @@ impl Disclosures {
 
     /// What was demanded of an epoch, and whether it is disclosed. `block` is that of the post.
     pub async fn demands(&self, epoch: u64, block: u64) -> Result<BTreeMap<Piece, bool>> {
-        let filter = Filter::new()
-            .address(EPOCH_DISCLOSURE)
-            .event_signature(vec![
-                EpochDisclosure::PieceDemanded::SIGNATURE_HASH,
-                EpochDisclosure::EntriesDisclosed::SIGNATURE_HASH,
-                EpochDisclosure::ReceiptDisclosed::SIGNATURE_HASH,
-            ])
-            .topic1(U256::from(epoch));
         let mut demands = BTreeMap::new();
-        for log in self.chain.logs(filter, block).await? {
+        for log in self.logs(epoch, block).await? {
             let log = &log.inner;
             if let Ok(event) = EpochDisclosure::PieceDemanded::decode_log(log) {
                 demands.extend(piece(event.tree, event.place).map(|piece| (piece, false)));
@@ -119,6 +116,40 @@ impl Disclosures {
             }
         }
         Ok(demands)
+    }
+
+    /// What was disclosed of an epoch. `block` is that of the post.
+    pub async fn logged(&self, epoch: u64, block: u64) -> Result<Logged> {
+        let mut logged = Logged::default();
+        for log in self.logs(epoch, block).await? {
+            let log = &log.inner;
+            if let Ok(event) = EpochDisclosure::EntriesDisclosed::decode_log(log) {
+                logged.entries(&event)?;
+            } else if let Ok(event) = EpochDisclosure::ReceiptDisclosed::decode_log(log) {
+                logged.receipt(&event)?;
+            }
+        }
+        Ok(logged)
+    }
+
+    async fn logs(&self, epoch: u64, block: u64) -> Result<Vec<Log>> {
+        let filter = Filter::new()
+            .address(EPOCH_DISCLOSURE)
+            .event_signature(vec![
+                EpochDisclosure::PieceDemanded::SIGNATURE_HASH,
+                EpochDisclosure::EntriesDisclosed::SIGNATURE_HASH,
+                EpochDisclosure::ReceiptDisclosed::SIGNATURE_HASH,
+            ])
+            .topic1(U256::from(epoch));
+        Ok(self.chain.logs(filter, block).await?)
+    }
+
+    /// Levels of an epoch's payments tree and of its claims tree, as its poster has stated them.
+    pub async fn depths(&self, epoch: u64) -> Result<(u8, u8)> {
+        let what = "reading the depths of an epoch's trees";
+        let records = RecordDispute::new(RECORD_DISPUTE, self.chain.provider().clone());
+        let stored = records.depthsOf(epoch).call().await.map_err(call(what))?;
+        Ok((stored.payments, stored.claims))
     }
 
     /// What was demanded of an epoch and is not disclosed yet, whether there is still time or not.
@@ -138,6 +169,14 @@ impl Disclosures {
         Ok(demand.call().await.map_err(call(what))?.dueAt)
     }
 
+    /// Who demanded a piece, unless its stake was returned.
+    pub async fn demander(&self, epoch: u64, piece: Piece) -> Result<Option<Address>> {
+        let what = "reading a demand";
+        let demand = self.contract.demandOf(epoch, piece.tree as u8, U256::from(piece.place));
+        let by = demand.call().await.map_err(call(what))?.by;
+        Ok((!by.is_zero()).then_some(by))
+    }
+
     /// All pieces that an epoch has by now: those of its sum trees once their depth is stated.
     pub async fn pieces(&self, epoch: u64) -> Result<Vec<Piece>> {
         let mut pieces = Vec::new();
@@ -147,6 +186,20 @@ impl Disclosures {
                 self.contract.pieceCount(epoch, tree as u8).call().await.map_err(call(what))?;
             pieces.extend((0..count.saturating_to()).map(|place| Piece { tree, place }));
         }
+        Ok(pieces)
+    }
+
+    /// Demands all pieces of these trees that nobody has demanded yet; returns those.
+    pub async fn demand_missing(
+        &self,
+        epoch: u64,
+        block: u64,
+        trees: &[Tree],
+    ) -> Result<Vec<Piece>> {
+        let before = self.demands(epoch, block).await?;
+        let mut pieces = self.pieces(epoch).await?;
+        pieces.retain(|piece| trees.contains(&piece.tree) && !before.contains_key(piece));
+        self.demand(epoch, &pieces).await?;
         Ok(pieces)
     }
 

@@ -239,12 +239,17 @@ impl EpochPoster {
 
     async fn post(&mut self, epoch_id: u64) -> Result<Progress> {
         let first = self.chain.next_receipt_of(self.gateway).await?;
+        let mut receipts = self.receipts.receipts(first, self.config.receipts_max);
+        // Most looks find nothing, and cost the chain one question then.
+        if receipts.is_empty() {
+            return Ok(Progress::Idle);
+        }
         let parameters = self.chain.settlement_parameters().await?;
         let disclosed = Disclosures::on(&self.chain).await?.is_some();
         let answers = if disclosed { answers_max(parameters.challenge_window) } else { usize::MAX };
         // Payments and claims have a piece each at the least.
         let receipts_max = self.config.receipts_max.min(answers.saturating_sub(2));
-        let mut receipts = self.receipts.receipts(first, receipts_max);
+        receipts.truncate(receipts_max);
         let (_, now) = self.chain.latest_block().await?;
         let due = receipts.len() >= receipts_max
             || receipts
@@ -307,7 +312,7 @@ impl EpochPoster {
         let stated = records.payments_of(epoch).await?;
         let bundle = self.evidence.get(epoch)?;
         let block = self.chain.posted_epoch(epoch).await?.block;
-        let payments = payments_of(&self.chain, &bundle, block).await?;
+        let payments = payments_of(&self.chain, &bundle.receipts, block).await?;
         // An epoch that pays nobody has nothing to say until it is asked.
         let unasked = payments.as_slice().is_empty() && stated.demanded_at == 0;
         if stated.root.is_zero() && !unasked {
@@ -328,7 +333,7 @@ impl EpochPoster {
             return Ok(());
         }
         let bundle = self.evidence.get(state.id)?;
-        let payments = payments_of(&self.chain, &bundle, block).await?;
+        let payments = payments_of(&self.chain, &bundle.receipts, block).await?;
         for piece in open {
             // One that cannot be disclosed any more is no reason to leave out the others.
             if let Err(error) = disclosures.disclose(piece, &bundle, &payments).await {
@@ -396,7 +401,7 @@ impl EpochPoster {
             let count = receipts.len();
             let bundle = self.assemble(epoch_id, receipts).await?;
             let (block, _) = self.chain.latest_block().await?;
-            let payments = payments_of(&self.chain, &bundle, block).await?;
+            let payments = payments_of(&self.chain, &bundle.receipts, block).await?;
             let needed = answers_of(count, &payments, &bundle.claims);
             if needed <= answers {
                 return Ok(bundle);

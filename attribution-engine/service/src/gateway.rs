@@ -386,12 +386,12 @@ fn record_json(api: &Api, call: &Call, record: &AttributionRecord) -> Value {
     let served = models.values().find(|served| served.model.id.to_u256() == call.receipt.modelId);
     let Some(corpus) = served.and_then(|served| served.corpus.as_ref().ok()) else { return value };
     for (place, span) in record.spans.iter().enumerate() {
-        let Some((document, offset)) = corpus.holder(span) else { continue };
+        let Some(document) = corpus.document(span.contribution) else { continue };
         if let Some(Place { index, path }) = &document.contribution.place {
             value["spans"][place]["document"] = json!({
+                "batch": document.contribution.id,
                 "index": index,
                 "contentHash": document.contribution.commitment.content_hash,
-                "offset": offset,
                 "path": path,
             });
         }

@@ -1,38 +1,45 @@
 //! What is wrong with one record of a pending epoch, among what `RecordFacts` decides, and the exhibits that show it:
 //! the receipt's path, tokens by the tokenizer's tree, texts that hash to what was committed, members of a version by
-//! their paths. Everything is looked for here: a node that were asked would know what is about to be shown.
+//! their paths, documents of batches by theirs. Everything is looked for here: a node that were asked would know what is
+//! about to be shown.
 //!
 //! Facts about influence scores are not looked for; the engine writes no such records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolValue};
 use models::Tokenizer;
 use scores::{
-    ContributionId, ModelId, ScoresError,
-    document::Document,
-    epoch::SettledReceipt,
-    exchange::CanonicalResponse,
-    merkle,
-    record::{AttributionRecord, CreditedSpan, WEIGHT_ONE},
-    sketch::Sketch,
+    ContributionId, ModelId, ScoresError, document::Document, epoch::SettledReceipt,
+    exchange::CanonicalResponse, merkle, record::CreditedSpan, sketch::Sketch,
 };
 
 use crate::{
+    batches,
     chain::{
-        Chain, ChainError, Contribution, DatanetRef,
-        bindings::facts::{
-            IRecordTypes::{Member, Opened, Record, Response, Token},
-            RecordFacts::{
-                factClusterCall, factEarlierCall, factPayeeCall, factSpanCall, factSumsCall,
+        Chain, ChainError, Contribution, DatanetRef, Missing,
+        bindings::{
+            datanets::IDatanetRegistry,
+            facts::{
+                Batches,
+                IRecordTypes::{Member, Opened, Record, Response, Token},
+                RecordFacts::{
+                    factClusterCall, factDocumentCall, factEarlierCall, factPayeeCall,
+                    factSpanCall, factSumsCall,
+                },
             },
         },
+        lookup,
     },
     challenge::{ChallengeError, Result},
     evidence::{EvidenceBundle, EvidenceSource, StoredReceipt},
     records::Limits,
 };
+
+/// `IDatanetRegistry.Status` of contributions that may have counted.
+const ACCEPTED: u8 = 3;
+const TOMBSTONED: u8 = 6;
 
 /// A fact about a record, ready to be committed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +48,8 @@ pub struct RecordFault {
     pub rule: &'static str,
     /// Number of the receipt.
     pub receipt: u64,
+    /// What is wrong, for people: which span, which document.
+    pub about: String,
     /// The encoded call that shows it.
     pub call: Bytes,
 }
@@ -54,10 +63,6 @@ pub(crate) async fn find(
     tokenizer: &Tokenizer,
     limits: &Limits,
 ) -> Result<Option<RecordFault>> {
-    // Under another spec the contract can tell nothing.
-    if bundle.post.engineSpecHash != limits.engine_spec_hash {
-        return Ok(None);
-    }
     let settled: Vec<SettledReceipt> = bundle
         .receipts
         .iter()
@@ -72,7 +77,10 @@ pub(crate) async fn find(
         limits,
         vocabulary: Vec::new(),
         contributions: BTreeMap::new(),
+        stored: BTreeMap::new(),
+        batches: BTreeMap::new(),
         members: BTreeMap::new(),
+        unsound: None,
         documents: BTreeMap::new(),
         sketches: BTreeMap::new(),
     };
@@ -83,8 +91,10 @@ pub(crate) async fn find(
             proof: merkle::proof(&leaves, index)?,
         };
         let record: Record = reshape(&stored.record.to_abi())?;
-        if let Some((rule, call)) = search.examine(stored, opened, record).await? {
-            return Ok(Some(RecordFault { rule, receipt: stored.receipt.number, call }));
+        if let Some(Found { rule, call, about }) = search.examine(stored, opened, record).await? {
+            let receipt = stored.receipt.number;
+            let about = format!("receipt {receipt}: {about}");
+            return Ok(Some(RecordFault { rule, receipt, about, call }));
         }
     }
     Ok(None)
@@ -100,14 +110,37 @@ struct Search<'a> {
     vocabulary: Vec<B256>,
     /// `None` for ids that nobody revealed.
     contributions: BTreeMap<ContributionId, Option<Contribution>>,
-    /// Accepted contributions of a Datanet's version, in order.
-    members: BTreeMap<DatanetRef, Vec<Contribution>>,
-    documents: BTreeMap<B256, Document>,
+    /// The same as the registry has them.
+    stored: BTreeMap<ContributionId, Option<IDatanetRegistry::Contribution>>,
+    /// The documents of a contribution, each with its path, in order: itself if it is no batch. `None` for lists
+    /// that nobody has.
+    batches: BTreeMap<ContributionId, Option<Vec<Contribution>>>,
+    /// Accepted contributions of a Datanet's version, in order, and which of them can be shown: those that nobody has withdrawn.
+    members: BTreeMap<DatanetRef, (Vec<Contribution>, BTreeSet<ContributionId>)>,
+    /// Keys of documents of batches that cannot be shown, once they are needed.
+    unsound: Option<BTreeSet<B256>>,
+    /// `None` for those that nobody has.
+    documents: BTreeMap<B256, Option<Document>>,
     /// By content hash.
     sketches: BTreeMap<B256, Sketch>,
 }
 
-type Found = Option<(&'static str, Bytes)>;
+/// A fact that was found: its rule, the call that shows it, and what it says.
+struct Found {
+    rule: &'static str,
+    call: Bytes,
+    about: String,
+}
+
+/// A span of a receipt's record.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    stored: &'a StoredReceipt,
+    index: usize,
+    span: &'a CreditedSpan,
+    opened: &'a Opened,
+    record: &'a Record,
+}
 
 impl Search<'_> {
     async fn examine(
@@ -115,12 +148,14 @@ impl Search<'_> {
         stored: &StoredReceipt,
         opened: Opened,
         record: Record,
-    ) -> Result<Found> {
+    ) -> Result<Option<Found>> {
         let own = &stored.record;
         let named = own.receipt_hash == stored.receipt.receipt_hash()
             && own.engine_spec_hash == self.limits.engine_spec_hash;
-        if !named || !is_consistent(own, self.limits.cluster_weight_max) {
-            return Ok(Some(("sums", factSumsCall { opened, record }.abi_encode().into())));
+        if !named || !own.is_consistent(self.limits.cluster_weight_max) {
+            let call = factSumsCall { opened, record }.abi_encode().into();
+            let about = "its record contradicts itself".to_owned();
+            return Ok(Some(Found { rule: "sums", call, about }));
         }
         for (index, weight) in own.weights.iter().enumerate() {
             let founder = self.contribution(weight.cluster).await?;
@@ -128,121 +163,175 @@ impl Search<'_> {
                 .is_some_and(|f| f.contributor == weight.payee && f.datanet == weight.datanet);
             if !right {
                 let call = factPayeeCall { opened, record, weight: U256::from(index) };
-                return Ok(Some(("payee", call.abi_encode().into())));
+                let call = call.abi_encode().into();
+                let about = format!(
+                    "{} is paid for contribution {}, which is another's",
+                    weight.payee, weight.cluster
+                );
+                return Ok(Some(Found { rule: "payee", call, about }));
             }
         }
         for (index, span) in own.spans.iter().enumerate() {
-            let place = U256::from(index);
-            if let Some(call) = self.foreign_span(stored, span, place, &opened, &record).await? {
-                return Ok(Some(("span", call)));
+            let place = Place { stored, index, span, opened: &opened, record: &record };
+            if let Some(found) = self.no_document(place).await? {
+                return Ok(Some(found));
             }
-            let earlier = self.earlier(stored, span, place, &opened, &record).await?;
-            if earlier.is_some() {
-                return Ok(earlier);
+            if let Some(found) = self.foreign_span(place).await? {
+                return Ok(Some(found));
+            }
+            if let Some(found) = self.earlier(place).await? {
+                return Ok(Some(found));
             }
         }
         Ok(None)
     }
 
-    /// A span whose bytes are not in the text that it is said to come from.
-    async fn foreign_span(
-        &mut self,
-        stored: &StoredReceipt,
-        span: &CreditedSpan,
-        place: U256,
-        opened: &Opened,
-        record: &Record,
-    ) -> Result<Option<Bytes>> {
-        let (mut tokens, mut text) = (Vec::new(), Bytes::new());
-        if let Some(piece) = self.spell(&stored.response, span) {
-            let Some(contribution) = self.contribution(span.contribution).await? else {
-                return Ok(None);
-            };
-            // What a span of a batch stands in, the chain cannot be shown.
-            if contribution.is_batch() {
-                return Ok(None);
+    /// A span or a cluster that cannot be a document of the model's, or a founder that is later than the document.
+    async fn no_document(&mut self, place: Place<'_>) -> Result<Option<Found>> {
+        let Place { stored, index, span, opened, record } = place;
+        let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
+        let about = if !self.can_count(span.contribution, &model.datanets).await? {
+            format!(
+                "span {index} names {}, which the model does not have",
+                named(span.contribution)
+            )
+        } else if !self.can_count(span.cluster, &model.datanets).await? {
+            format!(
+                "span {index} names a cluster of {}, which the model does not have",
+                named(span.cluster)
+            )
+        } else if span.cluster.order() > span.contribution.order() {
+            let (own, founder) = (named(span.contribution), named(span.cluster));
+            format!("span {index} puts {own} into a cluster of {founder}, which is later")
+        } else {
+            return Ok(None);
+        };
+        let (opened, record) = (opened.clone(), record.clone());
+        let call = factDocumentCall { opened, record, span: U256::from(index) };
+        Ok(Some(Found { rule: "document", call: call.abi_encode().into(), about }))
+    }
+
+    /// `RecordFacts._canCount`.
+    async fn can_count(&mut self, id: ContributionId, datanets: &[DatanetRef]) -> Result<bool> {
+        let (number, place) = id.parts();
+        let Some(stored) = self.stored(number).await? else { return Ok(false) };
+        if !matches!(stored.status, ACCEPTED | TOMBSTONED) {
+            return Ok(false);
+        }
+        let Some(contribution) = self.contribution(number).await? else { return Ok(false) };
+        let there = match place {
+            None => !contribution.is_batch(),
+            Some(index) => contribution.is_batch() && index < contribution.commitment.chunk_count,
+        };
+        if !there {
+            return Ok(false);
+        }
+        for reference in datanets.iter().filter(|r| r.datanet == contribution.datanet) {
+            let (datanet, version) = (reference.datanet, reference.version);
+            let published = self.chain.datanets().version(datanet.to_u256(), version).call().await;
+            let missing = Missing::Version(datanet, version);
+            let published = published.map_err(lookup("reading a Datanet version", missing))?;
+            if stored.committedAt <= published.publishedAt {
+                return Ok(true);
             }
-            let document = self.document(&contribution).await?;
+        }
+        Ok(false)
+    }
+
+    /// A span whose bytes are not in the text that it is said to come from.
+    async fn foreign_span(&mut self, place: Place<'_>) -> Result<Option<Found>> {
+        let Place { stored, index, span, opened, record } = place;
+        let (mut tokens, mut text) = (Vec::new(), Bytes::new());
+        let mut about = format!("span {index} goes beyond the answer");
+        let Some(own) = self.document_of(span.contribution).await? else { return Ok(None) };
+        if let Some(piece) = self.spell(&stored.response, span) {
+            let Some(document) = self.document(&own).await? else { return Ok(None) };
             if contains(document.text().as_bytes(), &piece) {
                 return Ok(None);
             }
+            about = format!("what span {index} credits is not in {}", described(&own));
             text = Bytes::from(document.text().as_bytes().to_vec());
             tokens = self.tokens(&stored.response, span, false)?;
         }
         let call = factSpanCall {
             opened: opened.clone(),
             record: record.clone(),
-            span: place,
+            span: U256::from(index),
+            own: item(&own),
             response: response(&stored.response)?,
             tokens,
             text,
         };
-        Ok(Some(call.abi_encode().into()))
+        Ok(Some(Found { rule: "span", call: call.abi_encode().into(), about }))
     }
 
-    /// An earlier contribution that the span's is a near-copy of, in another cluster, or that holds all of the span.
-    async fn earlier(
-        &mut self,
-        stored: &StoredReceipt,
-        span: &CreditedSpan,
-        place: U256,
-        opened: &Opened,
-        record: &Record,
-    ) -> Result<Found> {
-        let Some(own) = self.contribution(span.contribution).await? else { return Ok(None) };
-        let own_sketch = match own.is_batch() {
-            true => None,
-            false => Some(self.sketch(&own).await?),
-        };
+    /// An earlier document that the span's is a near-copy of, in another cluster, or that holds all of the span.
+    async fn earlier(&mut self, place: Place<'_>) -> Result<Option<Found>> {
+        let Place { stored, index, span, opened, record } = place;
+        let Some(own) = self.document_of(span.contribution).await? else { return Ok(None) };
+        let own_sketch = self.sketch(&own).await?;
         let piece = self.spell(&stored.response, span).unwrap_or_default();
         let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
         for reference in model.datanets {
-            for (index, other) in self.members(reference).await?.into_iter().enumerate() {
-                if other.sequence >= own.sequence || other.is_batch() {
+            for (number, other) in self.documents_of(reference).await? {
+                let order = other.document_id()?.order();
+                if order >= span.contribution.order() {
                     continue;
                 }
-                let document = self.document(&other).await?;
-                let sketch = self.sketch(&other).await?;
-                if span.cluster > other.id
+                let Some(document) = self.document(&other).await? else { continue };
+                let Some(sketch) = self.sketch(&other).await? else { continue };
+                if span.cluster.order() > order
                     && let Some(own_sketch) = &own_sketch
                     && own_sketch.matches(&sketch) >= self.limits.sketch_matches_min
                 {
                     let call = factClusterCall {
                         opened: opened.clone(),
                         record: record.clone(),
-                        span: place,
+                        span: U256::from(index),
+                        own: item(&own),
                         spanSketch: own_sketch.to_bytes().into(),
-                        earlier: self.member(reference, index).await?,
+                        earlier: self.member(reference, number, &other).await?,
                         earlierSketch: sketch.to_bytes().into(),
                     };
-                    return Ok(Some(("cluster", call.abi_encode().into())));
+                    let about = format!(
+                        "span {index} is of {}, a near-copy of {}, whose cluster it is not in",
+                        described(&own),
+                        described(&other)
+                    );
+                    let call = call.abi_encode().into();
+                    return Ok(Some(Found { rule: "cluster", call, about }));
                 }
-                let Some(at) = self.held_at(stored, span, &piece, &other, document.text()) else {
+                let Some(at) = self.held_at(stored, span, &piece, document.text()) else {
                     continue;
                 };
                 let call = factEarlierCall {
                     opened: opened.clone(),
                     record: record.clone(),
-                    span: place,
+                    span: U256::from(index),
                     response: response(&stored.response)?,
                     tokens: self.tokens(&stored.response, span, true)?,
-                    earlier: self.member(reference, index).await?,
+                    earlier: self.member(reference, number, &other).await?,
                     text: Bytes::from(document.text().as_bytes().to_vec()),
                     place: U256::from(at),
                 };
-                return Ok(Some(("earlier", call.abi_encode().into())));
+                let about = format!(
+                    "what span {index} credits to {} is in {} already, from byte {at} on",
+                    described(&own),
+                    described(&other)
+                );
+                let call = call.abi_encode().into();
+                return Ok(Some(Found { rule: "earlier", call, about }));
             }
         }
         Ok(None)
     }
 
-    /// Where an earlier contribution holds the span as whole words, which the chain takes for the same tokens.
+    /// Where an earlier document holds the span as whole words, which the chain takes for the same tokens.
     fn held_at(
         &self,
         stored: &StoredReceipt,
         span: &CreditedSpan,
         piece: &[u8],
-        other: &Contribution,
         text: &str,
     ) -> Option<usize> {
         let long = span.end.saturating_sub(span.start) >= self.limits.match_tokens_min;
@@ -250,7 +339,7 @@ impl Search<'_> {
         let bordered = next.is_none_or(|next| {
             self.tokenizer.bytes(*next).first().is_some_and(|first| is_space(*first))
         });
-        if other.id >= span.contribution || !long || !bordered || !is_words(piece) {
+        if !long || !bordered || !is_words(piece) {
             return None;
         }
         let text = text.as_bytes();
@@ -290,6 +379,24 @@ impl Search<'_> {
         tokens.iter().map(token).collect()
     }
 
+    async fn stored(
+        &mut self,
+        id: ContributionId,
+    ) -> Result<Option<IDatanetRegistry::Contribution>> {
+        if let Some(known) = self.stored.get(&id) {
+            return Ok(known.clone());
+        }
+        let missing = Missing::Contribution(id);
+        let read = self.chain.datanets().contribution(id.to_u256()).call().await;
+        let found = match read.map_err(lookup("reading a contribution", missing)) {
+            Ok(found) => Some(found),
+            Err(ChainError::NotFound(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        self.stored.insert(id, found.clone());
+        Ok(found)
+    }
+
     async fn contribution(&mut self, id: ContributionId) -> Result<Option<Contribution>> {
         if let Some(known) = self.contributions.get(&id) {
             return Ok(known.clone());
@@ -303,74 +410,152 @@ impl Search<'_> {
         Ok(found)
     }
 
-    async fn members(&mut self, reference: DatanetRef) -> Result<Vec<Contribution>> {
+    /// The documents of a contribution. The list of a batch is what its root opens to, if it is to be had.
+    async fn items(&mut self, contribution: &Contribution) -> Option<Vec<Contribution>> {
+        if let Some(known) = self.batches.get(&contribution.id) {
+            return known.clone();
+        }
+        let list = match contribution.is_batch() {
+            true => self.source.list(contribution.commitment.content_hash).await,
+            false => Ok(vec![]),
+        };
+        let items = list.and_then(|list| Ok(batches::items(contribution, &list)?));
+        let items = items.inspect_err(|error| {
+            tracing::warn!(batch = contribution.id.0, %error, "the list of a batch is not to be had");
+        });
+        let items = items.ok();
+        self.batches.insert(contribution.id, items.clone());
+        items
+    }
+
+    /// The document that an id names, if it is to be had.
+    async fn document_of(&mut self, id: ContributionId) -> Result<Option<Contribution>> {
+        let (number, place) = id.parts();
+        let Some(contribution) = self.contribution(number).await? else { return Ok(None) };
+        let Some(items) = self.items(&contribution).await else { return Ok(None) };
+        let index = usize::try_from(place.unwrap_or_default()).unwrap_or(usize::MAX);
+        Ok(items.get(index).cloned())
+    }
+
+    /// The documents of a Datanet's version that can be shown, each with the place of its contribution.
+    async fn documents_of(&mut self, reference: DatanetRef) -> Result<Vec<(usize, Contribution)>> {
+        let (members, shown) = self.members(reference).await?;
+        let mut documents = Vec::new();
+        for (number, member) in members.iter().enumerate() {
+            if !shown.contains(&member.id) {
+                continue;
+            }
+            for document in self.items(member).await.unwrap_or_default() {
+                if !member.is_batch() || self.is_sound(&document).await? {
+                    documents.push((number, document));
+                }
+            }
+        }
+        Ok(documents)
+    }
+
+    async fn is_sound(&mut self, document: &Contribution) -> Result<bool> {
+        let unsound = match self.unsound.take() {
+            Some(known) => known,
+            None => self.chain.unsound().await?,
+        };
+        Ok(!self.unsound.insert(unsound).contains(&document.key()))
+    }
+
+    async fn members(
+        &mut self,
+        reference: DatanetRef,
+    ) -> Result<(Vec<Contribution>, BTreeSet<ContributionId>)> {
         if let Some(known) = self.members.get(&reference) {
             return Ok(known.clone());
         }
         let members = self.chain.accepted_in(reference).await?;
-        self.members.insert(reference, members.clone());
-        Ok(members)
+        let gone = self.chain.tombstoned(reference.datanet).await?;
+        let shown = members.iter().map(|member| member.id).filter(|id| !gone.contains(id));
+        let known = (members.clone(), shown.collect());
+        self.members.insert(reference, known.clone());
+        Ok(known)
     }
 
-    async fn member(&mut self, reference: DatanetRef, index: usize) -> Result<Member> {
-        let members = self.members(reference).await?;
+    async fn member(
+        &mut self,
+        reference: DatanetRef,
+        index: usize,
+        document: &Contribution,
+    ) -> Result<Member> {
+        let (members, _) = self.members(reference).await?;
         let leaves: Vec<B256> =
             members.iter().map(|c| merkle::leaf_hash(c.leaf().as_slice())).collect();
-        let id = members.get(index).map_or(U256::ZERO, |member| member.id.to_u256());
         let proof = merkle::proof(&leaves, index)?;
-        Ok(Member { contributionId: id, index: U256::from(index), proof })
+        Ok(Member { item: item(document), index: U256::from(index), proof })
     }
 
-    async fn sketch(&mut self, contribution: &Contribution) -> Result<Sketch> {
+    async fn sketch(&mut self, contribution: &Contribution) -> Result<Option<Sketch>> {
         let hash = contribution.commitment.content_hash;
         if let Some(known) = self.sketches.get(&hash) {
-            return Ok(known.clone());
+            return Ok(Some(known.clone()));
         }
-        let sketch = Sketch::of(self.document(contribution).await?.text());
+        let Some(document) = self.document(contribution).await? else { return Ok(None) };
+        let sketch = Sketch::of(document.text());
         self.sketches.insert(hash, sketch.clone());
-        Ok(sketch)
+        Ok(Some(sketch))
     }
 
-    async fn document(&mut self, contribution: &Contribution) -> Result<Document> {
+    /// The document, if it is to be had: what is false about other records can be shown without it.
+    async fn document(&mut self, contribution: &Contribution) -> Result<Option<Document>> {
         let hash = contribution.commitment.content_hash;
         if let Some(known) = self.documents.get(&hash) {
             return Ok(known.clone());
         }
-        let document = self.source.document(hash).await?;
+        let document = match self.source.document(hash).await {
+            Ok(document) => Some(document).filter(|document| keccak256(document.text()) == hash),
+            Err(error) => {
+                tracing::warn!(contribution = contribution.id.0, %error, "a document is not to be had");
+                None
+            }
+        };
         self.documents.insert(hash, document.clone());
         Ok(document)
     }
 }
 
-/// `RecordFacts.isConsistent`.
-fn is_consistent(record: &AttributionRecord, cluster_weight_max: u32) -> bool {
-    let mut end = 0;
-    for span in &record.spans {
-        let placed = span.start >= end && span.end > span.start && span.end <= record.answer_tokens;
-        let credited = span.surprise_q16 > record.floor_q16
-            && span.credit_q16 == span.surprise_q16.saturating_sub(record.floor_q16);
-        if !placed || !credited {
-            return false;
-        }
-        end = span.end;
+/// A document with its path, as `Batches.open` takes it.
+fn item(document: &Contribution) -> Batches::Item {
+    let place = document.place.as_ref();
+    Batches::Item {
+        contributionId: document.id.to_u256(),
+        index: place.map_or(0, |place| place.index),
+        document: Batches::Document {
+            contentHash: document.commitment.content_hash,
+            chunkRoot: document.commitment.chunk_root,
+            chunkCount: document.commitment.chunk_count,
+            byteLength: document.commitment.byte_length,
+            sketchHash: document.commitment.sketch_hash,
+        },
+        proof: place.map_or_else(Vec::new, |place| place.path.clone()),
     }
-    let (mut sum, mut counted, mut previous) = (u64::from(record.residual), 0, ContributionId(0));
-    for weight in &record.weights {
-        if weight.cluster <= previous || record.total_surprise_q16 == 0 {
-            return false;
-        }
-        previous = weight.cluster;
-        let spans = record.spans.iter().filter(|span| span.cluster == weight.cluster);
-        counted += spans.clone().count();
-        let credit: u128 = spans.map(|span| u128::from(span.credit_q16)).sum();
-        let share = credit * u128::from(WEIGHT_ONE) / u128::from(record.total_surprise_q16);
-        let share = share.min(u128::from(cluster_weight_max));
-        if u128::from(weight.credit_q16) != credit || u128::from(weight.weight) != share {
-            return false;
-        }
-        sum += u64::from(weight.weight);
+}
+
+/// What an id names, for people.
+fn named(id: ContributionId) -> String {
+    match id.parts() {
+        (contribution, None) => format!("contribution {contribution}"),
+        (batch, Some(index)) => format!("document {index} of batch {batch}"),
     }
-    record.version == 1 && counted == record.spans.len() && sum == u64::from(WEIGHT_ONE)
+}
+
+/// A document for people: of a batch with how far below the root it was shown to lie.
+fn described(document: &Contribution) -> String {
+    let hash = document.commitment.content_hash;
+    match &document.place {
+        None => format!("contribution {} ({hash})", document.id),
+        Some(place) => format!(
+            "document {} of batch {} ({hash}, {} hashes below its root)",
+            place.index,
+            document.id,
+            place.path.len()
+        ),
+    }
 }
 
 fn contains(text: &[u8], piece: &[u8]) -> bool {

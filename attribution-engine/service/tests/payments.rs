@@ -528,7 +528,9 @@ async fn a_batch_is_uploaded_by_paths_and_answers_name_its_documents() {
     shop.attribute();
     let (_, receipt) = send("GET", "/v1/attribution/receipts/0".into(), String::new()).await;
     let span = &receipt["attribution"]["spans"][0];
-    assert_eq!(span["contribution"], 4);
+    // The second document of the fourth contribution.
+    assert_eq!(span["contribution"], 4_u64 + (2 << 40));
+    assert_eq!(span["document"]["batch"], 4);
     assert_eq!(span["document"]["index"], 1);
     assert_eq!(span["document"]["path"], json!(place.path));
     assert_eq!(span["document"]["contentHash"], json!(list[1].content_hash));

@@ -15,11 +15,15 @@ use attribution_service::{
     audit::audit,
     batches::is_at,
     chain::{DatanetRef, DatanetVersion, EpochStatus},
-    challenge::{self, ChallengeError, collect, demand, find_fault, find_record_fault, prove},
+    challenge::{
+        self, ChallengeError, Fault, collect, demand, find_fault, find_record_fault, prove,
+    },
     clusters::{CorpusError, check_cluster_map},
-    disclosure::Disclosures,
+    content::ContentError,
+    disclosed::{Compelled, compel},
+    disclosure::{Disclosures, Tree},
     epochs::{EpochError, EpochPoster, Progress, ReceiptSource},
-    evidence::{EvidenceBundle, EvidenceError, EvidenceSource, EvidenceStore},
+    evidence::{EvidenceBundle, EvidenceError, EvidenceSource, EvidenceStore, StoredReceipt},
     records::Records,
 };
 use scores::{
@@ -134,14 +138,15 @@ async fn documents_of_a_batch_pay_their_contributor_and_are_named_with_their_pat
     let stored = &bundle.receipts[0];
     let mut held = BTreeSet::new();
     for span in &stored.record.spans {
-        let (document, offset) = corpus.holder(span).unwrap();
+        let document = corpus.document(span.contribution).unwrap();
         let length = (span.end - span.start) as usize;
-        let text = &document.document.text().as_bytes()[offset as usize..][..length];
+        let text = &document.document.text().as_bytes()[span.offset as usize..][..length];
         let answer = &stored.response.tokens[span.start as usize..span.end as usize];
         assert!(text.iter().map(|byte| u16::from(*byte)).eq(answer.iter().copied()));
         let place = document.contribution.place.as_ref();
+        assert_eq!(span.contribution.parts(), (document.contribution.id, place.map(|p| p.index)));
         assert!(place.is_none_or(|place| is_at(&batch, place, &document.contribution.commitment)));
-        held.insert((span.contribution.0, place.map(|place| place.index)));
+        held.insert((document.contribution.id.0, place.map(|place| place.index)));
     }
     // What others have said before belongs to them, wherever it is quoted from.
     for quoted in [(1, None), (4, Some(0)), (4, Some(2))] {
@@ -508,6 +513,176 @@ async fn pieces_of_an_epoch_are_disclosed_on_demand_or_it_falls() {
     assert_eq!(paid, U256::from(won.reward) + U256::from(STAKE));
 }
 
+/// Nobody's evidence: who has this has the chain and nothing else.
+struct OnlyTheChain;
+
+#[async_trait]
+impl EvidenceSource for OnlyTheChain {
+    async fn bundle(&self, epoch: u64) -> Result<EvidenceBundle, EvidenceError> {
+        Err(EvidenceError::NotFound(epoch))
+    }
+
+    async fn document(&self, content_hash: B256) -> Result<Document, EvidenceError> {
+        Err(ContentError::NotFound(content_hash).into())
+    }
+}
+
+/// Engines that collude publish nothing and disclose what they have to. One watcher who has only the chain reads it there,
+/// finds what is false about it, shows it and is paid.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_colluding_engines_have_to_disclose_is_shown_against_them() {
+    type Lie = fn(&mut EvidenceBundle, &mut Vec<ReceiptPayment>, Address);
+    let lies: [(&str, Lie); 3] = [
+        // An account that nobody knows of is paid, with a payment to match.
+        ("payment", |bundle, payments, thief| {
+            payments[0].amount -= 1;
+            payments.push(ReceiptPayment { account: thief, amount: 1, ..payments[0] });
+            payments.sort_by_key(ReceiptPayment::key);
+            claim_as_paid(bundle, payments);
+        }),
+        // … or without one.
+        ("claim", |bundle, payments, thief| {
+            let mut stolen = payments.clone();
+            stolen[0].amount -= 1;
+            stolen.push(ReceiptPayment { account: thief, amount: 1, ..stolen[0] });
+            claim_as_paid(bundle, &stolen);
+        }),
+        ("payee", |bundle, payments, thief| {
+            bundle.receipts[0].record.weights[0].payee = thief;
+            let settled = settled(bundle);
+            bundle.post.receiptsRoot =
+                scores::merkle::root_of(settled.iter().map(SettledReceipt::leaf)).unwrap();
+            payments[0].account = thief;
+            claim_as_paid(bundle, payments);
+        }),
+    ];
+    let world = World::start().await;
+    world.deploy_records().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    let before = world.snapshot().await;
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+    let honest = world.evidence.get(1).unwrap();
+    let (due, _) = payments(&world, &world.evidence.clone(), 1).await;
+    world.revert(before).await;
+    for (rule, lie) in lies {
+        let before = world.snapshot().await;
+        let (mut bundle, mut stated) = (honest.clone(), due.as_slice().to_vec());
+        lie(&mut bundle, &mut stated, world.address("mallory"));
+        let stated = Payments::new(stated).unwrap();
+        world.post(&bundle).await;
+        world.make_blocks().await;
+        let watcher = world.stranger().await;
+        let chain = world.connect_as(world.gateway_key().clone()).await;
+        let poster = tokio::spawn(async move {
+            let records = Records::on(&chain).await.unwrap().unwrap();
+            records.commit_payments(1, &stated, &bundle.claims).await.unwrap();
+            let disclosures = Disclosures::on(&chain).await.unwrap().unwrap();
+            loop {
+                for piece in disclosures.open(1, 0).await.unwrap() {
+                    // Others may have been decided in the meantime.
+                    let _ = disclosures.disclose(piece, &bundle, &stated).await;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        let compelled = compel(&watcher, 1, &OnlyTheChain, &world.codec).await.unwrap();
+        poster.abort();
+        let Compelled::Fell { fault, won } = compelled else { panic!("{rule} is not found") };
+        assert_eq!(fault.rule(), rule);
+        assert_eq!(watcher.epoch(1).await.unwrap().status, EpochStatus::Rejected);
+        let paid = collect(&watcher, 1).await.unwrap();
+        assert_eq!(paid, U256::from(won.reward) + U256::from(STAKE));
+        world.make_blocks_at_once().await;
+        world.revert(before).await;
+    }
+}
+
+/// What is published is not demanded; what is not is.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_not_published_is_demanded() {
+    let world = World::start().await;
+    world.deploy_records().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    let mut poster = world.poster();
+    assert_eq!(poster.step().await.unwrap(), Progress::Posted(1));
+    world.make_blocks().await;
+    // Its receipts are those of another epoch.
+    let partly = Forged {
+        store: world.evidence.clone(),
+        bundle: |b: &mut EvidenceBundle| b.receipts.clear(),
+        document: |document| document,
+    };
+    let watcher = world.stranger().await;
+    let answering = tokio::spawn(async move {
+        loop {
+            poster.step().await.unwrap();
+        }
+    });
+    let compelled = compel(&watcher, 1, &partly, &world.codec).await.unwrap();
+    answering.abort();
+    assert_eq!(compelled, Compelled::Stands);
+    let disclosures = Disclosures::on(&watcher).await.unwrap().unwrap();
+    let demands = disclosures.demands(1, 0).await.unwrap();
+    let trees: Vec<Tree> = demands.keys().map(|piece| piece.tree).collect();
+    assert_eq!(trees, [Tree::Receipts, Tree::Payments]);
+    assert!(demands.values().all(|disclosed| *disclosed));
+}
+
+/// A receipt of a model that is none is none: it cannot be disclosed, so an epoch with one falls although it is published.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_of_no_model_costs_the_epoch() {
+    fn of_no_model(bundle: &mut EvidenceBundle) {
+        bundle.receipts[0].receipt.modelId = U256::from(99);
+        bundle.post.receiptsRoot =
+            scores::merkle::root_of(settled(bundle).iter().map(SettledReceipt::leaf)).unwrap();
+    }
+    let world = World::start().await;
+    world.deploy_records().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    let before = world.snapshot().await;
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+    let (due, _) = payments(&world, &world.evidence.clone(), 1).await;
+    world.revert(before).await;
+    let published = Forged {
+        store: world.evidence.clone(),
+        bundle: of_no_model,
+        document: |document| document,
+    };
+    let bundle = published.bundle(1).await.unwrap();
+    world.post(&bundle).await;
+    world.make_blocks().await;
+    let chain = world.connect_as(world.gateway_key().clone()).await;
+    let records = Records::on(&chain).await.unwrap().unwrap();
+    records.commit_payments(1, &due, &bundle.claims).await.unwrap();
+    let watcher = world.stranger().await;
+    assert!(find_fault(&watcher, 1, &published).await.is_err());
+    let compelled = compel(&watcher, 1, &published, &world.codec).await.unwrap();
+    let Compelled::Fell { fault: Fault::Withheld(piece), .. } = compelled else {
+        panic!("{compelled:?}")
+    };
+    assert_eq!((piece.tree, piece.place), (Tree::Receipts, 0));
+    assert_eq!(watcher.epoch(1).await.unwrap().status, EpochStatus::Rejected);
+}
+
+/// Claims, and the post's totals, that say what payments do; of the first epoch.
+fn claim_as_paid(bundle: &mut EvidenceBundle, payments: &[ReceiptPayment]) {
+    let mut claims = Claims::default();
+    for payment in payments {
+        claims.add(payment.datanet, payment.account, payment.amount).unwrap();
+    }
+    bundle.claims = claims;
+    let root = bundle.claims.root().unwrap();
+    (bundle.post.claimsRoot, bundle.post.claimsTotal) = (root.hash, root.sum);
+}
+
+fn settled(bundle: &EvidenceBundle) -> Vec<SettledReceipt> {
+    let settled = |stored: &StoredReceipt| SettledReceipt {
+        receipt: stored.receipt.clone(),
+        record: stored.record.clone(),
+    };
+    bundle.receipts.iter().map(settled).collect()
+}
+
 /// More than could be disclosed within the window could not be stated either, and would fall to whoever demands it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_epoch_has_no_more_receipts_than_its_window_has_time_to_disclose() {
@@ -608,7 +783,7 @@ async fn payments_that_are_not_the_records_are_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_false_record_is_shown_by_whoever_recomputes_it() {
     type Lie = fn(&mut AttributionRecord, &World, usize);
-    let lies: [(&str, Lie); 5] = [
+    let lies: [(&str, Lie); 6] = [
         ("sums", |record, _, _| {
             record.weights[0].weight += 1;
             record.residual -= 1;
@@ -623,13 +798,17 @@ async fn a_false_record_is_shown_by_whoever_recomputes_it() {
         ("earlier", |record, world, length| {
             credit(record, length, 3, (1, world.address("alice")));
         }),
+        // … or the original into a cluster of what came later.
+        ("document", |record, world, length| {
+            credit(record, length, 1, (3, world.address("mallory")));
+        }),
     ];
     for (rule, lie) in lies {
         let world = World::start().await;
         world.deploy_records().await;
         // Common to the original and the copy, from a word's border to another's.
         let text = world.document("alice").text();
-        let (from, length) = common(text, world.document("mallory").text());
+        let (from, length) = common(text, world.document("mallory").text(), 80);
         assert!(length > 80, "{length}");
         world.answer("How do readers and writers get along?", &[("alice", from, length)]);
         let honest = world.snapshot().await;
@@ -661,7 +840,70 @@ async fn a_false_record_is_shown_by_whoever_recomputes_it() {
     }
 }
 
-/// Gives a tenth of an answer to one contribution, for the quotation of `length` bytes, consistently.
+/// Records that are false about documents of a batch: each is shown by a document with its path under the batch's root.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_false_record_about_a_batch_is_shown_by_its_documents() {
+    let mut world = World::start().await;
+    world.deploy_records().await;
+    // Rows: what is shown of a document is all of it, and a byte of it costs 40 gas.
+    let row = |name| support::sample(name).chars().take(3_000).collect::<String>();
+    let [first, second] = ["carol/tempfiles.txt", "carol/queryplanner.txt"].map(row);
+    // Every fortieth word is another's.
+    let words = first.split_inclusive(' ').enumerate();
+    let twin: String = words.map(|(i, word)| if i % 40 == 17 { "qvjx " } else { word }).collect();
+    let batch = world.add_batch(&[("first", &first), ("twin", &twin), ("second", &second)]).await;
+    let clusters = world.corpus().clusters().clone();
+    let id = |index| batch.id.document(index).unwrap();
+    assert_eq!(clusters.member(id(1)).unwrap().cluster, id(0), "the twin is a near-copy");
+
+    let (from, length) = common(&first, &twin, 4);
+    assert!(length > 20, "{length}");
+    world.answer("Where do temporary files go?", &[("first", from, length)]);
+    let honest = world.snapshot().await;
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+    let bundle = world.evidence.get(1).unwrap();
+    world.revert(honest).await;
+    let stranger = world.stranger().await.sender().unwrap();
+    // By the documents of the batch: which one the span names, and which one's cluster.
+    let cases = [
+        (None, 0, 0, ""),
+        (Some("span"), 2, 2, "not in document 2 of batch 4"),
+        (Some("earlier"), 1, 0, "is in document 0 of batch 4"),
+        (Some("cluster"), 1, 1, "document 1 of batch 4"),
+        (Some("document"), 3, 0, "names document 3 of batch 4"),
+        (Some("document"), 0, 2, "a cluster of document 2 of batch 4"),
+    ];
+    for (rule, document, cluster, about) in cases {
+        let before = world.snapshot().await;
+        let mut bundle = bundle.clone();
+        let record = &mut bundle.receipts[0].record;
+        credit(record, length, id(document).0, (id(cluster).0, stranger));
+        let stored = &bundle.receipts[0];
+        let settled =
+            SettledReceipt { receipt: stored.receipt.clone(), record: stored.record.clone() };
+        bundle.post.receiptsRoot = scores::merkle::root_of([settled.leaf()]).unwrap();
+        world.post(&bundle).await;
+        let directory = tempfile::tempdir().unwrap();
+        let published =
+            EvidenceStore::open(directory.path(), world.evidence.content().clone()).unwrap();
+        published.put(&bundle).unwrap();
+        let watcher = world.stranger().await;
+        let fault = find_record_fault(&watcher, 1, &published, &world.codec).await.unwrap();
+        assert_eq!(fault.as_ref().map(Fault::rule), rule);
+        if let Some(fault) = fault {
+            assert!(fault.about().unwrap().contains(about), "{:?}", fault.about());
+            world.make_blocks().await;
+            let won = prove(&watcher, 1, &fault).await.unwrap();
+            assert_eq!(watcher.epoch(1).await.unwrap().status, EpochStatus::Rejected);
+            assert!(won.gas < 1_500_000, "{about}: {} gas", won.gas);
+            println!("{}: {} gas", fault.about().unwrap(), won.gas);
+            world.make_blocks_at_once().await;
+        }
+        world.revert(before).await;
+    }
+}
+
+/// Gives a tenth of an answer to one document, for the quotation of `length` bytes, consistently.
 fn credit(
     record: &mut AttributionRecord,
     length: usize,
@@ -674,6 +916,7 @@ fn credit(
     let weight = u128::from(credit_q16) * u128::from(WEIGHT_ONE);
     let weight = (weight / u128::from(record.total_surprise_q16)) as u32;
     let cluster = ContributionId(cluster);
+    let founder = cluster.parts().0;
     record.spans = vec![CreditedSpan {
         start,
         end: start + length as u32,
@@ -684,12 +927,12 @@ fn credit(
         credit_q16,
     }];
     let datanet = DatanetId(1);
-    record.weights = vec![ClusterWeight { cluster, datanet, payee, credit_q16, weight }];
+    record.weights = vec![ClusterWeight { cluster: founder, datanet, payee, credit_q16, weight }];
     record.residual = WEIGHT_ONE - weight;
 }
 
-/// Where the first text's longest run of whole words stands that is in the second, too: first byte and length.
-fn common(first: &str, second: &str) -> (usize, usize) {
+/// Where the first text's longest run of at most so many whole words stands that is in the second, too: first byte and length.
+fn common(first: &str, second: &str, words_max: usize) -> (usize, usize) {
     let borders: Vec<usize> = first.match_indices(' ').map(|(at, _)| at).collect();
     let letters = |text: &str| {
         let bytes = text.as_bytes();
@@ -697,7 +940,7 @@ fn common(first: &str, second: &str) -> (usize, usize) {
     };
     let mut best = (0, 0);
     for (index, from) in borders.iter().enumerate() {
-        for to in borders[index + 1..].iter().take(80) {
+        for to in borders[index + 1..].iter().take(words_max) {
             let run = &first[*from..*to];
             if !second.contains(run) {
                 break;
@@ -713,11 +956,7 @@ fn common(first: &str, second: &str) -> (usize, usize) {
 /// What the records of an epoch pay, and what the epoch adds to claims.
 async fn payments(world: &World, evidence: &EvidenceStore, epoch: u64) -> (Payments, u128) {
     let bundle = evidence.get(epoch).unwrap();
-    let settled: Vec<SettledReceipt> = bundle
-        .receipts
-        .iter()
-        .map(|s| SettledReceipt { receipt: s.receipt.clone(), record: s.record.clone() })
-        .collect();
+    let settled = settled(&bundle);
     let split = world.chain.model(ModelId(1)).await.unwrap().split;
     let bps = world.chain.settlement_parameters().await.unwrap().platform_bps;
     let payments = Payments::of(&settled, &[(ModelId(1), split)].into(), bps).unwrap();

@@ -45,7 +45,7 @@ pub(crate) async fn read_back(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use alloy_consensus::Header;
@@ -78,7 +78,7 @@ mod tests {
     }
 
     /// A chain with an L1 origin for each block: block `n` has origin `100 + n`.
-    fn chain(length: u64) -> (RollupConfig, Vec<Block>) {
+    pub(crate) fn chain(length: u64) -> (RollupConfig, Vec<Block>) {
         let genesis = Header { timestamp: 1_100, ..Header::default() };
         let hash = genesis.hash_slow();
         let origin = l1_block(100);

@@ -4,7 +4,8 @@
 //! SOUNDNESS: the first output is the anchor, which is final on L1. From it on, each block follows the
 //! one before by hash, takes exactly what derivation gives from L1, and every field of its header
 //! follows from its execution. What L1 gives beyond the anchor depends on where in L1 the anchor became safe:
-//! so derivation begins below it, at a [`Beginning`] that this role found itself, or at genesis.
+//! so derivation begins below it, at a [`Beginning`] that this role found itself, or at genesis; or, if it was told to, at one
+//! that its own node names (`told.rs`).
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Beginning, Beginnings, CheckError, Derivation, Fit, Games, L2Source, Output, Outputs, Verified,
-    derivation::fit, outputs::output_root,
+    derivation::fit, outputs::output_root, told::told,
 };
 
 /// L1 events that may wait.
@@ -36,6 +37,8 @@ pub struct Checker {
     poll: Duration,
     verified: Verified,
     beginnings: Beginnings,
+    /// Without records, the node's word of where to begin counts.
+    trusts_node: bool,
 }
 
 /// A verification under way.
@@ -44,7 +47,35 @@ struct Run {
     anchor: Anchor,
     /// `None` below the anchor.
     verifier: Option<RangeVerifier>,
+    /// Where it began, if that is the node's word.
+    told: Option<Told>,
     events: mpsc::Receiver<L1Event>,
+    /// The last L1 block given.
+    given: Option<BlockNumHash>,
+}
+
+/// What the node said, not borne out before the anchor is reached.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    beginning: Beginning,
+    /// L1's head when the anchor was final already: what it is made of is not above.
+    l1_head: u64,
+}
+
+impl Told {
+    /// Below the anchor: what cannot be if the node's word is true.
+    fn refuted(self, error: CheckError) -> CheckError {
+        match error {
+            CheckError::NotDerived { .. }
+            | CheckError::Disagrees { .. }
+            | CheckError::AnchorNotDerived { .. }
+            | CheckError::AnchorNotReached { .. }
+            | CheckError::BeginningReplaced { .. } => {
+                CheckError::FalseBeginning { told: self.beginning, source: Box::new(error) }
+            }
+            error => error,
+        }
+    }
 }
 
 /// The newest claim that is final.
@@ -52,6 +83,16 @@ struct Run {
 struct Anchor {
     root: B256,
     block: BlockNumHash,
+}
+
+impl Run {
+    /// An error in the light of where this began.
+    fn judged(&self, error: CheckError) -> CheckError {
+        match self.told.filter(|_| self.verifier.is_none()) {
+            Some(told) => told.refuted(error),
+            None => error,
+        }
+    }
 }
 
 impl Checker {
@@ -66,7 +107,16 @@ impl Checker {
     ) -> Result<Self, CheckError> {
         let verified = Verified::new(source.clone());
         let beginnings = Beginnings::open(directory)?;
-        Ok(Self { l1, config, games, source, poll, verified, beginnings })
+        let trusts_node = false;
+        Ok(Self { l1, config, games, source, poll, verified, beginnings, trusts_node })
+    }
+
+    /// Takes the node's word for where derivation can begin, if there are no records. Only for a node of one's
+    /// own: see `told.rs` for what a false word can do.
+    #[must_use]
+    pub const fn trusting_node_for_beginning(mut self, trusts_node: bool) -> Self {
+        self.trusts_node = trusts_node;
+        self
     }
 
     /// What roles judge by.
@@ -113,16 +163,23 @@ impl Checker {
         let mut run = self.begin(watching).await?;
         *wait = self.poll;
         loop {
-            match self.advance(&mut run).await {
+            match self.advance(&mut run).await.map_err(|error| run.judged(error)) {
                 Ok(()) => *wait = self.poll,
                 Err(error) if error.is_temporary() && !error.begins_again() => {
                     self.pause(&error, wait).await;
+                    let is_behind = matches!(error, CheckError::Behind { .. });
+                    if !is_behind && !self.stands(run.given).await {
+                        return Ok(());
+                    }
                     continue;
                 }
                 Err(error) => return Err(error),
             }
             match run.events.recv().await {
-                Some(L1Event::Block(block)) => run.derivation.push_l1(block)?,
+                Some(L1Event::Block(block)) => {
+                    run.given = Some(BlockNumHash { number: block.number, hash: block.hash });
+                    run.derivation.push_l1(block).map_err(|error| run.judged(error))?;
+                }
                 // Nobody asks for a restart here.
                 Some(L1Event::Finalized(_) | L1Event::Restart { .. }) => {}
                 Some(L1Event::Reorg { common }) => {
@@ -130,6 +187,17 @@ impl Checker {
                 }
                 None => return Err(CheckError::WatcherEnded),
             }
+        }
+    }
+
+    /// Whether an L1 block is still L1's. A node that has followed a reorganisation gives blocks that do not fit what
+    /// was read before it, and while they are asked for again nobody listens to the watcher.
+    async fn stands(&self, given: Option<BlockNumHash>) -> bool {
+        let Some(given) = given else { return true };
+        match self.l1.agreed(given.number).await {
+            Ok(Some(there)) => there.hash == given.hash,
+            // It is shorter for the moment, or does not answer.
+            Ok(None) | Err(_) => true,
         }
     }
 
@@ -146,7 +214,20 @@ impl Checker {
             root: found,
             block: BlockNumHash { number: block.header.number, hash: block.hash },
         };
-        let beginning = self.beginning(number).await?;
+        let (beginning, told) = match self.beginning(number).await? {
+            Some(known) => (known, None),
+            None if self.trusts_node => {
+                let beginning = told(&self.source, &self.config, &block).await?;
+                let l1_head = self.l1.head().await?.block.number;
+                tracing::warn!(
+                    safe = beginning.safe.number,
+                    l1 = beginning.l1.number,
+                    "derivation begins where the L2 node says that it can"
+                );
+                (beginning, Some(Told { beginning, l1_head }))
+            }
+            None => (Derivation::genesis(&self.config), None),
+        };
         let safe = match beginning.safe.number == number {
             true => block,
             false => {
@@ -155,8 +236,12 @@ impl Checker {
             }
         };
         if safe.hash != beginning.safe.hash {
-            let (expected, found) = (beginning.safe.hash, safe.hash);
-            return Err(CheckError::Disagrees { number: safe.header.number, expected, found });
+            let (number, expected, found) = (beginning.safe.number, beginning.safe.hash, safe.hash);
+            let error = CheckError::Disagrees { number, expected, found };
+            return Err(match told {
+                Some(told) => told.refuted(error),
+                None => error,
+            });
         }
         let derivation = Derivation::new(&self.config, &safe, beginning.l1)?;
         let (sender, events) = mpsc::channel(EVENTS_WAITING);
@@ -173,13 +258,13 @@ impl Checker {
             anchor = number, root = %anchor.root, from = beginning.safe.number, l1 = start,
             "deriving up to the anchor, to verify from it on"
         );
-        let mut run = Run { derivation, anchor, verifier: None, events };
+        let mut run = Run { derivation, anchor, verifier: None, told, events, given: None };
         self.reach(&mut run)?;
         Ok(run)
     }
 
-    /// The newest place to begin with that is not above the anchor and on the L1 that stands.
-    async fn beginning(&mut self, anchor: u64) -> Result<Beginning, CheckError> {
+    /// The newest place on record to begin with that is not above the anchor and on the L1 that stands.
+    async fn beginning(&mut self, anchor: u64) -> Result<Option<Beginning>, CheckError> {
         let mut newest = None;
         while let Some(known) = self.beginnings.newest_below(anchor) {
             let there = self.l1.agreed(known.l1.number).await?;
@@ -190,21 +275,27 @@ impl Checker {
             }
             self.beginnings.forget_from(known.l1.number)?;
         }
-        let Some(newest) = newest else { return Ok(Derivation::genesis(&self.config)) };
+        let Some(newest) = newest else { return Ok(None) };
         // L1 can take back what is not older than its finality.
         self.beginnings
             .forget_below(newest.l1.number.saturating_sub(self.config.seq_window_size))?;
-        Ok(newest)
+        Ok(Some(newest))
     }
 
     /// Verifies what can be derived from the L1 blocks given so far.
     async fn advance(&mut self, run: &mut Run) -> Result<(), CheckError> {
         loop {
             let Step::Attributes(attributes) = run.derivation.step(&self.source).await? else {
-                if let Some(beginning) = run.derivation.beginning() {
+                let given = run.derivation.given();
+                let unproven = run.told.filter(|_| run.verifier.is_none());
+                if let Some(told) = unproven {
+                    if given >= told.l1_head {
+                        let number = run.anchor.block.number;
+                        return Err(CheckError::AnchorNotReached { number, l1: given });
+                    }
+                } else if let Some(beginning) = run.derivation.beginning() {
                     self.beginnings.record(beginning)?;
                 }
-                let given = run.derivation.given();
                 self.verified.change(|outputs| outputs.has_read(given));
                 return Ok(());
             };

@@ -7,6 +7,8 @@ use alloy_primitives::{Address, B256, Bytes, TxHash};
 use alloy_transport::TransportError;
 use l1::{L1Error, SignError};
 
+use crate::Beginning;
+
 /// Verification that did not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -42,6 +44,24 @@ pub enum CheckError {
     WrongAnchor { number: u64, claimed: B256, found: B256 },
     #[error("L1 gives block {number} the hash {found}, the anchor on L1 claims that of {expected}")]
     AnchorNotDerived { number: u64, expected: B256, found: B256 },
+    #[error("L1 was read up to block {l1} and does not give block {number}, which is final there")]
+    AnchorNotReached { number: u64, l1: u64 },
+    #[error(
+        "the L2 node says that block {safe} was the safe head at L1 block {l1}; asked was what had been safe at L1 \
+         block {origin}, the origin of block {block}: that cannot be"
+    )]
+    Impossible { safe: u64, l1: u64, block: u64, origin: u64 },
+    #[error(
+        "the L2 node said that block {} was safe when L1 had been read up to its block {}, and derivation from there \
+         does not arrive at the anchor ({source}): the node lies or is damaged; begin without \
+         --trust-node-for-beginning, or with another node",
+        .told.safe.number, .told.l1.number
+    )]
+    FalseBeginning {
+        told: Beginning,
+        #[source]
+        source: Box<Self>,
+    },
     #[error("L1 block {number} is no longer {hash}, up to which L1 had been read")]
     BeginningReplaced { number: u64, hash: B256 },
     #[error("the L2 node's block {number} has other transactions than its header says")]
@@ -87,6 +107,7 @@ impl CheckError {
             | Self::NotDerived { .. }
             | Self::WrongAnchor { .. }
             | Self::AnchorNotDerived { .. }
+            | Self::AnchorNotReached { .. }
             | Self::BeginningReplaced { .. }
             | Self::OtherBody { .. }
             | Self::Block { .. }
@@ -94,7 +115,11 @@ impl CheckError {
             | Self::WatcherEnded
             | Self::Pipeline(_) => true,
             Self::L1(error) => error.is_temporary(),
-            Self::Attributes(_) | Self::Panicked | Self::Record { .. } => false,
+            Self::Attributes(_)
+            | Self::Panicked
+            | Self::Record { .. }
+            | Self::Impossible { .. }
+            | Self::FalseBeginning { .. } => false,
         }
     }
 

@@ -24,6 +24,7 @@ mod outputs;
 mod proposer;
 mod role;
 mod source;
+mod told;
 mod transactions;
 
 pub use attestor::{

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes, U64};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rlp::Decodable;
@@ -13,7 +14,7 @@ use primitives::{
 use serde::Deserialize;
 use url::Url;
 
-use crate::CheckError;
+use crate::{Beginning, CheckError};
 
 /// No answer within this time counts as none.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
@@ -30,6 +31,38 @@ struct RpcWitness {
     state: Vec<Bytes>,
     codes: Vec<Bytes>,
     headers: Vec<Bytes>,
+}
+
+/// `optimism_safeHeadAtL1Block`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RpcSafeHead {
+    l1_block: RpcId,
+    safe_head: RpcId,
+}
+
+/// Numbers stand there as op-node writes them, plain, or as quantities.
+#[derive(Debug, Deserialize)]
+struct RpcId {
+    hash: B256,
+    number: RpcNumber,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum RpcNumber {
+    Plain(u64),
+    Quantity(U64),
+}
+
+impl From<RpcId> for BlockNumHash {
+    fn from(RpcId { hash, number }: RpcId) -> Self {
+        let number = match number {
+            RpcNumber::Plain(number) => number,
+            RpcNumber::Quantity(number) => number.to(),
+        };
+        Self { number, hash }
+    }
 }
 
 impl L2Source {
@@ -62,6 +95,19 @@ impl L2Source {
             return Err(CheckError::OtherBody { number });
         }
         Ok(Some(block))
+    }
+
+    /// What was safe when L1 had been read up to this block, by the node's word; `None` if it does not know.
+    pub(crate) async fn safe_head_at(&self, l1: u64) -> Result<Option<Beginning>, CheckError> {
+        let method = "optimism_safeHeadAtL1Block";
+        let asked = self.provider.raw_request(method.into(), (U64::from(l1),));
+        match limited::<RpcSafeHead>(method, asked).await {
+            Ok(told) => {
+                Ok(Some(Beginning { l1: told.l1_block.into(), safe: told.safe_head.into() }))
+            }
+            Err(CheckError::L2 { source, .. }) if source.as_error_resp().is_some() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// What is needed to execute the node's block with this number.

@@ -59,6 +59,12 @@ sol!(
 sol!(
     #[sol(rpc)]
     #[allow(missing_docs, clippy::too_many_arguments)]
+    RollupTimelock,
+    "../../contracts/artifacts/RollupTimelock.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
     L1CrossDomainMessenger,
     "../../contracts/artifacts/L1CrossDomainMessenger.json"
 );

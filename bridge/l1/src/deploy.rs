@@ -3,6 +3,9 @@
 //! once with fixed nonces, so a deployment takes a few L1 blocks. The first anchor, the output root
 //! of L2's genesis, follows when that is made: [`set_starting_anchor`].
 
+mod ownership;
+mod params;
+
 use alloy_eips::{BlockNumHash, BlockNumberOrTag};
 use alloy_network::{EthereumWallet, TransactionBuilder};
 use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, keccak256};
@@ -22,115 +25,26 @@ use crate::{
     },
 };
 
+pub use ownership::TimelockParams;
+pub use params::{AttestorParams, DisputeParams, VerifierParams};
+
 /// Multicall3's address on every chain; viem's withdrawal helpers need it on L1.
 pub const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
 
 /// Type of the games on which withdrawals count: the OP Stack's number for proof games.
 pub const GAME_TYPE: u32 = 10;
 
-/// Windows and bonds of withdrawals and disputes; times are in seconds, bonds in wei of OPEN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DisputeParams {
-    /// From the proof of a withdrawal to carrying it out.
-    pub proof_maturity_delay: u64,
-    /// From the decision of a game to its finality.
-    pub finality_delay: u64,
-    pub challenge_window: u64,
-    pub prove_window: u64,
-    /// From asking for a bond to getting it.
-    pub bond_delay: u64,
-    pub proposer_bond: U256,
-    pub challenger_bond: U256,
-    /// Program that claims are proven with.
-    pub program_id: B256,
-    pub verifier: VerifierParams,
-}
-
-/// What decides a game that was challenged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VerifierParams {
-    /// The word of one key; the contract refuses to be on any but a development network.
-    Devnet { executor: Address },
-    /// The signatures of a majority of staked attestors.
-    Attestors(AttestorParams),
-}
-
-/// Times are in seconds, the stake in wei of OPEN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttestorParams {
-    pub attestors: Vec<Address>,
-    /// How many must sign; more than half.
-    pub threshold: u64,
-    pub min_stake: U256,
-    /// From asking for a stake to getting it. More than twice the longest dispute.
-    pub unbonding: u64,
-    /// From naming another set to its taking over.
-    pub rotation_delay: u64,
-}
-
-impl DisputeParams {
-    /// Seconds instead of days.
-    pub fn devnet(verifier: VerifierParams) -> Self {
-        Self {
-            proof_maturity_delay: 4,
-            finality_delay: 2,
-            challenge_window: 10,
-            prove_window: 20,
-            bond_delay: 2,
-            proposer_bond: open(10),
-            challenger_bond: open(10),
-            program_id: program_id(),
-            verifier,
-        }
-    }
-
-    /// The windows of a public chain (L2-FACTS of the OP Stack's: 7 days of maturity, 3.5 days of
-    /// airgap).
-    pub fn public(verifier: VerifierParams) -> Self {
-        const DAY: u64 = 86_400;
-        Self {
-            proof_maturity_delay: 7 * DAY,
-            finality_delay: 7 * DAY / 2,
-            challenge_window: 7 * DAY / 2,
-            prove_window: 3 * DAY,
-            bond_delay: 7 * DAY,
-            proposer_bond: open(1_000),
-            challenger_bond: open(1_000),
-            program_id: program_id(),
-            verifier,
-        }
-    }
-
-    /// Longest time from a proposal to its finality, seconds.
-    pub const fn dispute_seconds(&self) -> u64 {
-        self.challenge_window + self.prove_window + self.finality_delay
-    }
-}
-
-impl AttestorParams {
-    /// A bare majority with little at stake.
-    pub fn devnet(attestors: Vec<Address>) -> Self {
-        let threshold = attestors.len() as u64 / 2 + 1;
-        Self { attestors, threshold, min_stake: open(10), unbonding: 120, rotation_delay: 60 }
-    }
-}
-
-/// Wei of whole tokens.
-fn open(tokens: u64) -> U256 {
-    U256::from(tokens) * U256::from(10).pow(U256::from(18))
-}
-
-/// Names the state transition that claims are held to.
-fn program_id() -> B256 {
-    keccak256("openledger stf 1")
-}
-
 /// What is deployed, and for whom.
 #[derive(Clone, Debug)]
 pub struct DeployParams {
-    /// Owns `SystemConfig`.
+    /// Owns `SystemConfig`, `DisputeGameFactory` and `AttestorVerifier` where there is no timelock.
     pub owner: Address,
-    /// May pause the portal for a bounded time.
+    /// Owns them in the owner's stead.
+    pub timelock: Option<TimelockParams>,
+    /// Gets what of OPEN is neither locked nor handed out; without one it stays with the deployer.
+    pub treasury: Option<Address>,
+    /// May pause the portal for a bounded time, declare games void, and replace the keys of batcher and
+    /// unsafe blocks.
     pub guardian: Address,
     pub unsafe_block_signer: Address,
     pub l2_chain_id: u64,
@@ -160,6 +74,8 @@ pub struct Deployment {
     pub l1_cross_domain_messenger: Address,
     pub l1_standard_bridge: Address,
     pub optimism_mintable_erc20_factory: Address,
+    /// The owner, if it is one.
+    pub timelock: Option<Address>,
     /// The L1 block after which L2 starts: everything above is in place in it.
     pub l1_genesis: BlockNumHash,
     /// Seconds since the Unix epoch.
@@ -179,6 +95,13 @@ pub enum DeployError {
     DeployerUnfunded(Address),
     #[error("L1 has no latest block")]
     NoBlock,
+    #[error("cannot read what was deployed: {0}")]
+    Contract(#[from] alloy_contract::Error),
+    /// `pending` is zero where nobody is to become owner.
+    #[error("{contract} is owned by {of} (next: {pending}) and should be by {owner} alone")]
+    Owner { contract: &'static str, of: Address, pending: Address, owner: Address },
+    #[error("the deployer {deployer} has {role} in the timelock")]
+    RoleKept { role: &'static str, deployer: Address },
 }
 
 /// Conventional inbox address: version byte 0, then 19 bytes of keccak256 of the chain id.
@@ -220,8 +143,11 @@ pub async fn deploy(
     let l1_cross_domain_messenger = from.create(first + 8);
     let l1_standard_bridge = from.create(first + 9);
     let optimism_mintable_erc20_factory = from.create(first + 10);
+    let timelock = params.timelock.as_ref().map(|_| from.create(first + 11));
+    let owner = timelock.unwrap_or(params.owner);
     let batch_inbox = batch_inbox(params.l2_chain_id);
     let init = ISystemConfig::Init {
+        owner,
         optimismPortal: optimism_portal,
         l1CrossDomainMessenger: l1_cross_domain_messenger,
         l1StandardBridge: l1_standard_bridge,
@@ -269,7 +195,7 @@ pub async fn deploy(
             "deploy DisputeGameFactory",
             &DisputeGameFactory::BYTECODE,
             DisputeGameFactory::constructorCall {
-                owner: params.owner,
+                owner,
                 token: open,
                 configs: vec![IDisputeGameFactory::GameConfig {
                     gameType: GAME_TYPE,
@@ -289,7 +215,7 @@ pub async fn deploy(
             }
             .abi_encode(),
         ),
-        verifier_step(params, open, anchor_state_registry),
+        verifier_step(params, owner, open, anchor_state_registry),
         Step::create(
             "deploy ProofDisputeGame",
             &ProofDisputeGame::BYTECODE,
@@ -327,6 +253,7 @@ pub async fn deploy(
                 .abi_encode(),
         ),
     ];
+    steps.extend(params.timelock.as_ref().map(TimelockParams::step));
     if !params.genesis_supply.is_zero() {
         let approve = Open::approveCall { spender: optimism_portal, value: params.genesis_supply };
         steps.push(Step::call("approve the genesis supply", open, approve.abi_encode()));
@@ -358,7 +285,7 @@ pub async fn deploy(
         .get_block_by_number(BlockNumberOrTag::Number(last.number))
         .await?
         .ok_or(DeployError::NoBlock)?;
-    Ok(Deployment {
+    let deployment = Deployment {
         open,
         optimism_portal,
         system_config,
@@ -371,35 +298,49 @@ pub async fn deploy(
         l1_cross_domain_messenger,
         l1_standard_bridge,
         optimism_mintable_erc20_factory,
+        timelock,
         l1_genesis: last,
         l1_timestamp: block.header.timestamp,
-    })
+    };
+    if let Some(treasury) = params.treasury {
+        let value = ownership::rest(&provider, open, from).await?;
+        let transfer = Open::transferCall { to: treasury, value }.abi_encode();
+        let step = Step::call("hand the rest of OPEN to the treasury", open, transfer);
+        send(&provider, step).await?;
+    }
+    let attestors = matches!(params.disputes.verifier, VerifierParams::Attestors(_));
+    ownership::check(&provider, &deployment, attestors, owner, from).await?;
+    Ok(deployment)
 }
 
-/// Names the output root of L2's genesis as the first anchor. Games can be created from then on.
-/// Only the owner of `SystemConfig` can do this, and only once.
-pub async fn set_starting_anchor(
-    l1: impl Into<L1Urls>,
-    owner: impl Into<RoleSigner>,
-    registry: Address,
-    output_root: B256,
-    l2_block: u64,
-) -> Result<(), DeployError> {
-    let wallet = EthereumWallet::from(owner.into());
-    let provider = ProviderBuilder::new().wallet(wallet).connect_client(l1.into().client());
-    let call = AnchorStateRegistry::setStartingAnchorCall {
-        root: output_root,
-        l2SequenceNumber: U256::from(l2_block),
-    };
-    let step = Step::call("set the first anchor", registry, call.abi_encode());
-    let receipt = provider.send_transaction(step.request).await?.get_receipt().await?;
+/// Sends a step and waits until it is in an L1 block.
+async fn send<P: Provider>(l1: &P, step: Step) -> Result<(), DeployError> {
+    let receipt = l1.send_transaction(step.request).await?.get_receipt().await?;
     if receipt.status() {
         return Ok(());
     }
     Err(DeployError::Failed { what: step.what, hash: receipt.transaction_hash })
 }
 
-fn verifier_step(params: &DeployParams, open: Address, registry: Address) -> Step {
+/// Names the output root of L2's genesis as the first anchor. Games can be created from then on.
+/// Only the deployer can do this, and only once.
+pub async fn set_starting_anchor(
+    l1: impl Into<L1Urls>,
+    deployer: impl Into<RoleSigner>,
+    registry: Address,
+    output_root: B256,
+    l2_block: u64,
+) -> Result<(), DeployError> {
+    let wallet = EthereumWallet::from(deployer.into());
+    let provider = ProviderBuilder::new().wallet(wallet).connect_client(l1.into().client());
+    let call = AnchorStateRegistry::setStartingAnchorCall {
+        root: output_root,
+        l2SequenceNumber: U256::from(l2_block),
+    };
+    send(&provider, Step::call("set the first anchor", registry, call.abi_encode())).await
+}
+
+fn verifier_step(params: &DeployParams, owner: Address, open: Address, registry: Address) -> Step {
     let attestors = match &params.disputes.verifier {
         VerifierParams::Devnet { executor } => {
             return Step::create(
@@ -414,7 +355,7 @@ fn verifier_step(params: &DeployParams, open: Address, registry: Address) -> Ste
     let mut set = attestors.attestors.clone();
     set.sort_unstable();
     let init = AttestorVerifier::Init {
-        owner: params.owner,
+        owner,
         open,
         registry,
         minStake: attestors.min_stake,
@@ -431,7 +372,7 @@ fn verifier_step(params: &DeployParams, open: Address, registry: Address) -> Ste
     )
 }
 
-/// The settings that `params` hold; the addresses of contracts are zero.
+/// The settings that `params` hold; the addresses of contracts and of a timelock are not among them.
 fn init(params: &DeployParams) -> ISystemConfig::Init {
     let config = &params.system_config;
     ISystemConfig::Init {

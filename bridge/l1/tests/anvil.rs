@@ -13,19 +13,24 @@ use std::{
 
 use alloy_consensus::{Header, SignableTransaction, TxEip1559};
 use alloy_eips::{BlockNumHash, eip2718::Decodable2718, eip2718::Encodable2718};
-use alloy_network::EthereumWallet;
+use alloy_network::{EthereumWallet, TransactionBuilder};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use alloy_provider::{Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::SolCall;
 use bridge_l1::{
     Batcher, BatcherConfig, Deposit, Journal, L1Addresses, L1Client, L1Error, L2Blocks,
     SourceError, Watcher,
     contracts::{
-        AnchorStateRegistry, DisputeGameFactory, L1StandardBridge, Open,
-        OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame, SystemConfigContract,
+        AnchorStateRegistry, AttestorVerifier, DisputeGameFactory, L1StandardBridge, Open,
+        OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame, RollupTimelock,
+        SystemConfigContract,
     },
-    deploy::{self, DeployParams, Deployment, DisputeParams, VerifierParams},
+    deploy::{
+        self, AttestorParams, DeployParams, Deployment, DisputeParams, TimelockParams,
+        VerifierParams,
+    },
     deposit,
 };
 use derive::{EncoderConfig, L1Event, Pipeline, Step, attributes, l2_block_ref, system_config_of};
@@ -111,6 +116,8 @@ impl World {
             SystemConfig { batcher_address: key(10).address(), ..Default::default() };
         let params = DeployParams {
             owner: key(12).address(),
+            timelock: None,
+            treasury: None,
             guardian: key(12).address(),
             unsafe_block_signer: key(10).address(),
             l2_chain_id: 16_120,
@@ -474,6 +481,101 @@ async fn anyone_can_propose_on_a_deployment() {
     let registry = AnchorStateRegistry::new(at.anchor_state_registry, &stranger);
     assert!(registry.isGameProper(listed.proxy).call().await.unwrap());
     assert!(registry.isGameRespected(listed.proxy).call().await.unwrap());
+}
+
+/// The timelock is the owner from the start, the deployer has nothing, and a change waits for the delay.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timelock_owns_what_is_deployed_and_changes_wait_for_it() {
+    const DELAY: u64 = 1_000_000;
+    let Some(anvil) = Anvil::start().await else { return };
+    let (deployer, council, treasury) = (key(12), key(5), Address::repeat_byte(0x77));
+    let guardian = key(6);
+    let attestors = AttestorParams::devnet(vec![key(7).address()]);
+    let params = DeployParams {
+        owner: deployer.address(),
+        timelock: Some(TimelockParams {
+            delay: DELAY,
+            proposers: vec![council.address()],
+            executors: Vec::new(),
+        }),
+        treasury: Some(treasury),
+        guardian: guardian.address(),
+        unsafe_block_signer: key(10).address(),
+        l2_chain_id: 16_120,
+        system_config: SystemConfig { batcher_address: key(10).address(), ..Default::default() },
+        genesis_supply: U256::from(1_000),
+        grants: vec![(key(0).address(), U256::from(5))],
+        disputes: DisputeParams::devnet(VerifierParams::Attestors(AttestorParams {
+            unbonding: 1_000,
+            ..attestors
+        })),
+        multicall3: None,
+    };
+    let url = anvil.url.clone();
+    let at = deploy::deploy(url.clone(), deployer.clone(), &params).await.unwrap();
+    let timelock = at.timelock.unwrap();
+    let anchor = keccak256("genesis output root");
+    let set = || {
+        let registry = at.anchor_state_registry;
+        deploy::set_starting_anchor(url.clone(), deployer.clone(), registry, anchor, 0)
+    };
+    set().await.unwrap();
+    assert!(set().await.is_err(), "the deployer named a second anchor");
+
+    let of = |key: PrivateKeySigner| {
+        ProviderBuilder::new().wallet(EthereumWallet::from(key)).connect_http(url.clone())
+    };
+    let reader = ProviderBuilder::new().connect_http(url.clone());
+    let config = SystemConfigContract::new(at.system_config, &reader);
+    let factory = DisputeGameFactory::new(at.dispute_game_factory, &reader);
+    let verifier = AttestorVerifier::new(at.verifier, &reader);
+    assert_eq!(config.owner().call().await.unwrap(), timelock);
+    assert_eq!(factory.owner().call().await.unwrap(), timelock);
+    assert_eq!(verifier.owner().call().await.unwrap(), timelock);
+    let open = Open::new(at.open, &reader);
+    assert_eq!(open.balanceOf(deployer.address()).call().await.unwrap(), U256::ZERO);
+    let supply = open.SUPPLY().call().await.unwrap();
+    let rest = open.balanceOf(treasury).call().await.unwrap();
+    assert_eq!(rest, supply - U256::from(1_005));
+
+    // The deployer may not, the council may not at once, and before the delay is over nobody may.
+    let call = config.setGasLimit(30_000_000);
+    let data = call.calldata().clone();
+    assert!(call.clone().from(deployer.address()).call().await.is_err());
+    assert!(call.from(council.address()).call().await.is_err());
+    let schedule = |delay: u64| {
+        let call = RollupTimelock::scheduleCall {
+            target: at.system_config,
+            value: U256::ZERO,
+            data: data.clone(),
+            predecessor: B256::ZERO,
+            salt: B256::ZERO,
+            delay: U256::from(delay),
+        };
+        TransactionRequest::default().with_to(timelock).with_input(call.abi_encode())
+    };
+    let by = |who: &PrivateKeySigner, delay| schedule(delay).with_from(who.address());
+    assert!(reader.call(by(&deployer, DELAY)).await.is_err());
+    assert!(reader.call(by(&council, DELAY - 1)).await.is_err());
+    let sent = of(council).send_transaction(schedule(DELAY)).await.unwrap();
+    assert!(sent.get_receipt().await.unwrap().status());
+    let anyone = RollupTimelock::new(timelock, of(key(3)));
+    let (to, zero) = (at.system_config, B256::ZERO);
+    let execute = anyone.execute(to, U256::ZERO, data.clone(), zero, zero);
+    assert!(execute.call().await.is_err(), "the change did not wait");
+
+    // What is stolen is replaced at once, by the guardian.
+    let replaced = Address::repeat_byte(0xbb).into_word();
+    let of_guardian = SystemConfigContract::new(at.system_config, of(guardian));
+    let sent = of_guardian.setBatcherHash(replaced).send().await.unwrap();
+    assert!(sent.get_receipt().await.unwrap().status());
+    assert_eq!(config.batcherHash().call().await.unwrap(), replaced);
+
+    anvil.call("evm_increaseTime", json!([DELAY])).await;
+    anvil.call("evm_mine", json!([])).await;
+    assert_ne!(config.gasLimit().call().await.unwrap(), 30_000_000);
+    assert!(execute.send().await.unwrap().get_receipt().await.unwrap().status());
+    assert_eq!(config.gasLimit().call().await.unwrap(), 30_000_000);
 }
 
 /// viem's op-stack actions, unmodified, prove and finalise a withdrawal with our contracts.

@@ -12,6 +12,6 @@ interface IAdmission {
     function curatorsMayAccept(uint256 datanetId, uint256 contributionId) external view returns (bool);
     /// @notice True while a case about the contribution is open, so that its bond has to stay where it is.
     /// @param contributionId The contribution.
-    /// @return Whether it is.
+    /// @return Whether the registry has to refuse a tombstone before admission.
     function isContested(uint256 contributionId) external view returns (bool);
 }

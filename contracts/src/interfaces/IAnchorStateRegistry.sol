@@ -38,8 +38,9 @@ interface IAnchorStateRegistry {
     /// @notice There is no anchor yet.
     error AnchorStateRegistry_Uninitialized();
 
-    /// @notice Sets the first anchor, the output root of L2's genesis, once; owner of `SystemConfig` only. L2's genesis is
-    /// made after the L1 contracts, whose block it names; games need an anchor, deposits do not.
+    /// @notice Sets the first anchor, the output root of L2's genesis, once; the deployer only, who has no other right and
+    /// none afterwards. L2's genesis is made after the L1 contracts, whose block it names; games need an anchor, deposits do
+    /// not.
     /// @param root The root.
     /// @param l2SequenceNumber Number of the L2 block.
     function setStartingAnchor(bytes32 root, uint256 l2SequenceNumber) external;

@@ -209,7 +209,7 @@ interface IContentChallenges {
     function keptBond(uint256 contributionId) external view returns (uint256);
     /// @notice Cases open about a contribution; while there are any, its bonds stay where they are.
     /// @param contributionId The contribution.
-    /// @return The number.
+    /// @return Challenges and accusations that are neither answered nor closed.
     function openCasesOf(uint256 contributionId) external view returns (uint256);
     /// @notice The item that `key` is known to copy, zero when none is. Keys: keccak256(abi.encode(contributionId, index)).
     /// @param key The key.
@@ -218,12 +218,12 @@ interface IContentChallenges {
     /// @notice False for an item that was proven unavailable, falsely sketched or plagiarised, or was tombstoned: a cluster
     /// map of a version to come leaves it out.
     /// @param key The key.
-    /// @return Whether it is.
+    /// @return Whether nothing has ruled the item out.
     function isSound(bytes32 key) external view returns (bool);
     /// @notice Whether an account is a Datanet's notary.
     /// @param datanetId The Datanet.
     /// @param account Whose.
-    /// @return Whether it is.
+    /// @return Whether its signature counts as dated evidence there.
     function isNotary(uint256 datanetId, address account) external view returns (bool);
     /// @notice What notaries sign about a publication.
     /// @param datanetId The Datanet.

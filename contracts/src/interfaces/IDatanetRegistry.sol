@@ -266,10 +266,10 @@ interface IDatanetRegistry {
     function withdraw(address payable to) external returns (uint256 amount);
 
     /// @notice Number of Datanets; ids count them from 1.
-    /// @return The number.
+    /// @return Id of the Datanet created last; zero before the first.
     function datanetCount() external view returns (uint256);
     /// @notice Number of commitments so far; ids count them from 1.
-    /// @return The number.
+    /// @return Id of the commitment made last, revealed or not; zero before the first.
     function contributionCount() external view returns (uint256);
     /// @notice A Datanet's owner.
     /// @param datanetId The Datanet.
@@ -295,7 +295,7 @@ interface IDatanetRegistry {
     /// @notice True for curators and for the owner.
     /// @param datanetId The Datanet.
     /// @param account Whose.
-    /// @return Whether it is.
+    /// @return Whether the account may publish versions, and accept where no module decides.
     function isCurator(uint256 datanetId, address account) external view returns (bool);
     /// @notice A contribution.
     /// @param contributionId The contribution.
@@ -311,15 +311,15 @@ interface IDatanetRegistry {
     function contributionsRoot(uint256 datanetId) external view returns (bytes32);
     /// @notice Number of acceptances in a Datanet.
     /// @param datanetId The Datanet.
-    /// @return The number.
+    /// @return Leaves under `contributionsRoot`, those tombstoned since included.
     function acceptedCount(uint256 datanetId) external view returns (uint32);
     /// @notice Number of versions; they count from 1.
     /// @param datanetId The Datanet.
-    /// @return The number.
+    /// @return Number of the version published last; zero before the first.
     function versionCount(uint256 datanetId) external view returns (uint32);
     /// @notice A published version.
     /// @param datanetId The Datanet.
-    /// @param number The number.
+    /// @param number Number of the version in its Datanet, from 1.
     /// @return The version.
     function version(uint256 datanetId, uint32 number) external view returns (Version memory);
     /// @notice What an account can withdraw.

@@ -102,7 +102,8 @@ interface IEpochDisclosure {
         IAttributionSettlement.ProofNode[] calldata path
     ) external;
 
-    /// @notice Answers a demand for a receipt. Anybody may; the stake is the poster's.
+    /// @notice Answers a demand for a receipt. Anybody may; the stake is the poster's. Refused if the model is unknown, if record
+    /// or response are not `abi.encode` of one, or if an id in the record has more than 64 bits: no fact could be shown then.
     /// @param epochId The epoch.
     /// @param receipt The receipt.
     /// @param record What hashes to the record's hash under the receipt.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Batches} from "../libraries/Batches.sol";
 import {IRecordTypes} from "./IRecordTypes.sol";
 
 /// @title IRecordFacts
@@ -23,11 +24,24 @@ interface IRecordFacts is IRecordTypes {
         external
         view
         returns (uint64, string memory);
-    /// @notice A span's contribution is near an earlier accepted one of the model's Datanets, and its cluster is a later one.
+    /// @notice A span or its cluster names what cannot be a document of the model: a contribution that nobody revealed, that
+    /// was rejected, that is of another Datanet or younger than the version; a place beyond its batch, or in what is none;
+    /// a founder that comes after the span's document.
     /// @param opened A receipt with its place in the epoch.
     /// @param record The attribution record.
     /// @param span Number of the span in the record.
-    /// @param spanSketch Sketch of the span's contribution.
+    /// @return The epoch.
+    /// @return The reason.
+    function factDocument(Opened calldata opened, Record calldata record, uint256 span)
+        external
+        view
+        returns (uint64, string memory);
+    /// @notice A span's document is near an earlier accepted one of the model's Datanets, and its cluster is a later one.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param span Number of the span in the record.
+    /// @param own The span's document.
+    /// @param spanSketch Sketch of the span's document.
     /// @param earlier The earlier one.
     /// @param earlierSketch Sketch of the earlier one.
     /// @return The epoch.
@@ -36,6 +50,7 @@ interface IRecordFacts is IRecordTypes {
         Opened calldata opened,
         Record calldata record,
         uint256 span,
+        Batches.Item calldata own,
         bytes calldata spanSketch,
         Member calldata earlier,
         bytes calldata earlierSketch
@@ -44,6 +59,7 @@ interface IRecordFacts is IRecordTypes {
     /// @param opened A receipt with its place in the epoch.
     /// @param record The attribution record.
     /// @param span Number of the span in the record.
+    /// @param own The span's document; not looked at if the span goes beyond the answer.
     /// @param response The response of the receipt.
     /// @param tokens The tokens' bytes with their paths.
     /// @param text The text.
@@ -53,11 +69,12 @@ interface IRecordFacts is IRecordTypes {
         Opened calldata opened,
         Record calldata record,
         uint256 span,
+        Batches.Item calldata own,
         Response calldata response,
         Token[] calldata tokens,
         bytes calldata text
     ) external view returns (uint64, string memory);
-    /// @notice An earlier accepted contribution of the model's Datanets holds all of a span, as whole words. `tokens` has one
+    /// @notice An earlier accepted document of the model's Datanets holds all of a span, as whole words. `tokens` has one
     /// more than the span unless the span ends the answer; `place` is where the bytes are in `text`.
     /// @param opened A receipt with its place in the epoch.
     /// @param record The attribution record.
@@ -92,6 +109,6 @@ interface IRecordFacts is IRecordTypes {
 
     /// @notice True if the record's own arithmetic holds under the spec.
     /// @param record The attribution record.
-    /// @return Whether it is.
+    /// @return False if `factSums` would show the record in an epoch, whatever its receipt.
     function isConsistent(Record calldata record) external view returns (bool);
 }

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Batches} from "../libraries/Batches.sol";
 import {IAttributionSettlement} from "./IAttributionSettlement.sol";
 
 /// @title IRecordTypes
 /// @notice What is exhibited in disputes about records and payments.
 interface IRecordTypes {
+    /// A run of answer tokens. `documentId` and `clusterId`, the founder's, are ids of documents: {Batches.idOf}.
     struct Span {
         uint32 start;
         uint32 end;
-        uint256 contributionId;
+        uint256 documentId;
         uint256 clusterId;
+        /// First token in the document.
         uint32 offset;
         uint64 surpriseQ16;
         uint64 creditQ16;
     }
 
+    /// What the clusters of one contribution get: `clusterId` is the contribution of the founders.
     struct Weight {
         uint256 clusterId;
         uint256 datanetId;
@@ -67,9 +71,9 @@ interface IRecordTypes {
         bytes32[] proof;
     }
 
-    /// An accepted contribution, with its place in the version that the model stands over.
+    /// A document of an accepted contribution, with the contribution's place in the version that the model stands over.
     struct Member {
-        uint256 contributionId;
+        Batches.Item item;
         uint256 index;
         bytes32[] proof;
     }

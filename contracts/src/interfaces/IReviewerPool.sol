@@ -59,11 +59,11 @@ interface IReviewerPool {
     /// @return Seconds.
     function unbonding() external view returns (uint256);
     /// @notice Number of seats.
-    /// @return The number.
+    /// @return All reviewers' seats together, from which panels are drawn.
     function seatCount() external view returns (uint256);
     /// @notice Seats of a reviewer.
     /// @param reviewer The reviewer.
-    /// @return The number.
+    /// @return Seats it can be drawn by; each has put up one stake.
     function seatsOf(address reviewer) external view returns (uint256);
     /// @notice What the reviewer has at stake in seats, and what is unbonding until when.
     /// @param reviewer The reviewer.

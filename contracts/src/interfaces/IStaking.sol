@@ -363,7 +363,7 @@ interface IStaking {
     /// @param role The role.
     /// @param operator The operator.
     /// @param tokens Wei in the pool.
-    /// @return Whether it is.
+    /// @return Whether both hold now.
     function isActive(Role role, address operator, uint256 tokens) external view returns (bool);
 
     /// @notice Stake with which the operator counts where stake is weight: its pool, but at most a tenth of the role's.
@@ -375,6 +375,6 @@ interface IStaking {
     /// with 5,000 those who could decide. 0 if the role has no stake.
     /// @param role The role.
     /// @param bps Basis points.
-    /// @return The number.
+    /// @return How many operators it takes, delegations to them included.
     function nakamoto(Role role, uint256 bps) external view returns (uint256);
 }

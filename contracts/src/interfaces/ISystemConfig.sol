@@ -167,7 +167,8 @@ interface ISystemConfig {
     /// @return Semantic version.
     function version() external view returns (string memory);
 
-    /// @notice Sets the batcher; owner only. Payload: `abi.encode(bytes32)`.
+    /// @notice Sets the batcher; owner or guardian. Payload: `abi.encode(bytes32)`. A stolen key must be replaced before an
+    /// owner's delay is over, and whoever batches cannot keep anybody from leaving: deposits are forced in by derivation.
     /// @param batcherHash The batcher.
     function setBatcherHash(bytes32 batcherHash) external;
     /// @notice Sets both fee scalars; owner only. Payload: `abi.encode(uint256(0), scalar())`.
@@ -177,7 +178,7 @@ interface ISystemConfig {
     /// @notice Sets L2's gas limit; owner only. Payload: `abi.encode(uint64)`.
     /// @param gasLimit Gas of the call.
     function setGasLimit(uint64 gasLimit) external;
-    /// @notice Sets the signer of unsafe blocks; owner only. Payload: `abi.encode(address)`.
+    /// @notice Sets the signer of unsafe blocks; owner or guardian, for the same reason. Payload: `abi.encode(address)`.
     /// @param unsafeBlockSigner Who signs blocks before they are on L1.
     function setUnsafeBlockSigner(address unsafeBlockSigner) external;
     /// @notice Sets L2's EIP-1559 rule; owner only. Payload: `abi.encode(uint256(denominator) << 32 | elasticity)`.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-
 import {IAnchorStateRegistry} from "../interfaces/IAnchorStateRegistry.sol";
 import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {IDisputeGameFactory} from "../interfaces/IDisputeGameFactory.sol";
@@ -18,6 +16,7 @@ contract AnchorStateRegistry is IAnchorStateRegistry {
     IDisputeGameFactory public immutable disputeGameFactory;
     /// @inheritdoc IAnchorStateRegistry
     uint256 public immutable disputeGameFinalityDelaySeconds;
+    address private immutable _deployer;
 
     /// @inheritdoc IAnchorStateRegistry
     IDisputeGame public anchorGame;
@@ -41,13 +40,14 @@ contract AnchorStateRegistry is IAnchorStateRegistry {
         disputeGameFactory = factory;
         disputeGameFinalityDelaySeconds = finalityDelaySeconds;
         respectedGameType = gameType;
+        _deployer = msg.sender;
     }
 
     // The anchor
 
     /// @inheritdoc IAnchorStateRegistry
     function setStartingAnchor(bytes32 root, uint256 l2SequenceNumber) external {
-        if (msg.sender != Ownable(address(systemConfig)).owner()) revert AnchorStateRegistry_Unauthorized();
+        if (msg.sender != _deployer) revert AnchorStateRegistry_Unauthorized();
         if (_startingAnchor.root != 0) revert AnchorStateRegistry_AlreadyInitialized();
         if (root == 0) revert AnchorStateRegistry_Uninitialized();
         _startingAnchor = Proposal(root, l2SequenceNumber);

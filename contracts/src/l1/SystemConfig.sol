@@ -68,6 +68,12 @@ contract SystemConfig is ISystemConfig, Ownable2Step {
     /// @dev Beginning of the latest pause, seconds; 0 if there was none.
     uint256 private _pausedAt;
 
+    /// @dev Strangers meet the owner's refusal.
+    modifier onlyOwnerOrGuardian() {
+        if (msg.sender != guardian) _checkOwner();
+        _;
+    }
+
     constructor(Init memory init) Ownable(init.owner) {
         _checkGasLimit(init.gasLimit);
         _checkEIP1559Params(init.eip1559Denominator, init.eip1559Elasticity);
@@ -96,7 +102,7 @@ contract SystemConfig is ISystemConfig, Ownable2Step {
     // Parameters of L2
 
     /// @inheritdoc ISystemConfig
-    function setBatcherHash(bytes32 newBatcherHash) external onlyOwner {
+    function setBatcherHash(bytes32 newBatcherHash) external onlyOwnerOrGuardian {
         batcherHash = newBatcherHash;
         emit ConfigUpdate(VERSION, UpdateType.BATCHER, abi.encode(newBatcherHash));
     }
@@ -116,7 +122,7 @@ contract SystemConfig is ISystemConfig, Ownable2Step {
     }
 
     /// @inheritdoc ISystemConfig
-    function setUnsafeBlockSigner(address newUnsafeBlockSigner) external onlyOwner {
+    function setUnsafeBlockSigner(address newUnsafeBlockSigner) external onlyOwnerOrGuardian {
         unsafeBlockSigner = newUnsafeBlockSigner;
         emit ConfigUpdate(VERSION, UpdateType.UNSAFE_BLOCK_SIGNER, abi.encode(newUnsafeBlockSigner));
     }

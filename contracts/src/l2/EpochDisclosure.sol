@@ -5,7 +5,9 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 
 import {IAttributionSettlement} from "../interfaces/IAttributionSettlement.sol";
 import {IEpochDisclosure} from "../interfaces/IEpochDisclosure.sol";
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRecordDispute} from "../interfaces/IRecordDispute.sol";
+import {IRecordTypes} from "../interfaces/IRecordTypes.sol";
 import {Credit} from "../libraries/Credit.sol";
 import {Disclosures} from "../libraries/Disclosures.sol";
 import {Errors} from "../libraries/Errors.sol";
@@ -22,7 +24,7 @@ contract EpochDisclosure is IEpochDisclosure, ReentrancyGuardTransient {
     //////////////////////////////////////////////////////////////////////////*/
 
     /// @notice Gas that an answer takes at most: see `contracts/snapshots/EpochDisclosureGas.json`.
-    uint256 public constant ANSWER_GAS = 2_000_000;
+    uint256 public constant ANSWER_GAS = 2_500_000;
     /// @notice Least stake of a demand where gas is next to free, wei: it pays what L1 asks for the answer's bytes.
     uint256 public constant STAKE_MIN = 0.005 ether;
     /// @notice Pieces in one demand at most.
@@ -53,16 +55,22 @@ contract EpochDisclosure is IEpochDisclosure, ReentrancyGuardTransient {
     IAttributionSettlement public immutable settlement;
     /// @notice Where posters state their payments, and facts are shown.
     IRecordDispute public immutable records;
+    /// @notice The registry of models.
+    IModelRegistry public immutable models;
 
     mapping(uint64 epochId => mapping(Tree => mapping(uint256 place => Demand))) private _demands;
     Credit.Book private _credit;
 
     /// @param settlement_ Where epochs are.
     /// @param records_ Where posters state their payments, and facts are shown.
-    constructor(IAttributionSettlement settlement_, IRecordDispute records_) {
-        if (address(settlement_) == address(0) || address(records_) == address(0)) revert Errors.ZeroAddress();
+    /// @param models_ The registry of models.
+    constructor(IAttributionSettlement settlement_, IRecordDispute records_, IModelRegistry models_) {
+        if (address(settlement_) == address(0) || address(records_) == address(0) || address(models_) == address(0)) {
+            revert Errors.ZeroAddress();
+        }
         settlement = settlement_;
         records = records_;
+        models = models_;
     }
 
     /*//////////////////////////////////////////////////////////////////////////
@@ -134,12 +142,50 @@ contract EpochDisclosure is IEpochDisclosure, ReentrancyGuardTransient {
         if (
             keccak256(response) != receipt.responseHash
                 || !settlement.containsReceipt(epochId, receiptHash, keccak256(record), receipt.number, proof)
+                || receipt.modelId == 0 || receipt.modelId > models.modelCount() || !_isReadable(record, response)
         ) revert RecordErrors.EpochDisclosure_Mismatch(epochId, receipt.number);
 
         // Effect
         uint256 place = receipt.number - e.firstReceipt;
         _answer(epochId, e, Tree.Receipts, place);
         emit ReceiptDisclosed(epochId, place, receipt, record, response);
+    }
+
+    /// @dev Whether facts can be shown about a record and a response. They are opened by what they say, so bytes that say
+    /// nothing, or say it in another way than the one that is hashed, would be safe from every fact; and ids of more than 64
+    /// bits name nothing.
+    /// SOUNDNESS: such bytes cannot be disclosed, so an epoch with them falls when they are demanded.
+    function _isReadable(bytes calldata record, bytes calldata response) private pure returns (bool) {
+        // Here and below, the first word.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (record.length < 64 || response.length < 64 || uint256(bytes32(response)) != 32) return false;
+        IRecordTypes.Response calldata said;
+        IRecordTypes.Record calldata r;
+        // What a list or a struct with lists is encoded as begins after a word, its place. What is read beyond the bytes'
+        // end makes another hash.
+        assembly ("memory-safe") {
+            said := add(response.offset, 0x20)
+            r := add(record.offset, 0x20)
+        }
+        if (keccak256(abi.encode(said)) != keccak256(response)) return false;
+        // The influence track's record has no lists: its first word is its version, and all of it is numbers.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (uint256(bytes32(record)) == 2) {
+            IRecordTypes.InfluenceRecord memory scores = abi.decode(record, (IRecordTypes.InfluenceRecord));
+            return keccak256(abi.encode(scores)) == keccak256(record);
+        }
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (uint256(bytes32(record)) != 32 || keccak256(abi.encode(r)) != keccak256(record)) return false;
+        uint256 ids;
+        for (uint256 i; i < r.spans.length; ++i) {
+            IRecordTypes.Span calldata s = r.spans[i];
+            ids |= s.documentId | s.clusterId;
+        }
+        for (uint256 i; i < r.weights.length; ++i) {
+            IRecordTypes.Weight calldata w = r.weights[i];
+            ids |= w.clusterId | w.datanetId;
+        }
+        return ids <= type(uint64).max;
     }
 
     function _answer(uint64 epochId, IAttributionSettlement.Epoch memory e, Tree tree, uint256 place) private {
@@ -208,13 +254,16 @@ contract EpochDisclosure is IEpochDisclosure, ReentrancyGuardTransient {
     }
 
     /// @dev Root of a piece: its leaves, padded to the power of two that it spans. A leaf has an account, so that a tree
-    /// whose padding stands before a leaf, or whose leaf looks like padding, cannot be disclosed at all.
+    /// whose padding stands before a leaf, or whose leaf looks like padding, cannot be disclosed at all. Nor one of a
+    /// Datanet beyond those that can be counted.
     function _fold(Entry[] calldata entries, bool claims, uint256 width) private pure returns (bytes32, uint128) {
         bytes32[] memory hashes = new bytes32[](width);
         uint128[] memory sums = new uint128[](width);
         for (uint256 i; i < entries.length; ++i) {
             Entry calldata entry = entries[i];
-            if (entry.account == address(0) || (claims && entry.receipt != 0)) return (0, type(uint128).max);
+            if (entry.account == address(0) || (claims && entry.receipt != 0) || entry.datanetId > type(uint64).max) {
+                return (0, type(uint128).max);
+            }
             hashes[i] = claims
                 ? MerkleSum.hashLeaf(entry.datanetId, entry.account, entry.amount)
                 : keccak256(bytes.concat(keccak256(abi.encode(entry))));

@@ -12,6 +12,8 @@ import {RecordErrors} from "../libraries/RecordErrors.sol";
 /// @notice What {RecordFacts} and {RecordDispute} share: the contracts and the spec, and opening a receipt of an epoch.
 abstract contract RecordBase is IRecordTypes {
     uint256 internal constant WEIGHT_ONE = 1_000_000_000;
+    /// Of records whose spans name documents. 1 named contributions, 2 is the influence track's.
+    uint16 internal constant RECORD_VERSION = 3;
 
     /// @notice The settlement.
     IAttributionSettlement public immutable settlement;
@@ -79,7 +81,7 @@ abstract contract RecordBase is IRecordTypes {
 
     function _openRecord(Opened calldata opened, Record calldata record) internal view {
         _open(opened, keccak256(abi.encode(record)));
-        if (record.engineSpecHash != engineSpecHash || record.version != 1) {
+        if (record.engineSpecHash != engineSpecHash || record.version != RECORD_VERSION) {
             revert RecordErrors.RecordDispute_SpecMismatch(record.engineSpecHash, engineSpecHash);
         }
     }

@@ -209,7 +209,8 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
             || selector == this.factClaim.selector;
         bool other = selector == IRecordFacts.factSums.selector || selector == IRecordFacts.factPayee.selector
             || selector == IRecordFacts.factCluster.selector || selector == IRecordFacts.factSpan.selector
-            || selector == IRecordFacts.factEarlier.selector || selector == IRecordFacts.factInfluence.selector;
+            || selector == IRecordFacts.factEarlier.selector || selector == IRecordFacts.factInfluence.selector
+            || selector == IRecordFacts.factDocument.selector;
         bool claims = selector == IAttributionDispute.factDecrease.selector
             || selector == IAttributionDispute.factOmission.selector
             || selector == IAttributionDispute.factOrder.selector

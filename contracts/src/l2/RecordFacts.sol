@@ -2,9 +2,12 @@
 pragma solidity ^0.8.28;
 
 import {IAttributionSettlement} from "../interfaces/IAttributionSettlement.sol";
+import {IContentChallenges} from "../interfaces/IContentChallenges.sol";
 import {IDatanetRegistry} from "../interfaces/IDatanetRegistry.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRecordFacts} from "../interfaces/IRecordFacts.sol";
+import {Batches} from "../libraries/Batches.sol";
+import {Errors} from "../libraries/Errors.sol";
 import {Merkle} from "../libraries/Merkle.sol";
 import {MinHash} from "../libraries/MinHash.sol";
 import {RecordErrors} from "../libraries/RecordErrors.sol";
@@ -13,12 +16,19 @@ import {RecordBase} from "./RecordBase.sol";
 /// @title RecordFacts
 /// @notice See {IRecordFacts}.
 contract RecordFacts is IRecordFacts, RecordBase {
+    /// @notice What rules documents of batches out.
+    IContentChallenges public immutable challenges;
+
     constructor(
         IAttributionSettlement settlement_,
         IModelRegistry models_,
         IDatanetRegistry datanets_,
+        IContentChallenges challenges_,
         Spec memory spec_
-    ) RecordBase(settlement_, models_, datanets_, spec_) {}
+    ) RecordBase(settlement_, models_, datanets_, spec_) {
+        if (address(challenges_) == address(0)) revert Errors.ZeroAddress();
+        challenges = challenges_;
+    }
 
     /*//////////////////////////////////////////////////////////////////////////
                                         RECORDS
@@ -35,12 +45,13 @@ contract RecordFacts is IRecordFacts, RecordBase {
 
     /// @inheritdoc IRecordFacts
     function isConsistent(Record calldata record) public view returns (bool) {
-        if (record.version != 1) return false;
+        if (record.version != RECORD_VERSION) return false;
         uint256 end;
         for (uint256 i; i < record.spans.length; ++i) {
             Span calldata s = record.spans[i];
             if (s.start < end || s.end <= s.start || s.end > record.answerTokens) return false;
             end = s.end;
+            if (s.documentId > type(uint64).max || s.clusterId > type(uint64).max) return false;
             if (s.surpriseQ16 <= record.floorQ16 || s.creditQ16 != s.surpriseQ16 - record.floorQ16) return false;
         }
         uint256 sum;
@@ -52,7 +63,8 @@ contract RecordFacts is IRecordFacts, RecordBase {
             previous = w.clusterId;
             uint256 credit_;
             for (uint256 j; j < record.spans.length; ++j) {
-                if (record.spans[j].clusterId != w.clusterId) continue;
+                (uint256 founder,) = Batches.split(record.spans[j].clusterId);
+                if (founder != w.clusterId) continue;
                 credit_ += record.spans[j].creditQ16;
                 ++counted;
             }
@@ -61,7 +73,7 @@ contract RecordFacts is IRecordFacts, RecordBase {
             if (w.creditQ16 != credit_ || w.weight != weight) return false;
             sum += weight;
         }
-        // Every span's cluster has a weight, and what nobody earned is the residual.
+        // Every span's cluster has a weight, by the contribution of its founder; what nobody earned is the residual.
         return counted == record.spans.length && sum + record.residual == WEIGHT_ONE;
     }
 
@@ -84,25 +96,44 @@ contract RecordFacts is IRecordFacts, RecordBase {
     }
 
     /// @inheritdoc IRecordFacts
+    function factDocument(Opened calldata opened, Record calldata record, uint256 span)
+        external
+        view
+        returns (uint64, string memory)
+    {
+        _openRecord(opened, record);
+        Span calldata s = record.spans[span];
+        IModelRegistry.DatanetRef[] memory refs = models.datanetsOf(opened.receipt.modelId);
+        if (
+            _canCount(s.documentId, refs) && _canCount(s.clusterId, refs)
+                && Batches.orderOf(s.clusterId) <= Batches.orderOf(s.documentId)
+        ) revert RecordErrors.RecordDispute_NotFalse();
+        return (opened.epochId, "document");
+    }
+
+    /// @inheritdoc IRecordFacts
     function factCluster(
         Opened calldata opened,
         Record calldata record,
         uint256 span,
+        Batches.Item calldata own,
         bytes calldata spanSketch,
         Member calldata earlier,
         bytes calldata earlierSketch
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
         Span calldata s = record.spans[span];
-        IDatanetRegistry.Contribution memory own = datanets.contribution(s.contributionId);
-        IDatanetRegistry.Contribution memory other = _used(opened.receipt.modelId, earlier);
+        _openOwn(s, own);
+        uint256 earlierId = _used(opened.receipt.modelId, earlier);
         if (
-            keccak256(spanSketch) != own.sketchHash || keccak256(earlierSketch) != other.sketchHash
-                || spanSketch.length != MinHash.BYTES || earlierSketch.length != MinHash.BYTES
+            keccak256(spanSketch) != own.document.sketchHash
+                || keccak256(earlierSketch) != earlier.item.document.sketchHash || spanSketch.length != MinHash.BYTES
+                || earlierSketch.length != MinHash.BYTES
         ) revert RecordErrors.RecordDispute_ExhibitMismatch();
         // A near-copy belongs to the cluster of the earliest one that it is near, which is not later than this one.
+        uint256 order = Batches.orderOf(earlierId);
         if (
-            other.sequence >= own.sequence || s.clusterId <= earlier.contributionId
+            order >= Batches.orderOf(s.documentId) || Batches.orderOf(s.clusterId) <= order
                 || MinHash.matches(spanSketch, earlierSketch) < sketchMatchesMin
         ) revert RecordErrors.RecordDispute_NotFalse();
         return (opened.epochId, "cluster");
@@ -113,6 +144,7 @@ contract RecordFacts is IRecordFacts, RecordBase {
         Opened calldata opened,
         Record calldata record,
         uint256 span,
+        Batches.Item calldata own,
         Response calldata response,
         Token[] calldata tokens,
         bytes calldata text
@@ -121,7 +153,8 @@ contract RecordFacts is IRecordFacts, RecordBase {
         Span calldata s = record.spans[span];
         if (s.end <= response.tokens.length) {
             bytes memory piece = _spell(opened, response, tokens, s.start, s.end);
-            if (keccak256(text) != datanets.contribution(s.contributionId).contentHash) {
+            _openOwn(s, own);
+            if (keccak256(text) != own.document.contentHash) {
                 revert RecordErrors.RecordDispute_ExhibitMismatch();
             }
             if (_contains(text, piece)) revert RecordErrors.RecordDispute_NotFalse();
@@ -144,11 +177,12 @@ contract RecordFacts is IRecordFacts, RecordBase {
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
         Span calldata s = record.spans[span];
-        if (keccak256(text) != _used(opened.receipt.modelId, earlier).contentHash) {
+        uint256 earlierId = _used(opened.receipt.modelId, earlier);
+        if (keccak256(text) != earlier.item.document.contentHash) {
             revert RecordErrors.RecordDispute_ExhibitMismatch();
         }
         // A span of fewer tokens than a gram, or of no credit, is not given to the earliest holder but not given at all.
-        if (earlier.contributionId >= s.contributionId || s.end - s.start < matchTokensMin) {
+        if (Batches.orderOf(earlierId) >= Batches.orderOf(s.documentId) || s.end - s.start < matchTokensMin) {
             revert RecordErrors.RecordDispute_NotFalse();
         }
         bytes memory piece = _spell(opened, response, tokens, s.start, s.end);
@@ -188,22 +222,50 @@ contract RecordFacts is IRecordFacts, RecordBase {
                                        EXHIBITS
     //////////////////////////////////////////////////////////////////////////*/
 
-    /// @dev An accepted contribution in the version of its Datanet that the model stands over.
-    function _used(uint256 modelId, Member calldata member)
-        private
-        view
-        returns (IDatanetRegistry.Contribution memory c)
-    {
-        c = datanets.contribution(member.contributionId);
+    /// @dev False for what cannot be a document under any of the versions. That it is one is shown by {_used}.
+    function _canCount(uint256 documentId, IModelRegistry.DatanetRef[] memory refs) private view returns (bool) {
+        (uint256 contributionId, uint256 place) = Batches.split(documentId);
+        if (contributionId == 0 || contributionId > datanets.contributionCount()) return false;
+        IDatanetRegistry.Contribution memory c = datanets.contribution(contributionId);
+        // What is withdrawn today may have counted then.
+        if (c.status != IDatanetRegistry.Status.Accepted && c.status != IDatanetRegistry.Status.Tombstoned) {
+            return false;
+        }
+        if (Batches.isBatch(c) ? place == 0 || place > c.chunkCount : place != 0) return false;
+        for (uint256 i; i < refs.length; ++i) {
+            if (refs[i].datanetId != c.datanetId) continue;
+            if (c.committedAt <= datanets.version(c.datanetId, refs[i].version).publishedAt) return true;
+        }
+        return false;
+    }
+
+    /// @dev Shows that an item is the span's document.
+    function _openOwn(Span calldata s, Batches.Item calldata own) private view {
+        IDatanetRegistry.Contribution memory c = Batches.open(datanets, own);
+        if (Batches.idOf(own.contributionId, own.index, Batches.isBatch(c)) != s.documentId) {
+            revert RecordErrors.RecordDispute_ExhibitMismatch();
+        }
+    }
+
+    /// @dev Id of a document that counts in the version of its Datanet that the model stands over: of an accepted contribution,
+    /// and not ruled out of its batch.
+    /// SOUNDNESS: what is withdrawn or ruled out today is no exhibit, whether that was before the version or after it.
+    function _used(uint256 modelId, Member calldata member) private view returns (uint256 documentId) {
+        IDatanetRegistry.Contribution memory c = Batches.open(datanets, member.item);
+        uint256 contributionId = member.item.contributionId;
+        bool batch = Batches.isBatch(c);
+        if (batch && !challenges.isSound(Batches.keyOf(contributionId, member.item.index))) {
+            revert RecordErrors.RecordDispute_ExhibitMismatch();
+        }
         IModelRegistry.DatanetRef[] memory refs = models.datanetsOf(modelId);
         for (uint256 i; i < refs.length; ++i) {
             if (refs[i].datanetId != c.datanetId) continue;
             IDatanetRegistry.Version memory v = datanets.version(c.datanetId, refs[i].version);
-            bytes32 leaf = Merkle.hashLeaf(datanets.leafOf(member.contributionId));
+            bytes32 leaf = Merkle.hashLeaf(datanets.leafOf(contributionId));
             if (
                 c.status == IDatanetRegistry.Status.Accepted
                     && Merkle.verify(v.contributionsRoot, leaf, member.index, v.contributionCount, member.proof)
-            ) return c;
+            ) return Batches.idOf(contributionId, member.item.index, batch);
         }
         revert RecordErrors.RecordDispute_ExhibitMismatch();
     }

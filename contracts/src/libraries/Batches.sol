@@ -12,6 +12,8 @@ import {Merkle} from "./Merkle.sol";
 /// cannot be mistaken for a document. Commit–reveal, bond, admission, versions and tombstones are those of any
 /// contribution. docs/formats/economy.md has the bytes.
 library Batches {
+    /// Bits of a document's id that are the number of its contribution; what is above is its place in the batch, from one.
+    uint256 internal constant CONTRIBUTION_BITS = 40;
     /// First word of what a batch's content hash hashes.
     bytes32 internal constant TAG = keccak256("OpenLedger batch of documents, version 1");
 
@@ -45,6 +47,26 @@ library Batches {
     /// @notice True if the contribution is a batch.
     function isBatch(IDatanetRegistry.Contribution memory c) internal pure returns (bool) {
         return c.contentHash == contentHashOf(c.chunkRoot, c.chunkCount);
+    }
+
+    /// @notice What records call a document: `contributionId + (index + 1) * 2^40` in a batch, the contribution's own number
+    /// where that is one document.
+    function idOf(uint256 contributionId, uint32 index, bool batch) internal pure returns (uint256) {
+        return batch ? contributionId + ((uint256(index) + 1) << CONTRIBUTION_BITS) : contributionId;
+    }
+
+    /// @notice The contribution that a document's id names, and its place there: zero for all of it, else one more than the
+    /// index.
+    function split(uint256 documentId) internal pure returns (uint256 contributionId, uint256 place) {
+        // forge-lint: disable-next-line(incorrect-shift)
+        return (documentId & ((1 << CONTRIBUTION_BITS) - 1), documentId >> CONTRIBUTION_BITS);
+    }
+
+    /// @notice Position of a document in the order of commitments: by contribution, and by index within a batch. Ids of more
+    /// than 64 bits name nothing, and have no order.
+    function orderOf(uint256 documentId) internal pure returns (uint256) {
+        (uint256 contributionId, uint256 place) = split(documentId);
+        return contributionId << 24 | place;
     }
 
     /// @notice Names a document across the chain.

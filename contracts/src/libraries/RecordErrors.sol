@@ -10,12 +10,12 @@ library RecordErrors {
 
     /// @notice The receipt and record are not in the epoch.
     /// @param epochId The epoch.
-    /// @param number The number.
+    /// @param number Number of the receipt, as its gateway counts.
     error RecordDispute_NotInEpoch(uint64 epochId, uint64 number);
 
     /// @notice The record is of another engine spec, or of another version.
-    /// @param given What was given.
-    /// @param expected What was expected.
+    /// @param given Engine spec hash of the record.
+    /// @param expected Engine spec hash that facts hold under; the same as `given` if the version is another.
     error RecordDispute_SpecMismatch(bytes32 given, bytes32 expected);
 
     /// @notice The exhibits show nothing wrong.
@@ -26,7 +26,7 @@ library RecordErrors {
 
     /// @notice The value is not the stake.
     /// @param sent What was sent, wei.
-    /// @param required What is due.
+    /// @param required What has to be put up, wei.
     error RecordDispute_StakeMismatch(uint256 sent, uint256 required);
 
     /// @notice There is a commitment already, none, or it was not made in an earlier block.
@@ -71,7 +71,7 @@ library RecordErrors {
 
     /// @notice The value is not the same for every piece, or less than the stakes.
     /// @param sent What was sent, wei.
-    /// @param required What is due.
+    /// @param required What has to be put up, wei.
     error EpochDisclosure_StakeMismatch(uint256 sent, uint256 required);
 
     /// @notice The step is not possible at this time, or there is no such demand.

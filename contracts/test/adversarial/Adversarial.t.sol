@@ -430,7 +430,9 @@ contract AdversarialTest is RecordTest {
         postCalls();
         lied(
             "false span",
-            abi.encodeCall(facts.factSpan, (opened(15), record(15), 0, response, spelled(8), bytes(CAROL_TEXT)))
+            abi.encodeCall(
+                facts.factSpan, (opened(15), record(15), 0, itemOf(carolId), response, spelled(8), bytes(CAROL_TEXT))
+            )
         );
 
         addCall(bobId, bobId, bob);
@@ -440,7 +442,7 @@ contract AdversarialTest is RecordTest {
             "copy (a near-copy paid as its own cluster)",
             abi.encodeCall(
                 facts.factCluster,
-                (opened(0), record(0), 0, sketchOf(1, 2, 100), member(aliceId, 0), sketchOf(1, 1, 100))
+                (opened(0), record(0), 0, itemOf(bobId), sketchOf(1, 2, 100), member(aliceId, 0), sketchOf(1, 1, 100))
             )
         );
 

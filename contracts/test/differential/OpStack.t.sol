@@ -12,9 +12,7 @@ import {RollupHashing} from "../../src/libraries/RollupHashing.sol";
 import {Depositor} from "../utils/RollupTest.sol";
 import {WithdrawalTest} from "../utils/WithdrawalTest.sol";
 
-// Their bytecode is read from an npm package that is no dependency: it takes 126 MB. To run these tests:
-//
-//     npm install --no-save --ignore-scripts @eth-optimism/contracts-bedrock@0.17.3
+// Their bytecode is read from an npm package that `scripts/setup` installs.
 
 /// @notice Beside the OP Stack's own contracts, where ours are meant to do the same.
 /// forge-config: default.fuzz.runs = 64
@@ -25,9 +23,6 @@ contract OpStackTest is WithdrawalTest {
     IOptimismPortal private theirPortal;
 
     function setUp() public override {
-        if (!vm.exists(string.concat(ARTIFACTS, "OptimismPortal2.sol/OptimismPortal2.json"))) {
-            vm.skip(true, "npm install --no-save --ignore-scripts @eth-optimism/contracts-bedrock@0.17.3");
-        }
         super.setUp();
         theirPortal = IOptimismPortal(clone("OptimismPortal2", abi.encode(MATURITY, AIRGAP)));
         // Their SuperchainConfig is our SystemConfig: `paused` and `guardian`.

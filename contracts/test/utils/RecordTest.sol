@@ -8,6 +8,7 @@ import {IRecordTypes} from "../../src/interfaces/IRecordTypes.sol";
 import {EpochDisclosure} from "../../src/l2/EpochDisclosure.sol";
 import {RecordDispute} from "../../src/l2/RecordDispute.sol";
 import {RecordFacts} from "../../src/l2/RecordFacts.sol";
+import {Batches} from "../../src/libraries/Batches.sol";
 import {AdmissionTest} from "./AdmissionTest.sol";
 import {PlainTree} from "./PlainTree.sol";
 import {SumTree} from "./SumTree.sol";
@@ -55,13 +56,17 @@ abstract contract RecordTest is AdmissionTest {
             items[i] = keccak256(vocabulary[i]);
         }
         IRecordTypes.Spec memory spec = IRecordTypes.Spec(SPEC, 250_000_000, 6, 64, PlainTree.rootOf(items), 9);
-        deployCodeTo("RecordFacts.sol:RecordFacts", abi.encode(settlement, models, datanets, spec), address(facts));
+        deployCodeTo(
+            "RecordFacts.sol:RecordFacts", abi.encode(settlement, models, datanets, challenges, spec), address(facts)
+        );
         deployCodeTo(
             "RecordDispute.sol:RecordDispute",
             abi.encode(dispute, facts, disclosure, settlement, models, datanets, spec, uint32(1 hours)),
             address(records)
         );
-        deployCodeTo("EpochDisclosure.sol:EpochDisclosure", abi.encode(settlement, records), address(disclosure));
+        deployCodeTo(
+            "EpochDisclosure.sol:EpochDisclosure", abi.encode(settlement, records, models), address(disclosure)
+        );
         response.version = 1;
         for (uint16 i; i < 9; ++i) {
             response.tokens.push(i);
@@ -112,8 +117,8 @@ abstract contract RecordTest is AdmissionTest {
                                         EPOCHS
     //////////////////////////////////////////////////////////////////////////*/
 
-    /// @dev Adds a receipt whose whole answer but its last token comes from `contributionId`.
-    function addCall(uint256 contributionId, uint256 clusterId, address payee_) internal {
+    /// @dev Adds a receipt whose whole answer but its last token comes from `documentId`.
+    function addCall(uint256 documentId, uint256 clusterId, address payee_) internal {
         Call storage c = calls.push();
         c.receipt.number = settlement.nextReceiptOf(gateway) + uint64(calls.length - 1);
         c.receipt.modelId = modelOf;
@@ -123,14 +128,15 @@ abstract contract RecordTest is AdmissionTest {
         c.receipt.fee = RECEIPT_FEE;
         c.receipt.engineSpecHash = SPEC;
         (bytes32 receiptHash,) = settlement.hashReceipt(c.receipt);
-        c.record.version = 1;
+        c.record.version = 3;
         c.record.receiptHash = receiptHash;
         c.record.engineSpecHash = SPEC;
         c.record.answerTokens = 9;
         c.record.totalSurpriseQ16 = 4_000_000;
         c.record.floorQ16 = 100_000;
-        c.record.spans.push(IRecordTypes.Span(0, 8, contributionId, clusterId, 3, 600_000, 500_000));
-        c.record.weights.push(IRecordTypes.Weight(clusterId, net, payee_, 500_000, 125_000_000));
+        c.record.spans.push(IRecordTypes.Span(0, 8, documentId, clusterId, 3, 600_000, 500_000));
+        (uint256 founder,) = Batches.split(clusterId);
+        c.record.weights.push(IRecordTypes.Weight(founder, net, payee_, 500_000, 125_000_000));
         c.record.residual = 875_000_000;
     }
 
@@ -187,10 +193,15 @@ abstract contract RecordTest is AdmissionTest {
         return calls[i].record;
     }
 
-    function member(uint256 id, uint256 index) internal view returns (IRecordTypes.Member memory m) {
+    function member(uint256 id, uint256 index) internal view returns (IRecordTypes.Member memory) {
+        return member(itemOf(id), index);
+    }
+
+    /// @dev With the place of the item's contribution in the version.
+    function member(Batches.Item memory item, uint256 index) internal view returns (IRecordTypes.Member memory m) {
         bytes32[] memory leaves = new bytes32[](3);
         (leaves[0], leaves[1], leaves[2]) = (datanets.leafOf(aliceId), datanets.leafOf(bobId), datanets.leafOf(carolId));
-        (m.contributionId, m.index) = (id, index);
+        (m.item, m.index) = (item, index);
         (, m.proof) = PlainTree.fold(leaves, index);
     }
 

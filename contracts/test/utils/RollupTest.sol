@@ -92,7 +92,6 @@ abstract contract RollupTest is Test {
         assertEq(address(portal.anchorStateRegistry()), address(registry));
         assertEq(address(registry.disputeGameFactory()), address(factory));
         assertEq(address(factory.gameImpls(GAME_TYPE)), address(gameImpl));
-        vm.prank(owner);
         registry.setStartingAnchor(GENESIS_ROOT, 0);
     }
 

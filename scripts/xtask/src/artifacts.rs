@@ -22,6 +22,7 @@ const CONTRACTS: &[&str] = &[
     "ProofDisputeGame",
     "DevnetVerifier",
     "AttestorVerifier",
+    "RollupTimelock",
     "L1CrossDomainMessenger",
     "L1StandardBridge",
     // Both layers

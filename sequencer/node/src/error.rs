@@ -161,6 +161,11 @@ pub enum ControlError {
          (admin_overrideLeader)"
     )]
     Resigned,
+    #[error(
+        "not ready: L1 was not heard up to block {origin}, the origin of the head: see that this node reaches \
+         L1, and start it again"
+    )]
+    NoOrigin { origin: u64 },
     #[error("the record of who sequences cannot be written: {0}")]
     Record(String),
     #[error("this node is no sequencer")]

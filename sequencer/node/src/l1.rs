@@ -56,6 +56,11 @@ impl L1Feed {
         }
     }
 
+    /// Whether blocks that were asked for again have not begun to come.
+    pub(crate) const fn awaits(&self) -> bool {
+        self.awaited.is_some()
+    }
+
     /// Asks for the blocks from `from` on. Nothing heard before counts any more.
     pub(crate) fn restart(&mut self, from: u64) -> Result<(), NoRewind> {
         let rewinds = self.rewinds.as_ref().ok_or(NoRewind(from))?;

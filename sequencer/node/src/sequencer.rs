@@ -347,6 +347,9 @@ impl Sequencer {
             return Ok(Err(reason));
         }
         self.parent = self.chain.head()?;
+        if let Some(reason) = self.unready()? {
+            return Ok(Err(reason));
+        }
         if let Err(error) = self.lead.begin() {
             return Ok(Err(ControlError::Record(error.to_string())));
         }
@@ -355,9 +358,23 @@ impl Sequencer {
             unsafe_chain.hold(term);
         }
         self.resumes = Instant::now();
-        self.need_origin()?;
         tracing::warn!(term, number = head.number, hash = %head.hash, "the sequencer was started");
         Ok(Ok(()))
+    }
+
+    /// What keeps the node from building on its head: it has not heard L1 up to the head's origin. What
+    /// does not come by itself is asked for.
+    fn unready(&mut self) -> Result<Option<ControlError>, SequencerError> {
+        let origin = self.parent_reference()?.l1_origin.number;
+        if self.window.get(origin).is_some() {
+            return Ok(None);
+        }
+        let is_below = self.window.head().is_none_or(|last| last.number < origin);
+        let is_coming = self.l1.awaits() || is_below && self.window.len() < L1_WINDOW_MAX;
+        if !is_coming {
+            self.need_origin()?;
+        }
+        Ok(Some(ControlError::NoOrigin { origin }))
     }
 
     /// The sequencer of the newest term heard of must have resigned, with this head.

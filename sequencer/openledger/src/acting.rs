@@ -49,12 +49,17 @@ impl Acting {
 
     /// For sending. On a development chain the first account acts if no key is named.
     pub async fn connect(&self) -> Result<Actor> {
+        self.connect_or(0).await
+    }
+
+    /// The same with another account to fall back on.
+    pub async fn connect_or(&self, account: u32) -> Result<Actor> {
         let l2_rpc = self.l2_rpc()?;
         let chain_id = Chain::connect(l2_rpc.clone(), Contracts::default()).await?.chain_id();
         if self.key.account.is_some() || !self.key.is_given() {
             check_development(chain_id)?;
         }
-        let signer = self.key.signer_or(L1_CHAIN_ID_DEV, 0).await?;
+        let signer = self.key.signer_or(L1_CHAIN_ID_DEV, account).await?;
         let chain =
             Chain::connect_with_signer(l2_rpc, Contracts::default(), signer.clone()).await?;
         Ok(Actor { chain, signer })
@@ -67,6 +72,14 @@ impl Acting {
             None => self.ready()?.gateway,
         };
         customer::gateway_at(&url).await
+    }
+
+    /// Where the gateway is.
+    pub fn gateway_url(&self) -> Result<Url> {
+        match &self.gateway {
+            Some(url) => Ok(url.clone()),
+            None => self.ready()?.gateway.parse().context("the gateway's URL is not a URL"),
+        }
     }
 
     fn l2_rpc(&self) -> Result<Url> {
@@ -85,7 +98,8 @@ impl Acting {
 pub fn check_development(l2_chain_id: u64) -> Result<()> {
     ensure!(
         l2_chain_id == L2_CHAIN_ID_DEV,
-        "development accounts are refused on L2 chain {l2_chain_id}: their keys are public. Use --keystore or          --signer-url"
+        "development accounts are refused on L2 chain {l2_chain_id}: their keys are public. Use --keystore or \
+         --signer-url"
     );
     Ok(())
 }

@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::{
     dev::Ready,
+    explain::{self, ExplainArgs},
     watch::{self, ChallengeArgs, WatchArgs},
 };
 
@@ -23,6 +24,8 @@ use crate::{
 pub enum Command {
     /// Recompute a posted epoch and compare every root; the exit status says whether all held.
     Audit(AuditArgs),
+    /// Why somebody was paid: from a receipt to its payments, every step checked.
+    Explain(ExplainArgs),
     /// Recompute a pending epoch and, if it is false, have it rejected on chain for half of its bond.
     Challenge(ChallengeArgs),
     /// Do so with every epoch that is posted, until stopped.
@@ -93,6 +96,7 @@ impl Inputs {
 pub async fn run(command: Command) -> Result<()> {
     match command {
         Command::Audit(args) => run_audit(args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::Challenge(args) => watch::challenge(args).await,
         Command::Watch(args) => watch::watch(args).await,
     }

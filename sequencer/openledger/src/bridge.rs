@@ -10,10 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args as ClapArgs, Subcommand};
 use l1::{
     Deposit, DepositReceipt, Initiated, L1Urls, RoleSigner, Wait, WithdrawalStatus, Withdrawals,
+    contracts::OptimismPortal,
 };
 use url::Url;
 
-use crate::{demo::open, dev::Ready, keys, keystore::KeyArgs, roles};
+use crate::{demo::open, dev::Ready, keystore::KeyArgs, roles};
 
 /// Time between two looks at the layers.
 const POLL: Duration = Duration::from_millis(500);
@@ -33,24 +34,21 @@ pub enum Command {
     Status(StepArgs),
 }
 
-/// Deposit OPEN from a development account.
+/// Deposit OPEN.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     openledger bridge deposit --amount 25\n  \
-    openledger bridge deposit --amount 0.5 --account 3 --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8")]
+    openledger bridge deposit --amount 0.5 --account 3 --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8\n  \
+    openledger bridge deposit --amount 5 --l1-rpc URL,URL --l2-rpc URL --portal ADDRESS --keystore user.json")]
 pub struct DepositArgs {
     /// OPEN to move, in whole tokens with up to 18 decimals.
     #[arg(long)]
     amount: String,
-    /// Development account that pays.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..10))]
-    account: u32,
     /// Receiver on L2; the payer if not given.
     #[arg(long)]
     to: Option<Address>,
-    /// Ready file of the running `openledger dev`.
-    #[arg(long, value_name = "FILE")]
-    ready: Option<PathBuf>,
+    #[command(flatten)]
+    chain: ChainArgs,
 }
 
 /// Which chain, and whose key.
@@ -63,7 +61,7 @@ pub struct ChainArgs {
     /// comma) the next is asked when one is out.
     #[arg(long, value_name = "URL", value_delimiter = ',', requires_all = ["l2_rpc", "portal"])]
     l1_rpc: Vec<Url>,
-    /// JSON-RPC of an L2 node that serves proofs.
+    /// JSON-RPC of an L2 node; for withdrawals one that serves proofs.
     #[arg(long, value_name = "URL", requires = "l1_rpc")]
     l2_rpc: Option<Url>,
     /// `OptimismPortal` on L1.
@@ -105,14 +103,22 @@ pub struct StepArgs {
     chain: ChainArgs,
 }
 
-/// A chain and a key for it.
+/// Where a chain is, and a key for it.
+struct Chain {
+    l1: L1Urls,
+    l2: Url,
+    portal: Address,
+    key: RoleSigner,
+}
+
+/// A chain and a key for it, for withdrawals.
 struct Session {
     withdrawals: Withdrawals,
     key: RoleSigner,
 }
 
 impl ChainArgs {
-    async fn open(&self) -> Result<Session> {
+    async fn find(&self) -> Result<Chain> {
         let (l1, l2, portal) = match (&self.l2_rpc, self.portal) {
             (Some(l2), Some(portal)) => (L1Urls::from(self.l1_rpc.clone()), l2.clone(), portal),
             _ => {
@@ -124,6 +130,11 @@ impl ChainArgs {
             }
         };
         let key = self.key.signer_or(roles::l1_chain_id(&l1).await?, 0).await?;
+        Ok(Chain { l1, l2, portal, key })
+    }
+
+    async fn open(&self) -> Result<Session> {
+        let Chain { l1, l2, portal, key } = self.find().await?;
         Ok(Session { withdrawals: Withdrawals::new(l1, l2, portal), key })
     }
 }
@@ -325,15 +336,18 @@ fn amount(text: &str) -> Result<U256> {
 }
 
 async fn run_deposit(args: DepositArgs) -> Result<()> {
-    let ready = Ready::read(&args.ready.unwrap_or_else(Ready::default_path))?;
     let amount = amount(&args.amount)?;
-    let key = keys::dev_key(args.account)?;
+    let Chain { l1, l2, portal, key } = args.chain.find().await?;
     let to = args.to.unwrap_or_else(|| key.address());
+    let provider = ProviderBuilder::new().connect_client(l1.clone().client());
+    let token = OptimismPortal::new(portal, provider).open().call().await;
+    let token = token.with_context(|| format!("{portal} is no portal of this L1"))?;
     println!("locking {} on L1 …", open(amount));
-    let deposit = deposit(&ready, key, to, amount).await?;
+    let deposit = Deposit { open: token, optimism_portal: portal, to, amount };
+    let deposit = l1::deposit(l1, key, &deposit).await?;
     println!("L1 transaction  {}", deposit.l1_transaction);
     println!("waiting for L2 to derive it (its first block after that L1 block) …");
-    wait_on_l2(&ready, deposit.l2_transaction).await?;
+    wait_on(l2, deposit.l2_transaction).await?;
     println!("L2 transaction  {}", deposit.l2_transaction);
     println!("{} arrived at {to}", open(amount));
     Ok(())
@@ -358,8 +372,11 @@ pub async fn deposit(
 
 /// Waits until a deposit is executed on L2 and checks that it succeeded.
 pub async fn wait_on_l2(ready: &Ready, transaction: TxHash) -> Result<()> {
-    let url: Url = ready.l2_rpc.parse().context("the L2 URL is not a URL")?;
-    let provider = ProviderBuilder::new().connect_http(url);
+    wait_on(ready.l2_rpc.parse().context("the L2 URL is not a URL")?, transaction).await
+}
+
+async fn wait_on(l2: Url, transaction: TxHash) -> Result<()> {
+    let provider = ProviderBuilder::new().connect_http(l2);
     for _ in 0..300 {
         // The receipt of a deposit has fields that plain Ethereum types lack.
         let receipt: serde_json::Value =

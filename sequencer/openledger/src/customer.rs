@@ -1,21 +1,17 @@
 //! `openledger customer`: escrow, authorisation and API keys for the gateway.
 
-use std::{
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::{Address, U256, utils::parse_ether};
-use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, ensure};
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::Value;
-use service::{
-    api_keys::mint_api_key,
-    chain::{Chain, Contracts},
-};
+use service::api_keys::unsigned_key;
 
-use crate::{dev::Ready, keys};
+use crate::{
+    acting::{Acting, Actor},
+    dev::Ready,
+};
 
 /// What an inference customer needs.
 #[derive(Debug, Subcommand)]
@@ -24,34 +20,34 @@ pub enum Command {
     Key(KeyArgs),
 }
 
-/// Prepare a development account as a customer.
+/// Prepare an account as a customer. On a development chain the last of its user accounts if no key is named.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  \
-    export OPENAI_API_KEY=$(openledger customer key --budget 5)\n\n\
+#[command(after_help = "Examples:\n  \
+    export OPENAI_API_KEY=$(openledger customer key --budget 5)\n  \
+    openledger customer key --keystore customer.json --password-file password.txt \\\n    \
+    --l2-rpc https://l2.example --gateway https://gateway.example\n\n\
     Only the key is printed on standard output.")]
 pub struct KeyArgs {
-    /// Development account of the customer.
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(0..10))]
-    account: u32,
+    #[command(flatten)]
+    acting: Acting,
     /// OPEN to put into escrow; the most that the gateway can ever draw.
     #[arg(long, default_value = "5")]
     budget: String,
     /// Hours until key and authorisation expire.
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8_760))]
     hours: u64,
-    /// Ready file of the running `openledger dev`.
-    #[arg(long, value_name = "FILE")]
-    ready: Option<PathBuf>,
 }
+
+/// Customer where none is named, on a development chain.
+const ACCOUNT: u32 = 9;
 
 pub async fn run(command: Command) -> Result<()> {
     let Command::Key(args) = command;
-    let ready = Ready::read(&args.ready.unwrap_or_else(Ready::default_path))?;
     let budget = parse_ether(&args.budget)
         .with_context(|| format!("\"{}\" is not an amount of OPEN", args.budget))?;
     let expiry = now().saturating_add(args.hours.saturating_mul(3_600));
-    let customer = keys::dev_key(args.account)?;
-    let access = prepare(&ready, &customer, budget, expiry).await?;
+    let customer = args.acting.connect_or(ACCOUNT).await?;
+    let access = prepare(&customer, args.acting.gateway().await?, budget, expiry).await?;
     eprintln!("authorised the gateway {} for {} OPEN", access.gateway, args.budget);
     println!("{}", access.api_key);
     Ok(())
@@ -68,18 +64,12 @@ pub struct Access {
 
 /// Deposits `budget` on top of what is free, authorises the gateway for it and mints a key.
 pub async fn prepare(
-    ready: &Ready,
-    customer: &PrivateKeySigner,
+    customer: &Actor,
+    gateway: Address,
     budget: U256,
     expiry: u64,
 ) -> Result<Access> {
-    let gateway = gateway_address(ready).await?;
-    let chain = Chain::connect_with_signer(
-        ready.l2_rpc.parse().context("the L2 URL is not a URL")?,
-        Contracts::default(),
-        customer.clone(),
-    )
-    .await?;
+    let chain = &customer.chain;
     let escrow = chain.escrow();
     let mut transactions = Vec::new();
     let deposited = escrow
@@ -109,8 +99,15 @@ pub async fn prepare(
         .await?;
     ensure!(authorised.status(), "the authorisation {} failed", authorised.transaction_hash);
     transactions.push(authorised.transaction_hash);
-    let api_key = mint_api_key(customer, gateway, ready.l2_chain_id, expiry)?;
+    let api_key = api_key(customer, gateway, expiry).await?;
     Ok(Access { gateway, api_key, transactions })
+}
+
+/// A key for the gateway, signed by whoever signs for the customer.
+async fn api_key(customer: &Actor, gateway: Address, expiry: u64) -> Result<String> {
+    let key = unsigned_key(customer.address(), gateway, customer.chain.chain_id(), expiry);
+    let signature = customer.signer.sign_typed_data(&key.digest, &key.typed_data).await?;
+    Ok(key.content.signed(&signature))
 }
 
 /// Who the running gateway is.
@@ -149,4 +146,57 @@ pub fn wei(open: &str) -> Result<u128> {
 
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Json, Router, routing::post};
+    use clap::Parser;
+    use serde_json::json;
+    use service::verify_api_key;
+
+    use super::*;
+    use crate::keystore;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    /// On an L2 that is nobody's development chain, a customer with an encrypted key has one that gateways take.
+    #[tokio::test]
+    async fn a_keystore_signs_an_api_key_on_any_chain_and_a_development_account_does_not() {
+        let answer = |Json(request): Json<Value>| async move {
+            Json(json!({"jsonrpc": "2.0", "id": request["id"], "result": "0xa"}))
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let l2_rpc = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, Router::new().route("/", post(answer))).into_future());
+        let directory = tempfile::tempdir().unwrap();
+        let [file, password] = ["key.json", "pass"].map(|name| directory.path().join(name));
+        std::fs::write(&password, "a password\n").unwrap();
+        let customer = keystore::new(&file, "a password").unwrap().address();
+        let acting = |key: &[&str]| {
+            let line = [&["openledger", "key", "--l2-rpc", &l2_rpc][..], key].concat();
+            let Command::Key(args) = Line::try_parse_from(line).unwrap().command;
+            args.acting
+        };
+        let named = acting(&[
+            "--keystore",
+            file.to_str().unwrap(),
+            "--password-file",
+            password.to_str().unwrap(),
+        ]);
+        let actor = named.connect_or(ACCOUNT).await.unwrap();
+        let gateway = Address::repeat_byte(7);
+        let expiry = now() + 60;
+        let key = api_key(&actor, gateway, expiry).await.unwrap();
+        let verified = verify_api_key(&key, gateway, 10, now()).unwrap();
+        assert_eq!((verified, actor.address()), (customer, customer));
+        for account in [&["--account", "9"][..], &[]] {
+            let refused = acting(account).connect_or(ACCOUNT).await.err().unwrap().to_string();
+            assert!(refused.contains("development accounts are refused"), "{refused}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! and auditors recompute. What is assumed is the traffic, and it is printed with the result.
 
 mod adversary;
+pub mod drill;
 mod simulation;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,9 @@ pub enum Command {
     Simulate(Box<SimulateArgs>),
     /// Attack the economy on an L2 node with real transactions, and print what each attack cost whom.
     Adversary(AdversaryArgs),
+    /// Pay watchers for finding what is false while nobody cheats.
+    #[command(subcommand)]
+    Drill(drill::Command),
 }
 
 /// Starts a development chain of its own and attacks it: noise, copies and split datasets, laundering, bribed and
@@ -137,6 +141,7 @@ pub async fn run(command: Command) -> Result<()> {
     match command {
         Command::Simulate(args) => simulate(*args).await,
         Command::Adversary(args) => attack(args).await,
+        Command::Drill(command) => drill::run(command).await,
     }
 }
 

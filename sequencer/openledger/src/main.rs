@@ -11,6 +11,7 @@ mod deploy;
 mod dev;
 mod economy;
 mod ethereum;
+mod explain;
 mod follow;
 mod genesis;
 mod keys;
@@ -42,6 +43,7 @@ use tracing_subscriber::EnvFilter;
         openledger economy simulate             what a Datanet would pay under given traffic
   \
         openledger attribution audit 1          recompute an epoch from public inputs\n  \
+        openledger attribution explain 0        why somebody was paid, from receipt 0 on\n  \
         openledger attribution watch            and every new one, challenging what is false\n  \
         openledger verify --range 1..100        execute blocks again, from witnesses\n  \
         openledger bridge deposit --amount 25   bridge OPEN from L1\n  \
@@ -169,5 +171,32 @@ fn init_logs(json: bool) {
         builder.json().init();
     } else {
         builder.init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_payment_is_asked_for_by_receipt_or_by_epoch_and_account() {
+        let account = "0x00000000000000000000000000000000000000aa";
+        for (arguments, fits) in [
+            (&["3", "--json"][..], true),
+            (&["--epoch", "2", "--account", account], true),
+            (&["--epoch", "2"], false),
+            (&["3", "--epoch", "2", "--account", account], false),
+            (&[], false),
+        ] {
+            let line = [&["openledger", "attribution", "explain"], arguments].concat();
+            assert_eq!(Cli::try_parse_from(line).is_ok(), fits, "{arguments:?}");
+        }
     }
 }

@@ -47,6 +47,11 @@ pub struct Common {
     /// Where the role keeps what it is about to do; one directory serves one role.
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
+    /// Begin, while there are no records in the directory, where the L2 node says that derivation can begin
+    /// (optimism_safeHeadAtL1Block), not at genesis. Derivation must still arrive at the anchor on L1. Only for a node of
+    /// your own that derives from L1: a false word is found out, unless whoever gave it posts L2's batches, too.
+    #[arg(long)]
+    pub trust_node_for_beginning: bool,
     /// L1 blocks that must confirm a transaction, its own included.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub confirmations: u64,
@@ -132,7 +137,8 @@ impl Common {
                 ..SenderConfig::default()
             },
         );
-        let checker = Checker::new(l1, config, games.clone(), source, POLL, &self.data_dir)?;
+        let checker = Checker::new(l1, config, games.clone(), source, POLL, &self.data_dir)?
+            .trusting_node_for_beginning(self.trust_node_for_beginning);
         let verified = checker.verified();
         println!("account    {}", sender.address());
         println!("portal     {}", games.portal);

@@ -1,7 +1,8 @@
 //! `openledger attribution challenge` and `watch`: what anybody does about an epoch that does not hold.
 //! Each epoch is recomputed from public inputs. One that is false, and whose fault the chain can decide, is
 //! disputed while its window is open: by commitment, so that nobody who copies it gains, and the share of
-//! the reward is withdrawn. A poster who publishes nothing is asked for its payments.
+//! the reward is withdrawn. What a poster does not publish it has to disclose on chain, or loses the epoch; what it
+//! discloses is looked through like anybody's evidence.
 
 use std::time::Duration;
 
@@ -13,18 +14,24 @@ use primitives::{L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV};
 use serde::Serialize;
 use service::{
     audit::{AuditError, CorpusCache, audit_with},
-    chain::{Chain, Contracts, EpochStatus},
+    chain::{Chain, ChainError, Contracts, EpochStatus, Missing},
     challenge::{self, ChallengeError, Fault, Won},
-    evidence::{CollectedEvidence, EvidenceError},
-    records::Records,
+    disclosed::{Compelled, compel},
+    drills::Drills,
+    evidence::CollectedEvidence,
 };
 
-use crate::{audit::Inputs, demo::open, keystore::KeyArgs};
+use crate::{audit::Inputs, demo::open, economy::drill, keystore::KeyArgs};
 
 /// How often the chain is asked for a new epoch.
 const POLL: Duration = Duration::from_millis(500);
-/// How often evidence is looked for in vain before its payments are demanded.
+/// How often evidence is looked for in vain before it is demanded on chain.
 const PATIENCE: u32 = 2;
+
+/// How many looks for an epoch there are to one for drills, which last a day.
+const LOOKS: u32 = 60;
+/// How far back drills are looked for, blocks.
+const DRILL_BLOCKS: u64 = 4 * 86_400;
 
 /// Challenge one epoch if it is false.
 #[derive(Debug, ClapArgs)]
@@ -93,12 +100,26 @@ pub async fn challenge(args: ChallengeArgs) -> Result<()> {
 
 pub async fn watch(args: WatchArgs) -> Result<()> {
     let mut watcher = Watcher::new(&args.options).await?;
-    let (mut judged, mut waited) = (0, 0);
+    let mut drills = Drills::on(&watcher.chain).await?;
+    let (mut judged, mut waited, mut look) = (0, 0, 0_u32);
     loop {
+        if let Some(drills) = drills.as_mut().filter(|_| look.is_multiple_of(LOOKS)) {
+            // Those of a few days; what came before is over.
+            let from = watcher.chain.latest_block().await.map_or(0, |(number, _)| number);
+            let drilled = drill::tend(&watcher.chain, drills, from.saturating_sub(DRILL_BLOCKS));
+            match drilled.await {
+                // Beside the verdicts, of which standard output has a line each.
+                Ok(done) => done.iter().for_each(|done| eprintln!("{done}")),
+                Err(error) => {
+                    tracing::warn!(error = %format!("{error:#}"), "drills are looked at again later");
+                }
+            }
+        }
+        look = look.wrapping_add(1);
         if let Some(epoch) = watcher.pending_after(judged).await? {
             let verdict = match watcher.judge(epoch).await {
                 // Evidence may still come: it is asked for when it is late.
-                Err(error) if Watcher::withheld(&error) && waited == PATIENCE => {
+                Err(error) if Watcher::withheld(&error) && waited >= PATIENCE => {
                     watcher.demand(epoch).await
                 }
                 verdict => verdict.map(Some),
@@ -136,7 +157,7 @@ impl Watcher {
             L2_CHAIN_ID_DEV => L1_CHAIN_ID_DEV,
             other => other,
         };
-        let signer = options.key.load(l1_chain_id)?;
+        let signer = options.key.signer(l1_chain_id).await?;
         Ok(Self {
             key: signer.address(),
             chain: Chain::connect_with_signer(l2_rpc, Contracts::default(), signer).await?,
@@ -189,72 +210,75 @@ impl Watcher {
             }
         };
         if let Some(fault) = fault {
+            // Which span and which document, where the rule alone would not say.
+            verdict.failed.extend(fault.about().map(|about| format!("{}: {about}", fault.rule())));
             let won = challenge::prove(&self.chain, epoch, &fault).await?;
             self.collect(&mut verdict, fault.rule(), won).await?;
-        } else if challenge::is_unstated(&self.chain, epoch).await? {
-            // What claims grew by is measured by payments, which the poster has kept to itself.
-            if let Some(won) = challenge::demand(&self.chain, epoch).await? {
-                self.collect(&mut verdict, Fault::Silence.rule(), won).await?;
-            } else if let Some(fault) = self.find_fault(epoch).await? {
-                let won = challenge::prove(&self.chain, epoch, &fault).await?;
-                self.collect(&mut verdict, fault.rule(), won).await?;
-            }
-        } else if self.keeps_payments(epoch).await
-            && let Some(won) = challenge::demand_all(&self.chain, epoch).await?
-        {
-            self.collect(&mut verdict, "withheld", won).await?;
+        } else if let Some(compelled) = self.compel(epoch).await? {
+            // What is published shows nothing, or is not what the epoch commits to.
+            self.take(&mut verdict, compelled).await?;
         }
         Ok(verdict)
     }
 
-    /// Whether the poster has stated other payments than its records make, and published none of them.
-    async fn keeps_payments(&self, epoch: u64) -> bool {
-        let found = challenge::find_fault(&self.chain, epoch, &self.source).await;
-        matches!(found, Err(ChallengeError::PaymentsWithheld { .. }))
-    }
-
+    /// A fault of what is published; none where that is not what the epoch commits to.
     async fn find_fault(&self, epoch: u64) -> Result<Option<Fault>> {
         match challenge::find_fault(&self.chain, epoch, &self.source).await {
-            Err(ChallengeError::PaymentsWithheld { on_chain, .. }) => {
-                tracing::warn!(epoch, %on_chain, "the poster does not publish the payments that it committed to");
+            Err(
+                error @ (ChallengeError::PaymentsWithheld { .. }
+                | ChallengeError::Withheld { .. }
+                | ChallengeError::OtherReceipts { .. }
+                // A receipt of such a model cannot be disclosed.
+                | ChallengeError::Chain(ChainError::NotFound(Missing::Model(_)))),
+            ) => {
+                tracing::warn!(epoch, %error, "not everything is published");
                 Ok(None)
             }
             found => Ok(found?),
         }
     }
 
-    /// Whether the evidence of an epoch is nowhere.
+    /// Whether the evidence of an epoch is nowhere, or is none.
     fn withheld(error: &anyhow::Error) -> bool {
         let audit = error.downcast_ref::<AuditError>();
-        matches!(audit, Some(AuditError::Evidence(EvidenceError::NotFound(_))))
+        matches!(audit, Some(AuditError::Evidence(_)))
     }
 
-    /// Asks a poster who publishes nothing for its payments, and for all that they and the epoch commit to.
+    /// Has the poster show on chain what it does not publish, if the chain has what that takes.
+    async fn compel(&self, epoch: u64) -> Result<Option<Compelled>> {
+        let Self { chain, source, tokenizer, .. } = self;
+        match compel(chain, epoch, source, tokenizer).await {
+            Err(ChallengeError::NoRecords) => Ok(None),
+            compelled => Ok(Some(compelled?)),
+        }
+    }
+
+    /// What comes of an epoch without evidence.
     async fn demand(&self, epoch: u64) -> Result<Option<Verdict>> {
-        let stated = match Records::on(&self.chain).await? {
-            Some(records) => !records.payments_of(epoch).await?.root.is_zero(),
-            None => false,
-        };
-        let silent = if stated { None } else { challenge::demand(&self.chain, epoch).await? };
-        let (rule, won) = match silent {
-            Some(won) => (Fault::Silence.rule(), won),
-            // What it pays is stated: whatever is under that, and under the other roots, is to be had as well.
-            None => match challenge::demand_all(&self.chain, epoch).await? {
-                Some(won) => ("withheld", won),
-                None => return Ok(None),
-            },
-        };
+        let Some(compelled) = self.compel(epoch).await? else { return Ok(None) };
         let mut verdict = Verdict {
             epoch,
             ok: false,
-            failed: vec!["evidence: nothing is published".to_owned()],
+            failed: vec!["evidence: it is not published".to_owned()],
             fault: None,
             won: None,
             challenger: self.key,
             withdrawn: U256::ZERO,
         };
-        self.collect(&mut verdict, rule, won).await?;
+        self.take(&mut verdict, compelled).await?;
         Ok(Some(verdict))
+    }
+
+    async fn take(&self, verdict: &mut Verdict, compelled: Compelled) -> Result<()> {
+        match compelled {
+            Compelled::Fell { fault, won } => self.collect(verdict, fault.rule(), won).await,
+            Compelled::Stands => {
+                verdict
+                    .failed
+                    .push("all of it stands on chain now: no fault is found in it".into());
+                Ok(())
+            }
+        }
     }
 
     async fn collect(&self, verdict: &mut Verdict, rule: &str, won: Won) -> Result<()> {

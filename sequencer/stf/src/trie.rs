@@ -71,6 +71,8 @@ pub enum TrieError {
 
 /// Nodes written (RLP) and removed by position, in the order of positions. All nodes lie in one
 /// buffer: a block writes thousands.
+///
+/// INVARIANT: every range is one of `bytes`. Bytes that no range names were replaced.
 #[derive(Clone, Debug, Default)]
 pub struct NodeUpdates {
     entries: Vec<(Nibbles, Option<Range<usize>>)>,
@@ -83,6 +85,9 @@ impl NodeUpdates {
     pub fn from_parts(mut entries: Vec<(Nibbles, Option<Range<usize>>)>, bytes: Vec<u8>) -> Self {
         if !entries.is_sorted_by(|a, b| a.0 < b.0) {
             entries.sort_unstable_by_key(|entry| entry.0);
+        }
+        for (_, range) in &mut entries {
+            range.take_if(|range| bytes.get(range.clone()).is_none());
         }
         Self { entries, bytes }
     }
@@ -112,20 +117,34 @@ impl NodeUpdates {
         self.bytes.get(range?.clone())
     }
 
-    /// Takes up what a later block changed, so that both are written in one pass.
+    /// Takes up what a later block changed, so that both are written in one pass. Nodes stay where they lie
+    /// until half of the buffer is of replaced ones: a block is merged from many parts.
     pub fn merge(&mut self, later: &Self) {
-        let mut merged = Self::default();
-        let mut earlier = self.iter().peekable();
-        for (position, node) in later.iter() {
-            while let Some((before, kept)) = earlier.next_if(|(before, _)| *before <= position) {
-                if before < position {
-                    merged.push(*before, kept);
+        let offset = self.bytes.len();
+        self.bytes.extend_from_slice(&later.bytes);
+        let moved = |range: &Range<usize>| range.start + offset..range.end + offset;
+        let earlier = core::mem::take(&mut self.entries);
+        self.entries.reserve_exact(earlier.len() + later.entries.len());
+        let mut earlier = earlier.into_iter().peekable();
+        for (position, range) in &later.entries {
+            while let Some(before) = earlier.next_if(|before| before.0 <= *position) {
+                if before.0 < *position {
+                    self.entries.push(before);
                 }
             }
-            merged.push(*position, node);
+            self.entries.push((*position, range.as_ref().map(moved)));
         }
-        earlier.for_each(|(position, kept)| merged.push(*position, kept));
-        *self = merged;
+        self.entries.extend(earlier);
+        let ranges = self.entries.iter().filter_map(|entry| entry.1.as_ref());
+        let used: usize = ranges.map(ExactSizeIterator::len).sum();
+        if used < self.bytes.len() / 2 {
+            let mut compact = Self {
+                entries: Vec::with_capacity(self.entries.len()),
+                bytes: Vec::with_capacity(used),
+            };
+            self.iter().for_each(|(position, node)| compact.push(*position, node));
+            *self = compact;
+        }
     }
 
     /// Appends in order.
@@ -729,7 +748,7 @@ mod tests {
                     proptest::option::of(proptest::collection::vec(any::<u8>(), 1..4)),
                     0..12,
                 ),
-                1..4,
+                1..12,
             )
         ) {
             let updates = |block: &BTreeMap<Vec<u8>, Option<Vec<u8>>>| {
@@ -748,6 +767,8 @@ mod tests {
             }
             prop_assert_eq!(merged.get(&Nibbles::from_nibbles([9])), None);
             prop_assert!(merged.iter().is_sorted_by(|a, b| a.0 < b.0));
+            let used: usize = expected.values().flatten().map(Vec::len).sum();
+            prop_assert!(merged.bytes.len() <= 2 * used + 1, "{} bytes for {used}", merged.bytes.len());
         }
     }
 

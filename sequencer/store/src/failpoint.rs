@@ -1,8 +1,9 @@
-//! Named steps at which a test can end the process or make the disk fail. Which one is read once from
+//! Named steps at which a test can end the process, or make the disk fail or slow. Which one is read once from
 //! the environment; without it each step costs one load of a value that never changes.
 //!
 //! `OPENLEDGER_FAILPOINT=step` aborts the process, as kill −9 would end it, at the first pass of that
-//! step; `step:3` at the third; `step:3:full` makes the step fail as on a full disk instead.
+//! step; `step:3` at the third; `step:3:full` makes the step fail as on a full disk instead;
+//! `step:3:slow:700` makes it take 700 ms longer, at the third pass and ever after.
 
 use std::{
     io,
@@ -10,6 +11,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 /// Names the step, its pass and what happens there.
@@ -35,8 +37,17 @@ pub const STEPS: [&str; 13] = [
 #[derive(Debug)]
 struct Armed {
     step: String,
+    /// Passes until the first that counts, it included.
     left: AtomicU64,
-    full: bool,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Abort,
+    Full,
+    /// From then on.
+    Slow(Duration),
 }
 
 static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
@@ -49,21 +60,35 @@ fn armed() -> Option<&'static Armed> {
             Some(Armed {
                 step: parts.next()?.to_owned(),
                 left: parts.next().and_then(|pass| pass.parse().ok()).unwrap_or(1).into(),
-                full: parts.next() == Some("full"),
+                fault: match (parts.next(), parts.next()) {
+                    (Some("full"), _) => Fault::Full,
+                    (Some("slow"), Some(millis)) => {
+                        Fault::Slow(Duration::from_millis(millis.parse().ok()?))
+                    }
+                    _ => Fault::Abort,
+                },
             })
         })
         .as_ref()
 }
 
-/// Passes a step: goes on, never returns, or fails as on a full disk.
+/// Passes a step: goes on, at once or late, never returns, or fails as on a full disk.
 pub fn pass(step: &str) -> io::Result<()> {
     let Some(armed) = armed() else { return Ok(()) };
-    if armed.step != step || armed.left.fetch_sub(1, Ordering::Relaxed) != 1 {
+    if armed.step != step {
         return Ok(());
     }
-    if armed.full {
-        return Err(io::Error::from(io::ErrorKind::StorageFull));
+    // Ends at zero.
+    let left = armed
+        .left
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+        .unwrap_or(0);
+    match (left, armed.fault) {
+        (0 | 1, Fault::Slow(late)) => std::thread::sleep(late),
+        (1, Fault::Full) => return Err(io::Error::from(io::ErrorKind::StorageFull)),
+        // Nothing is flushed, nothing unwinds.
+        (1, Fault::Abort) => std::process::abort(),
+        _ => {}
     }
-    // Nothing is flushed, nothing unwinds.
-    std::process::abort()
+    Ok(())
 }

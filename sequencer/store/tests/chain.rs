@@ -25,6 +25,8 @@ use stf::{
 
 #[path = "chain/crash.rs"]
 mod crash;
+#[path = "chain/golden.rs"]
+mod golden;
 #[path = "chain/snapshot.rs"]
 mod snapshot;
 #[path = "chain/witness.rs"]

@@ -295,6 +295,66 @@ const vectors = {
   royalties: { models: lineage.map(({ royalties, ...model }) => model), platform_bps: 500, model_bps: 4000, payments: royaltyPayments },
 };
 
+// A batch of documents, and records over its documents. What names a document: contribution + (index + 1) * 2^40.
+const batchId = 7;
+const idOf = (index) => batchId + (index + 1) * 2 ** 40;
+const batched = [0, 1, 2, 3, 4].map((i) => {
+  const document = {
+    content_hash: word(`document ${i}`), chunk_root: word(`chunks of document ${i}`), chunk_count: i + 1,
+    byte_length: 700 * (i + 1), sketch_hash: word(`sketch of document ${i}`),
+  };
+  const types = ['bytes32', 'bytes32', 'uint32', 'uint32', 'bytes32'];
+  return { ...document, item: hashOf(types, Object.values(document)), id: String(idOf(i)) };
+});
+const batchRoot = plainRoot(batched.map((d) => d.item));
+const batchHash = hashOf(['bytes32', 'bytes32', 'uint32'], [
+  word('OpenLedger batch of documents, version 1'), batchRoot, batched.length,
+]);
+
+const recordType = 'tuple(uint16 version, bytes32 receiptHash, bytes32 engineSpecHash, uint32 answerTokens, uint32 promptTokens, '
+  + 'uint64 totalSurpriseQ16, uint64 floorQ16, '
+  + 'tuple(uint32 start, uint32 end, uint256 contribution, uint256 cluster, uint32 offset, uint64 surpriseQ16, uint64 creditQ16)[] spans, '
+  + 'tuple(uint256 cluster, uint256 datanet, address payee, uint64 creditQ16, uint32 weight)[] weights, uint32 residual)';
+const floor = 100000;
+const span = (start, end, contribution, cluster, credit) => ({
+  start, end, contribution, cluster, offset: 3, surpriseQ16: floor + credit, creditQ16: credit,
+});
+const weighed = (cluster, creditQ16, weight) => ({
+  cluster, datanet: 1, payee: account('contributor of 7').toLowerCase(), creditQ16, weight,
+});
+const recordOf = (spans, weights, change = {}) => ({
+  version: 3, receiptHash: word('receipt'), engineSpecHash: word('engine spec'), answerTokens: 40, promptTokens: 2,
+  totalSurpriseQ16: 4000000, floorQ16: floor, spans, weights,
+  residual: 1000000000 - weights.reduce((sum, w) => sum + w.weight, 0), ...change,
+});
+// Two clusters that documents 0 and 3 found, a copy, 4, in the cluster of 3, and a document of its own.
+const spans = [
+  span(0, 8, idOf(0), idOf(0), 200000), span(8, 16, idOf(4), idOf(3), 120000), span(20, 30, 9, 9, 80001),
+];
+const records = Object.entries({
+  honest: [true, recordOf(spans, [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)])],
+  'one cap for all clusters of a batch': [true, recordOf(
+    [span(0, 8, idOf(0), idOf(0), 900000), span(8, 16, idOf(4), idOf(3), 900000)], [weighed(7, 1800000, 250000000)],
+  )],
+  'beyond the cap': [false, recordOf(
+    [span(0, 8, idOf(0), idOf(0), 900000), span(8, 16, idOf(4), idOf(3), 900000)], [weighed(7, 1800000, 450000000)],
+  )],
+  'clusters of a batch one by one': [false, recordOf(spans, [
+    weighed(9, 80001, 20000250), weighed(idOf(0), 200000, 50000000), weighed(idOf(3), 120000, 30000000),
+  ])],
+  'a span without a weight': [false, recordOf(spans, [weighed(7, 320000, 80000000)])],
+  'a wrong residual': [false, recordOf(spans, [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)], { residual: 1 })],
+  'of version 1': [false, recordOf(spans, [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)], { version: 1 })],
+}).map(([name, [consistent, message]]) => {
+  const bytes = abi.encode([recordType], [message]);
+  return { name, consistent, message, bytes, hash: keccak256(bytes) };
+});
+vectors.batch = {
+  contribution_id: batchId, documents: batched.map((d, i) => ({ ...d, proof: plainProof(batched.map((b) => b.item), i) })),
+  chunk_root: batchRoot, chunk_count: batched.length, byte_length: batched.reduce((sum, d) => sum + d.byte_length, 0),
+  content_hash: batchHash, weight_max: 250000000, records,
+};
+
 const path = fileURLToPath(new URL('../economy.json', import.meta.url));
 const text = `${JSON.stringify(vectors, null, 2)}\n`;
 if (process.argv.includes('--check')) {

@@ -19,7 +19,7 @@ use alloy_sol_types::SolValue;
 use attribution_service::{
     batches::{items, stored},
     chain::{
-        Chain, Contracts, Contribution, DatanetRef, DatanetVersion,
+        CONTENT_CHALLENGES, Chain, Contracts, Contribution, DatanetRef, DatanetVersion,
         bindings::{datanets::IDatanetRegistry, models::IModelRegistry},
     },
     clusters::{Corpus, CorpusDocument, TokenCodec, cluster_map},
@@ -27,6 +27,7 @@ use attribution_service::{
     disclosure::EPOCH_DISCLOSURE,
     epochs::{EpochPoster, PosterConfig, ReceiptSource},
     evidence::{EvidenceBundle, EvidenceStore, SignedVoucher, StoredReceipt},
+    explain::SETTLEMENT_LENS,
     pinned::vocabulary_root,
     records::RECORD_DISPUTE,
 };
@@ -332,8 +333,9 @@ impl World {
     /// Posts an epoch with two engines' signatures, whatever it says.
     pub async fn post(&self, bundle: &EvidenceBundle) {
         let fees = bundle.post.models.iter().map(|model| model.fees).sum::<u128>();
-        let funded =
-            self.chain.settlement().fund(self.gateway).value(U256::from(fees)).send().await;
+        // A connection of its own: one that was there before a revert waits for blocks that are gone.
+        let chain = self.connect_as(self.gateway_key.clone()).await;
+        let funded = chain.settlement().fund(self.gateway).value(U256::from(fees)).send().await;
         assert!(funded.unwrap().get_receipt().await.unwrap().status());
         let digest = bundle.post.digest(&self.chain.settlement_domain());
         let mut engines: Vec<_> = self.engines.iter().take(2).collect();
@@ -342,7 +344,7 @@ impl World {
             .into_iter()
             .map(|engine| Bytes::from(engine.sign_hash_sync(&digest).unwrap().as_bytes()))
             .collect();
-        self.chain.post_epoch(&bundle.post, signatures, ONE).await.unwrap();
+        chain.post_epoch(&bundle.post, signatures, ONE).await.unwrap();
     }
 
     /// Puts `RecordDispute` where `AttributionDispute` looks for it, and `EpochDisclosure` beside it, under the world's engine spec.
@@ -361,24 +363,48 @@ impl World {
         );
         let share = U256::from(SHARE_WINDOW);
         let codes = [
-            creation_code("RecordFacts", (settlement, models, datanets, spec).abi_encode_params()),
+            creation_code(
+                "RecordFacts",
+                (settlement, models, datanets, CONTENT_CHALLENGES, spec).abi_encode_params(),
+            ),
             creation_code(
                 "RecordDispute",
                 (dispute, facts, EPOCH_DISCLOSURE, settlement, models, datanets, spec, share)
                     .abi_encode_params(),
             ),
-            creation_code("EpochDisclosure", (settlement, RECORD_DISPUTE).abi_encode_params()),
+            creation_code(
+                "EpochDisclosure",
+                (settlement, RECORD_DISPUTE, models).abi_encode_params(),
+            ),
+            // Nothing is reviewed or challenged here; the facts ask what is sound.
+            creation_code(
+                "ContentChallenges",
+                (datanets, owner, owner, U256::from(ONE), U256::from(86_400)).abi_encode_params(),
+            ),
         ];
         for code in codes {
             let request = TransactionRequest::default().with_deploy_code(code);
             let sent = self.provider.send_transaction(request).await.unwrap();
             assert!(sent.get_receipt().await.unwrap().status());
         }
-        for (nonce, place) in [(nonce + 1, RECORD_DISPUTE), (nonce + 2, EPOCH_DISCLOSURE)] {
+        let places = [RECORD_DISPUTE, EPOCH_DISCLOSURE, CONTENT_CHALLENGES];
+        for (nonce, place) in (nonce + 1..).zip(places) {
             let code = self.provider.get_code_at(owner.create(nonce)).await.unwrap();
             let _: serde_json::Value =
                 self.provider.raw_request("anvil_setCode".into(), (place, code)).await.unwrap();
         }
+    }
+
+    /// Puts `SettlementLens` where genesis has it.
+    pub async fn deploy_lens(&self) {
+        let Contracts { settlement, models, .. } = self.chain.contracts();
+        let lens = self.deploy("SettlementLens", (settlement, models).abi_encode_params()).await;
+        let code = self.provider.get_code_at(lens).await.unwrap();
+        let _: serde_json::Value = self
+            .provider
+            .raw_request("anvil_setCode".into(), (SETTLEMENT_LENS, code))
+            .await
+            .unwrap();
     }
 
     /// Lets the chain make a block every second, as L2 does, instead of one for each transaction.

@@ -102,6 +102,8 @@ impl L1 {
             SystemConfig { batcher_address: batcher().address(), ..Default::default() };
         let params = DeployParams {
             owner: deployer().address(),
+            timelock: None,
+            treasury: None,
             guardian: deployer().address(),
             unsafe_block_signer: deployer().address(),
             l2_chain_id: 16_120,

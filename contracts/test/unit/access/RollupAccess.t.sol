@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {stdJson} from "forge-std/StdJson.sol";
 
 import {OptimismMintableERC20} from "../../../src/bridge/OptimismMintableERC20.sol";
@@ -13,6 +15,7 @@ import {IProofDisputeGame} from "../../../src/interfaces/IProofDisputeGame.sol";
 import {IStandardBridge} from "../../../src/interfaces/IStandardBridge.sol";
 import {ISystemConfig} from "../../../src/interfaces/ISystemConfig.sol";
 import {AttestorVerifier} from "../../../src/l1/AttestorVerifier.sol";
+import {RollupTimelock} from "../../../src/l1/RollupTimelock.sol";
 import {L1Block} from "../../../src/l2/predeploys/L1Block.sol";
 import {L2CrossDomainMessenger} from "../../../src/l2/predeploys/L2CrossDomainMessenger.sol";
 import {L2StandardBridge} from "../../../src/l2/predeploys/L2StandardBridge.sol";
@@ -153,6 +156,54 @@ contract RollupAccessTest is RollupTest {
         anyone("unbond(uint256)");
         anyone("unstake()");
         check("AttestorVerifier", address(attesting));
+    }
+
+    function test_RollupTimelock() external {
+        address[] memory a = new address[](1);
+        a[0] = alice;
+        RollupTimelock timelock = new RollupTimelock(7 days, a, a);
+        uint256[] memory n = new uint256[](1);
+        bytes[] memory b = new bytes[](1);
+        bytes32 role = timelock.PROPOSER_ROLE();
+        bytes4 refusal = IAccessControl.AccessControlUnauthorizedAccount.selector;
+        only("cancel(bytes32)", refusal, abi.encodeCall(timelock.cancel, (0)));
+        only(
+            "execute(address,uint256,bytes,bytes32,bytes32)",
+            refusal,
+            abi.encodeCall(timelock.execute, (mallory, 0, "", 0, 0))
+        );
+        only(
+            "executeBatch(address[],uint256[],bytes[],bytes32,bytes32)",
+            refusal,
+            abi.encodeCall(timelock.executeBatch, (a, n, b, 0, 0))
+        );
+        only("grantRole(bytes32,address)", refusal, abi.encodeCall(timelock.grantRole, (role, mallory)));
+        only("revokeRole(bytes32,address)", refusal, abi.encodeCall(timelock.revokeRole, (role, alice)));
+        only(
+            "renounceRole(bytes32,address)",
+            IAccessControl.AccessControlBadConfirmation.selector,
+            abi.encodeCall(timelock.renounceRole, (role, alice))
+        );
+        only(
+            "schedule(address,uint256,bytes,bytes32,bytes32,uint256)",
+            refusal,
+            abi.encodeCall(timelock.schedule, (mallory, 0, "", 0, 0, 7 days))
+        );
+        only(
+            "scheduleBatch(address[],uint256[],bytes[],bytes32,bytes32,uint256)",
+            refusal,
+            abi.encodeCall(timelock.scheduleBatch, (a, n, b, 0, 0, 7 days))
+        );
+        only(
+            "updateDelay(uint256)",
+            TimelockController.TimelockUnauthorizedCaller.selector,
+            abi.encodeCall(timelock.updateDelay, (7 days))
+        );
+        // Answers to transfers of tokens; they change nothing.
+        anyone("onERC1155BatchReceived(address,address,uint256[],uint256[],bytes)");
+        anyone("onERC1155Received(address,address,uint256,uint256,bytes)");
+        anyone("onERC721Received(address,address,uint256,bytes)");
+        check("RollupTimelock", address(timelock));
     }
 
     function test_Messengers() external {

@@ -25,14 +25,15 @@ contract AnchorStateRegistryTest is RollupTest {
     }
 
     function test_StartingAnchor() external {
-        vm.prank(owner);
         vm.expectRevert(IAnchorStateRegistry.AnchorStateRegistry_AlreadyInitialized.selector);
         registry.setStartingAnchor("another", 5);
 
         registry = new AnchorStateRegistry(config, factory, GAME_TYPE, AIRGAP);
         vm.expectRevert(IAnchorStateRegistry.AnchorStateRegistry_Uninitialized.selector);
         registry.getAnchorRoot();
-        vm.startPrank(owner);
+        vm.prank(owner);
+        vm.expectRevert(IAnchorStateRegistry.AnchorStateRegistry_Unauthorized.selector);
+        registry.setStartingAnchor("start", 5);
         vm.expectRevert(IAnchorStateRegistry.AnchorStateRegistry_Uninitialized.selector);
         registry.setStartingAnchor(0, 5);
         vm.expectEmit(address(registry));

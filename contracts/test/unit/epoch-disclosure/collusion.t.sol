@@ -167,7 +167,7 @@ contract CollusionTest is DisclosureTest {
             span.start = 6 * i;
             span.end = 6 * i + 6;
             span.clusterId = 1_000 + i;
-            span.contributionId = 1_000 + i;
+            span.documentId = 1_000 + i;
             weight.clusterId = 1_000 + i;
             weight.payee = address(uint160(uint256(keccak256(abi.encode(i)))));
             calls[0].record.spans.push(span);

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IEpochDisclosure} from "../../../src/interfaces/IEpochDisclosure.sol";
+import {IModelRegistry} from "../../../src/interfaces/IModelRegistry.sol";
 import {Disclosures} from "../../../src/libraries/Disclosures.sol";
 import {Errors} from "../../../src/libraries/Errors.sol";
 import {RecordErrors} from "../../../src/libraries/RecordErrors.sol";
@@ -319,9 +320,11 @@ contract EpochDisclosureTest is DisclosureTest {
 
     function test_RevertWhen_ConstructedWithoutItsParts() external {
         vm.expectRevert(Errors.ZeroAddress.selector);
-        new EpochDisclosure(IAttributionSettlement(address(0)), records);
+        new EpochDisclosure(IAttributionSettlement(address(0)), records, models);
         vm.expectRevert(Errors.ZeroAddress.selector);
-        new EpochDisclosure(settlement, RecordDispute(payable(0)));
+        new EpochDisclosure(settlement, RecordDispute(payable(0)), models);
+        vm.expectRevert(Errors.ZeroAddress.selector);
+        new EpochDisclosure(settlement, records, IModelRegistry(address(0)));
     }
 
     function refused(bytes memory call) private view {

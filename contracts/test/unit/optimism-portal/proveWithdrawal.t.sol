@@ -73,10 +73,10 @@ contract ProveWithdrawalTest is WithdrawalTest {
     function test_RevertWhen_JudgedByAnother() external {
         IProofDisputeGame.Init memory init_ = gameInit();
         init_.registry = new AnchorStateRegistry(config, factory, GAME_TYPE, AIRGAP);
-        vm.startPrank(owner);
         init_.registry.setStartingAnchor(GENESIS_ROOT, 0);
-        factory.setImplementation(GAME_TYPE, IDisputeGame(address(new ProofDisputeGame(init_))));
-        vm.stopPrank();
+        IDisputeGame other = IDisputeGame(address(new ProofDisputeGame(init_)));
+        vm.prank(owner);
+        factory.setImplementation(GAME_TYPE, other);
         (game, index) = proposeNow();
         refused(IOptimismPortal.OptimismPortal_ImproperDisputeGame.selector);
     }

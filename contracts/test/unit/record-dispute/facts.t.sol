@@ -39,8 +39,11 @@ contract RecordDisputeTest is RecordTest {
         expectNotShown(abi.encodeCall(facts.factSums, (opened(i), record(i))));
         expectNotShown(abi.encodeCall(facts.factPayee, (opened(i), record(i), 0)));
         expectNotShown(
-            abi.encodeCall(facts.factSpan, (opened(i), record(i), 0, response, spelled(9), bytes(ALICE_TEXT)))
+            abi.encodeCall(
+                facts.factSpan, (opened(i), record(i), 0, itemOf(aliceId), response, spelled(9), bytes(ALICE_TEXT))
+            )
         );
+        expectNotShown(abi.encodeCall(facts.factDocument, (opened(i), record(i), 0)));
         // Bob's holds the same words, but later.
         expectNotShown(
             abi.encodeCall(
@@ -50,7 +53,8 @@ contract RecordDisputeTest is RecordTest {
         );
         expectNotShown(
             abi.encodeCall(
-                facts.factCluster, (opened(i), record(i), 0, sketchOf(1, 1, 100), member(bobId, 1), sketchOf(1, 2, 100))
+                facts.factCluster,
+                (opened(i), record(i), 0, itemOf(aliceId), sketchOf(1, 1, 100), member(bobId, 1), sketchOf(1, 2, 100))
             )
         );
         expectNotShown(abi.encodeCall(records.factSilence, (1)));
@@ -107,7 +111,8 @@ contract RecordDisputeTest is RecordTest {
         earn(net, bob, PAYMENT);
         postCalls();
         bytes memory call = abi.encodeCall(
-            facts.factCluster, (opened(0), record(0), 0, sketchOf(1, 2, 100), member(aliceId, 0), sketchOf(1, 1, 100))
+            facts.factCluster,
+            (opened(0), record(0), 0, itemOf(bobId), sketchOf(1, 2, 100), member(aliceId, 0), sketchOf(1, 1, 100))
         );
         keep("dispute: cluster", prove(call));
     }
@@ -116,8 +121,9 @@ contract RecordDisputeTest is RecordTest {
         addCall(carolId, carolId, carol);
         earn(net, carol, PAYMENT);
         postCalls();
-        bytes memory call =
-            abi.encodeCall(facts.factSpan, (opened(0), record(0), 0, response, spelled(8), bytes(CAROL_TEXT)));
+        bytes memory call = abi.encodeCall(
+            facts.factSpan, (opened(0), record(0), 0, itemOf(carolId), response, spelled(8), bytes(CAROL_TEXT))
+        );
         keep("dispute: span", prove(call));
     }
 

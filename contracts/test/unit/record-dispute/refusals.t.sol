@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IRecordTypes} from "../../../src/interfaces/IRecordTypes.sol";
 import {Errors} from "../../../src/libraries/Errors.sol";
+import {Batches} from "../../../src/libraries/Batches.sol";
 import {RecordErrors} from "../../../src/libraries/RecordErrors.sol";
 import {RecordTest} from "../../utils/RecordTest.sol";
 import {SumTree} from "../../utils/SumTree.sol";
@@ -39,18 +40,19 @@ contract RecordRefusalsTest is RecordTest {
         // A sketch of another, and a member that is not where it is said to be.
         bytes memory a = sketchOf(1, 1, 100);
         bytes memory b = sketchOf(1, 2, 100);
-        refused(to, abi.encodeCall(facts.factCluster, (o, r, 0, b, member(bobId, 1), b)), MISMATCH);
-        refused(to, abi.encodeCall(facts.factCluster, (o, r, 0, a, member(carolId, 0), b)), MISMATCH);
+        refused(to, abi.encodeCall(facts.factCluster, (o, r, 0, itemOf(aliceId), b, member(bobId, 1), b)), MISMATCH);
+        refused(to, abi.encodeCall(facts.factCluster, (o, r, 0, itemOf(aliceId), a, member(carolId, 0), b)), MISMATCH);
         // A text, a response or a token of another.
         bytes memory text = bytes(ALICE_TEXT);
-        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, response, spelled(9), bytes(BOB_TEXT))), MISMATCH);
+        Batches.Item memory own = itemOf(aliceId);
+        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, response, spelled(9), bytes(BOB_TEXT))), MISMATCH);
         IRecordTypes.Response memory other = response;
         other.version = 2;
-        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, other, spelled(9), text)), MISMATCH);
-        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, response, spelled(3), text)), MISMATCH);
+        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, other, spelled(9), text)), MISMATCH);
+        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, response, spelled(3), text)), MISMATCH);
         IRecordTypes.Token[] memory tokens = spelled(9);
         tokens[0].text = " omega";
-        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, response, tokens, text)), MISMATCH);
+        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, response, tokens, text)), MISMATCH);
         refused(
             to,
             abi.encodeCall(facts.factEarlier, (o, r, 0, response, spelled(9), member(aliceId, 0), bytes(BOB_TEXT), 12)),
@@ -70,9 +72,10 @@ contract RecordRefusalsTest is RecordTest {
         postCalls();
         IRecordTypes.Response memory other = response;
         other.version = 2;
-        bytes memory call = abi.encodeCall(facts.factSpan, (opened(0), record(0), 0, other, spelled(9), ""));
+        bytes memory call =
+            abi.encodeCall(facts.factSpan, (opened(0), record(0), 0, itemOf(aliceId), other, spelled(9), ""));
         refused(address(facts), call, MISMATCH);
-        prove(abi.encodeCall(facts.factSpan, (opened(0), record(0), 0, response, spelled(9), "")));
+        prove(abi.encodeCall(facts.factSpan, (opened(0), record(0), 0, itemOf(aliceId), response, spelled(9), "")));
     }
 
     function test_RevertWhen_TheRecordIsOfAnotherSpec() external {
@@ -93,7 +96,7 @@ contract RecordRefusalsTest is RecordTest {
         honest(1);
         assertTrue(facts.isConsistent(record(0)));
         IRecordTypes.Record memory r = record(0);
-        r.version = 2;
+        r.version = 1;
         assertFalse(facts.isConsistent(r));
         r = record(0);
         r.spans[0].end = r.spans[0].start;

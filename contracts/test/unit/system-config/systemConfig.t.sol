@@ -55,7 +55,7 @@ contract SystemConfigTest is RollupTest {
 
     /// @dev Each setter as a stranger and as the owner, with the payload that the OP Stack's derivation reads.
     function testFuzz_Setters(address stranger, uint64 a, uint32 b, uint32 c) external {
-        vm.assume(stranger != owner);
+        vm.assume(stranger != owner && stranger != guardian);
         uint64 limit = uint64(bound(a, config.minimumGasLimit(), config.maximumGasLimit()));
         b = uint32(bound(b, 1, type(uint32).max));
         c = uint32(bound(c, 1, type(uint32).max));
@@ -150,6 +150,31 @@ contract SystemConfigTest is RollupTest {
         vm.prank(owner);
         config.unpause();
         assertFalse(config.paused());
+    }
+
+    /// @dev A stolen key is out of office before an owner's delay is over; nothing else is the guardian's to set.
+    function test_GuardianReplacesKeys() external {
+        vm.startPrank(guardian);
+        config.setBatcherHash(bytes32(uint256(0xbb)));
+        config.setUnsafeBlockSigner(address(0xcc));
+        assertEq(config.batcherHash(), bytes32(uint256(0xbb)));
+        assertEq(config.unsafeBlockSigner(), address(0xcc));
+
+        bytes[] memory others = new bytes[](8);
+        others[0] = abi.encodeCall(config.setGasConfigEcotone, (1, 1));
+        others[1] = abi.encodeCall(config.setGasLimit, (30_000_000));
+        others[2] = abi.encodeCall(config.setEIP1559Params, (1, 1));
+        others[3] = abi.encodeCall(config.setOperatorFeeScalars, (1, 1));
+        others[4] = abi.encodeCall(config.setMinBaseFee, (1));
+        others[5] = abi.encodeCall(config.setDAFootprintGasScalar, (1));
+        others[6] = abi.encodeCall(config.setGuardian, (alice));
+        others[7] = abi.encodeCall(config.transferOwnership, (alice));
+        for (uint256 i; i < others.length; ++i) {
+            (bool ok, bytes memory reason) = address(config).call(others[i]);
+            assertFalse(ok);
+            assertEq(reason, abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, guardian));
+        }
+        vm.stopPrank();
     }
 
     function check(address stranger, uint8 kind, bytes memory call, bytes memory payload) private {

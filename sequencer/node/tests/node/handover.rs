@@ -13,20 +13,25 @@ use crate::{
 };
 
 /// The operators' port of a node.
-async fn operator(node: &Running, method: &str, params: Value) -> Value {
+pub async fn operator(node: &Running, method: &str, params: Value) -> Value {
     let url = format!("http://{}", node.handle.admin_addr().unwrap());
+    ask_operator(&url, method, params).await
+}
+
+pub async fn ask_operator(url: &str, method: &str, params: Value) -> Value {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     let token = sequencer_node::jwt::JwtSecret::new([7; 32]).token(now());
-    let answer = node.http.post(url).bearer_auth(token).json(&body).send().await.unwrap();
+    let http = reqwest::Client::new();
+    let answer = http.post(url).bearer_auth(token).json(&body).send().await.unwrap();
     answer.json().await.unwrap()
 }
 
-fn message(answer: &Value) -> &str {
+pub fn message(answer: &Value) -> &str {
     answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{answer} should be an error"))
 }
 
 /// A sequencer that serves its feed on a port and listens to another one's.
-async fn sequencer(
+pub async fn sequencer(
     world: &World,
     directory: &Path,
     l1: &FakeL1,
@@ -83,13 +88,13 @@ impl Line {
 }
 
 /// Ports that were free a moment ago.
-fn ports() -> (u16, u16) {
+pub fn ports() -> (u16, u16) {
     let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (a, b) = (free(), free());
     (a.local_addr().unwrap().port(), b.local_addr().unwrap().port())
 }
 
-/// Waits until two nodes have the same head, which one that was stopped keeps.
+/// Waits until a node has the head that another one, which was stopped, keeps.
 async fn caught_up(node: &Running, hash: B256) {
     for _ in 0..3_000 {
         if node.handle.chain().heads().unsafe_head.hash == hash {
@@ -160,8 +165,10 @@ async fn a_sequencer_hands_over_and_back_and_followers_go_along() {
     b.reach(stopped_at.number + 2).await;
     let number = b.head().await;
     // The one that stopped follows, and so does everybody else.
-    caught_up(&a, block(&b, number).hash).await;
-    follower.reach(number).await;
+    for node in [&a, &follower] {
+        node.reach(number).await;
+    }
+    assert_eq!(block(&a, number).hash, block(&b, number).hash);
     assert_eq!(block(&follower, number).hash, block(&b, number).hash);
     assert_eq!(operator(&a, "admin_sequencerActive", json!([])).await["result"], false);
 
@@ -192,6 +199,60 @@ async fn a_sequencer_hands_over_and_back_and_followers_go_along() {
     follower.reach(number).await;
     assert_eq!(block(&follower, number).hash, block(&a, number).hash);
     follower.stop().await;
+    a.stop().await;
+    b.stop().await;
+}
+
+/// It has every block and not yet the L1 on which they are built: it could not go on, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stand_in_that_has_not_heard_l1_is_not_begun_with() {
+    let world = World::new(6);
+    let l1 = FakeL1::new(&world);
+    for _ in 0..2 {
+        l1.extend(0, Vec::new(), |_| {});
+    }
+    // The same L1, as far as the stand-in reaches it.
+    let behind = FakeL1::new(&world);
+    let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a_port, b_port) = ports();
+    let a = sequencer(&world, a_dir.path(), &l1, (a_port, b_port), false).await;
+    let b = sequencer(&world, b_dir.path(), &behind, (b_port, a_port), true).await;
+    b.reach(6).await;
+    let last = operator(&a, "admin_stopSequencer", json!([])).await;
+    let last: B256 = last["result"].as_str().unwrap_or_else(|| panic!("{last}")).parse().unwrap();
+    caught_up(&b, last).await;
+    let lead = |directory: &Path| sequencer_node::Leadership::open(directory).unwrap().get();
+    let mut text = String::new();
+    for _ in 0..500 {
+        let refused = operator(&b, "admin_startSequencer", json!([last])).await;
+        text = message(&refused).to_owned();
+        if !text.contains("is live") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(text.contains("not ready: L1 was not heard up to block"), "{text}");
+    assert_eq!(operator(&b, "admin_sequencerActive", json!([])).await["result"], false);
+    assert_eq!(lead(b_dir.path()).term, 0);
+
+    // Nothing is spoilt: it starts when it has heard.
+    for _ in 0..2 {
+        behind.extend(0, Vec::new(), |_| {});
+    }
+    let mut started = json!({"error": {}});
+    for _ in 0..500 {
+        started = operator(&b, "admin_startSequencer", json!([last])).await;
+        if started["error"].is_null() {
+            break;
+        }
+        assert!(message(&started).contains("not ready"), "{started}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(started["error"].is_null(), "{started}");
+    let number = b.handle.chain().heads().unsafe_head.number + 2;
+    b.reach(number).await;
+    a.reach(number).await;
+    assert_eq!(block(&a, number).hash, block(&b, number).hash);
     a.stop().await;
     b.stop().await;
 }

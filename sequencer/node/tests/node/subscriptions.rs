@@ -83,7 +83,14 @@ async fn heads_pending_transactions_and_calls_share_a_connection() {
         }
     }
     socket.send(Message::text("{")).await.unwrap();
-    assert_eq!(next(&mut socket).await["error"]["code"], -32_700);
+    // A head may have been on its way.
+    let answer = loop {
+        let message = next(&mut socket).await;
+        if message["params"].is_null() {
+            break message;
+        }
+    };
+    assert_eq!(answer["error"]["code"], -32_700);
     let unknown = json!(["tomorrow"]);
     send(&mut socket, 6, "eth_subscribe", unknown).await;
     assert_eq!(next(&mut socket).await["error"]["code"], -32_602);

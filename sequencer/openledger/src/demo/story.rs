@@ -37,7 +37,7 @@ use super::{
     report::{LedgerRow, Report, difference, open},
     settlement, wait_for,
 };
-use crate::{bridge, customer, dev::Ready, keys};
+use crate::{acting, bridge, customer, dev::Ready, keys};
 
 /// Documents shipped with the repository; see `tests/data/sqlite/README.md`.
 macro_rules! document {
@@ -500,7 +500,10 @@ async fn step_fund(ready: &Ready, cast: &Cast, report: &mut Report) -> Result<cu
     report.step("A customer funds an escrow and authorises the gateway");
     let budget = parse_ether("5")?;
     let expiry = customer::now() + 24 * 3_600;
-    let access = customer::prepare(ready, &cast.customer.key, budget, expiry).await?;
+    let Actor { l2, key, .. } = &cast.customer;
+    let actor = acting::Actor { chain: l2.clone(), signer: key.clone().into() };
+    let gateway = customer::gateway_address(ready).await?;
+    let access = customer::prepare(&actor, gateway, budget, expiry).await?;
     report.say(format!("{} in escrow, of which the gateway may draw at most that", open(budget)));
     for transaction in &access.transactions {
         report.proof("transaction", transaction);

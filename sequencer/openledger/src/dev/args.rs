@@ -34,10 +34,10 @@ pub struct Args {
     /// Use an L1 that runs already instead of starting one. Its development accounts must be funded.
     #[arg(long, value_name = "URL", conflicts_with = "l1")]
     pub l1_url: Option<String>,
-    /// The beacon API of the L1, from which batches in blobs are read. The L1s that this command starts
-    /// serve it beside their JSON-RPC.
-    #[arg(long, value_name = "URL")]
-    pub l1_beacon_url: Option<Url>,
+    /// The beacon API of the L1, from which batches in blobs are read; of several (again, or after a comma) the
+    /// next is asked for what one lacks. The L1s that this command starts serve it beside their JSON-RPC.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub l1_beacon_url: Vec<Url>,
     /// Where L2 blocks are posted on L1.
     #[arg(long, value_enum, default_value_t = Batches::Calldata)]
     pub batches: Batches,

@@ -163,7 +163,7 @@ impl Dev {
         check_l1(&l1, &manifest).await?;
 
         let mut tasks = JoinSet::new();
-        let l1 = l1.with_beacons(args.l1_beacon_url.iter().cloned().collect());
+        let l1 = l1.with_beacons(args.l1_beacon_url.clone());
         let verifier = start_verifier(&data, &manifest, &l1, ports, shutdown, &mut tasks).await?;
         let jwt_secret = data.join("jwt.hex");
         let config = sequencer_config(args, &manifest, ports, &jwt_secret)?;
@@ -290,6 +290,8 @@ async fn create_chain(args: &Args, l1_kind: L1Kind, l1_url: &Url) -> Result<Mani
         governance.clone(),
         &DeployParams {
             owner: governance.address(),
+            timelock: None,
+            treasury: None,
             guardian: governance.address(),
             unsafe_block_signer: batcher.address(),
             l2_chain_id: CHAIN_IDS.1,
@@ -360,20 +362,20 @@ async fn fund_roles(l1_url: &Url, roles: &[Address]) -> Result<()> {
     let from = user.address();
     let provider =
         ProviderBuilder::new().wallet(EthereumWallet::from(user)).connect_http(l1_url.clone());
+    // All are sent before the first is waited for: L1 has a block only every few seconds.
+    let mut sent = Vec::new();
     for role in roles {
         if !provider.get_balance(*role).await?.is_zero() {
             continue;
         }
         let transfer = TransactionRequest::default().with_to(*role).with_value(parse_ether("100")?);
-        let receipt = provider
-            .send_transaction(transfer)
-            .await
-            .with_context(|| {
-                format!("{role} has no ether on L1 and the development account {from} cannot help")
-            })?
-            .get_receipt()
-            .await?;
-        ensure!(receipt.status(), "funding {role} on L1 failed: {}", receipt.transaction_hash);
+        sent.push(provider.send_transaction(transfer).await.with_context(|| {
+            format!("{role} has no ether on L1 and the development account {from} cannot help")
+        })?);
+    }
+    for transfer in sent {
+        let receipt = transfer.get_receipt().await?;
+        ensure!(receipt.status(), "funding a role on L1 failed: {}", receipt.transaction_hash);
     }
     Ok(())
 }

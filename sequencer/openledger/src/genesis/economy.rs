@@ -152,7 +152,13 @@ pub(super) fn constructions(
         vocabularyRoot: pinned::VOCABULARY_ROOT,
         vocabularySize: pinned::VOCABULARY_SIZE,
     };
-    let facts = (ATTRIBUTION_SETTLEMENT, MODEL_REGISTRY, DATANET_REGISTRY, record_spec.clone());
+    let facts = (
+        ATTRIBUTION_SETTLEMENT,
+        MODEL_REGISTRY,
+        DATANET_REGISTRY,
+        CONTENT_CHALLENGES,
+        record_spec.clone(),
+    );
     let records = (
         ATTRIBUTION_DISPUTE,
         RECORD_FACTS,
@@ -275,7 +281,7 @@ pub(super) fn constructions(
         (
             EPOCH_DISCLOSURE,
             artifact!("EpochDisclosure"),
-            (ATTRIBUTION_SETTLEMENT, RECORD_DISPUTE).abi_encode_params(),
+            (ATTRIBUTION_SETTLEMENT, RECORD_DISPUTE, MODEL_REGISTRY).abi_encode_params(),
         ),
         (AGENT_IDENTITY, artifact!("AgentIdentity"), vec![]),
         (AGENT_REPUTATION, artifact!("AgentReputation"), (AGENT_IDENTITY,).abi_encode_params()),

@@ -113,6 +113,10 @@ pub struct Args {
     /// L1 blocks that must lie on top of a block before L2 builds on it.
     #[arg(long, default_value_t = 0, value_name = "BLOCKS")]
     l1_confirmations: u64,
+    /// A role without records begins where the L2 node says that derivation can begin; only for a node of your own
+    /// (`openledger proposer --help`).
+    #[arg(long)]
+    trust_node_for_beginning: bool,
     /// Where a batcher posts.
     #[arg(long, value_enum, default_value_t = Batches::Calldata)]
     batches: Batches,
@@ -172,6 +176,7 @@ pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
         l2_rpc,
         rollup: Some(chain.rollup_file.clone()),
         data_dir: data.join("records"),
+        trust_node_for_beginning: args.trust_node_for_beginning,
         confirmations: 1,
         fee_max_gwei: args.fee_max_gwei,
         key: args.key.clone(),

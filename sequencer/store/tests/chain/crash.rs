@@ -14,7 +14,7 @@ use super::*;
 
 /// Small enough that a few blocks bring checkpoints, new segments and removed ones: at least one
 /// checkpoint for every three blocks, however slow the thread that writes them.
-const SMALL: fn() -> StoreOptions = || StoreOptions {
+pub const SMALL: fn() -> StoreOptions = || StoreOptions {
     checkpoint_blocks: 2,
     lag_blocks_max: 3,
     log_segment_bytes: 4_000,
@@ -22,7 +22,7 @@ const SMALL: fn() -> StoreOptions = || StoreOptions {
 };
 
 /// Nothing but the log: no checkpoint before one is asked for.
-const LOG_ONLY: fn() -> StoreOptions = || StoreOptions {
+pub const LOG_ONLY: fn() -> StoreOptions = || StoreOptions {
     checkpoint_blocks: usize::MAX,
     checkpoint_bytes: usize::MAX,
     durable: false,
@@ -34,7 +34,7 @@ const HEIGHT: u64 = 12;
 /// Where the unwinding below goes back to, from [`HEIGHT`].
 const BACK: u64 = 4;
 
-fn open(path: &Path, options: StoreOptions) -> Chain {
+pub fn open(path: &Path, options: StoreOptions) -> Chain {
     let store = Store::open(path, options).unwrap();
     let genesis = genesis();
     store.init_genesis(&genesis).unwrap();
@@ -42,7 +42,7 @@ fn open(path: &Path, options: StoreOptions) -> Chain {
 }
 
 /// Builds the next block, which depends on nothing but the chain.
-fn next_block(chain: &Chain) {
+pub fn next_block(chain: &Chain) {
     let nonce = chain.nonce(user(0));
     let transactions = [
         set(0, nonce, SETTER, nonce % 7, nonce % 3),
@@ -52,11 +52,11 @@ fn next_block(chain: &Chain) {
     assert_eq!(rejections, []);
 }
 
-fn head(chain: &Chain) -> u64 {
+pub fn head(chain: &Chain) -> u64 {
     chain.store.heads().unwrap().unsafe_head.number
 }
 
-fn grow(chain: &Chain, height: u64) {
+pub fn grow(chain: &Chain, height: u64) {
     while head(chain) < height {
         next_block(chain);
         let head = chain.store.heads().unwrap().unsafe_head;
