@@ -419,16 +419,17 @@ pub fn growth(load: &Load) -> Result<Vec<Row>> {
             measure(&target, &world, &format!("{accounts} accounts"), &transactions, load, 1)?;
         let least = *first.get_or_insert(outcome.node_us);
         rows.push(row(
-            format!("{accounts} accounts: node CPU per transfer; RSS; start from disk"),
+            format!("{accounts} accounts: node CPU per transfer; RSS; start from disk; disk"),
             "2 ×; 8 GB; 60 s",
             "1.35 ×; 4 GB; 15 s",
             format!(
-                "{:.1} µs ({:.2} ×); {:.2} GB; {:.1} s (genesis {:.1} s)",
+                "{:.1} µs ({:.2} ×); {:.2} GB; {:.1} s (genesis {:.1} s); {:.2} GB",
                 outcome.node_us,
                 outcome.node_us / least,
                 target.rss()? / 1e9,
                 target.started_in.as_secs_f64(),
-                made.as_secs_f64()
+                made.as_secs_f64(),
+                target.disk()? as f64 / 1e9
             ),
         ));
         accounts *= 10;

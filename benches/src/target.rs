@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener},
+    os::unix::fs::MetadataExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -191,6 +192,23 @@ impl Target {
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
         let kb: f64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
         Ok(kb * 1_024.0)
+    }
+
+    /// What its directory takes of the disk, bytes.
+    pub fn disk(&self) -> Result<u64> {
+        let mut sum = 0;
+        let mut folders = vec![self.directory.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                match entry.metadata()? {
+                    data if data.is_dir() => folders.push(entry.path()),
+                    // The database's file is longer than what it holds.
+                    data => sum += data.blocks() * 512,
+                }
+            }
+        }
+        Ok(sum)
     }
 }
 

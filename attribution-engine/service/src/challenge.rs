@@ -110,9 +110,7 @@ impl Fault {
             Self::Withheld(_) => "withheld",
         }
     }
-}
 
-impl Fault {
     /// What is wrong, for people, where the rule alone does not say it: which span, which document.
     pub fn about(&self) -> Option<&str> {
         match self {

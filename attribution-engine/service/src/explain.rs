@@ -9,8 +9,7 @@ use alloy_primitives::{Address, B256, TxHash, U256, address};
 use scores::{
     ContributionId, DatanetId, ModelId, ScoresError,
     claims::{ClaimProof, Claims},
-    epoch::{self, Split},
-    merkle,
+    epoch, merkle,
     record::{AttributionRecord, CreditedSpan},
     royalty::{self, Royalty},
 };
@@ -24,8 +23,8 @@ use crate::{
         bindings::lens::{IAttributionSettlement as exhibits, ISettlementLens, SettlementLens},
         call, post_of,
     },
-    challenge::{ChallengeError, leaf_of},
-    clusters::{Corpus, CorpusDocument, CorpusError, TokenCodec},
+    challenge::{ChallengeError, check_opens, leaf_of},
+    clusters::{Corpus, CorpusError, TokenCodec},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
     record_faults::reshape,
 };
@@ -215,11 +214,14 @@ pub async fn explain(
         return Err(ChainError::NotFound(Missing::Epoch(epoch)).into());
     }
     let posted = chain.posted_epoch(epoch).await?;
+    let bundle = source.bundle(epoch).await?;
+    let leaves = bundle.receipts.iter().map(|stored| merkle::leaf_hash(leaf_of(stored).as_slice()));
     let case = Case {
         chain,
         source,
         codec,
-        bundle: source.bundle(epoch).await?,
+        proofs: merkle::proofs(&leaves.collect::<Vec<_>>()),
+        bundle,
         in_force: in_force(chain, source).await?,
         platform_bps: chain.platform_bps_at(posted.block).await?,
         state,
@@ -274,8 +276,8 @@ async fn in_force(chain: &Chain, source: &dyn EvidenceSource) -> Result<Option<C
     }
     let state = chain.epoch(active).await?;
     let claims = source.bundle(active).await?.claims;
-    let root = claims.root()?;
-    Ok(((root.hash, root.sum) == (state.claims_root, state.claims_total)).then_some(claims))
+    let opens = check_opens(active, &claims, (state.claims_root, state.claims_total)).is_ok();
+    Ok(opens.then_some(claims))
 }
 
 /// An epoch whose receipts are explained.
@@ -286,6 +288,8 @@ struct Case<'a> {
     state: EpochState,
     posted: PostedEpoch,
     bundle: EvidenceBundle,
+    /// Of each receipt's leaf, to the epoch's root.
+    proofs: Vec<Vec<B256>>,
     in_force: Option<Claims>,
     platform_bps: u16,
 }
@@ -294,6 +298,7 @@ impl Case<'_> {
     async fn explain(&self, place: usize, cache: &mut CorpusCache) -> Result<Explanation> {
         let Self { chain, posted, bundle, .. } = self;
         let stored = bundle.receipts.get(place).ok_or(ScoresError::EmptyTree)?;
+        let proof = self.proofs.get(place).ok_or(ScoresError::EmptyTree)?;
         let StoredReceipt { receipt, record, .. } = stored;
         let mut checks = Checks::default();
         self.check_receipt(stored, &mut checks);
@@ -309,9 +314,10 @@ impl Case<'_> {
         let spans = spans.collect();
 
         let royalties = chain.royalties(model.id).await?;
-        let fee = fee_of(receipt.fee, self.platform_bps, &model, &royalties, record)?;
         let pool = epoch::receipt_pool(receipt.fee, self.platform_bps, model.split)?;
         let payments = epoch::payments(record, pool)?;
+        let attributed = payments.iter().map(|payment| payment.amount).sum();
+        let fee = fee_of(receipt.fee, self.platform_bps, &model, &royalties, attributed)?;
         let weights =
             record.weights.iter().zip(&payments).map(|(weight, payment)| ExplainedWeight {
                 cluster: weight.cluster,
@@ -326,13 +332,12 @@ impl Case<'_> {
         for weight in &weights {
             *keys.entry((weight.datanet, weight.payee)).or_default() += weight.paid;
         }
-        let proof = self.proof_of(place)?;
         let mut claims = Vec::new();
         // A receipt that pays nobody has a place and a fee, too.
         let nobody = ((DatanetId(0), Address::ZERO), 0);
         let asked = if keys.is_empty() { vec![nobody] } else { keys.into_iter().collect() };
         for (key, paid) in asked {
-            let claim = self.claim(key, paid, stored, &proof, &fee, &mut checks).await?;
+            let claim = self.claim(key, paid, stored, proof, &fee, &mut checks).await?;
             claims.extend((key.1 != Address::ZERO).then_some(claim));
         }
         let number = receipt.number;
@@ -370,7 +375,11 @@ impl Case<'_> {
         checks.compare("request", stored.request.hash(), receipt.requestHash);
         checks.compare("response", stored.response.hash(), receipt.responseHash);
         checks.compare("record's receipt", record.receipt_hash, receipt.receipt_hash());
-        checks.compare("engine spec", record.engine_spec_hash, self.posted.post.engineSpecHash);
+        checks.compare(
+            "record's engine spec",
+            record.engine_spec_hash,
+            self.posted.post.engineSpecHash,
+        );
     }
 
     /// The model's corpus, checked against the chain; `None` where documents are missing or others.
@@ -412,7 +421,8 @@ impl Case<'_> {
         checks: &mut Checks,
     ) -> Result<()> {
         for span in &record.spans {
-            let Some(CorpusDocument { contribution, .. }) = held(corpus, span) else { continue };
+            let Some(document) = corpus.document(span.contribution) else { continue };
+            let contribution = &document.contribution;
             let Some(place) = &contribution.place else { continue };
             let batch = self.chain.contribution(contribution.id).await?;
             let lies = is_at(&batch, place, &contribution.commitment);
@@ -429,7 +439,8 @@ impl Case<'_> {
         corpus: Option<&Corpus>,
     ) -> ExplainedSpan {
         let tokens = stored.response.tokens.get(span.start as usize..span.end as usize);
-        let holder = corpus.and_then(|corpus| held(corpus, span)).map(|held| &held.contribution);
+        let document = corpus.and_then(|corpus| corpus.document(span.contribution));
+        let holder = document.map(|document| &document.contribution);
         ExplainedSpan {
             start: span.start,
             end: span.end,
@@ -443,12 +454,6 @@ impl Case<'_> {
             surprise_millibits: millibits(span.surprise_q16),
             credit_millibits: millibits(span.credit_q16),
         }
-    }
-
-    fn proof_of(&self, place: usize) -> Result<Vec<B256>> {
-        let leaves = self.bundle.receipts.iter().map(leaf_of);
-        let leaves: Vec<B256> = leaves.map(|leaf| merkle::leaf_hash(leaf.as_slice())).collect();
-        Ok(merkle::proof(&leaves, place)?)
     }
 
     /// What an account has, and what the settlement itself says of the path to it.
@@ -548,25 +553,15 @@ impl Case<'_> {
     }
 }
 
-/// The document that a span stands in.
-fn held<'a>(corpus: &'a Corpus, span: &CreditedSpan) -> Option<&'a CorpusDocument> {
-    corpus.document(span.contribution)
-}
-
 fn fee_of(
     fee: u128,
     platform_bps: u16,
     model: &Model,
     royalties: &[Royalty],
-    record: &AttributionRecord,
+    attributed: u128,
 ) -> Result<ExplainedFee> {
-    let split: Split = model.split;
-    let shares = epoch::shares(fee, platform_bps, split)?;
+    let shares = epoch::shares(fee, platform_bps, model.split)?;
     let paid = royalty::pay(shares.model, royalties)?;
-    let attributed: u128 = epoch::payments(record, epoch::receipt_pool(fee, platform_bps, split)?)?
-        .iter()
-        .map(|payment| payment.amount)
-        .sum();
     let amounts = royalties.iter().zip(&paid.royalties);
     Ok(ExplainedFee {
         fee,

@@ -36,6 +36,9 @@ use crate::{
 
 /// No answer of any node within this time counts as none.
 pub(crate) const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
+/// A node is out when it failed so often in a row: one connection that breaks leaves no other alone to be believed.
+const TRIES: u32 = 3;
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 /// A node that let a request run out of time is left alone for so long: it would hold up every block.
 const LEFT_ALONE: Duration = Duration::from_secs(10);
 /// A node whose head has not moved for so long, while another's has, is out.
@@ -167,14 +170,25 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    async fn ask<T>(
-        &self,
-        answer: impl IntoFuture<Output = Result<T, TransportError>>,
-    ) -> Result<T, TransportError> {
+    async fn ask<T, A>(&self, question: impl Fn() -> A) -> Result<T, TransportError>
+    where
+        A: IntoFuture<Output = Result<T, TransportError>>,
+    {
         if self.silent.lock().is_some_and(|since| since.elapsed() < LEFT_ALONE) {
             return Err(TransportErrorKind::custom_str("it did not answer in time before"));
         }
-        let answered = tokio::time::timeout(REQUEST_TIME_MAX / 2, answer.into_future()).await;
+        let answer = async {
+            for _ in 1..TRIES {
+                match question().await {
+                    Err(error) if error.is_transport_error() => {
+                        tokio::time::sleep(BETWEEN_TRIES).await;
+                    }
+                    answer => return answer,
+                }
+            }
+            question().await
+        };
+        let answered = tokio::time::timeout(REQUEST_TIME_MAX / 2, answer).await;
         *self.silent.lock() = answered.is_err().then(Instant::now);
         answered.unwrap_or_else(|_| Err(TransportErrorKind::custom_str("no answer in time")))
     }
@@ -211,7 +225,7 @@ impl Endpoints {
     /// Those that are named and follow another chain.
     pub(crate) async fn check_chain(&self, expected: u64) -> Result<(), L1Error> {
         let asked = self.all.iter().map(|endpoint| async move {
-            let found = endpoint.ask(endpoint.provider.get_chain_id()).await;
+            let found = endpoint.ask(|| endpoint.provider.get_chain_id()).await;
             (endpoint, found)
         });
         for (endpoint, found) in join_all(asked).await {
@@ -306,7 +320,7 @@ impl Endpoints {
     /// What each node that answers has. An answer that is a lie in itself is none.
     async fn ask_all(&self, block: BlockNumberOrTag) -> Vec<(&Endpoint, Option<L1BlockRef>)> {
         let asked = self.all.iter().map(|endpoint| async move {
-            let answer = endpoint.ask(endpoint.provider.get_block_by_number(block)).await;
+            let answer = endpoint.ask(|| endpoint.provider.get_block_by_number(block)).await;
             (endpoint, answer)
         });
         let mut told = Vec::new();
@@ -334,8 +348,8 @@ impl Endpoints {
 
     /// A node's head, and whether it has not moved for long.
     async fn look(&self, endpoint: &Endpoint) -> (u64, bool) {
-        let latest =
-            endpoint.ask(endpoint.provider.get_block_by_number(BlockNumberOrTag::Latest)).await;
+        let latest = || endpoint.provider.get_block_by_number(BlockNumberOrTag::Latest);
+        let latest = endpoint.ask(latest).await;
         let mut head = endpoint.head.lock();
         match latest {
             Ok(Some(block)) if block.header.number != head.0 => {

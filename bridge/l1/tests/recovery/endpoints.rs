@@ -132,6 +132,8 @@ async fn what_is_read_and_sent_goes_to_the_next_node_when_one_is_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_derived_while_nodes_tell_different_chains() {
     let Some(l1) = L1::start().await else { return };
+    // Begun in the same second and deployed alike, it would be the same chain.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let Some(other) = L1::start().await else { return };
     l1.stop_mining().await;
     other.stop_mining().await;
