@@ -7,7 +7,7 @@ use super::{
     Api, CLIENT_VERSION,
     error::{RpcError, RpcResult},
     params::Params,
-    to_raw,
+    to_json,
 };
 use crate::{
     admin::Admin,
@@ -24,9 +24,9 @@ pub(super) async fn dispatch(
 ) -> RpcResult {
     let refused = |error: ControlError| RpcError::server(error.to_string());
     match method {
-        "admin_nodeInfo" => to_raw(node_info(api)?),
+        "admin_nodeInfo" => to_json(node_info(api)?),
         // There is no peer-to-peer network.
-        "admin_peers" => to_raw(Vec::<Value>::new()),
+        "admin_peers" => to_json(Vec::<Value>::new()),
         "miner_setMaxDASize" => {
             params.at_most(2)?;
             let transaction = params.required::<U64>(0)?.to();
@@ -35,24 +35,24 @@ pub(super) async fn dispatch(
             if admin.da_limits.set(transaction, block) {
                 tracing::info!(transaction, block, "limits on data availability were set");
             }
-            to_raw(true)
+            to_json(true)
         }
         // As op-node names them.
-        "admin_sequencerActive" => to_raw(admin.sequencer.active().map_err(refused)?),
+        "admin_sequencerActive" => to_json(admin.sequencer.active().map_err(refused)?),
         "admin_stopSequencer" => {
             params.at_most(0)?;
-            to_raw(admin.sequencer.stop().await.map_err(refused)?)
+            to_json(admin.sequencer.stop().await.map_err(refused)?)
         }
         "admin_startSequencer" => {
             params.at_most(1)?;
             let head = params.required::<B256>(0)?;
             admin.sequencer.start(head).await.map_err(refused)?;
-            to_raw(Value::Null)
+            to_json(Value::Null)
         }
         "admin_overrideLeader" => {
             params.at_most(0)?;
             admin.sequencer.override_leader().map_err(refused)?;
-            to_raw(Value::Null)
+            to_json(Value::Null)
         }
         _ => batcher(&admin.batcher, method)
             .unwrap_or_else(|| Err(RpcError::method_not_found(method))),
@@ -67,7 +67,7 @@ pub(super) fn batcher(batcher: &BatcherSwitch, method: &str) -> Option<RpcResult
         _ => return None,
     };
     let switched = switched.map_err(|error: BatchingError| RpcError::server(error.to_string()));
-    Some(switched.and_then(to_raw))
+    Some(switched.and_then(to_json))
 }
 
 /// geth's shape. Nobody dials this node, so there is no key, no address and no record.

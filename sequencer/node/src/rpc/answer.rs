@@ -5,13 +5,12 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::{
     Api,
     error::{RpcError, RpcResult},
     short_calls::CallKey,
-    to_raw, to_raw_within,
+    to_json, to_json_within,
 };
 
 /// Executes or scans, and serialises what it found.
@@ -19,7 +18,8 @@ pub(super) type Work = Box<dyn FnOnce(&Api) -> RpcResult + Send>;
 
 /// An answer or the way to it.
 pub(super) enum Answer<'a> {
-    Now(Box<RawValue>),
+    /// As JSON.
+    Now(String),
     Work(Work),
     Later(BoxFuture<'a, RpcResult>),
 }
@@ -28,7 +28,7 @@ pub(super) type Answering<'a> = Result<Answer<'a>, RpcError>;
 
 /// An answer that is there.
 pub(super) fn now<'a>(value: impl Serialize) -> Answering<'a> {
-    to_raw(value).map(Answer::Now)
+    to_json(value).map(Answer::Now)
 }
 
 /// An answer that takes executing or scanning: on the blocking threads, a bounded number at a time.
@@ -36,7 +36,7 @@ pub(super) fn work<'a, T: Serialize>(
     work: impl FnOnce(&Api) -> Result<T, RpcError> + Send + 'static,
 ) -> Answering<'a> {
     Ok(Answer::Work(Box::new(move |api| {
-        work(api).and_then(|value| to_raw_within(&value, api.config.response_bytes_max))
+        work(api).and_then(|value| to_json_within(&value, api.config.response_bytes_max))
     })))
 }
 
@@ -63,7 +63,7 @@ impl Api {
         };
         match key.and_then(|key| self.short_calls.place(key)) {
             Some(_place) => {
-                to_raw_within(&timed(self)?, self.config.response_bytes_max).map(Answer::Now)
+                to_json_within(&timed(self)?, self.config.response_bytes_max).map(Answer::Now)
             }
             None => work(timed),
         }

@@ -23,7 +23,7 @@ use super::{
     params::{Number, Params, StorageKey},
     session::{self, CallContext},
     submit::{INLINE_BYTES_MAX, Prepared},
-    to_raw,
+    to_json,
 };
 
 /// Answers one call, or says how it is answered.
@@ -193,7 +193,7 @@ pub(super) fn dispatch<'a>(
             let raw = params.required(0)?;
             later(async move {
                 let prepared = api.prepare(raw).await?;
-                to_raw(api.submit_and_wait(prepared, timeout_ms).await?)
+                to_json(api.submit_and_wait(prepared, timeout_ms).await?)
             })
         }
         "eth_sendRawTransactionConditional" => {

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::{
     error::{INVALID_PARAMS, RpcError, RpcResult},
     params::Params,
-    to_raw,
+    to_json,
 };
 use crate::ethereum::{
     engine::{Engine, EngineError, invalid},
@@ -57,8 +57,8 @@ const CAPABILITIES: &[&str] = &[
 /// Answers an `engine_*` call.
 pub(super) async fn dispatch(engine: &Arc<Engine>, method: &str, params: &Params<'_>) -> RpcResult {
     match method {
-        "engine_exchangeCapabilities" => to_raw(CAPABILITIES),
-        "engine_getClientVersionV1" => to_raw(json!([{
+        "engine_exchangeCapabilities" => to_json(CAPABILITIES),
+        "engine_getClientVersionV1" => to_json(json!([{
             "code": "OL",
             "name": "openledger",
             "version": concat!("v", env!("CARGO_PKG_VERSION")),
@@ -147,7 +147,7 @@ async fn new_payload(
         };
         engine.new_payload(block)
     });
-    to_raw(status.await?)
+    to_json(status.await?)
 }
 
 /// Why a payload is no block.
@@ -203,7 +203,7 @@ async fn forkchoice_updated(engine: &Arc<Engine>, params: &Params<'_>, version: 
         };
         Ok(ForkchoiceUpdated { payload_status, payload_id })
     });
-    to_raw(answer.await?)
+    to_json(answer.await?)
 }
 
 /// The fields that the call's version and the fork of the block to be made have.
@@ -244,17 +244,17 @@ fn payload_answer(engine: &Engine, method: &str, built: &Built) -> RpcResult {
     let block_value = built.value;
     let sidecars = || built.sidecars.iter().cloned();
     match payload {
-        ExecutionPayload::V1(payload) if method == "engine_getPayloadV1" => to_raw(payload),
-        ExecutionPayload::V1(payload) => to_raw(ExecutionPayloadEnvelopeV2 {
+        ExecutionPayload::V1(payload) if method == "engine_getPayloadV1" => to_json(payload),
+        ExecutionPayload::V1(payload) => to_json(ExecutionPayloadEnvelopeV2 {
             execution_payload: ExecutionPayloadFieldV2::V1(payload),
             block_value,
         }),
-        ExecutionPayload::V2(payload) => to_raw(ExecutionPayloadEnvelopeV2 {
+        ExecutionPayload::V2(payload) => to_json(ExecutionPayloadEnvelopeV2 {
             execution_payload: ExecutionPayloadFieldV2::V2(payload),
             block_value,
         }),
         ExecutionPayload::V3(execution_payload) if method == "engine_getPayloadV5" => {
-            to_raw(ExecutionPayloadEnvelopeV5 {
+            to_json(ExecutionPayloadEnvelopeV5 {
                 execution_payload,
                 block_value,
                 blobs_bundle: BlobsBundleV2::new(
@@ -274,10 +274,10 @@ fn payload_answer(engine: &Engine, method: &str, built: &Built) -> RpcResult {
                 should_override_builder: false,
             };
             if method == "engine_getPayloadV3" {
-                return to_raw(envelope_inner);
+                return to_json(envelope_inner);
             }
             let execution_requests = built.requests.clone();
-            to_raw(ExecutionPayloadEnvelopeV4 { envelope_inner, execution_requests })
+            to_json(ExecutionPayloadEnvelopeV4 { envelope_inner, execution_requests })
         }
         ExecutionPayload::V4(_) => Err(unsupported_fork()),
     }

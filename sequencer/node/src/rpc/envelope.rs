@@ -124,7 +124,7 @@ pub fn write_response(out: &mut String, id: Id<'_>, result: &RpcResult) {
     match result {
         Ok(value) => {
             out.push_str(",\"result\":");
-            out.push_str(value.get());
+            out.push_str(value);
         }
         Err(error) => {
             out.push_str(",\"error\":");

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use alloy_primitives::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::error::PoolError;
 
@@ -53,8 +52,8 @@ pub struct RpcError {
     pub data: Option<serde_json::Value>,
 }
 
-/// A serialised result or an error.
-pub type RpcResult = Result<Box<RawValue>, RpcError>;
+/// A result as JSON, or an error.
+pub type RpcResult = Result<String, RpcError>;
 
 impl RpcError {
     pub fn new(code: i64, message: impl Into<Cow<'static, str>>) -> Self {

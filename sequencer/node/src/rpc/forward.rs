@@ -48,10 +48,8 @@ impl Forwarder {
         metrics::counter!("rpc_forwarded_total").increment(1);
         match (answer.error, answer.result) {
             (Some(error), _) => Err(error),
-            (None, Some(result)) => Ok(result),
-            (None, None) => {
-                RawValue::from_string("null".to_owned()).map_err(|error| RpcError::internal(&error))
-            }
+            (None, Some(result)) => Ok(Box::<str>::from(result).into_string()),
+            (None, None) => Ok("null".to_owned()),
         }
     }
 }

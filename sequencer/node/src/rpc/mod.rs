@@ -41,7 +41,6 @@ use std::sync::Arc;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use axum::body::Bytes;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, watch};
 
 pub(crate) use authenticated::AuthServer;
@@ -248,7 +247,7 @@ impl Api {
             Ok(Answer::Later(answer)) => answer.await,
             Err(error) => Err(error),
         };
-        if result.as_ref().is_ok_and(|raw| raw.get().len() > self.config.response_bytes_max) {
+        if result.as_ref().is_ok_and(|json| json.len() > self.config.response_bytes_max) {
             result = Err(too_large());
         }
         self.meters.record(&request.method, &result, started.elapsed());
@@ -308,30 +307,33 @@ impl Api {
 }
 
 /// Serialises an answer, and stops when it grows beyond `bytes_max`.
-fn to_raw_within(value: &impl Serialize, bytes_max: usize) -> RpcResult {
+fn to_json_within(value: &impl Serialize, bytes_max: usize) -> RpcResult {
     struct Bounded {
         bytes: Vec<u8>,
         left: usize,
     }
     impl std::io::Write for Bounded {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.write_all(bytes)?;
+            Ok(bytes.len())
+        }
+
+        // A serialiser writes a few bytes at a time: the loop of the default costs more than the bytes.
+        #[inline]
+        fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
             self.left =
                 self.left.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::FileTooLarge)?;
             self.bytes.extend_from_slice(bytes);
-            Ok(bytes.len())
+            Ok(())
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
     }
-    let mut out = Bounded { bytes: Vec::with_capacity(128), left: bytes_max };
+    let mut out = Bounded { bytes: Vec::with_capacity(1_024), left: bytes_max };
     match serde_json::to_writer(&mut out, value) {
-        Ok(()) => {
-            String::from_utf8(out.bytes).map_err(|error| RpcError::internal(&error)).and_then(
-                |json| RawValue::from_string(json).map_err(|error| RpcError::internal(&error)),
-            )
-        }
+        Ok(()) => String::from_utf8(out.bytes).map_err(|error| RpcError::internal(&error)),
         Err(error) if error.is_io() => Err(too_large()),
         Err(error) => Err(RpcError::internal(&error)),
     }
@@ -341,8 +343,8 @@ fn too_large() -> RpcError {
     RpcError::new(RESPONSE_TOO_LARGE, "response too large")
 }
 
-fn to_raw(value: impl Serialize) -> RpcResult {
-    serde_json::value::to_raw_value(&value).map_err(|error| RpcError::internal(&error))
+fn to_json(value: impl Serialize) -> RpcResult {
+    serde_json::to_string(&value).map_err(|error| RpcError::internal(&error))
 }
 
 /// The parser of bodies, for the fuzzer.

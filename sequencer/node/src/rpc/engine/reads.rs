@@ -11,7 +11,7 @@ use crate::{
     rpc::{
         error::{RpcError, RpcResult},
         params::{Number, Params},
-        to_raw,
+        to_json,
     },
 };
 
@@ -27,7 +27,7 @@ pub(super) async fn dispatch(engine: &Arc<Engine>, method: &str, params: &Params
     match method {
         "engine_getPayloadBodiesByHashV1" => {
             let hashes = bounded(params.required::<Vec<B256>>(0)?, BODIES_MAX)?;
-            to_raw(blocking(engine, move |engine| engine.bodies_by_hash(&hashes)).await?)
+            to_json(blocking(engine, move |engine| engine.bodies_by_hash(&hashes)).await?)
         }
         "engine_getPayloadBodiesByRangeV1" => {
             let (first, count) = (params.required::<Number>(0)?.0, params.required::<Number>(1)?.0);
@@ -37,7 +37,7 @@ pub(super) async fn dispatch(engine: &Arc<Engine>, method: &str, params: &Params
             if count > BODIES_MAX as u64 {
                 return Err(too_large());
             }
-            to_raw(blocking(engine, move |engine| engine.bodies_by_range(first, count)).await?)
+            to_json(blocking(engine, move |engine| engine.bodies_by_range(first, count)).await?)
         }
         "engine_getBlobsV1" => {
             let hashes = bounded(params.required::<Vec<B256>>(0)?, BLOBS_MAX)?;
@@ -45,11 +45,11 @@ pub(super) async fn dispatch(engine: &Arc<Engine>, method: &str, params: &Params
             if at_head(engine).await?.is_enabled_in(SpecId::OSAKA) {
                 return Err(unsupported_fork());
             }
-            to_raw(blocking(engine, move |engine| Ok(engine.blobs_v1(&hashes))).await?)
+            to_json(blocking(engine, move |engine| Ok(engine.blobs_v1(&hashes))).await?)
         }
         "engine_getBlobsV2" => {
             let hashes = bounded(params.required::<Vec<B256>>(0)?, BLOBS_MAX)?;
-            to_raw(blocking(engine, move |engine| Ok(engine.blobs_v2(&hashes))).await?)
+            to_json(blocking(engine, move |engine| Ok(engine.blobs_v2(&hashes))).await?)
         }
         method => Err(RpcError::method_not_found(method)),
     }
