@@ -1,4 +1,5 @@
-//! A user's deposit: OPEN locked in the portal on L1, minted on L2.
+//! A user's deposit: OPEN locked in the portal on L1 and minted on L2, and a call on L2 that the sequencer cannot
+//! leave out.
 
 use alloy_consensus::Sealable;
 use alloy_network::EthereumWallet;
@@ -19,10 +20,35 @@ const GAS_LIMIT_DEFAULT: u64 = 100_000;
 pub struct Deposit {
     pub open: Address,
     pub optimism_portal: Address,
-    /// Who receives it on L2.
+    /// Wei of OPEN that are locked on L1, and minted to the depositor on L2 whatever becomes of the call.
+    pub mint: U256,
+    /// Whom the depositor calls on L2.
     pub to: Address,
-    /// Wei of OPEN.
-    pub amount: U256,
+    /// Wei of OPEN that go along, of what the depositor has on L2 then.
+    pub value: U256,
+    pub data: Bytes,
+    /// L2 gas, paid for on L1.
+    pub gas_limit: u64,
+}
+
+impl Deposit {
+    /// OPEN for somebody on L2.
+    pub const fn transfer(
+        open: Address,
+        optimism_portal: Address,
+        to: Address,
+        amount: U256,
+    ) -> Self {
+        Self {
+            open,
+            optimism_portal,
+            mint: amount,
+            to,
+            value: amount,
+            data: Bytes::new(),
+            gas_limit: GAS_LIMIT_DEFAULT,
+        }
+    }
 }
 
 /// A deposit that is in an L1 block.
@@ -47,11 +73,11 @@ pub async fn deposit(
     let open = Open::new(deposit.open, &provider);
     let portal = OptimismPortal::new(deposit.optimism_portal, &provider);
     let held = open.balanceOf(account).call().await?;
-    if held < deposit.amount {
-        return Err(DepositError::Balance { account, held, needed: deposit.amount });
+    if held < deposit.mint {
+        return Err(DepositError::Balance { account, held, needed: deposit.mint });
     }
-    if open.allowance(account, deposit.optimism_portal).call().await? < deposit.amount {
-        let approval = open.approve(deposit.optimism_portal, deposit.amount).send().await?;
+    if open.allowance(account, deposit.optimism_portal).call().await? < deposit.mint {
+        let approval = open.approve(deposit.optimism_portal, deposit.mint).send().await?;
         let receipt = approval.get_receipt().await?;
         if !receipt.status() {
             let hash = receipt.transaction_hash;
@@ -60,11 +86,11 @@ pub async fn deposit(
     }
     let call = portal.depositERC20Transaction(
         deposit.to,
-        deposit.amount,
-        deposit.amount,
-        GAS_LIMIT_DEFAULT,
+        deposit.mint,
+        deposit.value,
+        deposit.gas_limit,
         false,
-        Bytes::new(),
+        deposit.data.clone(),
     );
     // What the portal's fee market burns depends on the deposits before this one in its L1 block,
     // which an estimate cannot know.

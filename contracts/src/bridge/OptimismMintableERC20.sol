@@ -20,16 +20,16 @@ contract OptimismMintableERC20 is IOptimismMintableERC20, ILegacyMintableERC20, 
     string private _symbol;
 
     /// @notice The bridge minted.
-    /// @param account Whose.
-    /// @param amount Wei.
+    /// @param account Whose balance it is.
+    /// @param amount Units of the token.
     event Mint(address indexed account, uint256 amount);
     /// @notice The bridge burned.
-    /// @param account Whose.
-    /// @param amount Wei.
+    /// @param account Whose balance it is.
+    /// @param amount Units of the token.
     event Burn(address indexed account, uint256 amount);
 
     /// @notice Only the bridge mints and burns.
-    /// @param caller Who called.
+    /// @param caller Who called instead.
     error OptimismMintableERC20_NotBridge(address caller);
 
     modifier onlyBridge() {
@@ -46,8 +46,8 @@ contract OptimismMintableERC20 is IOptimismMintableERC20, ILegacyMintableERC20, 
     }
 
     /// @notice Mints; bridge only.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param to Whose balance grows.
+    /// @param amount Units of the token.
     function mint(address to, uint256 amount)
         external
         override(IOptimismMintableERC20, ILegacyMintableERC20)
@@ -58,8 +58,8 @@ contract OptimismMintableERC20 is IOptimismMintableERC20, ILegacyMintableERC20, 
     }
 
     /// @notice Burns, without an allowance; bridge only.
-    /// @param from Where it comes from.
-    /// @param amount Wei.
+    /// @param from Whose balance shrinks.
+    /// @param amount Units of the token.
     function burn(address from, uint256 amount)
         external
         override(IOptimismMintableERC20, ILegacyMintableERC20)

@@ -12,84 +12,84 @@ interface IAgentIdentity {
     }
 
     /// @notice An agent was registered.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param agentURI Where the agent's description is.
-    /// @param owner The owner.
+    /// @param owner Who holds the token.
     event Registered(uint256 indexed agentId, string agentURI, address indexed owner);
     /// @notice An agent is described elsewhere.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param newURI Where the agent's description is from now on.
-    /// @param updatedBy Who changed it.
+    /// @param updatedBy Owner or operator that did it.
     event URIUpdated(uint256 indexed agentId, string newURI, address indexed updatedBy);
     /// @notice Metadata of an agent was set.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param indexedMetadataKey The key, to search by.
-    /// @param metadataKey The key.
-    /// @param metadataValue The value.
+    /// @param metadataKey Name of the entry.
+    /// @param metadataValue What is stored under it, any bytes.
     event MetadataSet(
         uint256 indexed agentId, string indexed indexedMetadataKey, string metadataKey, bytes metadataValue
     );
 
     /// @notice Only the owner or an operator of the token.
-    /// @param agentId The agent's token.
-    /// @param caller Who called.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param caller Who tried to.
     error AgentIdentity_NotOwner(uint256 agentId, address caller);
     /// @notice `agentWallet` is set by `setAgentWallet` only.
     error AgentIdentity_KeyReserved();
     /// @notice The wallet did not sign, or the signature expired.
-    /// @param agentId The agent's token.
-    /// @param wallet The wallet.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param wallet Wallet that did not sign.
     error AgentIdentity_WalletNotProven(uint256 agentId, address wallet);
     /// @notice More metadata entries than the maximum.
-    /// @param count How many.
+    /// @param count How many were given.
     /// @param max The most that is allowed.
     error AgentIdentity_TooManyEntries(uint256 count, uint256 max);
 
     /// @notice Registers an agent, whose token is the sender's.
-    /// @return agentId The agent's token.
+    /// @return agentId Token of the new agent.
     function register() external returns (uint256 agentId);
     /// @notice Registers an agent, whose token is the sender's.
     /// @param agentURI Where the agent's description is.
-    /// @return agentId The agent's token.
+    /// @return agentId Token of the new agent.
     function register(string calldata agentURI) external returns (uint256 agentId);
     /// @notice Registers an agent, whose token is the sender's.
     /// @param agentURI Where the agent's description is.
-    /// @param metadata Keys with their values.
-    /// @return agentId The agent's token.
+    /// @param metadata Entries to begin with, 32 at most.
+    /// @return agentId Token of the new agent.
     function register(string calldata agentURI, MetadataEntry[] calldata metadata) external returns (uint256 agentId);
     /// @notice Says where the agent is described; its owner or who is approved.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param newURI Where the agent's description is from now on.
     function setAgentURI(uint256 agentId, string calldata newURI) external;
     /// @notice Sets metadata; the agent's owner or who is approved.
-    /// @param agentId The agent's token.
-    /// @param metadataKey The key.
-    /// @param metadataValue The value.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param metadataKey Name of the entry.
+    /// @param metadataValue What is stored under it, any bytes.
     function setMetadata(uint256 agentId, string calldata metadataKey, bytes calldata metadataValue) external;
     /// @notice Sets the agent's wallet. EIP-712: AgentWalletSet(uint256 agentId,address newWallet,address owner,uint256
     /// deadline), signed by the wallet (ERC-1271 for contracts).
-    /// @param agentId The agent's token.
-    /// @param newWallet The wallet.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param newWallet Wallet that the agent is paid at.
     /// @param deadline Unix second until which it holds.
-    /// @param signature The signature.
+    /// @param signature That wallet's, over `AgentWalletSet`.
     function setAgentWallet(uint256 agentId, address newWallet, uint256 deadline, bytes calldata signature) external;
     /// @notice Forgets the agent's wallet; its owner or who is approved.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     function unsetAgentWallet(uint256 agentId) external;
 
     /// @notice Metadata of an agent.
-    /// @param agentId The agent's token.
-    /// @param metadataKey The key.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param metadataKey Name of the entry.
     /// @return The value; empty if it was never set.
     function getMetadata(uint256 agentId, string calldata metadataKey) external view returns (bytes memory);
     /// @notice The wallet that has signed for being the agent's.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @return The wallet; zero if there is none.
     function getAgentWallet(uint256 agentId) external view returns (address);
     /// @notice True if the account may act for the agent: its owner or an operator of its token.
-    /// @param agentId The agent's token.
-    /// @param account Whose.
-    /// @return Whether it is.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param account Account to ask about.
+    /// @return Whether it owns the token or may act for its owner.
     function isAuthorized(uint256 agentId, address account) external view returns (bool);
 }
 
@@ -99,16 +99,16 @@ interface IAgentIdentity {
 /// measure of who opened more accounts.
 interface IAgentReputation {
     /// @notice Feedback was given.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param clientAddress Who gave the feedback.
     /// @param feedbackIndex Number of the feedback of this client, from 1.
     /// @param value The value, with so many decimals.
-    /// @param valueDecimals Decimals of the value.
+    /// @param valueDecimals Decimals of the value, 0 to 18.
     /// @param indexedTag1 The tag, to search by.
-    /// @param tag1 A tag.
-    /// @param tag2 A second tag.
+    /// @param tag1 First tag of the feedback, any text.
+    /// @param tag2 Second tag of the feedback, any text.
     /// @param endpoint The endpoint that was used.
-    /// @param feedbackURI Where more is said.
+    /// @param feedbackURI Where the feedback is described.
     /// @param feedbackHash Hash of what is there.
     event NewFeedback(
         uint256 indexed agentId,
@@ -124,16 +124,16 @@ interface IAgentReputation {
         bytes32 feedbackHash
     );
     /// @notice Feedback was taken back.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param clientAddress Who gave the feedback.
     /// @param feedbackIndex Number of the feedback of this client, from 1.
     event FeedbackRevoked(uint256 indexed agentId, address indexed clientAddress, uint64 indexed feedbackIndex);
     /// @notice Somebody responded to feedback.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param clientAddress Who gave the feedback.
     /// @param feedbackIndex Number of the feedback of this client, from 1.
-    /// @param responder Who responded.
-    /// @param responseURI Where the response is.
+    /// @param responder Who responded; anybody can.
+    /// @param responseURI Where the response is described.
     /// @param responseHash Hash of what is there.
     event ResponseAppended(
         uint256 indexed agentId,
@@ -145,36 +145,36 @@ interface IAgentReputation {
     );
 
     /// @notice Nobody rates an agent that it owns or operates.
-    /// @param agentId The agent's token.
-    /// @param caller Who called.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param caller Who tried to.
     error AgentReputation_SelfFeedback(uint256 agentId, address caller);
     /// @notice The value has more than 18 decimals, or is over 10^38.
     /// @param value The value, with so many decimals.
-    /// @param decimals Decimals of the value.
+    /// @param decimals Decimals that were given; 18 at most.
     error AgentReputation_ValueOutOfBounds(int128 value, uint8 decimals);
     /// @notice The client gave no such feedback.
-    /// @param agentId The agent's token.
-    /// @param client Who gave it.
-    /// @param index Number of the feedback.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param client Who would have given it.
+    /// @param index Number of it among the client's, from 1.
     error AgentReputation_FeedbackUnknown(uint256 agentId, address client, uint64 index);
     /// @notice It is revoked already.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param client Who gave it.
-    /// @param index Number of the feedback.
+    /// @param index Number of it among the client's, from 1.
     error AgentReputation_RevokedAlready(uint256 agentId, address client, uint64 index);
     /// @notice A summary names its clients, at most the maximum.
-    /// @param count How many.
+    /// @param count How many were named; 1 to 64.
     /// @param max The most that is allowed.
     error AgentReputation_ClientCount(uint256 count, uint256 max);
 
     /// @notice Rates an agent; not its owner nor who is approved.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param value The value, with so many decimals.
-    /// @param valueDecimals Decimals of the value.
-    /// @param tag1 A tag.
-    /// @param tag2 A second tag.
+    /// @param valueDecimals Decimals of the value, 0 to 18.
+    /// @param tag1 First tag of the feedback, any text.
+    /// @param tag2 Second tag of the feedback, any text.
     /// @param endpoint The endpoint that was used.
-    /// @param feedbackURI Where more is said.
+    /// @param feedbackURI Where the feedback is described.
     /// @param feedbackHash Hash of what is there.
     function giveFeedback(
         uint256 agentId,
@@ -187,14 +187,14 @@ interface IAgentReputation {
         bytes32 feedbackHash
     ) external;
     /// @notice Takes the sender's feedback back.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param feedbackIndex Number of the feedback of this client, from 1.
     function revokeFeedback(uint256 agentId, uint64 feedbackIndex) external;
     /// @notice Responds to feedback; anyone.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param clientAddress Who gave the feedback.
     /// @param feedbackIndex Number of the feedback of this client, from 1.
-    /// @param responseURI Where the response is.
+    /// @param responseURI Where the response is described.
     /// @param responseHash Hash of what is there.
     function appendResponse(
         uint256 agentId,
@@ -205,15 +205,15 @@ interface IAgentReputation {
     ) external;
 
     /// @notice The registry of agents that this one is about.
-    /// @return The registry.
+    /// @return {AgentIdentity}, fixed at deployment.
     function getIdentityRegistry() external view returns (address);
     /// @notice Number and mean of what the clients gave and did not revoke, with 18 decimals. Tags that are empty match all. At
     /// most 64 clients, of each the last 64.
-    /// @param agentId The agent's token.
-    /// @param clientAddresses Whose feedback counts.
-    /// @param tag1 A tag.
-    /// @param tag2 A second tag.
-    /// @return count How much feedback counts.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param clientAddresses Clients whose feedback counts, 1 to 64; whom to trust is the reader's choice.
+    /// @param tag1 Only with this first tag; empty for any.
+    /// @param tag2 Only with this second tag; empty for any.
+    /// @return count Feedback that counts.
     /// @return summaryValue The average of its values.
     /// @return summaryValueDecimals Decimals of the average.
     function getSummary(uint256 agentId, address[] calldata clientAddresses, string calldata tag1, string calldata tag2)
@@ -221,20 +221,20 @@ interface IAgentReputation {
         view
         returns (uint64 count, int128 summaryValue, uint8 summaryValueDecimals);
     /// @notice A piece of feedback.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param clientAddress Who gave the feedback.
     /// @param feedbackIndex Number of the feedback of this client, from 1.
-    /// @return value The value.
-    /// @return valueDecimals Its decimals.
-    /// @return tag1 A tag.
-    /// @return tag2 A second tag.
+    /// @return value The value, with `valueDecimals` decimals.
+    /// @return valueDecimals Decimals of the value, 0 to 18.
+    /// @return tag1 First tag of the feedback, any text.
+    /// @return tag2 Second tag of the feedback, any text.
     /// @return isRevoked Whether it was taken back.
     function readFeedback(uint256 agentId, address clientAddress, uint64 feedbackIndex)
         external
         view
         returns (int128 value, uint8 valueDecimals, string memory tag1, string memory tag2, bool isRevoked);
     /// @notice All feedback for an agent that matches, each client's in order, up to 64 of each client: the latest.
-    /// @param agentId The agent.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param clientAddresses Whose feedback, at most 64; none for everybody's, where no more than 64 have given any.
     /// @param tag1 Only with this tag; empty for any.
     /// @param tag2 Only with this second tag; empty for any.
@@ -242,7 +242,7 @@ interface IAgentReputation {
     /// @return clients Who gave it.
     /// @return feedbackIndexes Its number among that client's.
     /// @return values Its value.
-    /// @return valueDecimals Decimals of the value.
+    /// @return valueDecimals Decimals of the value, 0 to 18.
     /// @return tag1s Its tag.
     /// @return tag2s Its second tag.
     /// @return revokedStatuses Whether it was taken back.
@@ -265,7 +265,7 @@ interface IAgentReputation {
             bool[] memory revokedStatuses
         );
     /// @notice How often feedback was responded to.
-    /// @param agentId The agent.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param clientAddress Whose feedback; zero for everybody's, where no more than 64 have given any.
     /// @param feedbackIndex Its number; 0 for all, up to 64 of each client: the latest.
     /// @param responders Whose responses, at most 64; none for everybody's.
@@ -277,13 +277,13 @@ interface IAgentReputation {
         address[] calldata responders
     ) external view returns (uint64 count);
     /// @notice Index of the client's last feedback; they start at 1.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param clientAddress Who gave the feedback.
     /// @return The number; zero if there is none.
     function getLastIndex(uint256 agentId, address clientAddress) external view returns (uint64);
     /// @notice Who has given feedback.
-    /// @param agentId The agent's token.
-    /// @return The clients.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @return Everybody that ever gave it feedback.
     function getClients(uint256 agentId) external view returns (address[] memory);
 }
 
@@ -292,21 +292,21 @@ interface IAgentReputation {
 /// of finality; the last answer counts.
 interface IAgentValidation {
     /// @notice A validation was asked for.
-    /// @param validatorAddress Who validates.
-    /// @param agentId The agent's token.
-    /// @param requestURI Where the request is.
-    /// @param requestHash Hash of the request.
+    /// @param validatorAddress Who is asked to validate.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param requestURI Where the request is described.
+    /// @param requestHash Name of the request; each is used once.
     event ValidationRequest(
         address indexed validatorAddress, uint256 indexed agentId, string requestURI, bytes32 indexed requestHash
     );
     /// @notice A validator responded.
-    /// @param validatorAddress Who validates.
-    /// @param agentId The agent's token.
-    /// @param requestHash Hash of the request.
+    /// @param validatorAddress Who is asked to validate.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param requestHash Name of the request; each is used once.
     /// @param response 0 to 100.
     /// @param responseURI Where the response is explained.
     /// @param responseHash Hash of what is there.
-    /// @param tag A tag.
+    /// @param tag Kind of the response, any text.
     event ValidationResponse(
         address indexed validatorAddress,
         uint256 indexed agentId,
@@ -318,21 +318,21 @@ interface IAgentValidation {
     );
 
     /// @notice Only who may act for the agent.
-    /// @param agentId The agent's token.
-    /// @param caller Who called.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param caller Who tried to.
     error AgentValidation_NotOwner(uint256 agentId, address caller);
     /// @notice A request of this hash exists, or none does.
-    /// @param requestHash Hash of the request.
+    /// @param requestHash Name of the request; each is used once.
     error AgentValidation_RequestExists(bytes32 requestHash);
     /// @notice There is no such request.
-    /// @param requestHash Hash of the request.
+    /// @param requestHash Name of the request; each is used once.
     error AgentValidation_RequestUnknown(bytes32 requestHash);
     /// @notice Only the validator that was asked.
-    /// @param requestHash Hash of the request.
-    /// @param caller Who called.
+    /// @param requestHash Name of the request; each is used once.
+    /// @param caller Who tried to.
     error AgentValidation_NotValidator(bytes32 requestHash, address caller);
     /// @notice An answer is 0 to 100.
-    /// @param response 0 to 100.
+    /// @param response What was given.
     error AgentValidation_ResponseOutOfBounds(uint8 response);
     /// @notice More validators are named than a summary is over.
     /// @param count How many are named.
@@ -340,10 +340,10 @@ interface IAgentValidation {
     error AgentValidation_ValidatorCount(uint256 count, uint256 max);
 
     /// @notice Asks a validator to look at something; the agent's owner or who is approved.
-    /// @param validatorAddress Who validates.
-    /// @param agentId The agent's token.
-    /// @param requestURI Where the request is.
-    /// @param requestHash Hash of the request.
+    /// @param validatorAddress Who is asked to validate.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param requestURI Where the request is described.
+    /// @param requestHash Name of the request; each is used once.
     function validationRequest(
         address validatorAddress,
         uint256 agentId,
@@ -351,11 +351,11 @@ interface IAgentValidation {
         bytes32 requestHash
     ) external;
     /// @notice The validator's response, which can be given again.
-    /// @param requestHash Hash of the request.
+    /// @param requestHash Name of the request; each is used once.
     /// @param response 0 to 100.
     /// @param responseURI Where the response is explained.
     /// @param responseHash Hash of what is there.
-    /// @param tag A tag.
+    /// @param tag Kind of the response, any text.
     function validationResponse(
         bytes32 requestHash,
         uint8 response,
@@ -365,15 +365,15 @@ interface IAgentValidation {
     ) external;
 
     /// @notice The registry of agents that this one is about.
-    /// @return The registry.
+    /// @return {AgentIdentity}, fixed at deployment.
     function getIdentityRegistry() external view returns (address);
     /// @notice What became of a request.
-    /// @param requestHash Hash of the request.
-    /// @return validatorAddress Who validates.
-    /// @return agentId The agent.
+    /// @param requestHash Name of the request; each is used once.
+    /// @return validatorAddress Who is asked to validate.
+    /// @return agentId Token of the agent at the identity registry, from 1.
     /// @return response 0 to 100, and 0 as long as there is none.
     /// @return responseHash Hash of the explanation.
-    /// @return tag A tag.
+    /// @return tag Kind of the response.
     /// @return lastUpdate Unix second of the last change.
     function getValidationStatus(bytes32 requestHash)
         external
@@ -388,7 +388,7 @@ interface IAgentValidation {
         );
     /// @notice The mean of what validators have responded about an agent, over its latest 256 requests. A response of 0 counts,
     /// no response does not.
-    /// @param agentId The agent.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param validatorAddresses Whose responses, at most 64; none for everybody's.
     /// @param tag Only with this tag; empty for any.
     /// @return count Responses that count.
@@ -398,20 +398,20 @@ interface IAgentValidation {
         view
         returns (uint64 count, uint8 averageResponse);
     /// @notice The requests about an agent, in order: the latest 256.
-    /// @param agentId The agent.
-    /// @return requestHashes Their hashes.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @return requestHashes The latest 256 at most.
     function getAgentValidations(uint256 agentId) external view returns (bytes32[] memory requestHashes);
     /// @notice The requests to a validator, in order: the latest 256.
-    /// @param validatorAddress Who validates.
-    /// @return requestHashes Their hashes.
+    /// @param validatorAddress Who is asked to validate.
+    /// @return requestHashes The latest 256 at most.
     function getValidatorRequests(address validatorAddress) external view returns (bytes32[] memory requestHashes);
     /// @notice The last 256 requests about an agent before a place in their order, so that all can be read piece by piece.
-    /// @param agentId The agent.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @param end The place; how many there are or more for the latest.
     /// @return requestHashes Their hashes, in order.
     function agentValidationsBefore(uint256 agentId, uint256 end) external view returns (bytes32[] memory requestHashes);
     /// @notice The last 256 requests to a validator before a place in their order, so that all can be read piece by piece.
-    /// @param validatorAddress Who validates.
+    /// @param validatorAddress Who is asked to validate.
     /// @param end The place; how many there are or more for the latest.
     /// @return requestHashes Their hashes, in order.
     function validatorRequestsBefore(address validatorAddress, uint256 end)
@@ -429,20 +429,20 @@ interface IAgentValidation {
 /// the escrow are its own. There is no admin: what is not spent goes back to the owner only.
 interface IAgentAccounts {
     /// @notice An agent has an account.
-    /// @param agentId The agent's token.
-    /// @param account Whose.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @param account The agent's purse.
     event AccountCreated(uint256 indexed agentId, address account);
 
     /// @notice Creates the account of an agent, or returns the one there is. Anyone may call it.
-    /// @param agentId The agent's token.
-    /// @return account The account.
+    /// @param agentId Token of the agent at the identity registry, from 1.
+    /// @return account The agent's purse.
     function create(uint256 agentId) external returns (address account);
     /// @notice Where the agent's account is or will be.
-    /// @param agentId The agent's token.
+    /// @param agentId Token of the agent at the identity registry, from 1.
     /// @return The account; zero if there is none.
     function accountOf(uint256 agentId) external view returns (address);
     /// @notice The agent of an account made here; 0 for any other address. Ids start at 1.
-    /// @param account Whose.
+    /// @param account A purse.
     /// @return The agent; zero if it is no account of one.
     function agentOf(address account) external view returns (uint256);
 }
@@ -462,73 +462,73 @@ interface IAgentAccount {
     }
 
     /// @notice The owner set what a key may spend.
-    /// @param key The key.
-    /// @param cap The most, wei.
+    /// @param key Key that spends.
+    /// @param cap The most in a period, wei.
     /// @param period Seconds.
     /// @param keyExpiry Unix second until which the key may spend.
     event LimitsSet(address indexed key, uint128 cap, uint32 period, uint64 keyExpiry);
     /// @notice A gateway was allowed, or is not any more.
-    /// @param gateway The gateway.
-    /// @param allowed Whether it is allowed.
+    /// @param gateway Gateway that the key can, or can no longer, buy from.
+    /// @param allowed Whether it can from now on.
     event GatewaySet(address indexed gateway, bool allowed);
     /// @notice The key authorised a gateway.
-    /// @param gateway The gateway.
-    /// @param amount Wei.
+    /// @param gateway Who was authorised.
+    /// @param amount By how much more, wei.
     /// @param spentInPeriod What the key has spent in this period, wei.
     event Spent(address indexed gateway, uint128 amount, uint128 spentInPeriod);
     /// @notice The rest went back to the owner.
-    /// @param to Where it goes.
+    /// @param to Who was paid.
     /// @param amount Wei.
     event Recovered(address indexed to, uint256 amount);
 
     /// @notice Only who may act for the agent.
-    /// @param caller Who called.
+    /// @param caller Who tried to.
     error AgentAccount_NotOwner(address caller);
     /// @notice Only the key, and only until it expires.
-    /// @param caller Who called.
+    /// @param caller Who tried to.
     error AgentAccount_NotKey(address caller);
     /// @notice The owner has not allowed this gateway.
-    /// @param gateway The gateway.
+    /// @param gateway Gateway that is not on the owner's list.
     error AgentAccount_GatewayRefused(address gateway);
     /// @notice The period has room for `left` wei.
-    /// @param left What is left.
-    /// @param amount Wei.
+    /// @param left What is left of the period's cap, wei.
+    /// @param amount What was asked for, wei.
     error AgentAccount_CapExceeded(uint128 left, uint128 amount);
     /// @notice A period is at least an hour.
-    /// @param period Seconds.
+    /// @param period What was asked for, seconds.
     /// @param min The least that is allowed.
     error AgentAccount_PeriodTooShort(uint32 period, uint32 min);
 
     /// @notice Names the key and its limits; only the owner. What was spent in the running period stays spent.
-    /// @param limits The limits.
+    /// @param limits Key, cap, period and expiry.
     function setLimits(Limits calldata limits) external;
     /// @notice Allows or forbids a gateway; only the owner.
-    /// @param gateway The gateway.
-    /// @param allowed Whether it is allowed.
+    /// @param gateway Gateway that the key can, or can no longer, buy from.
+    /// @param allowed Whether it can from now on.
     function setGateway(address gateway, bool allowed) external;
     /// @notice Authorises a gateway in the escrow up to `cap` until `expiry`, with the key as signer of vouchers. What it
     /// newly locks counts against the period's cap. Only the key.
-    /// @param gateway The gateway.
-    /// @param cap The most, wei.
+    /// @param gateway Gateway on the owner's list.
+    /// @param cap Cap of the authorisation, wei; what it adds counts against the period's cap.
     /// @param expiry Unix second until which it holds.
     function authorize(address gateway, uint128 cap, uint64 expiry) external;
     /// @notice Pays free balance in the escrow and what the account holds to `to`; only the owner. What is authorised comes
     /// back after its expiry.
-    /// @param to Where it goes.
+    /// @param to Who is paid.
     /// @return amount What was recovered, wei.
     function recover(address payable to) external returns (uint256 amount);
 
     /// @notice The agent that this is the account of.
-    /// @return The agent.
+    /// @return Token of the agent, fixed when the purse was made.
     function agentId() external view returns (uint256);
     /// @notice What the key may spend.
-    /// @return The limits.
+    /// @return Key, cap, period and expiry.
     function limits() external view returns (Limits memory);
     /// @notice Whether the key may buy from a gateway.
-    /// @param gateway The gateway.
-    /// @return Whether it may.
+    /// @param gateway Gateway to ask about.
+    /// @return Whether the key can buy from it.
     function isAllowed(address gateway) external view returns (bool);
     /// @notice What the key can still lock in the running period, wei.
-    /// @return Wei.
+    /// @return Wei that the key can still authorise in this period.
     function leftInPeriod() external view returns (uint128);
 }

@@ -36,79 +36,79 @@ interface IAttributionDispute {
 
     /// @notice The pending tree lowers an amount: `before` is in the last activated tree, `later` has the same Datanet and
     /// account in the pending one and a smaller amount.
-    /// @param epochId The epoch.
-    /// @param before A leaf of the tree in force.
-    /// @param later The leaf of the pending tree.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param before Leaf of the tree in force, with its path.
+    /// @param later Leaf of the pending tree for the same key, with its path.
     function disputeDecrease(uint64 epochId, Leaf calldata before, Leaf calldata later) external;
     /// @notice The pending tree leaves an account out: `before` is in the last activated tree, and its key would lie between
     /// two neighbouring `slots` of the pending tree, or before its first or after its last one (then one slot is given).
-    /// @param epochId The epoch.
-    /// @param before A leaf of the tree in force.
-    /// @param slots Neighbouring places of the tree.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param before Leaf of the tree in force, with its path.
+    /// @param slots Two neighbours of the pending tree around the key, or one at an end of it.
     function disputeOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots) external;
     /// @notice The pending tree is not strictly ascending: `left` and `right` are neighbours, and `right` is a leaf whose key
     /// is not above the one of `left`, or follows padding. Or it is not padded: the two are at different depths.
-    /// @param epochId The epoch.
-    /// @param left The place on the left.
-    /// @param right The place on the right.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param left The place further left, with its path.
+    /// @param right Its neighbour to the right, with its path.
     function disputeOrder(uint64 epochId, Slot calldata left, Slot calldata right) external;
     /// @notice The pending tree promises more for a Datanet than its pool: all that lies from `first` to `last`, both leaves
     /// of that Datanet, sums to more than the pool was funded with, including this epoch.
-    /// @param post The epoch's post.
-    /// @param first The first leaf.
-    /// @param last The last leaf.
+    /// @param post The post that the epoch was posted with.
+    /// @param first First leaf of the Datanet in the pending tree, or any before the last.
+    /// @param last Last leaf of the Datanet in the pending tree, or any after the first.
     function disputeOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
         external;
     /// @notice What `disputeDecrease` shows, for a pending or a rejected epoch; so are the three below.
-    /// @param epochId The epoch.
-    /// @param before A leaf of the tree in force.
-    /// @param later The leaf of the pending tree.
-    /// @return The epoch.
-    /// @return The reason.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param before Leaf of the tree in force, with its path.
+    /// @param later Leaf of the pending tree for the same key, with its path.
+    /// @return The epoch that is false.
+    /// @return Why, in a word.
     function factDecrease(uint64 epochId, Leaf calldata before, Leaf calldata later)
         external
         view
         returns (uint64, string memory);
     /// @notice What `disputeOmission` shows.
-    /// @param epochId The epoch.
-    /// @param before A leaf of the tree in force.
-    /// @param slots Neighbouring places of the tree.
-    /// @return The epoch.
-    /// @return The reason.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param before Leaf of the tree in force, with its path.
+    /// @param slots Two neighbours of the pending tree around the key, or one at an end of it.
+    /// @return The epoch that is false.
+    /// @return Why, in a word.
     function factOmission(uint64 epochId, Leaf calldata before, Slot[] calldata slots)
         external
         view
         returns (uint64, string memory);
     /// @notice What `disputeOrder` shows.
-    /// @param epochId The epoch.
-    /// @param left The place on the left.
-    /// @param right The place on the right.
-    /// @return The epoch.
-    /// @return The reason.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param left The place further left, with its path.
+    /// @param right Its neighbour to the right, with its path.
+    /// @return The epoch that is false.
+    /// @return Why, in a word.
     function factOrder(uint64 epochId, Slot calldata left, Slot calldata right)
         external
         view
         returns (uint64, string memory);
     /// @notice What `disputeOverpromise` shows.
-    /// @param post The epoch's post.
-    /// @param first The first leaf.
-    /// @param last The last leaf.
-    /// @return The epoch.
-    /// @return The reason.
+    /// @param post The post that the epoch was posted with.
+    /// @param first First leaf of the Datanet in the pending tree, or any before the last.
+    /// @param last Last leaf of the Datanet in the pending tree, or any after the first.
+    /// @return The epoch that is false.
+    /// @return Why, in a word.
     function factOverpromise(IAttributionSettlement.EpochPost calldata post, Leaf calldata first, Leaf calldata last)
         external
         view
         returns (uint64, string memory);
     /// @notice Rejects an epoch on a fact about its records, which {IRecordDispute} has decided; only that contract, at the
     /// address fixed in code. Where nothing is deployed there, nobody can.
-    /// @param epochId The epoch.
-    /// @param challenger Who is rewarded.
-    /// @param reason Why.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param challenger Who has half of the bond as credit at the settlement.
+    /// @param reason The fact, in a word.
     function uphold(uint64 epochId, address challenger, string calldata reason) external;
     /// @notice Where the contract of disputes about records is.
-    /// @return The address.
+    /// @return Address of {IRecordDispute} in every genesis.
     function RECORDS() external view returns (address);
     /// @notice Where epochs are.
-    /// @return The settlement.
+    /// @return The settlement, fixed at deployment.
     function settlement() external view returns (IAttributionSettlement);
 }

@@ -137,23 +137,23 @@ interface IAttributionSettlement {
     }
 
     /// @notice Money was paid in as a gateway's funds.
-    /// @param gateway The gateway.
-    /// @param amount Wei.
+    /// @param gateway Whose funds grew.
+    /// @param amount By how much, wei.
     event Funded(address indexed gateway, uint256 amount);
     /// @notice An epoch was posted.
-    /// @param epochId The epoch.
-    /// @param poster Who posted the epoch.
-    /// @param post The epoch's post.
-    /// @param deadline Unix second until which it holds.
-    /// @param bond Wei.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param poster Who put up the bond, and loses it if the epoch is false.
+    /// @param post What was posted, as `activate` and disputes want it again.
+    /// @param deadline Unix second up to which it can be rejected whatever happens; activation is possible after it.
+    /// @param bond What the poster put up, wei; at least the epoch's fees.
     event EpochPosted(uint64 indexed epochId, address indexed poster, EpochPost post, uint64 deadline, uint128 bond);
     /// @notice An epoch's fees were split.
-    /// @param epochId The epoch.
-    /// @param platform Who gets the platform's share.
-    /// @param models Number of models.
-    /// @param stakers Who gets the stakers' share.
-    /// @param contributors The contributors' share, wei.
-    /// @param residual What nobody earned, wei.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param platform The platform's share, wei.
+    /// @param models The models' shares, royalties included, wei.
+    /// @param stakers The stakers' share, wei.
+    /// @param contributors What contributors earned of their share, wei.
+    /// @param residual What of the contributors' share nobody earned, and what rounding left: the sink's, wei.
     event EpochActivated(
         uint64 indexed epochId,
         uint128 platform,
@@ -163,61 +163,61 @@ interface IAttributionSettlement {
         uint128 residual
     );
     /// @notice An epoch was disproved, and its bond slashed.
-    /// @param epochId The epoch.
-    /// @param challenger Who is rewarded.
-    /// @param reward What the reporter gets, wei.
-    /// @param burned What was burned, wei.
-    /// @param reason Why.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param challenger Who has the reward as credit.
+    /// @param reward Half of the bond, wei.
+    /// @param burned The other half, wei, sent to where nobody can take it from.
+    /// @param reason The fact, in a word.
     event EpochRejected(
         uint64 indexed epochId, address indexed challenger, uint128 reward, uint128 burned, string reason
     );
     /// @notice Who received the shares that do not depend on a model, with the residual's sink.
-    /// @param epochId The epoch.
+    /// @param epochId Number of the epoch, from 1.
     /// @param platform Who gets the platform's share.
     /// @param stakers Who gets the stakers' share.
     /// @param sink Who gets what is nobody's.
     event SharesPaid(uint64 indexed epochId, address platform, address stakers, address sink);
     /// @notice What a model's payee received of its model share, after royalties.
-    /// @param epochId The epoch.
-    /// @param modelId The model.
-    /// @param payee Who is paid.
-    /// @param amount Wei.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param modelId Id of the model, from 1.
+    /// @param payee The model's payee.
+    /// @param amount Its share less royalties, wei.
     event ModelPaid(uint64 indexed epochId, uint256 indexed modelId, address indexed payee, uint128 amount);
     /// @notice What an ancestor's payee received of it.
-    /// @param epochId The epoch.
-    /// @param modelId The model.
-    /// @param ancestorId The ancestor.
-    /// @param payee Who is paid.
-    /// @param amount Wei.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param modelId Id of the model that was used.
+    /// @param ancestorId Id of the model it owes to.
+    /// @param payee The ancestor's payee.
+    /// @param amount The royalty, wei.
     event RoyaltyPaid(
         uint64 indexed epochId, uint256 indexed modelId, uint256 indexed ancestorId, address payee, uint128 amount
     );
     /// @notice An epoch paid into a Datanet's pool.
-    /// @param epochId The epoch.
-    /// @param datanetId The Datanet.
-    /// @param amount Wei.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param amount What contributors of the Datanet earned in the epoch, wei.
     event PoolFunded(uint64 indexed epochId, uint256 indexed datanetId, uint128 amount);
     /// @notice A contributor's earnings were paid.
-    /// @param datanetId The Datanet.
-    /// @param account Whose.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param account Who earned it.
+    /// @param to Who was paid: the account, or whom it signed for.
+    /// @param amount What was paid now, a fee of `claimFor` included, wei.
     /// @param cumulative All that was earned since the beginning, wei.
     event Claimed(
         uint256 indexed datanetId, address indexed account, address indexed to, uint128 amount, uint128 cumulative
     );
     /// @notice Credit was paid out.
-    /// @param account Whose.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param account Whose credit it was.
+    /// @param to Who was paid.
+    /// @param amount Wei of OPEN.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
     /// @notice An engine was allowed, or is not any more.
-    /// @param engine The engine's key.
-    /// @param allowed Whether it is allowed.
+    /// @param engine Address that signs epochs.
+    /// @param allowed Whether its signature counts from now on.
     event EngineSet(address indexed engine, bool allowed);
     /// @notice Parameters of epochs to come were set.
     /// @param platformBps The platform's share in basis points of the fees.
-    /// @param threshold How many must sign.
+    /// @param threshold Engines that must sign an epoch.
     /// @param challengeWindow Seconds in which an epoch can be challenged.
     /// @param bondMin The least bond of an epoch, wei.
     /// @param platform Who gets the platform's share.
@@ -234,30 +234,31 @@ interface IAttributionSettlement {
     );
 
     /// @notice Adds the value to the gateway's funds. The escrow calls it with redeemed money; anyone else may add to it.
-    /// @param gateway The gateway.
+    /// @param gateway Whose funds grow; what is fees of an epoch later goes by its split, and to nobody else.
     function fund(address gateway) external payable;
     /// @notice Posts the next epoch. `post.gateway` must have at least the epoch's fees in funds that no other epoch
-    /// reserves; value is the bond, at least max(bondMin, fees of the epoch). Signatures are by distinct engines in ascending address order.
-    /// @param post The epoch's post.
-    /// @param signatures Signatures in ascending order of their signers.
+    /// reserves; value is the bond, at least max(bondMin, fees of the epoch). Signatures are by distinct engines in ascending
+    /// order of their addresses.
+    /// @param post Receipts, fees, pools and roots; models and pools in ascending order, at most 64 each.
+    /// @param signatures One of each signing engine over `hashPost`, 65 bytes, ascending by signer; at least the threshold.
     function postEpoch(EpochPost calldata post, bytes[] calldata signatures) external payable;
     /// @notice After the deadline anyone activates the epoch, which splits the fees at once, returns the bond and makes its
     /// claims root the one to claim from. `post` is the one that was posted.
-    /// @param post The epoch's post.
+    /// @param post The post that the epoch was posted with.
     function activate(EpochPost calldata post) external;
     /// @notice Called by the dispute contract once it has decided that the pending epoch is false, until it is activated.
     /// Half of the bond is credited to the challenger, half is burned, and the reserved fees return to the gateway's funds.
-    /// @param epochId The epoch.
-    /// @param challenger Who is rewarded.
-    /// @param reason Why.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param challenger Who has half of the bond as credit.
+    /// @param reason The fact, in a word.
     function rejectEpoch(uint64 epochId, address challenger, string calldata reason) external;
     /// @notice Pays `cumulative` minus what was claimed before for (datanetId, account), to `account`. Anyone may send it.
     /// `index` is the leaf's position; `proof` its siblings from the bottom up.
-    /// @param datanetId The Datanet.
-    /// @param account Whose.
-    /// @param cumulative All that was earned since the beginning, wei.
-    /// @param index Its place in the list.
-    /// @param proof The path.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param account Who earned it, and is paid.
+    /// @param cumulative What its leaf promises since the beginning, wei.
+    /// @param index Place of the leaf in the tree in force, from 0.
+    /// @param proof Sibling hashes and sums from the bottom up.
     /// @return paid What was paid, wei.
     function claim(uint256 datanetId, address account, uint128 cumulative, uint256 index, ProofNode[] calldata proof)
         external
@@ -265,20 +266,20 @@ interface IAttributionSettlement {
     /// @notice Claims for `order.account` and pays `order.to`, less `order.fee` for the sender. The account signs the order
     /// (ERC-1271 for contracts), or sends it itself, with an empty signature. So an account needs no gas to claim, and can
     /// have its claims paid to somebody else.
-    /// @param order The order.
-    /// @param signature The signature.
-    /// @param index Its place in the list.
-    /// @param proof The path.
+    /// @param order Whose claim, how much, to whom, at which fee and until when.
+    /// @param signature The account's over `hashOrder`; empty if it sends the order itself.
+    /// @param index Place of the leaf in the tree in force, from 0.
+    /// @param proof Sibling hashes and sums from the bottom up.
     /// @return paid What was paid, fee included, wei.
     function claimFor(ClaimOrder calldata order, bytes calldata signature, uint256 index, ProofNode[] calldata proof)
         external
         returns (uint128 paid);
     /// @notice What `claim` would pay.
-    /// @param datanetId The Datanet.
-    /// @param account Whose.
-    /// @param cumulative All that was earned since the beginning, wei.
-    /// @param index Its place in the list.
-    /// @param proof The path.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param account Who earned it.
+    /// @param cumulative What its leaf promises since the beginning, wei.
+    /// @param index Place of the leaf in the tree in force, from 0.
+    /// @param proof Sibling hashes and sums from the bottom up.
     /// @return Wei; zero if the claim would fail.
     function previewClaim(
         uint256 datanetId,
@@ -288,51 +289,51 @@ interface IAttributionSettlement {
         ProofNode[] calldata proof
     ) external view returns (uint128);
     /// @notice Withdraws balances credited by splits (platform, stakers, sink, model payees, returned bonds).
-    /// @param to Where it goes.
+    /// @param to Who is paid.
     /// @return amount What was paid, wei.
     function withdraw(address payable to) external returns (uint256 amount);
     /// @notice Adds or removes an engine; only the owner. Never fewer than the threshold, never more than 32.
-    /// @param engine The engine's key.
-    /// @param allowed Whether it is allowed.
+    /// @param engine Address that signs epochs; not zero.
+    /// @param allowed Whether its signature counts from now on.
     function setEngine(address engine, bool allowed) external;
     /// @notice Sets parameters within the bounds; only the owner. A pending epoch keeps the ones it was posted under.
-    /// @param params What is set.
+    /// @param params Each member within its bounds.
     function setParameters(Parameters calldata params) external;
 
     /// @notice The number that the next post must have.
-    /// @return The number.
+    /// @return One more than the epoch posted last; 1 before the first.
     function nextEpochId() external view returns (uint64);
     /// @notice The epoch whose claims are in force.
-    /// @return The epoch; zero if there is none.
+    /// @return Its number; zero if there is none.
     function lastActivated() external view returns (uint64);
     /// @notice An epoch as it is stored.
-    /// @param epochId The epoch.
-    /// @return The epoch.
+    /// @param epochId Number of the epoch, from 1.
+    /// @return All that is stored of it; status `None` if it was not posted.
     function epoch(uint64 epochId) external view returns (Epoch memory);
     /// @notice The platform share that the epoch was posted under, basis points.
-    /// @param epochId The epoch.
-    /// @return Basis points.
+    /// @param epochId Number of the epoch, from 1.
+    /// @return Basis points of the fees.
     function platformBpsOf(uint64 epochId) external view returns (uint16);
     /// @notice EIP-712 digest that engines sign.
-    /// @param post The epoch's post.
-    /// @return digest The digest.
+    /// @param post The post to sign.
+    /// @return digest 32 bytes over domain and post.
     function hashPost(EpochPost calldata post) external view returns (bytes32 digest);
     /// @notice EIP-712 digest that an account signs to have a claim paid elsewhere.
-    /// @param order The order.
-    /// @return digest The digest.
+    /// @param order The order to sign.
+    /// @return digest 32 bytes over domain and order.
     function hashOrder(ClaimOrder calldata order) external view returns (bytes32 digest);
     /// @notice EIP-712 struct hash (`receiptHash`) and the digest that the gateway signs.
-    /// @param receipt The receipt.
-    /// @return receiptHash The struct hash.
-    /// @return digest What the gateway signs.
+    /// @param receipt What the gateway says of one answer.
+    /// @return receiptHash Struct hash, which leaves of the receipts tree hold.
+    /// @return digest 32 bytes over domain and receipt, which the gateway signs.
     function hashReceipt(InferenceReceipt calldata receipt) external view returns (bytes32 receiptHash, bytes32 digest);
     /// @notice True if the receipt, with its attribution record, is receipt `number` of the epoch.
-    /// @param epochId The epoch.
-    /// @param receiptHash Hash of the receipt.
+    /// @param epochId Number of the epoch, from 1.
+    /// @param receiptHash Struct hash of the receipt.
     /// @param attributionHash Hash of the attribution record.
-    /// @param number The number.
-    /// @param proof The path.
-    /// @return Whether it does.
+    /// @param number The gateway's number of the receipt.
+    /// @param proof Sibling hashes from the bottom up.
+    /// @return Whether it is under the epoch's receipts root at that number.
     function containsReceipt(
         uint64 epochId,
         bytes32 receiptHash,
@@ -341,44 +342,44 @@ interface IAttributionSettlement {
         bytes32[] calldata proof
     ) external view returns (bool);
     /// @notice Number that the gateway's next epoch must begin with.
-    /// @param gateway The gateway.
-    /// @return The number.
+    /// @param gateway Whose receipts are counted.
+    /// @return One more than the last number in an activated epoch; 0 before the first.
     function nextReceiptOf(address gateway) external view returns (uint64);
     /// @notice What the last activated root promises in total, and what was paid out against it and its predecessors.
     /// @return promised What the root in force promises, wei.
     /// @return paid What of all roots was paid, wei.
     function claims() external view returns (uint128 promised, uint128 paid);
     /// @notice What an account can withdraw.
-    /// @param account Whose.
-    /// @return Wei.
+    /// @param account Account to ask about.
+    /// @return Wei that `withdraw` would pay it.
     function credit(address account) external view returns (uint256);
     /// @notice A gateway's funds.
-    /// @param gateway The gateway.
+    /// @param gateway Whose funds are asked for.
     /// @return available What an epoch can reserve, wei.
     /// @return reserved What the pending epoch has reserved, wei.
     function fundsOf(address gateway) external view returns (uint256 available, uint256 reserved);
     /// @notice What activated epochs have paid into a Datanet's pool.
-    /// @param datanetId The Datanet.
-    /// @return Wei.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @return Wei, over all activated epochs.
     function poolFunded(uint256 datanetId) external view returns (uint128);
     /// @notice What was claimed from a Datanet's pool.
-    /// @param datanetId The Datanet.
-    /// @return Wei.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @return Wei, at most `poolFunded`.
     function claimedFromPool(uint256 datanetId) external view returns (uint128);
     /// @notice What an account has claimed from a Datanet's pool.
-    /// @param datanetId The Datanet.
-    /// @param account Whose.
-    /// @return Wei.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param account Who claimed.
+    /// @return Wei, which its next claim is counted from.
     function claimedOf(uint256 datanetId, address account) external view returns (uint128);
     /// @notice Whether a key is an engine's.
-    /// @param engine The engine's key.
-    /// @return Whether it is.
+    /// @param engine Address to ask about.
+    /// @return Whether its signature counts under an epoch.
     function isEngine(address engine) external view returns (bool);
     /// @notice Number of engines.
-    /// @return The number.
+    /// @return At least the threshold, at most 32.
     function engineCount() external view returns (uint256);
     /// @notice Least challenge window that the owner can set, seconds.
-    /// @return Seconds.
+    /// @return Seconds, fixed at deployment.
     function challengeWindowMin() external view returns (uint32);
     /// @notice The parameters of epochs to come.
     /// @return platformBps The platform's share in basis points.

@@ -76,117 +76,117 @@ interface IContributionReview is IAdmission {
     }
 
     /// @notice A Datanet's policy was fixed.
-    /// @param datanetId The Datanet.
-    /// @param policy The policy.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param policy Fees, bonds, windows and bounds of scores, fixed from now on.
     event PolicySet(uint256 indexed datanetId, Policy policy);
     /// @notice A panel was asked for.
-    /// @param contributionId The contribution.
-    /// @param payer Who pays.
+    /// @param contributionId Id of the contribution at the registry.
+    /// @param payer Who put up the fees, and has back what is not earned.
     /// @param round 0, or 1 for an appeal.
     /// @param drawBlock Number of the block whose hash is the seed.
     event ReviewOpened(uint256 indexed contributionId, address indexed payer, uint8 round, uint256 drawBlock);
     /// @notice A panel was drawn.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution at the registry.
     /// @param round 0, or 1 for an appeal.
-    /// @param panel The panel.
+    /// @param panel Its members, each once.
     /// @param commitDeadline Unix second until which the panel can commit.
     event PanelDrawn(uint256 indexed contributionId, uint8 round, address[] panel, uint256 commitDeadline);
     /// @notice A panellist committed to a score.
-    /// @param contributionId The contribution.
-    /// @param reviewer The reviewer.
+    /// @param contributionId Id of the contribution at the registry.
+    /// @param reviewer Member of the panel.
     /// @param commitment Hash of what is opened later.
     event ScoreCommitted(uint256 indexed contributionId, address indexed reviewer, bytes32 commitment);
     /// @notice A panellist opened its ballot.
-    /// @param contributionId The contribution.
-    /// @param reviewer The reviewer.
-    /// @param score The score.
+    /// @param contributionId Id of the contribution at the registry.
+    /// @param reviewer Member of the panel.
+    /// @param score 0 to 100.
     event ScoreRevealed(uint256 indexed contributionId, address indexed reviewer, uint8 score);
     /// @notice A round was decided, or lapsed.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution at the registry.
     /// @param round 0, or 1 for an appeal.
-    /// @param outcome What was decided.
-    /// @param median The median score.
+    /// @param outcome What the median says; `Lapsed` if too few opened.
+    /// @param median Median of the scores that were opened, 0 to 100.
     /// @param reveals How many opened their ballots.
     event Tallied(uint256 indexed contributionId, uint8 round, Outcome outcome, uint8 median, uint8 reveals);
     /// @notice A case was closed.
-    /// @param contributionId The contribution.
-    /// @param outcome What was decided.
+    /// @param contributionId Id of the contribution at the registry.
+    /// @param outcome What was carried out at the registry.
     event ReviewClosed(uint256 indexed contributionId, Outcome outcome);
     /// @notice Credit was paid out.
-    /// @param account Whose.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param account Whose credit it was.
+    /// @param to Who was paid.
+    /// @param amount Wei of OPEN.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
 
     /// @notice Sets the Datanet's policy; only its owner, once.
-    /// @param datanetId The Datanet.
-    /// @param policy The policy.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param policy Each member within the bounds at its field.
     function setPolicy(uint256 datanetId, Policy calldata policy) external;
     /// @notice Asks for a panel on a revealed contribution; anyone. Value: `costOf`.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution at the registry.
     function openReview(uint256 contributionId) external payable;
     /// @notice Draws the panel, or arms the draw again if its block is forgotten; anyone.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution at the registry.
     function draw(uint256 contributionId) external;
     /// @notice Commits to a score: keccak256(abi.encode(chainId, this, contributionId, round, reviewer, score, salt)).
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution at the registry.
     /// @param commitment Hash of what is opened later.
     function commitScore(uint256 contributionId, bytes32 commitment) external;
     /// @notice Opens the ballot once all have committed or the time to commit is over.
-    /// @param contributionId The contribution.
-    /// @param score The score.
+    /// @param contributionId Id of the contribution at the registry.
+    /// @param score 0 to 100, as committed to.
     /// @param salt What hides it until it is opened.
     function revealScore(uint256 contributionId, uint8 score, bytes32 salt) external;
     /// @notice Takes the median once all who committed have opened or the time is over; anyone. Pays and punishes the panel.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution at the registry.
     function tally(uint256 contributionId) external;
     /// @notice Asks for the larger panel while the first decision can be appealed; anyone. Value: `costOf`.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution at the registry.
     function appeal(uint256 contributionId) external payable;
     /// @notice Carries the decision out at the registry once it is final; anyone.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution at the registry.
     function execute(uint256 contributionId) external;
     /// @notice A content dispute proved a fault: closes the case and forfeits the bonds, half to `beneficiary`. Returns
     /// whether there was a bond to forfeit. Only the contract of content disputes.
-    /// @param contributionId The contribution.
-    /// @param beneficiary Who gets half.
-    /// @param reason Why.
+    /// @param contributionId Id of the contribution at the registry.
+    /// @param beneficiary Who showed the fault, and has half of the bonds as credit.
+    /// @param reason The fault, for the registry's event.
     /// @return Whether there was a bond to forfeit.
     function condemn(uint256 contributionId, address beneficiary, string calldata reason) external returns (bool);
     /// @notice Pays the sender's credit: fees earned, bonds and unspent fees returned.
-    /// @param to Where it goes.
+    /// @param to Who is paid.
     /// @return amount What was paid, wei.
     function withdraw(address payable to) external returns (uint256 amount);
 
     /// @notice What opening, or appealing, costs now.
-    /// @param contributionId The contribution.
-    /// @return Wei.
+    /// @param contributionId Id of the contribution at the registry.
+    /// @return Wei: fees of the panel, and the bonds of a batch's documents at the first opening.
     function costOf(uint256 contributionId) external view returns (uint256);
     /// @notice A Datanet's policy.
-    /// @param datanetId The Datanet.
-    /// @return The policy.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @return The policy; all zero if none was set.
     function policyOf(uint256 datanetId) external view returns (Policy memory);
     /// @notice A case.
-    /// @param contributionId The contribution.
-    /// @return The case.
+    /// @param contributionId Id of the contribution at the registry.
+    /// @return Stage, outcome, counts and money of the round that runs or ran last.
     function caseOf(uint256 contributionId) external view returns (Case memory);
     /// @notice The panel of a round.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution at the registry.
     /// @param round 0, or 1 for an appeal.
-    /// @return The panellists.
+    /// @return Members of the panel; none before the draw.
     function panelOf(uint256 contributionId, uint8 round) external view returns (address[] memory);
     /// @notice The commitment to a score in the running round.
-    /// @param contributionId The contribution.
-    /// @param reviewer The reviewer.
-    /// @param score The score.
+    /// @param contributionId Id of the contribution at the registry.
+    /// @param reviewer Who will commit and open.
+    /// @param score 0 to 100.
     /// @param salt What hides it until it is opened.
-    /// @return The commitment.
+    /// @return The hash to commit to.
     function commitmentOf(uint256 contributionId, address reviewer, uint8 score, bytes32 salt)
         external
         view
         returns (bytes32);
     /// @notice What an account can withdraw.
-    /// @param account Whose.
-    /// @return Wei.
+    /// @param account Account to ask about.
+    /// @return Wei that `withdraw` would pay it.
     function credit(address account) external view returns (uint256);
 }

@@ -36,7 +36,7 @@ interface IDatanetRegistry {
         bytes32 schemaHash;
         /// Bond in wei per contribution, refunded on acceptance (and on rejection without fault).
         uint96 bond;
-        /// Seconds from commit within which a reveal is valid, 10 seconds to 90 days; a reveal is refused in the block of
+        /// Seconds from commit within which a reveal is valid, 1 hour to 90 days; a reveal is refused in the block of
         /// its commitment, so the commitment is ordered before anyone can see what it hides.
         uint32 revealWindow;
         /// May accept, reject and publish versions, beside the owner.
@@ -105,13 +105,13 @@ interface IDatanetRegistry {
     }
 
     /// @notice A Datanet was created.
-    /// @param datanetId The Datanet.
-    /// @param owner The owner.
-    /// @param name The name.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param owner Who created it, and names curators and the admission module.
+    /// @param name Its name, 1 to 96 bytes.
     /// @param licence SPDX identifier of the licence.
     /// @param licenceTextHash Hash of the legal text.
-    /// @param schemaHash Hash of the schema.
-    /// @param bond Wei.
+    /// @param schemaHash keccak256 of the schema document.
+    /// @param bond Bond of each contribution, wei.
     event DatanetCreated(
         uint256 indexed datanetId,
         address indexed owner,
@@ -122,14 +122,14 @@ interface IDatanetRegistry {
         uint96 bond
     );
     /// @notice A curator was named, or is none any more.
-    /// @param datanetId The Datanet.
-    /// @param curator The curator.
-    /// @param allowed Whether it is allowed.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param curator Account named, or named no more.
+    /// @param allowed Whether it is a curator from now on.
     event CuratorSet(uint256 indexed datanetId, address indexed curator, bool allowed);
     /// @notice Somebody committed to a contribution.
-    /// @param datanetId The Datanet.
-    /// @param contributionId The contribution.
-    /// @param contributor The contributor.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @param contributor Sender of the commitment, the only one who can reveal it.
     /// @param commitment Hash of what is opened later.
     /// @param sequence Its place in the order of commitments.
     event ContributionCommitted(
@@ -140,35 +140,35 @@ interface IDatanetRegistry {
         uint64 sequence
     );
     /// @notice A contribution was revealed.
-    /// @param datanetId The Datanet.
-    /// @param contributionId The contribution.
-    /// @param contributor The contributor.
-    /// @param reveal What was committed to.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @param contributor Who committed to it.
+    /// @param reveal All that was opened, the salt included.
     event ContributionRevealed(
         uint256 indexed datanetId, uint256 indexed contributionId, address indexed contributor, Reveal reveal
     );
     /// @notice A contribution was accepted.
-    /// @param datanetId The Datanet.
-    /// @param contributionId The contribution.
-    /// @param index Its place in the list.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @param index Its leaf in the Datanet's tree, from 0.
     event ContributionAccepted(uint256 indexed datanetId, uint256 indexed contributionId, uint32 index);
     /// @notice A contribution was rejected.
-    /// @param datanetId The Datanet.
-    /// @param contributionId The contribution.
-    /// @param reason Why.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @param reason What the curator or the module says, at most 256 bytes.
     event ContributionRejected(uint256 indexed datanetId, uint256 indexed contributionId, string reason);
     /// @notice A commitment was not revealed in time.
-    /// @param datanetId The Datanet.
-    /// @param contributionId The contribution.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
     event ContributionExpired(uint256 indexed datanetId, uint256 indexed contributionId);
     /// @notice A contributor withdrew consent.
-    /// @param datanetId The Datanet.
-    /// @param contributionId The contribution.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
     event ContributionTombstoned(uint256 indexed datanetId, uint256 indexed contributionId);
     /// @notice A version was published.
-    /// @param datanetId The Datanet.
-    /// @param version The version.
-    /// @param contributionCount Number of contributions.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param version Number of the version in its Datanet, from 1.
+    /// @param contributionCount Leaves under the root, those tombstoned before included.
     /// @param contributionsRoot Root of the tree of contributions.
     /// @param clusterMapRoot Root of the cluster map.
     event VersionPublished(
@@ -179,90 +179,90 @@ interface IDatanetRegistry {
         bytes32 clusterMapRoot
     );
     /// @notice The bond left review. `to` received it, or, if it could not receive it cheaply, holds it as credit.
-    /// @param contributionId The contribution.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @param to The contributor.
+    /// @param amount The bond, wei.
     event BondReturned(uint256 indexed contributionId, address indexed to, uint256 amount);
     /// @notice A bond was forfeited.
-    /// @param contributionId The contribution.
-    /// @param sink Who gets what is nobody's.
-    /// @param amount Wei.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @param sink Who has it as credit: the sink, or who showed the fault.
+    /// @param amount This one's part of the bond, wei.
     event BondForfeited(uint256 indexed contributionId, address indexed sink, uint256 amount);
     /// @notice The Datanet's contributions are admitted by `module` from now on.
-    /// @param datanetId The Datanet.
-    /// @param module The contract that admits.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param module Contract that decides from now on, for good.
     event AdmissionSet(uint256 indexed datanetId, address indexed module);
     /// @notice Credit was paid out.
-    /// @param account Whose.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param account Whose credit it was.
+    /// @param to Who was paid.
+    /// @param amount Wei of OPEN.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
 
     /// @notice Creates a Datanet owned by the sender. Ids start at 1.
-    /// @param params What is set.
-    /// @return datanetId The Datanet.
+    /// @param params Name, licence, bond, window and first curators, checked against the bounds at their fields.
+    /// @return datanetId Id of the new Datanet.
     function createDatanet(DatanetParams calldata params) external returns (uint256 datanetId);
     /// @notice Adds or removes a curator; only the Datanet's owner. At most 16 at a time.
-    /// @param datanetId The Datanet.
-    /// @param curator The curator.
-    /// @param allowed Whether it is allowed.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param curator Account to name, or to name no more; not zero.
+    /// @param allowed Whether it is a curator from now on.
     function setCurator(uint256 datanetId, address curator, bool allowed) external;
     /// @notice The commitment of `reveal` by `contributor`:
     /// keccak256(abi.encode(block.chainid, address(this), datanetId, contributor, contentHash, chunkRoot, sketchHash, salt)).
-    /// @param datanetId The Datanet.
-    /// @param contributor The contributor.
-    /// @param reveal What was committed to.
-    /// @return The commitment.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param contributor Account that will send `commit` and `reveal`, aliased if it is a contract on L1.
+    /// @param reveal What will be opened; licence, provenance and archive are not part of the commitment.
+    /// @return The hash to commit to.
     function commitmentOf(uint256 datanetId, address contributor, Reveal calldata reveal)
         external
         view
         returns (bytes32);
     /// @notice Commits to a contribution. The value must be the Datanet's bond. Commitments take the next `sequence`.
-    /// @param datanetId The Datanet.
+    /// @param datanetId Id of the Datanet, from 1.
     /// @param commitment Hash of what is opened later.
-    /// @return contributionId The contribution.
+    /// @return contributionId Id of the contribution, which is its place in the order.
     function commit(uint256 datanetId, bytes32 commitment) external payable returns (uint256 contributionId);
     /// @notice Opens a commitment: only its sender, from the next block on, until the reveal window closes.
-    /// @param contributionId The contribution.
-    /// @param r The signature's `r`.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @param r What was committed to, with licence, provenance and archive.
     function reveal(uint256 contributionId, Reveal calldata r) external;
     /// @notice Takes revealed contributions into the Datanet's tree, in the order given, and returns their bonds. Each
     /// must belong to a Datanet that the sender owns or curates. At most 64 at a time.
-    /// @param contributionIds The contributions.
+    /// @param contributionIds 1 to 64 ids, each revealed and listed once.
     function accept(uint256[] calldata contributionIds) external;
     /// @notice Declines a revealed contribution and returns its bond: a curator, or the admission module where there is one.
     /// The reason, at most 256 bytes, is public.
-    /// @param contributionId The contribution.
-    /// @param reason Why.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @param reason For the contributor and everybody else, at most 256 bytes.
     function reject(uint256 contributionId, string calldata reason) external;
     /// @notice Hands admission to a module (a panel of reviewers, for example); only the Datanet's owner, and only once, so
     /// that contributors know who decides before they put up a bond.
-    /// @param datanetId The Datanet.
-    /// @param module The contract that admits.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param module Contract that decides; not zero.
     function setAdmission(uint256 datanetId, IAdmission module) external;
     /// @notice Declines a revealed contribution for a fault; only the admission module. Half of the bond is credited to
     /// `beneficiary` (none when it is zero), the rest to the sink. The reason, at most 256 bytes, is public.
-    /// @param contributionId The contribution.
-    /// @param beneficiary Who gets half.
-    /// @param reason Why.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @param beneficiary Who showed the fault and has half of the bond as credit; zero for nobody.
+    /// @param reason The fault, at most 256 bytes.
     function rejectForFault(uint256 contributionId, address beneficiary, string calldata reason) external;
     /// @notice Anyone may expire a commitment whose reveal window closed; its bond goes to the protocol's sink.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
     function expire(uint256 contributionId) external;
     /// @notice Consent withdrawn, only by the contributor: the contribution has weight zero from the next version; earned
     /// claims stay. Before acceptance this leaves review and returns the bond, so nobody can hold a bond by not deciding; not
     /// while the admission module has a case open about it, which it closes within its own bounds of time.
-    /// @param contributionId The contribution.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
     function tombstone(uint256 contributionId) external;
     /// @notice Freezes the accepted contributions under the next version number (from 1). Owner or curator.
-    /// @param datanetId The Datanet.
+    /// @param datanetId Id of the Datanet, from 1.
     /// @param clusterMapRoot Root of the cluster map.
     /// @return version The version.
     function publishVersion(uint256 datanetId, bytes32 clusterMapRoot) external returns (uint32 version);
 
     /// @notice Pays the sender's credit: bonds that could not be pushed and, for the sink, forfeited ones.
-    /// @param to Where it goes.
-    /// @return amount What was paid, wei.
+    /// @param to Who is paid.
+    /// @return amount Wei of OPEN.
     function withdraw(address payable to) external returns (uint256 amount);
 
     /// @notice Number of Datanets; ids count them from 1.
@@ -272,61 +272,61 @@ interface IDatanetRegistry {
     /// @return Id of the commitment made last, revealed or not; zero before the first.
     function contributionCount() external view returns (uint256);
     /// @notice A Datanet's owner.
-    /// @param datanetId The Datanet.
-    /// @return The owner.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @return Its owner; never zero.
     function ownerOf(uint256 datanetId) external view returns (address);
     /// @notice Hash of a Datanet's SPDX identifier.
-    /// @param datanetId The Datanet.
-    /// @return licenceHash The hash.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @return licenceHash keccak256 of the identifier.
     function licenceOf(uint256 datanetId) external view returns (bytes32 licenceHash);
     /// @notice What the licence of the Datanet allows, as read from its SPDX identifier at creation.
-    /// @param datanetId The Datanet.
+    /// @param datanetId Id of the Datanet, from 1.
     /// @return derivatives Whether models may be derived from it.
     /// @return commercial Whether what is made of it may be sold.
     function licenceTermsOf(uint256 datanetId) external view returns (bool derivatives, bool commercial);
     /// @notice A Datanet.
-    /// @param datanetId The Datanet.
-    /// @return The Datanet.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @return All that is stored of it.
     function datanet(uint256 datanetId) external view returns (Datanet memory);
     /// @notice The module that admits contributions, zero when curators do.
-    /// @param datanetId The Datanet.
+    /// @param datanetId Id of the Datanet, from 1.
     /// @return The contract; zero if curators decide.
     function admissionOf(uint256 datanetId) external view returns (IAdmission);
     /// @notice True for curators and for the owner.
-    /// @param datanetId The Datanet.
-    /// @param account Whose.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param account Account to ask about.
     /// @return Whether the account may publish versions, and accept where no module decides.
     function isCurator(uint256 datanetId, address account) external view returns (bool);
     /// @notice A contribution.
-    /// @param contributionId The contribution.
-    /// @return The contribution.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @return All that is stored of it; hashes are zero until it is revealed.
     function contribution(uint256 contributionId) external view returns (Contribution memory);
     /// @notice The leaf of a revealed contribution in its Datanet's tree.
-    /// @param contributionId The contribution.
-    /// @return The leaf.
+    /// @param contributionId Id of the contribution, from 1 over all Datanets.
+    /// @return What `contributionsRoot` has a hash of.
     function leafOf(uint256 contributionId) external view returns (bytes32);
     /// @notice Root over what is accepted so far: what a version published now would carry.
-    /// @param datanetId The Datanet.
-    /// @return The root.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @return Merkle root in the order of acceptance; zero if nothing is accepted.
     function contributionsRoot(uint256 datanetId) external view returns (bytes32);
     /// @notice Number of acceptances in a Datanet.
-    /// @param datanetId The Datanet.
+    /// @param datanetId Id of the Datanet, from 1.
     /// @return Leaves under `contributionsRoot`, those tombstoned since included.
     function acceptedCount(uint256 datanetId) external view returns (uint32);
     /// @notice Number of versions; they count from 1.
-    /// @param datanetId The Datanet.
+    /// @param datanetId Id of the Datanet, from 1.
     /// @return Number of the version published last; zero before the first.
     function versionCount(uint256 datanetId) external view returns (uint32);
     /// @notice A published version.
-    /// @param datanetId The Datanet.
+    /// @param datanetId Id of the Datanet, from 1.
     /// @param number Number of the version in its Datanet, from 1.
-    /// @return The version.
+    /// @return Parent, count, roots and time of publication.
     function version(uint256 datanetId, uint32 number) external view returns (Version memory);
     /// @notice What an account can withdraw.
-    /// @param account Whose.
-    /// @return Wei.
+    /// @param account Account to ask about.
+    /// @return Wei that `withdraw` would pay it.
     function credit(address account) external view returns (uint256);
     /// @notice Receives the bonds of commitments that were never revealed.
-    /// @return The address.
+    /// @return The sink, fixed at deployment.
     function sink() external view returns (address);
 }

@@ -27,51 +27,51 @@ interface IDisputeGameFactory {
     }
 
     /// @notice A game was created.
-    /// @param disputeProxy The game.
-    /// @param gameType Type of the game.
+    /// @param disputeProxy The new game, a clone.
+    /// @param gameType Number of the rules that its implementation plays by.
     /// @param rootClaim The output root that is claimed.
     event DisputeGameCreated(address indexed disputeProxy, uint32 indexed gameType, bytes32 indexed rootClaim);
     /// @notice Games of this type are clones of `impl` from now on.
-    /// @param impl The implementation.
-    /// @param gameType Type of the game.
+    /// @param impl What games to come are clones of.
+    /// @param gameType Number of the rules that its implementation plays by.
     event ImplementationSet(address indexed impl, uint32 indexed gameType);
     /// @notice Games of this type cost `newBond` OPEN from now on, wei.
-    /// @param gameType Type of the game.
-    /// @param newBond The bond, wei.
+    /// @param gameType Number of the rules that its implementation plays by.
+    /// @param newBond Bond of games to come, wei of OPEN.
     event InitBondUpdated(uint32 indexed gameType, uint256 indexed newBond);
 
     /// @notice There are no games of this type.
-    /// @param gameType Type of the game.
+    /// @param gameType Number of the rules that its implementation plays by.
     error NoImplementation(uint32 gameType);
     /// @notice The same claim was made with the same arguments already.
-    /// @param uuid What names the game.
+    /// @param uuid Hash of type, claim and arguments.
     error GameAlreadyExists(bytes32 uuid);
     /// @notice Bonds are paid in OPEN; ETH is refused.
     error IncorrectBondAmount();
 
     /// @notice Proposes `rootClaim`. Takes `initBonds(gameType)` OPEN of the caller as a bond.
-    /// @param gameType Rules of the game.
-    /// @param rootClaim The output root.
-    /// @param extraData Arguments of the type.
-    /// @return proxy The game.
+    /// @param gameType Number of the rules that its implementation plays by.
+    /// @param rootClaim The output root that is claimed.
+    /// @param extraData Number of the L2 block and place of the parent, packed.
+    /// @return proxy The new game.
     function create(uint32 gameType, bytes32 rootClaim, bytes calldata extraData)
         external
         payable
         returns (IDisputeGame proxy);
     /// @notice Sets the implementation of a type; zero ends it. Owner only.
-    /// @param gameType Type of the game.
-    /// @param impl The implementation.
+    /// @param gameType Number of the rules that its implementation plays by.
+    /// @param impl What games to come are clones of; zero for none.
     function setImplementation(uint32 gameType, IDisputeGame impl) external;
     /// @notice Sets the bond of a type, wei; owner only.
-    /// @param gameType Type of the game.
+    /// @param gameType Number of the rules that its implementation plays by.
     /// @param initBond Bond of a proposal, wei.
     function setInitBond(uint32 gameType, uint256 initBond) external;
 
     /// @notice Number of games created.
-    /// @return The number.
+    /// @return How many were created; places count from 0.
     function gameCount() external view returns (uint256);
     /// @notice The game of this claim; zero if there is none.
-    /// @param gameType Type of the game.
+    /// @param gameType Number of the rules that its implementation plays by.
     /// @param rootClaim The output root that is claimed.
     /// @param extraData Data that travels along and is not read here.
     /// @return proxy The game; zero if there is none.
@@ -82,13 +82,13 @@ interface IDisputeGameFactory {
         returns (IDisputeGame proxy, uint64 timestamp);
     /// @notice The `index`-th game, in the order of creation.
     /// @param index Its place in the list.
-    /// @return gameType The type.
+    /// @return gameType Number of the rules that its implementation plays by.
     /// @return timestamp Unix second of its creation.
     /// @return proxy The game.
     function gameAtIndex(uint256 index) external view returns (uint32 gameType, uint64 timestamp, IDisputeGame proxy);
     /// @notice Up to `n` games of a type, from index `start` downwards.
-    /// @param gameType Type of the game.
-    /// @param start Where to start.
+    /// @param gameType Number of the rules that its implementation plays by.
+    /// @param start Place to begin at, downwards.
     /// @param n How many at most.
     /// @return The games, latest first.
     function findLatestGames(uint32 gameType, uint256 start, uint256 n)
@@ -96,18 +96,18 @@ interface IDisputeGameFactory {
         view
         returns (GameSearchResult[] memory);
     /// @notice What identifies a claim: `keccak256(abi.encode(gameType, rootClaim, extraData))`.
-    /// @param gameType Type of the game.
+    /// @param gameType Number of the rules that its implementation plays by.
     /// @param rootClaim The output root that is claimed.
     /// @param extraData Data that travels along and is not read here.
     /// @return The name.
     function getGameUUID(uint32 gameType, bytes32 rootClaim, bytes calldata extraData) external pure returns (bytes32);
     /// @notice Implementation of a type; zero if there is none.
-    /// @param gameType Type of the game.
-    /// @return The implementation.
+    /// @param gameType Number of the rules that its implementation plays by.
+    /// @return What games to come are clones of; zero if there are none.
     function gameImpls(uint32 gameType) external view returns (IDisputeGame);
     /// @notice Bond of a type, wei of OPEN.
-    /// @param gameType Type of the game.
-    /// @return Wei.
+    /// @param gameType Number of the rules that its implementation plays by.
+    /// @return Wei of OPEN that a proposer puts up.
     function initBonds(uint32 gameType) external view returns (uint256);
     /// @notice Form of this contract.
     /// @return Semantic version.

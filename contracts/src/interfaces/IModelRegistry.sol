@@ -80,71 +80,71 @@ interface IModelRegistry {
     }
 
     /// @notice A model was registered.
-    /// @param modelId The model.
-    /// @param owner The owner.
-    /// @param name The name.
-    /// @param params What is set.
+    /// @param modelId Id of the model, from 1.
+    /// @param owner Who registered it, and can set prices and retire it.
+    /// @param name Its name, which no other model has.
+    /// @param params What it was registered with, and keeps but for prices.
     event ModelRegistered(uint256 indexed modelId, address indexed owner, string name, ModelParams params);
     /// @notice A model's prices changed.
-    /// @param modelId The model.
+    /// @param modelId Id of the model, from 1.
     /// @param pricePer1kIn Price of a thousand tokens of prompt, wei.
     /// @param pricePer1kOut Price of a thousand tokens of answer, wei.
     event PriceChanged(uint256 indexed modelId, uint96 pricePer1kIn, uint96 pricePer1kOut);
     /// @notice A model was retired.
-    /// @param modelId The model.
+    /// @param modelId Id of the model, from 1.
     event ModelRetired(uint256 indexed modelId);
 
     /// @notice Registers a model owned by the sender. Ids start at 1.
-    /// @param params What is set.
-    /// @return modelId The model.
+    /// @param params Each member within the bounds at its field; licences are checked along every edge.
+    /// @return modelId Id of the new model.
     function registerModel(ModelParams calldata params) external returns (uint256 modelId);
     /// @notice Changes the prices of calls to come; only the model's owner, and not after retirement.
-    /// @param modelId The model.
+    /// @param modelId Id of the model, from 1.
     /// @param pricePer1kIn Price of a thousand tokens of prompt, wei.
     /// @param pricePer1kOut Price of a thousand tokens of answer, wei.
     function setPrices(uint256 modelId, uint96 pricePer1kIn, uint96 pricePer1kOut) external;
     /// @notice Takes the model out of service for ever; only its owner. Receipts of before can still be settled.
-    /// @param modelId The model.
+    /// @param modelId Id of the model, from 1.
     function retire(uint256 modelId) external;
 
     /// @notice Number of models; ids count them from 1.
-    /// @return The number.
+    /// @return Id of the model registered last; zero before the first.
     function modelCount() external view returns (uint256);
     /// @notice A model as it was registered.
-    /// @param modelId The model.
+    /// @param modelId Id of the model, from 1.
     /// @return owner Who registered it.
     /// @return retired Whether it is retired.
     /// @return params What it was registered with.
     function model(uint256 modelId) external view returns (address owner, bool retired, ModelParams memory params);
     /// @notice The model of a name; zero if there is none.
-    /// @param name The name.
-    /// @return The model.
+    /// @param name The name, as registered.
+    /// @return Id of the model; zero if there is none.
     function modelIdByName(string calldata name) external view returns (uint256);
     /// @notice How a model's fees are split, and who gets the model's share.
-    /// @param modelId The model.
-    /// @return split The split.
+    /// @param modelId Id of the model, from 1.
+    /// @return split Basis points of what is left of a fee after the platform's share; they sum to 10,000.
     /// @return payee Who gets the model's share.
     function splitOf(uint256 modelId) external view returns (Split memory split, address payee);
     /// @notice True if the Datanet is among the model's effective ones.
-    /// @param modelId The model.
-    /// @param datanetId The Datanet.
-    /// @return Whether it does.
+    /// @param modelId Id of the model, from 1.
+    /// @param datanetId Id of the Datanet.
+    /// @return Whether the model or one of its ancestors names it.
     function usesDatanet(uint256 modelId, uint256 datanetId) external view returns (bool);
     /// @notice Index of the first Datanet that none of the models uses, or the number of Datanets when each is used.
-    /// @param modelIds The models.
-    /// @param datanetIds The Datanets.
+    /// @param modelIds Ids of models.
+    /// @param datanetIds Ids of Datanets.
     /// @return The place in the list; its length if all are used.
     function firstUnused(uint256[] calldata modelIds, uint256[] calldata datanetIds) external view returns (uint256);
     /// @notice The effective Datanet versions: the model's own, then those its ancestors add.
-    /// @param modelId The model.
+    /// @param modelId Id of the model, from 1.
     /// @return The Datanets with their versions.
     function datanetsOf(uint256 modelId) external view returns (DatanetRef[] memory);
     /// @notice Ancestors of a model, each once: its sources, then their ancestors; nearest first in a line of single sources.
-    /// @param modelId The model.
-    /// @return The ancestors.
+    /// @param modelId Id of the model, from 1.
+    /// @return Ids, 32 at most.
     function lineage(uint256 modelId) external view returns (uint256[] memory);
     /// @notice What a model owes of its model share, each ancestor once; the rest is its payee's. The sum is at most 3,000.
-    /// @param modelId The model.
-    /// @return The debts.
+    /// @param modelId Id of the model, from 1.
+    /// @return Ancestor, payee and basis points of the model share; 8 at most.
     function royaltiesOf(uint256 modelId) external view returns (Royalty[] memory);
 }

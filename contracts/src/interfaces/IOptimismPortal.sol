@@ -24,28 +24,28 @@ interface IOptimismPortal {
 
     /// @notice A deposit. `from` is the caller's address on L2, `version` is 0, and `opaqueData` packs mint (32 bytes), value
     /// (32), gas limit (8), creation flag (1) and call data.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
-    /// @param version The version.
-    /// @param opaqueData The deposit, encoded.
+    /// @param from Sender on L2: the account, or the alias of a contract.
+    /// @param to Whom it calls on L2; of no meaning in a creation.
+    /// @param version How `opaqueData` is to be read; always 0.
+    /// @param opaqueData Mint, value, gas limit, creation flag and call data, packed.
     event TransactionDeposited(address indexed from, address indexed to, uint256 indexed version, bytes opaqueData);
     /// @notice The OPEN that L2's genesis allocates is locked.
-    /// @param from Where it comes from.
-    /// @param amount Wei.
+    /// @param from Who paid it.
+    /// @param amount Wei that L2 has from its genesis.
     event GenesisSupplyLocked(address indexed from, uint256 amount);
 
     /// @notice A withdrawal was proven.
-    /// @param withdrawalHash Hash of the withdrawal.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
+    /// @param withdrawalHash Hash of the withdrawal, its name on both layers.
+    /// @param from Sender on L2.
+    /// @param to Receiver on L1.
     event WithdrawalProven(bytes32 indexed withdrawalHash, address indexed from, address indexed to);
     /// @notice Who proved it.
-    /// @param withdrawalHash Hash of the withdrawal.
-    /// @param proofSubmitter Who proved the withdrawal.
+    /// @param withdrawalHash Hash of the withdrawal, its name on both layers.
+    /// @param proofSubmitter Who proved it; each account's proof has a clock of its own.
     event WithdrawalProvenExtension1(bytes32 indexed withdrawalHash, address indexed proofSubmitter);
     /// @notice A withdrawal was carried out; `success` says whether the call to its target succeeded.
-    /// @param withdrawalHash Hash of the withdrawal.
-    /// @param success Whether it succeeded.
+    /// @param withdrawalHash Hash of the withdrawal, its name on both layers.
+    /// @param success Whether its call succeeded; it is not carried out again if not.
     event WithdrawalFinalized(bytes32 indexed withdrawalHash, bool success);
 
     /// @notice ETH has no use on L2.
@@ -59,15 +59,15 @@ interface IOptimismPortal {
     /// @notice The guardian has paused deposits that lock OPEN, and withdrawals.
     error OptimismPortal_Paused();
     /// @notice The token moved another amount than asked for.
-    /// @param expected What was expected.
-    /// @param received What was received, wei.
+    /// @param expected Wei that had to arrive.
+    /// @param received Wei that did.
     error OptimismPortal_InexactTransfer(uint256 expected, uint256 received);
     /// @notice L2's genesis supply has to be locked first, so that no user's deposit backs it.
     error OptimismPortal_GenesisSupplyNotLocked();
     /// @notice L2's genesis supply is locked once.
     error OptimismPortal_GenesisSupplyLocked();
     /// @notice `SystemConfig` names another portal.
-    /// @param optimismPortal The portal.
+    /// @param optimismPortal The portal that the configuration names.
     error OptimismPortal_ConfigOfAnotherPortal(address optimismPortal);
 
     /// @notice A withdrawal is under way; another cannot be carried out from within.
@@ -101,21 +101,21 @@ interface IOptimismPortal {
     /// @return The configuration.
     function systemConfig() external view returns (ISystemConfig);
     /// @notice OPEN that L2's genesis allocates.
-    /// @return Wei.
+    /// @return Wei that are locked once, for what L2 has from its genesis.
     function genesisSupply() external view returns (uint256);
     /// @notice OPEN locked for L2. INVARIANT: equals L2's supply plus exits under way, plus deposits not yet on L2. OPEN sent
     /// here by a plain transfer is not counted and cannot be recovered, nor can an exit to this contract, to OPEN or to zero.
-    /// @return Wei.
+    /// @return Wei; the portal holds at least as much.
     function escrowed() external view returns (uint256);
     /// @notice True while the guardian's pause lasts.
-    /// @return Whether it is.
+    /// @return Whether minting deposits, proofs and payments are refused.
     function paused() external view returns (bool);
     /// @notice Account that may pause.
-    /// @return The address.
+    /// @return Who can pause and replace keys.
     function guardian() external view returns (address);
     /// @notice Least gas limit of a deposit with `byteCount` bytes of call data: 40 gas per byte and 21,000.
-    /// @param byteCount Number of bytes.
-    /// @return Gas.
+    /// @param byteCount Length of the call data.
+    /// @return 21,000 and 40 a byte.
     function minimumGasLimit(uint64 byteCount) external pure returns (uint64);
     /// @notice Form of this contract; 3 tells the OP Stack's tools which calls to make.
     /// @return Semantic version.
@@ -130,7 +130,7 @@ interface IOptimismPortal {
     /// @param value OPEN to send to the target, wei.
     /// @param gasLimit L2 gas, paid for on L1.
     /// @param isCreation True if `data` is init code.
-    /// @param data Call data.
+    /// @param data Call data on L2, 120,000 bytes at most.
     function depositTransaction(address to, uint256 value, uint64 gasLimit, bool isCreation, bytes calldata data)
         external
         payable;
@@ -138,11 +138,11 @@ interface IOptimismPortal {
     /// @notice Locks `mint` OPEN of the caller, who has approved this contract, and forces a transaction into L2. The sender
     /// is credited on L2 with `mint` before the call, and keeps it if the call fails.
     /// @param to Where it goes.
-    /// @param mint What is minted, wei.
-    /// @param value Wei.
-    /// @param gasLimit Gas of the call.
+    /// @param mint OPEN to lock here and to mint to the sender on L2, wei.
+    /// @param value OPEN that goes with the call, of the sender's on L2, wei.
+    /// @param gasLimit Gas of the call on L2, at least `minimumGasLimit`; burned on L1 by the gas market.
     /// @param isCreation Whether it creates a contract.
-    /// @param data Data of the call.
+    /// @param data Call data on L2, 120,000 bytes at most.
     function depositERC20Transaction(
         address to,
         uint256 mint,
@@ -155,11 +155,11 @@ interface IOptimismPortal {
     /// @notice `depositERC20Transaction` with an EIP-2612 approval of `mint` until `deadline`, seconds. A permit that was
     /// already used, by the caller or by someone who saw it, does no harm: the approval is there.
     /// @param to Where it goes.
-    /// @param mint What is minted, wei.
-    /// @param value Wei.
-    /// @param gasLimit Gas of the call.
+    /// @param mint OPEN to lock here and to mint to the sender on L2, wei.
+    /// @param value OPEN that goes with the call, of the sender's on L2, wei.
+    /// @param gasLimit Gas of the call on L2, at least `minimumGasLimit`; burned on L1 by the gas market.
     /// @param isCreation Whether it creates a contract.
-    /// @param data Data of the call.
+    /// @param data Call data on L2, 120,000 bytes at most.
     /// @param deadline Unix second until which it holds.
     /// @param v The signature's `v`.
     /// @param r The signature's `r`.
@@ -181,8 +181,8 @@ interface IOptimismPortal {
     /// be repeated, against another game too; each submitter's last proof counts, and its age counts from then.
     /// @param outputRootProof Parts of the proposed output root.
     /// @param withdrawalProof Nodes of the message passer's storage trie, from the root to the withdrawal's slot.
-    /// @param withdrawal The withdrawal.
-    /// @param disputeGameIndex Number of the game.
+    /// @param withdrawal The message as L2 sent it.
+    /// @param disputeGameIndex Place of the proposal's game in the factory, from 0.
     function proveWithdrawalTransaction(
         RollupHashing.Withdrawal calldata withdrawal,
         uint256 disputeGameIndex,
@@ -191,27 +191,27 @@ interface IOptimismPortal {
     ) external;
 
     /// @notice Carries out a withdrawal that the caller has proven.
-    /// @param withdrawal The withdrawal.
+    /// @param withdrawal The message as L2 sent it, proven by the caller.
     function finalizeWithdrawalTransaction(RollupHashing.Withdrawal calldata withdrawal) external;
 
     /// @notice Carries out a withdrawal that `proofSubmitter` has proven: pays `value` OPEN to the target, then, if there is
     /// `data`, calls it with at least `gasLimit` gas. During the call `l2Sender` names the sender. A withdrawal is carried
     /// out once, whatever comes of the call: if it fails, the target keeps the OPEN, and sending the message again is up to
     /// the messenger.
-    /// @param withdrawal The withdrawal.
-    /// @param proofSubmitter Who proved the withdrawal.
+    /// @param withdrawal The message as L2 sent it.
+    /// @param proofSubmitter Who proved it; each account's proof has a clock of its own.
     function finalizeWithdrawalTransactionExternalProof(
         RollupHashing.Withdrawal calldata withdrawal,
         address proofSubmitter
     ) external;
 
     /// @notice Reverts with the reason why the withdrawal cannot be carried out by this submitter's proof, if there is one.
-    /// @param withdrawalHash Hash of the withdrawal.
-    /// @param proofSubmitter Who proved the withdrawal.
+    /// @param withdrawalHash Hash of the withdrawal, its name on both layers.
+    /// @param proofSubmitter Who proved it; each account's proof has a clock of its own.
     function checkWithdrawal(bytes32 withdrawalHash, address proofSubmitter) external view;
     /// @notice The last proof of a withdrawal by a submitter.
-    /// @param withdrawalHash Hash of the withdrawal.
-    /// @param proofSubmitter Who proved the withdrawal.
+    /// @param withdrawalHash Hash of the withdrawal, its name on both layers.
+    /// @param proofSubmitter Who proved it; each account's proof has a clock of its own.
     /// @return disputeGameProxy The game that it was proven against.
     /// @return timestamp Unix second of the proof.
     function provenWithdrawals(bytes32 withdrawalHash, address proofSubmitter)
@@ -219,36 +219,36 @@ interface IOptimismPortal {
         view
         returns (IDisputeGame disputeGameProxy, uint64 timestamp);
     /// @notice True if the withdrawal was carried out.
-    /// @param withdrawalHash Hash of the withdrawal.
-    /// @return Whether it is.
+    /// @param withdrawalHash Hash of the withdrawal, its name on both layers.
+    /// @return Whether it was carried out.
     function finalizedWithdrawals(bytes32 withdrawalHash) external view returns (bool);
     /// @notice Submitters of proofs of a withdrawal, in order, one entry per proof.
-    /// @param withdrawalHash Hash of the withdrawal.
+    /// @param withdrawalHash Hash of the withdrawal, its name on both layers.
     /// @param index Its place in the list.
     /// @return The address.
     function proofSubmitters(bytes32 withdrawalHash, uint256 index) external view returns (address);
     /// @notice Number of proofs of a withdrawal.
-    /// @param withdrawalHash Hash of the withdrawal.
-    /// @return The number.
+    /// @param withdrawalHash Hash of the withdrawal, its name on both layers.
+    /// @return How many have proven it.
     function numProofSubmitters(bytes32 withdrawalHash) external view returns (uint256);
     /// @notice Sender on L2 of the withdrawal that is being carried out; `0x…dEaD` if there is none.
-    /// @return The sender.
+    /// @return Sender on L2 of the withdrawal that is carried out now; a fixed other address outside of that.
     function l2Sender() external view returns (address);
     /// @notice Time between proving and carrying out a withdrawal, seconds.
-    /// @return Seconds.
+    /// @return Seconds between proof and payment at least.
     function proofMaturityDelaySeconds() external view returns (uint256);
     /// @notice Time between the decision of a game and its finality, seconds.
-    /// @return Seconds.
+    /// @return Seconds between a game's end and payments by it.
     function disputeGameFinalityDelaySeconds() external view returns (uint256);
     /// @notice The type of game on which withdrawals count.
-    /// @return The type.
+    /// @return Type of games that count.
     function respectedGameType() external view returns (uint32);
     /// @notice Games created at or before this time, seconds, do not count.
     /// @return Unix seconds.
     function respectedGameTypeUpdatedAt() external view returns (uint64);
     /// @notice True if the guardian has declared the game void.
     /// @param game The game.
-    /// @return Whether it is.
+    /// @return Whether the guardian has declared it void.
     function disputeGameBlacklist(IDisputeGame game) external view returns (bool);
     /// @notice Makes the games.
     /// @return The factory.

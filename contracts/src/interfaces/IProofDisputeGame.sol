@@ -67,10 +67,10 @@ interface IProofDisputeGame is IDisputeGame {
     }
 
     /// @notice Somebody disputes the claim.
-    /// @param challenger Who challenges.
+    /// @param challenger Who put up the challenger's bond.
     event Challenged(address indexed challenger);
     /// @notice The claim is proven.
-    /// @param prover Who proved it.
+    /// @param prover Who brought the proof.
     event Proved(address indexed prover);
     /// @notice It is decided how the bonds are paid.
     /// @param bondDistributionMode How bonds are paid.
@@ -81,7 +81,7 @@ interface IProofDisputeGame is IDisputeGame {
     /// @notice Only the factory makes games, and it initialises each once.
     error ProofDisputeGame_NotFactory();
     /// @notice `extraData` is not 36 bytes.
-    /// @param length The length.
+    /// @param length Bytes that were given.
     error ProofDisputeGame_ExtraDataLength(uint256 length);
     /// @notice The parent is of another type, void, lost, or not above the anchor.
     error ProofDisputeGame_InvalidParent();
@@ -107,20 +107,20 @@ interface IProofDisputeGame is IDisputeGame {
     /// @notice The guardian's pause holds closing up, so that it is not taken for a verdict.
     error ProofDisputeGame_Paused();
     /// @notice There is nothing for this account.
-    /// @param recipient Who is paid.
+    /// @param recipient Who has none.
     error ProofDisputeGame_NoCreditToClaim(address recipient);
 
     /// @notice Disputes the claim; takes `challengerBond` OPEN of the caller, who has approved this game. Once, and in time.
     /// @return The case, or the state the proposal is in then.
     function challenge() external returns (ProposalStatus);
     /// @notice Proves the claim, challenged or not, in time. Reverts if the verifier does.
-    /// @param proof The path.
+    /// @param proof What the verifier takes for `publicValues`.
     /// @return The state the proposal is in then.
     function prove(bytes calldata proof) external returns (ProposalStatus);
     /// @notice Fixes how the bonds are paid, and moves the anchor here if it can. Anyone may call, once the game is final.
     function closeGame() external;
     /// @notice Unlocks `recipient`'s part, or, after the vault's delay, pays it. Anyone may call.
-    /// @param recipient Who is paid.
+    /// @param recipient Whose bond or gain is unlocked first, then paid.
     function claimCredit(address recipient) external;
 
     /// @notice The claim and its dispute.
@@ -142,53 +142,53 @@ interface IProofDisputeGame is IDisputeGame {
             uint64 deadline
         );
     /// @notice True if the window has closed, or the claim is proven.
-    /// @return Whether it is.
+    /// @return Whether nobody can challenge or prove any more.
     function gameOver() external view returns (bool);
     /// @notice What the verifier is asked: `abi.encode(l1Head, startingOutputRoot, rootClaim, l2SequenceNumber, l2ChainId)`.
-    /// @return The bytes.
+    /// @return What is proven: roots, numbers, L1 head and chain, encoded.
     function publicValues() external view returns (bytes memory);
     /// @notice Output root and L2 block that the claim starts from.
     /// @return The proposal.
     function startingProposal() external view returns (Proposal memory);
     /// @notice Number of the L2 block that the claim starts from.
-    /// @return The number.
+    /// @return Number of the L2 block that the claim goes on from.
     function startingBlockNumber() external view returns (uint256);
     /// @notice Output root that the claim starts from.
-    /// @return The output root.
+    /// @return Output root of that block.
     function startingRootHash() external view returns (bytes32);
     /// @notice Index of the parent in the factory; the largest number means the anchor.
-    /// @return The number.
+    /// @return Place of the game that it builds on; 2^32 - 1 for the anchor.
     function parentIndex() external view returns (uint32);
     /// @notice `l2SequenceNumber` under its older name.
-    /// @return The number.
+    /// @return Number of the L2 block that is claimed.
     function l2BlockNumber() external view returns (uint256);
     /// @notice How the bonds are paid.
     /// @return The mode.
     function bondDistributionMode() external view returns (BondDistributionMode);
     /// @notice What `recipient` gets, wei of OPEN; by the outcome unless the game is closed for refund.
-    /// @param recipient Who is paid.
-    /// @return Wei.
+    /// @param recipient Account to ask about.
+    /// @return Wei that `claimCredit` would unlock for it.
     function credit(address recipient) external view returns (uint256);
     /// @notice Part of `recipient` by the outcome, not paid yet.
-    /// @param recipient Who is paid.
-    /// @return Wei.
+    /// @param recipient Account to ask about.
+    /// @return Wei if the game counts.
     function normalModeCredit(address recipient) external view returns (uint256);
     /// @notice What `recipient` paid, and has not got back.
-    /// @param recipient Who is paid.
-    /// @return Wei.
+    /// @param recipient Account to ask about.
+    /// @return Wei if the game is void: what it put up.
     function refundModeCredit(address recipient) external view returns (uint256);
     /// @notice True once `claimCredit` has unlocked `recipient`'s part.
-    /// @param recipient Who is paid.
-    /// @return Whether it has.
+    /// @param recipient Account to ask about.
+    /// @return Whether its delay runs or has run.
     function hasUnlockedCredit(address recipient) external view returns (bool);
     /// @notice OPEN that a challenge costs, wei.
-    /// @return Wei.
+    /// @return Wei of OPEN, fixed by the implementation.
     function challengerBond() external view returns (uint256);
     /// @notice Time to challenge, seconds.
-    /// @return Seconds.
+    /// @return Seconds, fixed by the implementation.
     function maxChallengeDuration() external view returns (uint64);
     /// @notice Time to prove after a challenge, seconds.
-    /// @return Seconds.
+    /// @return Seconds from a challenge, fixed by the implementation.
     function maxProveDuration() external view returns (uint64);
     /// @notice Decides on proofs.
     /// @return The verifier.

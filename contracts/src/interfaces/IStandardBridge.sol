@@ -14,9 +14,9 @@ interface IStandardBridge {
     /// @notice Tokens are on their way to the other layer.
     /// @param localToken The token on this layer.
     /// @param remoteToken The token on the other layer.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param from Who gave it up.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param extraData Data that travels along and is not read here.
     event ERC20BridgeInitiated(
         address indexed localToken,
@@ -29,9 +29,9 @@ interface IStandardBridge {
     /// @notice Tokens have come from the other layer.
     /// @param localToken The token on this layer.
     /// @param remoteToken The token on the other layer.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param from Who gave it up.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param extraData Data that travels along and is not read here.
     event ERC20BridgeFinalized(
         address indexed localToken,
@@ -47,10 +47,10 @@ interface IStandardBridge {
     /// @notice OPEN goes through the portal.
     error StandardBridge_OpenNotBridged();
     /// @notice Contracts say to whom the tokens go: they may have another owner on the other layer.
-    /// @param caller Who called.
+    /// @param caller The contract that called.
     error StandardBridge_NotEOA(address caller);
     /// @notice Only the bridge on the other layer brings tokens.
-    /// @param caller Who called.
+    /// @param caller Who called instead.
     error StandardBridge_NotOtherBridge(address caller);
     /// @notice The guardian's pause lasts.
     error StandardBridge_Paused();
@@ -59,20 +59,20 @@ interface IStandardBridge {
     /// @param remoteToken The token on the other layer.
     error StandardBridge_WrongRemoteToken(address localToken, address remoteToken);
     /// @notice The token moved another amount than asked for.
-    /// @param expected What was expected.
-    /// @param received What was received, wei.
+    /// @param expected Units that had to arrive.
+    /// @param received Units that did.
     error StandardBridge_InexactTransfer(uint256 expected, uint256 received);
     /// @notice The pair has not taken in so much.
     /// @param deposited What was deposited, wei.
-    /// @param asked What was asked for.
+    /// @param asked Units that were asked for.
     error StandardBridge_BeyondDeposits(uint256 deposited, uint256 asked);
 
     /// @notice Sends tokens of the caller to its own address on the other layer. Not for contracts.
     /// @param localToken Token here; the bridge is approved, unless it mints the token.
-    /// @param remoteToken Its counterpart.
+    /// @param remoteToken Its counterpart on the other layer.
     /// @param minGasLimit Gas for the transfer on the other layer.
-    /// @param extraData Shown in the events.
-    /// @param amount Wei.
+    /// @param extraData Anything; it is shown in the events of both layers.
+    /// @param amount Units of the token.
     function bridgeERC20(
         address localToken,
         address remoteToken,
@@ -83,8 +83,8 @@ interface IStandardBridge {
     /// @notice Sends tokens of the caller to `to` on the other layer.
     /// @param localToken The token on this layer.
     /// @param remoteToken The token on the other layer.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param minGasLimit Gas that the call on the other layer gets at least.
     /// @param extraData Data that travels along and is not read here.
     function bridgeERC20To(
@@ -98,9 +98,9 @@ interface IStandardBridge {
     /// @notice Delivers tokens; called by the other bridge through the messenger.
     /// @param localToken The token on this layer.
     /// @param remoteToken The token on the other layer.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param from Who gave it up.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param extraData Data that travels along and is not read here.
     function finalizeBridgeERC20(
         address localToken,
@@ -115,7 +115,7 @@ interface IStandardBridge {
     /// @param extraData Data that travels along and is not read here.
     function bridgeETH(uint32 minGasLimit, bytes calldata extraData) external payable;
     /// @notice Always refused.
-    /// @param to Where it goes.
+    /// @param to Who receives it.
     /// @param minGasLimit Gas that the call on the other layer gets at least.
     /// @param extraData Data that travels along and is not read here.
     function bridgeETHTo(address to, uint32 minGasLimit, bytes calldata extraData) external payable;
@@ -132,7 +132,7 @@ interface IStandardBridge {
     /// @return The bridge.
     function otherBridge() external view returns (IStandardBridge);
     /// @notice True while tokens that come in are held up.
-    /// @return Whether it is.
+    /// @return Whether deliveries are refused.
     function paused() external view returns (bool);
     /// @notice Form of this contract.
     /// @return Semantic version.

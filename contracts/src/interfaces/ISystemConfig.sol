@@ -49,12 +49,12 @@ interface ISystemConfig {
     }
 
     /// @notice A parameter changed. `version` is 0.
-    /// @param version The version.
-    /// @param updateType What was changed.
-    /// @param data Data of the call.
+    /// @param version How it is to be read; always 0.
+    /// @param updateType What was changed, as derivation numbers it.
+    /// @param data The new values, encoded.
     event ConfigUpdate(uint256 indexed version, UpdateType indexed updateType, bytes data);
     /// @notice The owner named another guardian.
-    /// @param guardian Who may pause.
+    /// @param guardian Who can pause from now on.
     event GuardianSet(address indexed guardian);
     /// @notice Deposits that lock OPEN, withdrawals and payments of bonds are refused until `until`, seconds.
     /// @param until Unix second at which it ends.
@@ -63,14 +63,14 @@ interface ISystemConfig {
     event Unpaused();
 
     /// @notice The gas limit is below what deposits can fill, or above the largest that can be proven.
-    /// @param gasLimit Gas of the call.
+    /// @param gasLimit What was asked for.
     /// @param min The least that is allowed.
     /// @param max The most that is allowed.
     error SystemConfig_GasLimitOutOfBounds(uint64 gasLimit, uint64 min, uint64 max);
     /// @notice EIP-1559 denominator and elasticity must both be at least 1.
     error SystemConfig_EIP1559ParamsZero();
     /// @notice Only the guardian may do this.
-    /// @param caller Who called.
+    /// @param caller Who tried to.
     error SystemConfig_NotGuardian(address caller);
     /// @notice A pause began less than `PAUSE_INTERVAL` ago; the guardian must wait until `until`, seconds.
     /// @param until Unix second at which it ends.
@@ -82,7 +82,7 @@ interface ISystemConfig {
     /// @return The address, in 32 bytes.
     function batcherHash() external view returns (bytes32);
     /// @notice Gas limit of L2 blocks.
-    /// @return Gas.
+    /// @return Gas of an L2 block.
     function gasLimit() external view returns (uint64);
     /// @notice Weight of the L1 base fee in the L1 data fee, parts per million.
     /// @return Millionths.
@@ -94,19 +94,19 @@ interface ISystemConfig {
     /// @return The word.
     function scalar() external view returns (uint256);
     /// @notice Denominator of L2's EIP-1559 rule.
-    /// @return The denominator.
+    /// @return By how much of itself the base fee changes at most, inverted.
     function eip1559Denominator() external view returns (uint32);
     /// @notice Elasticity of L2's EIP-1559 rule.
-    /// @return The elasticity.
+    /// @return How many times the target a full block is.
     function eip1559Elasticity() external view returns (uint32);
     /// @notice Operator fee: 100 wei per unit of gas for each unit of the scalar.
     /// @return Millionths.
     function operatorFeeScalar() external view returns (uint32);
     /// @notice Operator fee per transaction, wei.
-    /// @return Wei.
+    /// @return Wei of each transaction.
     function operatorFeeConstant() external view returns (uint64);
     /// @notice Floor of L2's base fee, wei.
-    /// @return Wei.
+    /// @return Wei that the base fee of L2 does not go below.
     function minBaseFee() external view returns (uint64);
     /// @notice Gas that a byte of data availability counts as; 0 means 400.
     /// @return Gas.
@@ -152,16 +152,16 @@ interface ISystemConfig {
     /// @return Whether it is.
     function isFeatureEnabled(bytes32 feature) external view returns (bool);
     /// @notice True: L2's currency is not ether.
-    /// @return Whether it is.
+    /// @return True: OPEN pays for gas.
     function isCustomGasToken() external view returns (bool);
     /// @notice Account that may pause, and declare games void.
     /// @return The address.
     function guardian() external view returns (address);
     /// @notice End of the latest pause, seconds; 0 if it was ended.
-    /// @return Unix seconds.
+    /// @return Unix second at which the pause ends; in the past if there is none.
     function pausedUntil() external view returns (uint256);
     /// @notice True while a pause lasts.
-    /// @return Whether it is.
+    /// @return Whether a pause lasts.
     function paused() external view returns (bool);
     /// @notice Form of this contract.
     /// @return Semantic version.
@@ -169,21 +169,21 @@ interface ISystemConfig {
 
     /// @notice Sets the batcher; owner or guardian. Payload: `abi.encode(bytes32)`. A stolen key must be replaced before an
     /// owner's delay is over, and whoever batches cannot keep anybody from leaving: deposits are forced in by derivation.
-    /// @param batcherHash The batcher.
+    /// @param batcherHash The batcher's address, as a word.
     function setBatcherHash(bytes32 batcherHash) external;
     /// @notice Sets both fee scalars; owner only. Payload: `abi.encode(uint256(0), scalar())`.
     /// @param basefeeScalar Scalar of L1's base fee, millionths.
     /// @param blobbasefeeScalar Scalar of the blob base fee, millionths.
     function setGasConfigEcotone(uint32 basefeeScalar, uint32 blobbasefeeScalar) external;
     /// @notice Sets L2's gas limit; owner only. Payload: `abi.encode(uint64)`.
-    /// @param gasLimit Gas of the call.
+    /// @param gasLimit Gas of an L2 block, within the bounds.
     function setGasLimit(uint64 gasLimit) external;
     /// @notice Sets the signer of unsafe blocks; owner or guardian, for the same reason. Payload: `abi.encode(address)`.
     /// @param unsafeBlockSigner Who signs blocks before they are on L1.
     function setUnsafeBlockSigner(address unsafeBlockSigner) external;
     /// @notice Sets L2's EIP-1559 rule; owner only. Payload: `abi.encode(uint256(denominator) << 32 | elasticity)`.
-    /// @param denominator Denominator of EIP-1559.
-    /// @param elasticity Elasticity of EIP-1559.
+    /// @param denominator Not zero.
+    /// @param elasticity Not zero.
     function setEIP1559Params(uint32 denominator, uint32 elasticity) external;
     /// @notice Sets the operator fee; owner only. Payload: `abi.encode(uint256(scalar) << 64 | constant)`.
     /// @param operatorFeeScalar Scalar of the operator's fee, millionths.
@@ -196,7 +196,7 @@ interface ISystemConfig {
     /// @param daFootprintGasScalar Gas for a byte of footprint.
     function setDAFootprintGasScalar(uint16 daFootprintGasScalar) external;
     /// @notice Names the guardian; owner only.
-    /// @param guardian Who may pause.
+    /// @param guardian Who can pause from now on.
     function setGuardian(address guardian) external;
     /// @notice Refuses deposits that lock OPEN, withdrawals, and payments of bonds for `PAUSE_DURATION`; guardian only. Deposits
     /// without a mint, which carry forced transactions and exits, are never refused; games go on. Liveness: pauses begin at

@@ -18,9 +18,9 @@ contract L1StandardBridge is StandardBridge {
     /// @notice Older form of `ERC20BridgeInitiated`.
     /// @param l1Token The token on L1.
     /// @param l2Token The token on L2.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param from Who gave it up.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param extraData Data that travels along and is not read here.
     event ERC20DepositInitiated(
         address indexed l1Token,
@@ -33,9 +33,9 @@ contract L1StandardBridge is StandardBridge {
     /// @notice Older form of `ERC20BridgeFinalized`.
     /// @param l1Token The token on L1.
     /// @param l2Token The token on L2.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param from Who gave it up.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param extraData Data that travels along and is not read here.
     event ERC20WithdrawalFinalized(
         address indexed l1Token,
@@ -56,7 +56,7 @@ contract L1StandardBridge is StandardBridge {
     /// @notice `bridgeERC20` under its older name.
     /// @param l1Token The token on L1.
     /// @param l2Token The token on L2.
-    /// @param amount Wei.
+    /// @param amount Units of the token.
     /// @param minGasLimit Gas that the call on the other layer gets at least.
     /// @param extraData Data that travels along and is not read here.
     function depositERC20(
@@ -72,8 +72,8 @@ contract L1StandardBridge is StandardBridge {
     /// @notice `bridgeERC20To` under its older name.
     /// @param l1Token The token on L1.
     /// @param l2Token The token on L2.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param minGasLimit Gas that the call on the other layer gets at least.
     /// @param extraData Data that travels along and is not read here.
     function depositERC20To(
@@ -90,9 +90,9 @@ contract L1StandardBridge is StandardBridge {
     /// @notice `finalizeBridgeERC20` under its older name.
     /// @param l1Token The token on L1.
     /// @param l2Token The token on L2.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param from Who gave it up.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param extraData Data that travels along and is not read here.
     function finalizeERC20Withdrawal(
         address l1Token,

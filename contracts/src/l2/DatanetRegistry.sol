@@ -35,8 +35,9 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
     uint256 public constant EDGES_MAX = 16;
     /// @notice Contributions that one call accepts at most.
     uint256 public constant ACCEPT_BATCH_MAX = 64;
-    /// @notice The shortest time to reveal, seconds.
-    uint32 public constant REVEAL_WINDOW_MIN = 10 seconds;
+    /// @notice The shortest time to reveal, seconds. A sequencer can have L2 lead L1 by 1,800 s and leave a reveal to L1: what
+    /// is forced in must still be in time, or a bond could be lost to censorship.
+    uint32 public constant REVEAL_WINDOW_MIN = 1 hours;
     /// @notice The longest time to reveal, seconds.
     uint32 public constant REVEAL_WINDOW_MAX = 90 days;
 

@@ -1,9 +1,12 @@
 //! `openledger bridge`: OPEN from L1 to L2 and back. A withdrawal takes three transactions, with
 //! waiting between them: it is made on L2, proven on L1 in a proposal, and paid by L1.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use alloy_primitives::{Address, TxHash, U256, utils::parse_ether};
+use alloy_primitives::{Address, Bytes, TxHash, U256, utils::parse_ether};
 use alloy_provider::{Provider, ProviderBuilder};
 use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, bail, ensure};
@@ -18,6 +21,9 @@ use crate::{demo::open, dev::Ready, keystore::KeyArgs, roles};
 
 /// Time between two looks at the layers.
 const POLL: Duration = Duration::from_millis(500);
+const DEPOSIT_POLL: Duration = Duration::from_millis(200);
+/// A running sequencer takes a deposit as soon as it sees L1's block.
+const DEPOSIT_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Move OPEN between the layers.
 #[derive(Debug, Subcommand)]
@@ -39,14 +45,25 @@ pub enum Command {
 #[command(after_help = "Examples:\n  \
     openledger bridge deposit --amount 25\n  \
     openledger bridge deposit --amount 0.5 --account 3 --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8\n  \
+    openledger bridge deposit --amount 0.1 --to REGISTRY --data 0x… --gas 300000    a call that the sequencer cannot refuse\n  \
     openledger bridge deposit --amount 5 --l1-rpc URL,URL --l2-rpc URL --portal ADDRESS --keystore user.json")]
 pub struct DepositArgs {
-    /// OPEN to move, in whole tokens with up to 18 decimals.
+    /// OPEN to move, in whole tokens with up to 18 decimals; 0 only with --data.
     #[arg(long)]
     amount: String,
     /// Receiver on L2; the payer if not given.
     #[arg(long)]
     to: Option<Address>,
+    /// Call the receiver with this from the payer's own address, forced in by L1: contributions, claims and
+    /// challenges that the sequencer does not take. If the call fails, --amount is the payer's on L2.
+    #[arg(long, value_name = "HEX", requires = "to")]
+    data: Option<Bytes>,
+    /// OPEN that goes with the call, of what the payer has on L2; --amount if not given.
+    #[arg(long, value_name = "OPEN", requires = "data")]
+    value: Option<String>,
+    /// L2 gas of the call.
+    #[arg(long, default_value_t = 500_000, requires = "data")]
+    gas: u64,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -329,27 +346,44 @@ fn duration(seconds: u64) -> String {
 }
 
 fn amount(text: &str) -> Result<U256> {
-    parse_ether(text)
-        .ok()
-        .filter(|amount| !amount.is_zero())
-        .with_context(|| format!("\"{text}\" is not an amount of OPEN"))
+    let wei = amount_or_nothing(text)?;
+    ensure!(!wei.is_zero(), "nothing to move");
+    Ok(wei)
+}
+
+fn amount_or_nothing(text: &str) -> Result<U256> {
+    parse_ether(text).with_context(|| format!("\"{text}\" is not an amount of OPEN"))
 }
 
 async fn run_deposit(args: DepositArgs) -> Result<()> {
-    let amount = amount(&args.amount)?;
+    let mint = match &args.data {
+        Some(_) => amount_or_nothing(&args.amount)?,
+        None => amount(&args.amount)?,
+    };
     let Chain { l1, l2, portal, key } = args.chain.find().await?;
     let to = args.to.unwrap_or_else(|| key.address());
     let provider = ProviderBuilder::new().connect_client(l1.clone().client());
     let token = OptimismPortal::new(portal, provider).open().call().await;
     let token = token.with_context(|| format!("{portal} is no portal of this L1"))?;
-    println!("locking {} on L1 …", open(amount));
-    let deposit = Deposit { open: token, optimism_portal: portal, to, amount };
+    let mut deposit = Deposit::transfer(token, portal, to, mint);
+    if let Some(data) = args.data {
+        deposit.value = args.value.as_deref().map_or(Ok(mint), amount_or_nothing)?;
+        deposit.data = data;
+        deposit.gas_limit = args.gas;
+    }
+    println!("locking {} on L1 …", open(mint));
+    let calls = !deposit.data.is_empty();
+    let payer = key.address();
     let deposit = l1::deposit(l1, key, &deposit).await?;
     println!("L1 transaction  {}", deposit.l1_transaction);
     println!("waiting for L2 to derive it (its first block after that L1 block) …");
-    wait_on(l2, deposit.l2_transaction).await?;
+    // Without its sequencer L2 takes deposits when the sequencing window is over.
+    wait_on(l2, deposit.l2_transaction, None).await?;
     println!("L2 transaction  {}", deposit.l2_transaction);
-    println!("{} arrived at {to}", open(amount));
+    match calls {
+        true => println!("{payer} called {to}"),
+        false => println!("{} arrived at {to}", open(mint)),
+    }
     Ok(())
 }
 
@@ -360,24 +394,22 @@ pub async fn deposit(
     to: Address,
     amount: U256,
 ) -> Result<DepositReceipt> {
-    let deposit = Deposit {
-        open: ready.contract("OPEN")?,
-        optimism_portal: ready.contract("OptimismPortal")?,
-        to,
-        amount,
-    };
+    let (token, portal) = (ready.contract("OPEN")?, ready.contract("OptimismPortal")?);
+    let deposit = Deposit::transfer(token, portal, to, amount);
     let url: Url = ready.l1_rpc.parse().context("the L1 URL is not a URL")?;
     Ok(l1::deposit(url, key, &deposit).await?)
 }
 
 /// Waits until a deposit is executed on L2 and checks that it succeeded.
 pub async fn wait_on_l2(ready: &Ready, transaction: TxHash) -> Result<()> {
-    wait_on(ready.l2_rpc.parse().context("the L2 URL is not a URL")?, transaction).await
+    let l2 = ready.l2_rpc.parse().context("the L2 URL is not a URL")?;
+    wait_on(l2, transaction, Some(DEPOSIT_WAIT_MAX)).await
 }
 
-async fn wait_on(l2: Url, transaction: TxHash) -> Result<()> {
+async fn wait_on(l2: Url, transaction: TxHash, limit: Option<Duration>) -> Result<()> {
     let provider = ProviderBuilder::new().connect_http(l2);
-    for _ in 0..300 {
+    let begun = Instant::now();
+    loop {
         // The receipt of a deposit has fields that plain Ethereum types lack.
         let receipt: serde_json::Value =
             provider.raw_request("eth_getTransactionReceipt".into(), (transaction,)).await?;
@@ -385,7 +417,10 @@ async fn wait_on(l2: Url, transaction: TxHash) -> Result<()> {
             ensure!(status == "0x1", "the deposit {transaction} failed on L2");
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        ensure!(
+            limit.is_none_or(|limit| begun.elapsed() < limit),
+            "the deposit {transaction} did not reach L2 in time; does L2 follow L1?"
+        );
+        tokio::time::sleep(DEPOSIT_POLL).await;
     }
-    bail!("the deposit {transaction} did not reach L2 within a minute; does L2 follow L1?")
 }

@@ -50,13 +50,13 @@ contract EconomyParameters is Ownable2Step {
     OpenTimelock public immutable timelock;
 
     /// @notice The parameter is outside its bounds.
-    /// @param name The name.
-    /// @param value Wei.
+    /// @param name Name of the parameter.
+    /// @param value What was given, in the parameter's unit.
     /// @param min The least that is allowed.
     /// @param max The most that is allowed.
     error EconomyParameters_OutOfBounds(string name, uint256 value, uint256 min, uint256 max);
     /// @notice Fewer than a majority of the engines would decide.
-    /// @param threshold How many must sign.
+    /// @param threshold Engines that would have to sign.
     /// @param engines How many engines there are.
     error EconomyParameters_NoMajority(uint256 threshold, uint256 engines);
     /// @notice The stakers' share must go to the staking contract.
@@ -84,13 +84,13 @@ contract EconomyParameters is Ownable2Step {
     }
 
     /// @notice Offers the settlement to a successor; only the owner. Bounds of a successor are what governance then votes on.
-    /// @param successor Who takes over.
+    /// @param successor Who can accept the settlement's ownership.
     function handOver(address successor) external onlyOwner {
         settlement.transferOwnership(successor);
     }
 
     /// @notice Sets the settlement's parameters within the bounds; only the owner.
-    /// @param p What is set.
+    /// @param p What the settlement is given; each member within its bounds.
     function setParameters(IAttributionSettlement.Parameters calldata p) external onlyOwner {
         _check("settlement.platformBps", p.platformBps, 0, PLATFORM_BPS_MAX);
         _check("settlement.challengeWindow", p.challengeWindow, CHALLENGE_WINDOW_MIN, CHALLENGE_WINDOW_MAX);
@@ -101,8 +101,8 @@ contract EconomyParameters is Ownable2Step {
     }
 
     /// @notice Adds or removes an engine; only the owner.
-    /// @param engine The engine's key.
-    /// @param allowed Whether it is allowed.
+    /// @param engine Address that signs epochs.
+    /// @param allowed Whether its signature counts from now on.
     function setEngine(address engine, bool allowed) external onlyOwner {
         settlement.setEngine(engine, allowed);
         (, uint8 threshold,,,,,) = settlement.parameters();

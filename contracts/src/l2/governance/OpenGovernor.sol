@@ -54,13 +54,13 @@ contract OpenGovernor is
     uint256 public constant TIMELOCK_DELAY_MAX = 7 days;
 
     /// @notice The setting is outside its bounds.
-    /// @param setting The setting.
-    /// @param value Wei.
+    /// @param setting Name of the setting.
+    /// @param value What was given, in the setting's unit.
     /// @param min The least that is allowed.
     /// @param max The most that is allowed.
     error OpenGovernor_OutOfBounds(string setting, uint256 value, uint256 min, uint256 max);
     /// @notice The shortest notice of votes does not cover the way from snapshot to execution, seconds.
-    /// @param notice Seconds of notice.
+    /// @param notice Shortest notice of the votes, seconds.
     /// @param cycle Seconds of the longest way from snapshot to execution.
     error OpenGovernor_NoticeTooShort(uint256 notice, uint256 cycle);
     /// @notice A governor keeps its timelock: another could wait longer than votes are locked.
@@ -90,7 +90,7 @@ contract OpenGovernor is
     }
 
     /// @notice Longest time from a proposal's snapshot to its execution, seconds, whatever the settings are.
-    /// @return Seconds.
+    /// @return Seconds from snapshot to the last moment of execution, at the longest settings.
     function CYCLE_MAX() public pure returns (uint256) {
         return VOTING_PERIOD_MAX + LATE_QUORUM_EXTENSION_MAX + QUEUE_GRACE + TIMELOCK_DELAY_MAX + EXECUTION_GRACE;
     }
@@ -154,14 +154,14 @@ contract OpenGovernor is
     //////////////////////////////////////////////////////////////////////////*/
 
     /// @notice Votes that a proposer must have.
-    /// @return Votes.
+    /// @return Votes that a proposer needs, its delegators' included.
     function proposalThreshold() public view override(Governor, GovernorSettings) returns (uint256) {
         return super.proposalThreshold();
     }
 
     /// @notice When voting ends.
-    /// @param proposalId The proposal.
-    /// @return Unix seconds.
+    /// @param proposalId Id of the proposal.
+    /// @return Unix second at which voting ends.
     function proposalDeadline(uint256 proposalId)
         public
         view
@@ -172,8 +172,8 @@ contract OpenGovernor is
     }
 
     /// @notice Whether a proposal goes through the timelock: every one does.
-    /// @param proposalId The proposal.
-    /// @return Always true.
+    /// @param proposalId Id of the proposal.
+    /// @return True: nothing goes round the timelock.
     function proposalNeedsQueuing(uint256 proposalId)
         public
         view

@@ -20,13 +20,13 @@ abstract contract FeeVault {
 
     /// @notice The vault was emptied.
     /// @param value Wei.
-    /// @param to Where it goes.
-    /// @param from Where it comes from.
+    /// @param to Who was paid.
+    /// @param from Who asked for it; anybody can.
     event Withdrawal(uint256 value, address to, address from);
     /// @notice The vault was emptied; OP Stack's newer form, emitted beside the older one.
     /// @param value Wei.
-    /// @param to Where it goes.
-    /// @param from Where it comes from.
+    /// @param to Who was paid.
+    /// @param from Who asked for it; anybody can.
     /// @param withdrawalNetwork The layer on which it is paid.
     event Withdrawal(uint256 value, address to, address from, WithdrawalNetwork withdrawalNetwork);
 
@@ -35,7 +35,7 @@ abstract contract FeeVault {
     /// @param minimum The least that is allowed.
     error FeeVault_BelowMinimum(uint256 balance, uint256 minimum);
     /// @notice The recipient refused the payment.
-    /// @param recipient Who is paid.
+    /// @param recipient Who did not take it.
     error FeeVault_TransferFailed(address recipient);
     /// @notice Fees need somebody who receives them.
     error FeeVault_RecipientZero();
@@ -67,25 +67,25 @@ abstract contract FeeVault {
     }
 
     /// @notice Layer on which the recipient is paid.
-    /// @return The layer.
+    /// @return L2: payments do not leave it.
     function withdrawalNetwork() public pure returns (WithdrawalNetwork) {
         return WithdrawalNetwork.L2;
     }
 
     /// @notice `minWithdrawalAmount` under its older name.
-    /// @return Wei.
+    /// @return Wei that must have gathered.
     function MIN_WITHDRAWAL_AMOUNT() external view returns (uint256) {
         return minWithdrawalAmount;
     }
 
     /// @notice `recipient` under its older name.
-    /// @return The address.
+    /// @return Who is paid.
     function RECIPIENT() external view returns (address) {
         return recipient;
     }
 
     /// @notice `withdrawalNetwork` under its older name.
-    /// @return The layer.
+    /// @return L2: payments do not leave it.
     function WITHDRAWAL_NETWORK() external pure returns (WithdrawalNetwork) {
         return withdrawalNetwork();
     }

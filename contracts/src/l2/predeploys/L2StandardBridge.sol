@@ -13,9 +13,9 @@ contract L2StandardBridge is StandardBridge {
     /// @notice Older form of `ERC20BridgeInitiated`.
     /// @param l1Token The token on L1.
     /// @param l2Token The token on L2.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param from Who gave it up.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param extraData Data that travels along and is not read here.
     event WithdrawalInitiated(
         address indexed l1Token,
@@ -28,9 +28,9 @@ contract L2StandardBridge is StandardBridge {
     /// @notice Older form of `ERC20BridgeFinalized`.
     /// @param l1Token The token on L1.
     /// @param l2Token The token on L2.
-    /// @param from Where it comes from.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param from Who gave it up.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param extraData Data that travels along and is not read here.
     event DepositFinalized(
         address indexed l1Token,
@@ -47,7 +47,7 @@ contract L2StandardBridge is StandardBridge {
 
     /// @notice Sends a mintable token of the caller back to L1. Not for contracts; OPEN goes through the message passer.
     /// @param l2Token The token on L2.
-    /// @param amount Wei.
+    /// @param amount Units of the token.
     /// @param minGasLimit Gas that the call on the other layer gets at least.
     /// @param extraData Data that travels along and is not read here.
     function withdraw(address l2Token, uint256 amount, uint32 minGasLimit, bytes calldata extraData)
@@ -60,8 +60,8 @@ contract L2StandardBridge is StandardBridge {
 
     /// @notice Sends a mintable token of the caller back to `to` on L1.
     /// @param l2Token The token on L2.
-    /// @param to Where it goes.
-    /// @param amount Wei.
+    /// @param to Who receives it.
+    /// @param amount Units of the token.
     /// @param minGasLimit Gas that the call on the other layer gets at least.
     /// @param extraData Data that travels along and is not read here.
     function withdrawTo(address l2Token, address to, uint256 amount, uint32 minGasLimit, bytes calldata extraData)

@@ -18,12 +18,12 @@ contract L2ToL1MessagePasser {
     uint240 private _nonce;
 
     /// @notice A message was sent.
-    /// @param nonce The nonce.
+    /// @param nonce Its number, with the version on top.
     /// @param sender Who sent it.
-    /// @param target Whom it calls.
-    /// @param value Wei.
-    /// @param gasLimit Gas of the call.
-    /// @param data Data of the call.
+    /// @param target Receiver on L1.
+    /// @param value Wei that leave L2.
+    /// @param gasLimit Gas of the call on L1.
+    /// @param data Call data on L1.
     /// @param withdrawalHash Hash of the withdrawal.
     event MessagePassed(
         uint256 indexed nonce,
@@ -35,7 +35,7 @@ contract L2ToL1MessagePasser {
         bytes32 withdrawalHash
     );
     /// @notice OPEN that is leaving was taken out of L2's supply.
-    /// @param amount Wei.
+    /// @param amount Wei that left the supply of L2.
     event WithdrawerBalanceBurnt(uint256 indexed amount);
 
     /// @notice Sends the received OPEN to the sender's address on L1.

@@ -12,16 +12,16 @@ import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20P
 /// @dev INVARIANT: the balance of this contract is at least `totalSupply`.
 contract WOPEN is ERC20, ERC20Permit, ERC3009 {
     /// @notice OPEN was wrapped.
-    /// @param dst Who gets it.
+    /// @param dst Whose wrapped OPEN it is now.
     /// @param wad Wei.
     event Deposit(address indexed dst, uint256 wad);
     /// @notice OPEN was unwrapped.
-    /// @param src Whose wrapped OPEN.
+    /// @param src Whose wrapped OPEN it was.
     /// @param wad Wei.
     event Withdrawal(address indexed src, uint256 wad);
 
     /// @notice The receiver refused the OPEN.
-    /// @param receiver Who receives.
+    /// @param receiver Who did not take it.
     error WOPEN_TransferFailed(address receiver);
 
     constructor() ERC20("Wrapped OPEN", "WOPEN") ERC20Permit("Wrapped OPEN") {}
@@ -38,7 +38,7 @@ contract WOPEN is ERC20, ERC20Permit, ERC3009 {
     }
 
     /// @notice Unwraps `wad` and sends it to the caller.
-    /// @param wad Wei.
+    /// @param wad Wei of the sender's wrapped OPEN.
     function withdraw(uint256 wad) external {
         // Effect
         _burn(msg.sender, wad);

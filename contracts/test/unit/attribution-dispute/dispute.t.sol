@@ -103,6 +103,15 @@ contract DisputeTest is EconomyTest {
         vm.prank(watcher);
     }
 
+    /// @dev A fact is one for as long as the epoch is pending and after it fell: those who committed to it can still show it.
+    function assertFact(bytes memory call, string memory reason) private view {
+        (bool ok, bytes memory answer) = address(dispute).staticcall(call);
+        assertTrue(ok, "no fact");
+        (uint64 epochId, string memory given) = abi.decode(answer, (uint64, string));
+        assertEq(epochId, 2);
+        assertEq(given, reason);
+    }
+
     /*//////////////////////////////////////////////////////////////////////////
                                       DECREASE
     //////////////////////////////////////////////////////////////////////////*/
@@ -185,9 +194,12 @@ contract DisputeTest is EconomyTest {
         if (late) vm.warp(vm.getBlockTimestamp() + 1 days);
         IAttributionDispute.Leaf memory before = leaf(active, 2);
         IAttributionDispute.Leaf memory later = leaf(tree, 2);
+        bytes memory fact = abi.encodeCall(dispute.factDecrease, (2, before, later));
+        assertFact(fact, "decrease");
         expectRejection("decrease");
         dispute.disputeDecrease(2, before, later);
         assertRejected();
+        assertFact(fact, "decrease");
         vm.prank(watcher);
         settlement.withdraw(payable(watcher));
         assertEq(watcher.balance, 0.5 ether);
@@ -259,9 +271,12 @@ contract DisputeTest is EconomyTest {
 
     function expectRejectionOfOmission(uint256 account, IAttributionDispute.Slot[] memory list) private {
         IAttributionDispute.Leaf memory before = leaf(active, account);
+        bytes memory fact = abi.encodeCall(dispute.factOmission, (2, before, list));
+        assertFact(fact, "omission");
         expectRejection("omission");
         dispute.disputeOmission(2, before, list);
         assertRejected();
+        assertFact(fact, "omission");
     }
 
     /*//////////////////////////////////////////////////////////////////////////
@@ -290,9 +305,12 @@ contract DisputeTest is EconomyTest {
         postTree(tree, 0.3 ether);
         IAttributionDispute.Slot memory left = slot(tree, 1);
         IAttributionDispute.Slot memory right = slot(tree, 2);
+        bytes memory fact = abi.encodeCall(dispute.factOrder, (2, left, right));
+        assertFact(fact, "order");
         expectRejection("order");
         dispute.disputeOrder(2, left, right);
         assertRejected();
+        assertFact(fact, "order");
     }
 
     function test_WhenDatanetsDescend() external {
@@ -394,8 +412,11 @@ contract DisputeTest is EconomyTest {
         IAttributionSettlement.EpochPost memory post = postTree(tree, 0.3 ether);
         IAttributionDispute.Leaf memory first = leaf(tree, 3);
         IAttributionDispute.Leaf memory last = leaf(tree, 4);
+        bytes memory fact = abi.encodeCall(dispute.factOverpromise, (post, first, last));
+        assertFact(fact, "overpromise");
         expectRejection("overpromise");
         dispute.disputeOverpromise(post, first, last);
         assertRejected();
+        assertFact(fact, "overpromise");
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IContentChallenges} from "../../../src/interfaces/IContentChallenges.sol";
 import {IContributionReview} from "../../../src/interfaces/IContributionReview.sol";
 import {IDatanetRegistry} from "../../../src/interfaces/IDatanetRegistry.sol";
+import {IReviewerPool} from "../../../src/interfaces/IReviewerPool.sol";
 import {ContributionReview} from "../../../src/l2/ContributionReview.sol";
 import {AddressAlias} from "../../../src/libraries/AddressAlias.sol";
 import {AdmissionErrors} from "../../../src/libraries/AdmissionErrors.sol";
@@ -38,6 +40,27 @@ contract ContributionReviewTest is AdmissionTest {
         vm.expectRevert(abi.encodeWithSelector(AdmissionErrors.ContributionReview_NotOwner.selector, other, mallory));
         vm.prank(mallory);
         review.setPolicy(other, defaultPolicy());
+    }
+
+    function test_WhenPolicySet(IContributionReview.Policy memory p) external {
+        p.panel = uint8(3 + 2 * bound(p.panel, 0, 2));
+        p.acceptMin = uint8(bound(p.acceptMin, 1, 100));
+        p.faultMax = uint8(bound(p.faultMax, 0, p.acceptMin - 1));
+        p.commitWindow = uint32(bound(p.commitWindow, 1 minutes, 3 days));
+        p.revealWindow = uint32(bound(p.revealWindow, 1 minutes, 3 days));
+        p.appealWindow = uint32(bound(p.appealWindow, 1 minutes, 3 days));
+        uint256 other = createDatanet();
+        vm.expectEmit(address(review));
+        emit IContributionReview.PolicySet(other, p);
+        review.setPolicy(other, p);
+        assertEq(abi.encode(review.policyOf(other)), abi.encode(p));
+    }
+
+    function test_RevertWhen_ConstructedWithoutAnAddress(uint8 missing) external {
+        address[4] memory a = [address(datanets), address(pool), address(challenges), sink];
+        a[missing % 4] = address(0);
+        vm.expectRevert(Errors.ZeroAddress.selector);
+        new ContributionReview(IDatanetRegistry(a[0]), IReviewerPool(a[1]), IContentChallenges(a[2]), a[3]);
     }
 
     function test_RevertWhen_PolicySetTwice() external {

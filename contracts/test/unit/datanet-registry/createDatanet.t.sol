@@ -32,11 +32,11 @@ contract CreateDatanetTest is EconomyTest {
     }
 
     function test_RevertWhen_RevealWindowOutOfBounds(uint32 window) external {
-        vm.assume(window < 10 || window > 90 days);
+        vm.assume(window < 1 hours || window > 90 days);
         IDatanetRegistry.DatanetParams memory params = datanetParams();
         params.revealWindow = window;
         vm.expectRevert(
-            abi.encodeWithSelector(Errors.DatanetRegistry_RevealWindowOutOfBounds.selector, window, 10, 90 days)
+            abi.encodeWithSelector(Errors.DatanetRegistry_RevealWindowOutOfBounds.selector, window, 1 hours, 90 days)
         );
         datanets.createDatanet(params);
     }
@@ -59,7 +59,7 @@ contract CreateDatanetTest is EconomyTest {
         vm.assume(owner != address(0));
         IDatanetRegistry.DatanetParams memory params = datanetParams();
         params.bond = bond;
-        params.revealWindow = uint32(bound(window, 10, 90 days));
+        params.revealWindow = uint32(bound(window, 1 hours, 90 days));
         params.curators = new address[](bound(curators, 0, 16));
         for (uint256 i; i < params.curators.length; ++i) {
             params.curators[i] = address(uint160(0xc000 + i));

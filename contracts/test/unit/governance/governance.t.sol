@@ -223,6 +223,36 @@ contract GovernanceUnitTest is GovernanceTest {
         governor.propose(targets, values, calls, "");
     }
 
+    /// @dev Only its proposer takes a proposal back, and only before anybody can vote on it.
+    function test_ProposersTakeBack() external {
+        lockAs(alice, 1e6 ether, 730 days);
+        vm.warp(vm.getBlockTimestamp() + 1);
+        bytes memory call = abi.encodeCall(staking.setGuardian, (bob));
+        (address[] memory targets, uint256[] memory values, bytes[] memory calls) = actions(address(staking), call);
+        bytes32 hash = keccak256("mistaken");
+        vm.prank(alice);
+        uint256 id = governor.propose(targets, values, calls, "mistaken");
+        assertTrue(governor.proposalNeedsQueuing(id));
+        vm.prank(bob);
+        vm.expectPartialRevert(IGovernor.GovernorUnableToCancel.selector);
+        governor.cancel(targets, values, calls, hash);
+        vm.prank(alice);
+        governor.cancel(targets, values, calls, hash);
+        assertEq(uint8(governor.state(id)), uint8(IGovernor.ProposalState.Canceled));
+        vm.warp(governor.proposalSnapshot(id) + 1);
+        vm.prank(alice);
+        vm.expectPartialRevert(IGovernor.GovernorUnexpectedProposalState.selector);
+        governor.castVote(id, 1);
+
+        hash = keccak256("meant");
+        vm.prank(alice);
+        id = governor.propose(targets, values, calls, "meant");
+        vm.warp(governor.proposalSnapshot(id) + 1);
+        vm.prank(alice);
+        vm.expectPartialRevert(IGovernor.GovernorUnableToCancel.selector);
+        governor.cancel(targets, values, calls, hash);
+    }
+
     /// @dev Whoever asks for OPEN back as soon as the vote can no longer be taken from them, still has it locked when the
     /// proposal is carried out, even at the last moment of the slowest way.
     function test_VotesAreLockedThroughExecution() external {

@@ -385,6 +385,7 @@ contract StakingUnitTest is StakingTest {
         vm.startPrank(guardian);
         staking.pause(7 days);
         vm.stopPrank();
+        assertEq(staking.pausedUntil(), vm.getBlockTimestamp() + 7 days);
         assertTrue(staking.isPaused());
         vm.deal(alice, 2_000 ether);
         vm.startPrank(alice);

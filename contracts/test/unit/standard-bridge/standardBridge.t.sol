@@ -139,6 +139,21 @@ contract StandardBridgeTest is BridgeTest {
         assertEq(l1Token.balanceOf(address(bridge)), onL2.totalSupply());
     }
 
+    /// @dev For somebody else, and so for contracts, too: they may not have their own address on L2.
+    function testFuzz_TokenOfL1ForAnother(uint256 amount, bytes calldata extra) external {
+        vm.assume(extra.length < 1_000);
+        amount = bound(amount, 1, type(uint128).max);
+        give(l1Token, bridge, amount);
+        vm.expectEmit(address(bridge));
+        emit L1StandardBridge.ERC20DepositInitiated(address(l1Token), address(onL2), alice, bob, amount, extra);
+        vm.prank(alice);
+        bridge.depositERC20To(address(l1Token), address(onL2), bob, amount, MIN_GAS, extra);
+        assertTrue(carryToL2());
+        assertEq(onL2.balanceOf(bob), amount);
+        assertEq(onL2.balanceOf(alice), 0);
+        assertEq(bridge.deposits(address(l1Token), address(onL2)), amount);
+    }
+
     function testFuzz_TokenOfL2(uint256 amount, uint256 back) external {
         amount = bound(amount, 0, type(uint128).max);
         back = bound(back, 0, amount);
@@ -197,6 +212,14 @@ contract StandardBridgeTest is BridgeTest {
             abi.encodeCall(bridge.finalizeBridgeERC20, (address(l1Token), address(onL2), bob, bob, 5, ""));
         vm.expectRevert();
         replay(messenger, 0, address(l2Bridge), address(bridge), MIN_GAS, call);
+        // The messenger is paused as well; the bridge would refuse without it.
+        vm.mockCall(
+            address(messenger), abi.encodeCall(messenger.xDomainMessageSender, ()), abi.encode(address(l2Bridge))
+        );
+        vm.prank(address(messenger));
+        vm.expectRevert(IStandardBridge.StandardBridge_Paused.selector);
+        bridge.finalizeBridgeERC20(address(l1Token), address(onL2), bob, bob, 5, "");
+        vm.clearMockedCalls();
         vm.prank(guardian);
         config.unpause();
         replay(messenger, 0, address(l2Bridge), address(bridge), MIN_GAS, call);

@@ -108,6 +108,21 @@ contract SystemConfigTest is RollupTest {
         config.setGuardian(stranger);
     }
 
+    function testFuzz_OwnerReplacesGuardian(address next) external {
+        vm.assume(next != owner && next != guardian);
+        vm.expectEmit(address(config));
+        emit ISystemConfig.GuardianSet(next);
+        vm.prank(owner);
+        config.setGuardian(next);
+        assertEq(config.guardian(), next);
+        vm.prank(guardian);
+        vm.expectRevert(abi.encodeWithSelector(ISystemConfig.SystemConfig_NotGuardian.selector, guardian));
+        config.pause();
+        vm.prank(next);
+        config.pause();
+        assertTrue(config.paused());
+    }
+
     function testFuzz_RevertWhen_StrangerPauses(address stranger) external {
         vm.assume(stranger != owner && stranger != guardian);
         vm.prank(stranger);

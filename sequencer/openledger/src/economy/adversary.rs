@@ -8,6 +8,7 @@ mod crowd;
 mod reentrancy;
 mod refusals;
 mod rows;
+mod wash;
 
 use std::time::Duration;
 
@@ -81,9 +82,13 @@ pub async fn run(ready: &Ready) -> Result<Vec<Line>> {
     let crowd = crowd::gather(ready, &treasurer, CROWD, parse_ether("20")?).await?;
     let (roles, parts) = crowd.split_at_checked(ROLES).context("too few people")?;
     let (parts, reviewers) = parts.split_at_checked(rows::IDENTITIES).context("too few people")?;
-    let [honest, noise, copier, own, whole, griefer, robber, roles @ ..] = roles else {
+    let [honest, noise, copier, whole, griefer, robber, roles @ ..] = roles else {
         anyhow::bail!("too few people");
     };
+    let [once, tenfold, thousandfold, roles @ ..] = roles else {
+        anyhow::bail!("too few people");
+    };
+    let own = [once, tenfold, thousandfold];
     let [author, thief, first, second, publisher, owner, writer, bribers @ ..] = roles else {
         anyhow::bail!("too few people");
     };
@@ -96,6 +101,7 @@ pub async fn run(ready: &Ready) -> Result<Vec<Line>> {
         let mut lines = arena.rows(&cast).await?;
         lines.push(arena.front_run().await?);
         lines.push(arena.wash().await?);
+        lines.extend(arena.wash_in_all_roles(cast.parts).await?);
         lines.push(arena.replays().await?);
         lines.push(arena.reenter(robber).await?);
         for lie in [Lie::Scale, Lie::Omit, Lie::Invent, Lie::Boost] {
@@ -114,7 +120,7 @@ pub async fn run(ready: &Ready) -> Result<Vec<Line>> {
 }
 
 /// People with a part of their own, reviewers, and all.
-const ROLES: usize = 16;
+const ROLES: usize = 18;
 const REVIEWERS: usize = 100;
 const CROWD: u64 = (ROLES + rows::IDENTITIES + REVIEWERS) as u64;
 
@@ -237,27 +243,8 @@ impl Arena {
         let registry = self.curator.l2.datanets();
         let receipt = sent!(registry.publishVersion(datanet.to_u256(), keccak256("clusters")));
         let version = event::<IDatanetRegistry::VersionPublished>(&receipt)?.version;
-        let params = ModelParams {
-            name: format!("harbour-guide-{datanet}"),
-            sources: Vec::new(),
-            baseModelHash: models::DEFAULT_MODEL_SHA256.into(),
-            adapters: Vec::new(),
-            datanets: vec![DatanetRef { datanetId: datanet.to_u256(), version }],
-            trainingManifestRoot: B256::ZERO,
-            sketchRoot: B256::ZERO,
-            engineSpecHash: pinned::engine_spec().hash()?,
-            retrievalChunks: 2,
-            pricePer1kIn: U256::from(1_000).to(),
-            pricePer1kOut: U256::from(1_000).to(),
-            split: ModelSplit {
-                modelBps: SPLIT.model_bps,
-                contributorsBps: SPLIT.contributors_bps,
-                stakersBps: SPLIT.stakers_bps,
-            },
-            payee: self.mallory.address(),
-            royaltyBps: 0,
-            licence: String::new(),
-        };
+        let name = format!("harbour-guide-{datanet}");
+        let params = model_params(datanet, version, name, self.mallory.address())?;
         let receipt = sent!(self.mallory.l2.models().registerModel(params));
         Ok(event::<IModelRegistry::ModelRegistered>(&receipt)?.modelId)
     }
@@ -480,6 +467,36 @@ impl Arena {
     fn pool(&self) -> Result<u128> {
         Ok(shares(FEES, self.platform_bps, SPLIT)?.contributors)
     }
+}
+
+/// A model over a version of one Datanet.
+fn model_params(
+    datanet: DatanetId,
+    version: u32,
+    name: String,
+    payee: Address,
+) -> Result<ModelParams> {
+    Ok(ModelParams {
+        name,
+        sources: Vec::new(),
+        baseModelHash: models::DEFAULT_MODEL_SHA256.into(),
+        adapters: Vec::new(),
+        datanets: vec![DatanetRef { datanetId: datanet.to_u256(), version }],
+        trainingManifestRoot: B256::ZERO,
+        sketchRoot: B256::ZERO,
+        engineSpecHash: pinned::engine_spec().hash()?,
+        retrievalChunks: 2,
+        pricePer1kIn: U256::from(1_000).to(),
+        pricePer1kOut: U256::from(1_000).to(),
+        split: ModelSplit {
+            modelBps: SPLIT.model_bps,
+            contributorsBps: SPLIT.contributors_bps,
+            stakersBps: SPLIT.stakers_bps,
+        },
+        payee,
+        royaltyBps: 0,
+        licence: String::new(),
+    })
 }
 
 /// What an epoch pays.

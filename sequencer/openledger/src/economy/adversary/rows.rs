@@ -49,7 +49,7 @@ const RELEVANT: usize = 20;
 const EFFECT: f64 = 6.0;
 /// Answers that are scored.
 const ANSWERS: u64 = 20;
-/// Copies that are made of another's row.
+/// Copies that are made of a row, of another's and of one's own.
 const COPIES: [usize; 3] = [1, 10, 1_000];
 /// Identities among which a dataset of as many rows is split.
 pub(super) const IDENTITIES: usize = 100;
@@ -60,8 +60,8 @@ pub(super) struct Cast<'a> {
     pub honest: &'a Person,
     pub noise: &'a Person,
     pub copier: &'a Person,
-    /// Copies its own row.
-    pub own: &'a Person,
+    /// Copy their own row, each as often as [`COPIES`] says.
+    pub own: [&'a Person; COPIES.len()],
     /// Owns a dataset that `parts` own a row each of.
     pub whole: &'a Person,
     /// Commits to a challenge of an honest epoch.
@@ -78,7 +78,7 @@ struct Names {
     honest: Address,
     noise: Address,
     copier: Address,
-    own: Address,
+    own: [Address; COPIES.len()],
     whole: Address,
     parts: Vec<Address>,
 }
@@ -90,14 +90,15 @@ struct Plan {
     noise: Vec<Batch>,
     /// Of [`COPIES`].
     copies: Vec<Batch>,
-    own_copies: Batch,
+    /// Of [`COPIES`].
+    own_copies: Vec<Batch>,
     whole: Batch,
     /// The rows of `whole`.
     dataset: Vec<String>,
     paid: Vec<(usize, Address, u128)>,
     to_honest: u128,
-    /// What one's own row earns without copies.
-    alone: u128,
+    /// What each one's own row earns without copies.
+    alone: Vec<u128>,
 }
 
 impl Plan {
@@ -114,11 +115,16 @@ impl Plan {
             let texts: Vec<_> = std::iter::once(first.clone()).chain(texts).collect();
             paid.extend(pay(0, &record_of(&texts, TEXT)?, pool)?);
         }
-        let row = own_row();
-        let mut texts = vec![(names.own, row.clone())];
-        let alone = pay(0, &record_of(&texts, &row)?, pool)?.iter().map(|paid| paid.2).sum();
-        texts.extend(of(names.own, copies(&row, BATCH)));
-        paid.extend(pay(0, &record_of(&texts, &row)?, pool)?);
+        let (mut own_copies, mut alone) = (Vec::new(), Vec::new());
+        for (owner, count) in names.own.into_iter().zip(COPIES) {
+            let row = own_row(count);
+            let mut texts = vec![(owner, row.clone())];
+            alone.push(pay(0, &record_of(&texts, &row)?, pool)?.iter().map(|paid| paid.2).sum());
+            let copied = copies(&row, count);
+            own_copies.push(Batch::of(&copied)?);
+            texts.extend(of(owner, copied));
+            paid.extend(pay(0, &record_of(&texts, &row)?, pool)?);
+        }
         let answer = dataset.concat();
         let by_one: Vec<_> = of(names.whole, dataset.clone()).collect();
         let by_many: Vec<_> = names.parts.iter().copied().zip(dataset.clone()).collect();
@@ -128,7 +134,7 @@ impl Plan {
             honest: Batch::of(&rows("honest", HONEST))?,
             noise: noise.collect::<Result<_>>()?,
             copies: COPIES.iter().map(|n| Batch::of(&copies(TEXT, *n))).collect::<Result<_>>()?,
-            own_copies: Batch::of(&copies(&row, BATCH))?,
+            own_copies,
             whole: Batch::of(&dataset)?,
             dataset,
             paid,
@@ -149,7 +155,7 @@ impl Arena {
             honest: honest.address(),
             noise: noise.address(),
             copier: copier.address(),
-            own: own.address(),
+            own: own.map(|owner| owner.address()),
             whole: whole.address(),
             parts: parts.iter().map(|part| part.address()).collect(),
         };
@@ -162,21 +168,28 @@ impl Arena {
         ];
         let noise_before = balance_of(&[noise]).await?;
         let copier_before = balance_of(&[copier]).await?;
-        let own_before = balance_of(&[own]).await?;
+        let mut own_before = Vec::new();
+        for owner in own {
+            own_before.push(owner.balance().await?);
+        }
         let split_before = (balance_of(&[whole]).await?, balance_of(&parts).await?);
 
         // What there was, then what attackers add.
         let offer = |who, datanet, reveal: &Reveal| Offer { who, datanet, reveal: reveal.clone() };
-        let first = contribute(&[
+        let mut offers = vec![
             offer(honest, here, &plan.honest.reveal),
-            offer(own, here, &document(&own_row())?),
             offer(whole, nets[0], &plan.whole.reveal),
-        ])
-        .await?;
+        ];
+        for (owner, count) in own.into_iter().zip(COPIES) {
+            offers.push(offer(owner, here, &document(&own_row(count))?));
+        }
+        let first = contribute(&offers).await?;
         let mut offers: Vec<_> =
             plan.noise.iter().map(|batch| offer(noise, here, &batch.reveal)).collect();
         offers.extend(plan.copies.iter().map(|batch| offer(copier, here, &batch.reveal)));
-        offers.push(offer(own, here, &plan.own_copies.reveal));
+        for (owner, batch) in own.into_iter().zip(&plan.own_copies) {
+            offers.push(offer(owner, here, &batch.reveal));
+        }
         for (text, part) in plan.dataset.iter().zip(&parts) {
             offers.push(offer(*part, nets[1], &document(text)?));
         }
@@ -194,13 +207,13 @@ impl Arena {
         paid.push((self.datanet, contracts_of(robber)[0], PRIZE));
         let (whole_net, to_honest, alone) = (models[1].0, plan.to_honest, plan.alone);
 
-        // One epoch of seven answers.
+        // One epoch of nine answers.
         let mut claims = self.claims.clone();
         for (net, account, amount) in paid.iter().filter(|(_, _, amount)| *amount > 0) {
             claims.add(*net, *account, *amount)?;
         }
         let total = |net: DatanetId| paid.iter().filter(|p| p.0 == net).map(|p| p.2).sum::<u128>();
-        let fees = [5 * FEE, FEE, FEE];
+        let fees = [7 * FEE, FEE, FEE];
         let totals = models.iter().zip(fees).map(|((net, model), fees)| ModelTotal {
             modelId: *model,
             fees,
@@ -216,7 +229,7 @@ impl Arena {
         self.activate(claims).await?;
 
         let claimants: Vec<&Person> =
-            [vec![honest, noise, copier, own, whole], parts.clone()].concat();
+            [vec![honest, noise, copier, whole], own.to_vec(), parts.clone()].concat();
         self.claim_all(&claimants).await?;
 
         let settled = |net, who: &Person| claimed(self, net, who.address());
@@ -241,7 +254,7 @@ impl Arena {
         for ((count, batch), id) in COPIES.into_iter().zip(&plan.copies).zip(copier_ids) {
             let gas = self.show_copy(*id, count, batch).await?;
             lines.push(Line {
-                attack: format!("{count} near-copies of another's row"),
+                attack: format!("{} of another's row", near_copies(count)),
                 goal: "gain 0",
                 holds: copier_got == 0 && gas < 1_500_000,
                 measured: "paid 0; shown to be copies of the first".into(),
@@ -253,16 +266,21 @@ impl Arena {
         if let Some(line) = lines.last_mut() {
             line.gain = Some(balance_of(&[copier]).await?.saturating_sub(copier_before));
         }
-        let own_got = settled(self.datanet, own).await?;
-        let own_gain = balance_of(&[own]).await?.saturating_sub(own_before);
-        lines.push(Line {
-            attack: format!("{BATCH} copies of one's own row"),
-            goal: "gain at most 0",
-            holds: own_got == alone && alone > 0,
-            measured: format!("paid {}, as without copies", open(U256::from(own_got))),
-            gas: None,
-            gain: Some(own_gain.saturating_sub(I256::try_from(alone)?)),
-        });
+        for (((owner, count), before), alone) in
+            own.into_iter().zip(COPIES).zip(own_before).zip(alone)
+        {
+            let got = settled(self.datanet, owner).await?;
+            let gain = owner.balance().await?.saturating_sub(before);
+            let gain = gain.saturating_sub(I256::try_from(alone)?);
+            lines.push(Line {
+                attack: format!("{} of one's own row", near_copies(count)),
+                goal: "gain at most 0",
+                holds: got == alone && alone > 0 && gain <= I256::ZERO,
+                measured: format!("paid {}, as without copies", open(U256::from(got))),
+                gas: None,
+                gain: Some(gain),
+            });
+        }
         let one_gain = balance_of(&[whole]).await?.saturating_sub(split_before.0);
         let many_gain = balance_of(&parts).await?.saturating_sub(split_before.1);
         let whole_got = settled(whole_net, whole).await?;
@@ -371,8 +389,13 @@ fn rows(name: &str, count: usize) -> Vec<String> {
     (0..count).map(|_| row()).collect()
 }
 
-fn own_row() -> String {
-    rows("a row of one's own", 3).concat().replace('\n', " ")
+fn near_copies(count: usize) -> String {
+    format!("{count} near-{}", if count == 1 { "copy" } else { "copies" })
+}
+
+/// What is copied `count` times by its own author.
+fn own_row(count: usize) -> String {
+    rows(&format!("a row of one's own, {count}"), 3).concat().replace('\n', " ")
 }
 
 /// A text `count` times, each with another word in place of one of its own.
