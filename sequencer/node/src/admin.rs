@@ -8,7 +8,11 @@ use std::sync::{
 use alloy_primitives::B256;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{batching::BatcherSwitch, error::ControlError, lead::Leadership};
+use crate::{
+    batching::BatcherSwitch,
+    error::ControlError,
+    lead::{Lead, Leadership},
+};
 
 /// Limits on what a block costs in data availability, set while the node runs, as a batcher with a backlog
 /// does (op-geth's `miner_setMaxDASize`). Bytes of estimated compressed size; 0 is no limit.
@@ -55,13 +59,15 @@ pub(crate) enum Control {
 pub struct SequencerControl {
     /// Of a sequencer's node only.
     running: Option<(mpsc::Sender<Control>, Arc<Leadership>)>,
+    /// Whether L1 says who may publish.
+    fenced: bool,
     /// The next start need not wait for another sequencer's word.
     overridden: AtomicBool,
 }
 
 impl SequencerControl {
-    pub(crate) fn new(asked: mpsc::Sender<Control>, lead: Arc<Leadership>) -> Self {
-        Self { running: Some((asked, lead)), overridden: AtomicBool::new(false) }
+    pub(crate) fn new(asked: mpsc::Sender<Control>, lead: Arc<Leadership>, fenced: bool) -> Self {
+        Self { running: Some((asked, lead)), fenced, overridden: AtomicBool::new(false) }
     }
 
     fn running(&self) -> Result<&(mpsc::Sender<Control>, Arc<Leadership>), ControlError> {
@@ -71,6 +77,11 @@ impl SequencerControl {
     /// Whether this node builds blocks.
     pub fn active(&self) -> Result<bool, ControlError> {
         Ok(self.running()?.1.get().active)
+    }
+
+    /// Whether this node has heard of no sequencer, itself included.
+    pub fn knows_none(&self) -> Result<bool, ControlError> {
+        Ok(self.running()?.1.get() == Lead::default())
     }
 
     /// Ends the term. The hash of its last block, which is durable and published, comes back.
@@ -88,10 +99,13 @@ impl SequencerControl {
         answered.await.map_err(|_| ControlError::Stopping)?
     }
 
-    /// The operator answers for it that no other sequencer lives: the next start, and only that, does
-    /// without its resignation.
+    /// The next start, and only that, does without the resignation of another sequencer: L1 must name this
+    /// node's key, and must have done so for long enough that the other one has stopped.
     pub fn override_leader(&self) -> Result<(), ControlError> {
         self.running()?;
+        if !self.fenced {
+            return Err(ControlError::Unfenced);
+        }
         tracing::warn!("the next start does without the resignation of another sequencer");
         self.overridden.store(true, Ordering::Release);
         Ok(())

@@ -9,7 +9,7 @@ use primitives::RollupConfig;
 use stf::ChainSpec;
 use tokio::sync::watch;
 
-use crate::{error::ConfigError, ethereum::miner::FEE_RECIPIENT, jwt::JwtSecret};
+use crate::{error::ConfigError, ethereum::miner::FEE_RECIPIENT, fence::NamedKey, jwt::JwtSecret};
 
 /// Everything [`crate::Node::start`] needs beside the store and the channels.
 #[derive(Clone, Debug)]
@@ -30,6 +30,9 @@ pub struct NodeConfig {
     pub follow: Option<FollowConfig>,
     /// JSON-RPC of the sequencer, to which a follower hands transactions.
     pub forward: Option<String>,
+    /// Whose signature counts in feeds as L1 was asked, now and then; what L1's blocks say since then counts, too. With
+    /// it a sequencer that has a feed publishes only while L1 names its key.
+    pub named_key: Option<watch::Receiver<NamedKey>>,
 }
 
 /// A feed of one's own.
@@ -75,8 +78,8 @@ impl FeedConfig {
 pub struct FollowConfig {
     /// WebSocket URLs; one at a time is listened to.
     pub urls: Vec<String>,
-    /// Whose signature counts, by and by.
-    pub signer: watch::Receiver<Address>,
+    /// Whose signature counts; that of whom L1 names ([`NodeConfig::named_key`]) unless given.
+    pub signer: Option<Address>,
 }
 
 impl FollowConfig {
@@ -86,8 +89,8 @@ impl FollowConfig {
     }
 
     /// Follows what one key signs, for ever.
-    pub fn of(urls: Vec<String>, signer: Address) -> Self {
-        Self { urls, signer: watch::channel(signer).1 }
+    pub const fn of(urls: Vec<String>, signer: Address) -> Self {
+        Self { urls, signer: Some(signer) }
     }
 }
 
@@ -201,6 +204,11 @@ pub struct SequencerConfig {
     /// Whether a new node waits to be started (`admin_startSequencer`). One that has run goes on as it
     /// was.
     pub stopped: bool,
+    /// By how much the clocks of two sequencers may differ: whoever begins in the stead of another waits for so
+    /// long beyond its lease.
+    pub clock_skew_max: Duration,
+    /// For how long after it parted a branch may grow that L1 leaves: so deep must a naming lie.
+    pub l1_branch_max: Duration,
 }
 
 impl Default for SequencerConfig {
@@ -210,6 +218,8 @@ impl Default for SequencerConfig {
             fill_budget_permille: 700,
             block_da_bytes_max: 4 << 20,
             stopped: false,
+            clock_skew_max: Duration::from_secs(15),
+            l1_branch_max: Duration::from_secs(120),
         }
     }
 }
@@ -483,6 +493,7 @@ impl NodeConfig {
             feed: None,
             follow: None,
             forward: None,
+            named_key: None,
         }
     }
 
@@ -497,6 +508,9 @@ impl NodeConfig {
             }
             if let Some(url) = follow.urls.iter().find(|url| !FollowConfig::is_feed(url)) {
                 return Err(ConfigError::FeedUrl(url.clone()));
+            }
+            if follow.signer.is_none() && self.named_key.is_none() {
+                return Err(ConfigError::NoFeedSigner);
             }
         }
         if let Some(url) = &self.forward

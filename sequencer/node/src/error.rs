@@ -36,6 +36,8 @@ pub enum ConfigError {
     ForwardUrl(String),
     #[error("only a sequencer has a feed of its own")]
     FeedOfFollower,
+    #[error("whose signature counts in feeds is neither given nor asked of L1")]
+    NoFeedSigner,
     #[error("fill_budget_permille must be between 1 and 1000, got {0}")]
     FillBudget(u32),
 }
@@ -151,13 +153,14 @@ pub enum ControlError {
     )]
     Live { term: u64, silent: std::time::Duration },
     #[error(
-        "the sequencer of term {term} did not resign: if it is known to be dead, say so (admin_overrideLeader)"
+        "the sequencer of term {term} did not resign: if it does not any more, have the guardian name this node on L1 \
+         (setUnsafeBlockSigner), and override (admin_overrideLeader)"
     )]
     NotResigned { term: u64 },
     #[error("the sequencer of term {term} resigned with block {}, the head is {}", .resigned.number, .head.number)]
     OtherLast { term: u64, resigned: BlockNumHash, head: BlockNumHash },
     #[error(
-        "this sequencer resigned, and a stand-in may have begun: if it is known not to have, say so \
+        "this sequencer resigned, and a stand-in may have begun: have that one resign, or override \
          (admin_overrideLeader)"
     )]
     Resigned,
@@ -166,6 +169,43 @@ pub enum ControlError {
          L1, and start it again"
     )]
     NoOrigin { origin: u64 },
+    #[error(
+        "refused: this node does not know whom L1 names, so nothing tells whether the other sequencer has stopped: \
+         have it resign (admin_stopSequencer there), or run this one with a feed key (--keystore) and without \
+         --unsafe-block-signer"
+    )]
+    Unfenced,
+    #[error(
+        "L1's SystemConfig names {named}, this node signs with {own}: have the guardian name it \
+         (setUnsafeBlockSigner), and start it again"
+    )]
+    NotNamed { named: Address, own: Address },
+    #[error(
+        "not ready: L1 was not heard far enough to know since when it names this node: start it again in a while"
+    )]
+    KeyUnknown,
+    #[error(
+        "not ready: the newest L1 block heard, {number}, is {} s old: see that this node reaches L1, and start it \
+         again",
+        .behind.as_secs()
+    )]
+    L1Old { number: u64, behind: std::time::Duration },
+    #[error(
+        "the sequencer of term {term} signs with {key}, too, or with a key that is not known, so L1 cannot stop it: \
+         give this node a key of its own, start it, and have the guardian name that (setUnsafeBlockSigner)"
+    )]
+    SharedKey { key: Address, term: u64 },
+    #[error(
+        "L1 names this node since block {number}, and the sequencer before may not know it for another {} s: start \
+         it again then",
+        .left.as_secs().saturating_add(1)
+    )]
+    Wait { number: u64, left: std::time::Duration },
+    #[error(
+        "this sequencer resigned, and a stand-in may begin on its word for another {} s: start it again then",
+        .left.as_secs().saturating_add(1)
+    )]
+    MayBeFollowed { left: std::time::Duration },
     #[error("the record of who sequences cannot be written: {0}")]
     Record(String),
     #[error("this node is no sequencer")]
@@ -385,6 +425,10 @@ fn after(previous: Option<u64>) -> String {
 /// Why block building cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SequencerError {
+    #[error("the term cannot be ended")]
+    Resign(#[source] ControlError),
+    #[error("the term cannot be begun")]
+    Begin(#[source] std::io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the reference of block {0} is missing from the store")]

@@ -6,8 +6,8 @@
 //!
 //! Bytes of the file, replaced as a whole: `OLTERM` and the version, the term (u64, big-endian), the
 //! newest term heard of (u64), 1 if the node sequences and 0 if not, number (u64) and hash (32) of the
-//! block with which it resigned (zeros: it did not), and the first 8 bytes of the keccak-256 of all
-//! that.
+//! block with which it resigned (zeros: it did not), the key (20) that signs the newest term (zeros: not
+//! known, or the own one), and the first 8 bytes of the keccak-256 of all that. The first version had no key.
 
 use std::{
     fs::{self, File},
@@ -15,15 +15,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use parking_lot::Mutex;
 use primitives::BlockNumHash;
 use tokio::sync::watch;
 
 const FILE: &str = "sequencer-term";
 const NEW_FILE: &str = "sequencer-term.new";
-const HEAD: &[u8; 8] = b"OLTERM\x00\x01";
-const BYTES: usize = 8 + 8 + 8 + 1 + 8 + 32 + 8;
+const HEAD: &[u8; 8] = b"OLTERM\x00\x02";
+const FIRST_HEAD: &[u8; 8] = b"OLTERM\x00\x01";
+const BYTES: usize = 8 + 8 + 8 + 1 + 8 + 32 + 20 + 8;
 
 /// What a node knows of who sequences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Lead {
     pub active: bool,
     /// The last block of the own term, when it has ended by resigning.
     pub resigned: Option<BlockNumHash>,
+    /// Whose messages the newest term's are, if somebody else was heard in it.
+    pub signer: Option<Address>,
 }
 
 /// The record of one node, on disk.
@@ -69,21 +72,27 @@ impl Leadership {
         self.lead.subscribe()
     }
 
-    /// Somebody sequences in this term.
-    pub(crate) fn see(&self, term: u64) -> io::Result<()> {
-        if term <= self.get().seen {
+    /// Somebody sequences in this term and signs with this key.
+    pub(crate) fn see(&self, term: u64, signer: Address) -> io::Result<()> {
+        let lead = self.get();
+        let is_known = term == lead.term || lead.signer == Some(signer);
+        if term < lead.seen || term == lead.seen && is_known {
             return Ok(());
         }
-        self.change(|lead| lead.seen = term)
+        self.change(|lead| {
+            lead.seen = term;
+            lead.signer = Some(signer);
+        })
     }
 
-    /// The node sequences, in a term above all it has heard of.
-    pub(crate) fn begin(&self) -> io::Result<()> {
+    /// The node sequences, in a term above all it has heard of and not below `least`.
+    pub(crate) fn begin(&self, least: u64) -> io::Result<()> {
         self.change(|lead| {
-            lead.seen = lead.seen.max(lead.term).saturating_add(1);
+            lead.seen = lead.seen.max(lead.term).saturating_add(1).max(least);
             lead.term = lead.seen;
             lead.active = true;
             lead.resigned = None;
+            lead.signer = None;
         })
     }
 
@@ -120,6 +129,7 @@ fn encode(lead: &Lead) -> Vec<u8> {
     bytes.push(u8::from(lead.active));
     bytes.extend_from_slice(&last.number.to_be_bytes());
     bytes.extend_from_slice(last.hash.as_slice());
+    bytes.extend_from_slice(lead.signer.unwrap_or_default().as_slice());
     let check = keccak256(&bytes);
     bytes.extend(check.iter().take(8));
     bytes
@@ -127,11 +137,17 @@ fn encode(lead: &Lead) -> Vec<u8> {
 
 /// `None` if it is no record.
 fn decode(bytes: &[u8]) -> Option<Lead> {
-    let (covered, check) = bytes.split_at_checked(BYTES - 8)?;
+    let (covered, check) = bytes.split_at_checked(bytes.len().checked_sub(8)?)?;
     if check != keccak256(covered).get(..8)? {
         return None;
     }
-    let rest = covered.strip_prefix(HEAD)?;
+    let (rest, signer) = match covered.strip_prefix(FIRST_HEAD) {
+        Some(rest) => (rest, Address::ZERO),
+        None => {
+            let (rest, signer) = covered.strip_prefix(HEAD)?.split_last_chunk::<20>()?;
+            (rest, Address::from(signer))
+        }
+    };
     let (term, rest) = rest.split_first_chunk::<8>()?;
     let (seen, rest) = rest.split_first_chunk::<8>()?;
     let (active, rest) = rest.split_first_chunk::<1>()?;
@@ -143,6 +159,7 @@ fn decode(bytes: &[u8]) -> Option<Lead> {
         seen: u64::from_be_bytes(*seen),
         active: *active == [1],
         resigned: (last != BlockNumHash::default()).then_some(last),
+        signer: (!signer.is_zero()).then_some(signer),
     })
 }
 
@@ -154,23 +171,47 @@ mod tests {
     fn terms_survive_and_only_rise() {
         let directory = tempfile::tempdir().unwrap();
         let leads = Leadership::open(directory.path()).unwrap();
+        let [one, two] = [Address::repeat_byte(1), Address::repeat_byte(2)];
         assert_eq!(leads.get(), Lead::default());
-        leads.begin().unwrap();
-        leads.see(7).unwrap();
-        leads.see(5).unwrap();
+        leads.begin(0).unwrap();
+        // Its own words come back.
+        leads.see(1, one).unwrap();
+        assert_eq!(leads.get().signer, None);
+        leads.see(7, one).unwrap();
+        leads.see(5, two).unwrap();
         let last = BlockNumHash { number: 3, hash: B256::repeat_byte(3) };
         leads.end(Some(last)).unwrap();
-        let expected = Lead { term: 1, seen: 7, active: false, resigned: Some(last) };
+        let signer = Some(one);
+        let expected = Lead { term: 1, seen: 7, active: false, resigned: Some(last), signer };
         assert_eq!(Leadership::open(directory.path()).unwrap().get(), expected);
-        leads.begin().unwrap();
-        let expected = Lead { term: 8, seen: 8, active: true, resigned: None };
+        leads.see(7, two).unwrap();
+        assert_eq!(leads.get().signer, Some(two));
+        leads.begin(0).unwrap();
+        let expected = Lead { term: 8, seen: 8, active: true, resigned: None, signer: None };
         assert_eq!(Leadership::open(directory.path()).unwrap().get(), expected);
+        leads.begin(100).unwrap();
+        leads.begin(100).unwrap();
+        assert_eq!((leads.get().term, leads.get().seen), (101, 101));
+    }
+
+    #[test]
+    fn records_of_the_first_version_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let lead = Lead { term: 1, seen: 7, active: true, resigned: None, signer: None };
+        let mut bytes = encode(&lead);
+        bytes.truncate(BYTES - 20 - 8);
+        bytes[..8].copy_from_slice(FIRST_HEAD);
+        let check = keccak256(&bytes);
+        bytes.extend_from_slice(&check[..8]);
+        assert_eq!(bytes.len(), 8 + 8 + 8 + 1 + 8 + 32 + 8);
+        fs::write(directory.path().join(FILE), bytes).unwrap();
+        assert_eq!(Leadership::open(directory.path()).unwrap().get(), lead);
     }
 
     #[test]
     fn a_damaged_record_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        Leadership::open(directory.path()).unwrap().begin().unwrap();
+        Leadership::open(directory.path()).unwrap().begin(0).unwrap();
         let path = directory.path().join(FILE);
         let good = fs::read(&path).unwrap();
         assert_eq!(good.len(), BYTES);

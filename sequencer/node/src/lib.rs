@@ -14,6 +14,7 @@ pub mod error;
 pub mod ethereum;
 pub mod feed;
 mod fees;
+mod fence;
 pub mod jwt;
 mod l1;
 mod lead;
@@ -44,6 +45,7 @@ pub use error::{
     SequencerError, UnwindError, VerificationError, VerifierError,
 };
 pub use fees::L1Fees;
+pub use fence::NamedKey;
 pub use l1::{L1Feed, L1Gap, L1Status, NoRewind};
 pub use lead::{Lead, Leadership};
 pub use node::{Node, NodeHandle, NodeInputs};

@@ -1,6 +1,6 @@
 //! Starts a node's tasks, watches them and stops them together.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use store::Store;
 use tokio::{
@@ -20,6 +20,7 @@ use crate::{
         publisher::{Feed, Publisher},
         server::FeedServer,
     },
+    fence::{Fence, FollowedKey, KeyView, Times},
     l1::{L1Feed, L1Status},
     lead::{Lead, Leadership},
     pool::{
@@ -107,18 +108,34 @@ impl Node {
         let lead = Arc::new(lead);
         let (control, controls) = mpsc::channel(1);
         let mut admin = Admin::default();
-        if let Mode::Rollup { role: Role::Sequencer(sequencer), .. } = &config.mode {
-            if lead.get() == Lead::default() && !sequencer.stopped {
-                lead.begin().map_err(NodeError::Lead)?;
+        let given = config.follow.as_ref().and_then(|follow| follow.signer);
+        let named_key = config.named_key.filter(|_| given.is_none());
+        let (mut fence, mut begins) = (None, false);
+        if let Mode::Rollup { rollup, role: Role::Sequencer(sequencer) } = &config.mode {
+            begins = lead.get() == Lead::default() && !sequencer.stopped;
+            if let (Some(feed), Some(_)) = (&config.feed, &named_key) {
+                let head = chain.heads().unsafe_head.number;
+                let origin = chain.l2_block_ref(head)?.map_or(0, |head| head.l1_origin.number);
+                let times = Times {
+                    lease: Duration::from_secs(rollup.max_sequencer_drift),
+                    skew: sequencer.clock_skew_max,
+                    branch: sequencer.l1_branch_max,
+                };
+                let genesis = rollup.genesis.l1.number;
+                fence = Some(Fence::new(feed.signer.address(), times, genesis, origin));
+            } else if begins {
+                lead.begin(0).map_err(NodeError::Lead)?;
             }
-            admin.sequencer = SequencerControl::new(control, Arc::clone(&lead));
+            admin.sequencer = SequencerControl::new(control, Arc::clone(&lead), fence.is_some());
         }
         let admin = Arc::new(admin);
         let feed_addr = match config.feed {
             Some(feed) => {
                 let server = FeedServer::bind(feed.listen).await?;
                 let address = server.address();
-                let feed = Arc::new(Feed::new(Arc::clone(&chain), feed, Arc::clone(&lead)));
+                let lease = fence.as_ref().map(|fence| Arc::clone(fence.lease()));
+                let feed = Feed::new(Arc::clone(&chain), feed, Arc::clone(&lead), lease);
+                let feed = Arc::new(feed);
                 let publisher = Publisher::new(Arc::clone(&feed));
                 spawn(&mut tasks, "feed", &shutdown, move |shutdown| async move {
                     publisher.run(shutdown).await.map_err(NodeError::from)
@@ -130,9 +147,11 @@ impl Node {
             }
             None => None,
         };
+        let named = named_key.as_ref().map(|named| named.borrow().key);
+        let (followed, signer) = watch::channel(given.or(named).unwrap_or_default());
+        let key = named_key.map(|named| FollowedKey { view: KeyView::new(named), followed });
         let unsafe_chain = match (config.follow, &config.mode) {
-            (Some(follow), Mode::Rollup { rollup, .. }) => {
-                let FollowConfig { urls, signer } = follow;
+            (Some(FollowConfig { urls, .. }), Mode::Rollup { rollup, .. }) => {
                 let from = chain.heads().unsafe_head.number.saturating_add(1);
                 let (client, subscription) = Client::new(urls, rollup.l2_chain_id, signer, from);
                 spawn(&mut tasks, "feed client", &shutdown, move |shutdown| async move {
@@ -220,7 +239,7 @@ impl Node {
                     inputs.l1,
                     derived,
                     status,
-                    Steering { lead, control: controls, unsafe_chain },
+                    Steering { lead, control: controls, unsafe_chain, key, fence, begins },
                 )?
                 .with_da_limits(Arc::clone(&admin.da_limits));
                 spawn(&mut tasks, "sequencer", &shutdown, move |shutdown| async move {
@@ -240,7 +259,7 @@ impl Node {
                     status,
                     Arc::clone(&history),
                 )?
-                .with_unsafe_chain(unsafe_chain);
+                .with_unsafe_chain(unsafe_chain, key);
                 spawn(&mut tasks, "verifier", &shutdown, move |shutdown| async move {
                     task.run(shutdown).await.map_err(NodeError::from)
                 });

@@ -42,8 +42,9 @@ use crate::{
     config::SequencerConfig,
     error::{ControlError, SequencerError, VerifierError},
     feed::message::Message,
+    fence::{self, Claim, Fence, FollowedKey},
     l1::{Heard, L1Feed, L1Status, L1Window, Origin, Standing, choose_origin},
-    lead::Leadership,
+    lead::{Lead, Leadership},
     open_block::{DaMax, OpenBlock},
     pool::{Pool, PoolTransaction},
     reorg,
@@ -70,8 +71,6 @@ const STREAK: usize = 4;
 const ROUNDS_MAX: usize = 32;
 /// How long a sequencer that starts again listens for another one before it goes on.
 const OTHERS_WAIT: Duration = Duration::from_secs(3);
-/// A sequencer that was heard within this time lives.
-const LIVE_WITHIN: Duration = Duration::from_secs(15);
 /// How far the clock may be behind where the chain expects it, beside the slot itself.
 const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(15);
 
@@ -110,6 +109,16 @@ pub struct Sequencer {
     unsafe_chain: Option<UnsafeChain>,
     /// When a sequencer that goes on after a restart begins, unless another one is heard of before.
     resumes: Instant,
+    /// Whom L1 names for the feed.
+    key: Option<FollowedKey>,
+    /// What follows from it, for a node with a feed of its own.
+    fence: Option<Fence>,
+    /// A new node that begins by itself, as soon as L1 lets it.
+    begins: bool,
+    /// What kept it from that at last.
+    begins_after: Option<std::mem::Discriminant<ControlError>>,
+    /// It is in its term and has no lease.
+    lapsed: bool,
 }
 
 /// What a sequencer is steered by.
@@ -117,6 +126,9 @@ pub(crate) struct Steering {
     pub(crate) lead: Arc<Leadership>,
     pub(crate) control: mpsc::Receiver<Control>,
     pub(crate) unsafe_chain: Option<UnsafeChain>,
+    pub(crate) key: Option<FollowedKey>,
+    pub(crate) fence: Option<Fence>,
+    pub(crate) begins: bool,
 }
 
 /// Number of the L1 block from which a sequencer with this head needs events.
@@ -155,12 +167,17 @@ impl Sequencer {
         steering: Steering,
     ) -> Result<Self, SequencerError> {
         let resets = safe_heads.updates.borrow().resets;
-        let Steering { lead, control, unsafe_chain } = steering;
+        let Steering { lead, control, unsafe_chain, key, fence, begins } = steering;
         let wait = if unsafe_chain.is_some() { OTHERS_WAIT } else { Duration::ZERO };
         Ok(Self {
             lead,
             control,
             unsafe_chain,
+            key,
+            fence,
+            begins,
+            begins_after: None,
+            lapsed: true,
             resumes: Instant::now() + wait,
             parent: chain.head()?,
             settling: None,
@@ -218,9 +235,10 @@ impl Sequencer {
         // Set once per block: setting a timer wakes the thread that drives it.
         let mut due = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         loop {
+            self.heed_l1(&mut open).await?;
             if open.is_none() {
                 let idle = self.resumes.saturating_duration_since(Instant::now());
-                if self.lead.get().active && idle.is_zero() {
+                if self.lead.get().active && idle.is_zero() && self.may_publish() {
                     open = self.open()?;
                 }
                 let idle = if idle.is_zero() { L1_WAIT } else { idle };
@@ -229,11 +247,13 @@ impl Sequencer {
             }
             let has_work = open.as_ref().is_some_and(|open| open.block.has_work());
             let takes_more = open.as_ref().is_some_and(|open| open.block.takes_more());
+            let hears_l1 = self.window.len() < L1_WINDOW_MAX || self.needs_all_of_l1();
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {
                     // What was promised is kept, if before its time.
-                    if let Some(open) = open.filter(|open| open.block.included() > 0) {
+                    let promised = open.filter(|open| open.block.included() > 0);
+                    if let Some(open) = promised.filter(|_| self.may_publish()) {
                         self.seal(open).await?;
                     }
                     return self.settled().await;
@@ -247,7 +267,8 @@ impl Sequencer {
                     Ok(()) => self.follow_safe_head(&mut open).await?,
                     Err(_) => watch_safe = false,
                 },
-                event = self.l1.next(), if self.window.len() < L1_WINDOW_MAX => {
+                () = fence::asked(self.key.as_mut().map(|key| &mut key.view)) => self.look_at_l1(),
+                event = self.l1.next(), if hears_l1 => {
                     match event {
                         Some(event) => {
                             self.hear_l1(event, &mut open).await?;
@@ -265,6 +286,9 @@ impl Sequencer {
                     self.hear_other(message, &mut open).await?;
                 }
                 () = &mut due => {
+                    if !self.may_publish() {
+                        self.discard(&mut open);
+                    }
                     if let Some(open) = open.take() {
                         self.seal(open).await?;
                     }
@@ -303,6 +327,127 @@ impl Sequencer {
         Ok(())
     }
 
+    /// Whether L1 gives this node the right to publish now.
+    fn may_publish(&self) -> bool {
+        self.fence.as_ref().is_none_or(|fence| fence.lease().holds())
+    }
+
+    /// A node that may not build must know whom L1 names at its newest block, however far behind its own
+    /// chain is.
+    fn needs_all_of_l1(&self) -> bool {
+        self.fence.is_some() && !(self.lead.get().active && self.may_publish())
+    }
+
+    /// Draws what follows from whom L1 names now.
+    fn look_at_l1(&mut self) {
+        let Some(key) = &self.key else { return };
+        let listens_to = match &mut self.fence {
+            Some(fence) => {
+                fence.look(&key.view);
+                fence.listens_to(&key.view, &self.lead.get(), fence::clock())
+            }
+            None => key.view.latest(),
+        };
+        key.follow(listens_to);
+    }
+
+    /// Ends the term when L1 names another key, stands still in it without a lease, and begins the first one.
+    async fn heed_l1(&mut self, open: &mut Option<Open>) -> Result<(), SequencerError> {
+        let Some(fence) = &self.fence else { return Ok(()) };
+        let left = fence.left(fence::clock());
+        metrics::gauge!("sequencer_lease_seconds").set(left.as_secs_f64());
+        let lead = self.lead.get();
+        if !lead.active {
+            if self.begins && self.resumes <= Instant::now() {
+                self.begin_first(lead).await?;
+            }
+            return Ok(());
+        }
+        if let Some(named) = fence.replaced() {
+            tracing::error!(
+                own = %fence.own(), %named, term = lead.term,
+                "L1 names another key for the feed: this sequencer resigns"
+            );
+            metrics::counter!("sequencer_replaced_on_l1_total").increment(1);
+            match self.stop(open).await? {
+                Ok(_) => self.look_at_l1(),
+                Err(error) => return Err(SequencerError::Resign(error)),
+            }
+            return Ok(());
+        }
+        let holds = !left.is_zero();
+        if self.lapsed == holds {
+            self.lapsed = !holds;
+            if holds {
+                tracing::warn!(own = %fence.own(), "L1 names this sequencer: it builds");
+            } else {
+                tracing::error!(
+                    own = %fence.own(),
+                    "no L1 block that names this sequencer is young enough (max_sequencer_drift): it builds nothing \
+                     until it hears of one"
+                );
+                metrics::counter!("sequencer_lease_lapses_total").increment(1);
+            }
+        }
+        if !holds {
+            self.discard(open);
+        }
+        Ok(())
+    }
+
+    /// Begins the first term of a new node, if nobody can be sequencing.
+    async fn begin_first(&mut self, lead: Lead) -> Result<(), SequencerError> {
+        if lead != Lead::default() {
+            // Somebody else was heard of meanwhile.
+            self.begins = false;
+            return Ok(());
+        }
+        let named = match self.may_begin(Claim::None) {
+            Ok(named) => named,
+            Err(reason) => {
+                let kind = Some(std::mem::discriminant(&reason));
+                if self.begins_after != kind {
+                    self.begins_after = kind;
+                    tracing::warn!(%reason, "the sequencer does not begin yet");
+                }
+                return Ok(());
+            }
+        };
+        self.begins = false;
+        self.settled().await?;
+        self.parent = self.chain.head()?;
+        self.begin(named).map_err(SequencerError::Begin)
+    }
+
+    /// Whether L1 lets a term begin; gives the number of the L1 block that lets it.
+    fn may_begin(&self, claim: Claim) -> Result<u64, ControlError> {
+        match (&self.fence, &self.key) {
+            (Some(fence), Some(key)) => {
+                fence.may_begin(&key.view, &self.lead.get(), claim, fence::clock())
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// Begins a term, on disk first.
+    fn begin(&mut self, named: u64) -> std::io::Result<()> {
+        // Above the terms of whoever was named before, whether it was heard of or not.
+        let least = if self.fence.is_some() { named.saturating_add(1) } else { 0 };
+        self.lead.begin(least)?;
+        let term = self.lead.get().term;
+        if let Some(fence) = &mut self.fence {
+            fence.begun(named);
+        }
+        if let Some(unsafe_chain) = &mut self.unsafe_chain {
+            unsafe_chain.hold(term);
+        }
+        (self.resumes, self.lapsed) = (Instant::now(), false);
+        self.look_at_l1();
+        let head = self.parent.block().id();
+        tracing::warn!(term, number = head.number, hash = %head.hash, "the sequencer was started");
+        Ok(())
+    }
+
     /// Seals what was promised and ends the term; the last block is durable and announced before anybody
     /// hears of the end.
     async fn stop(
@@ -313,7 +458,9 @@ impl Sequencer {
             return Ok(Err(ControlError::NotRunning));
         }
         match open.take() {
-            Some(open) if open.block.included() > 0 => self.seal(open).await?,
+            Some(open) if open.block.included() > 0 && self.may_publish() => {
+                self.seal(open).await?;
+            }
             other => {
                 *open = other;
                 self.discard(open);
@@ -343,22 +490,24 @@ impl Sequencer {
         if head.hash != asked {
             return Ok(Err(ControlError::OtherHead { head: head.hash, asked }));
         }
-        if !overridden && let Err(reason) = self.may_start(head) {
-            return Ok(Err(reason));
-        }
+        let heard = self.unsafe_chain.as_ref().and_then(UnsafeChain::leader);
+        let listens = self.unsafe_chain.is_some();
+        let claim = match fence::claim(&self.rollup, &lead, heard, listens, head) {
+            Ok(claim) => claim,
+            Err(_) if overridden => fence::own_claim(&self.rollup, &lead),
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let named = match self.may_begin(claim) {
+            Ok(named) => named,
+            Err(reason) => return Ok(Err(reason)),
+        };
         self.parent = self.chain.head()?;
         if let Some(reason) = self.unready()? {
             return Ok(Err(reason));
         }
-        if let Err(error) = self.lead.begin() {
+        if let Err(error) = self.begin(named) {
             return Ok(Err(ControlError::Record(error.to_string())));
         }
-        let term = self.lead.get().term;
-        if let Some(unsafe_chain) = &mut self.unsafe_chain {
-            unsafe_chain.hold(term);
-        }
-        self.resumes = Instant::now();
-        tracing::warn!(term, number = head.number, hash = %head.hash, "the sequencer was started");
         Ok(Ok(()))
     }
 
@@ -375,37 +524,6 @@ impl Sequencer {
             self.need_origin()?;
         }
         Ok(Some(ControlError::NoOrigin { origin }))
-    }
-
-    /// The sequencer of the newest term heard of must have resigned, with this head.
-    fn may_start(&self, head: BlockNumHash) -> Result<(), ControlError> {
-        let lead = self.lead.get();
-        let leader = self.unsafe_chain.as_ref().and_then(UnsafeChain::leader);
-        let other = leader.filter(|leader| leader.term == lead.seen && leader.term > lead.term);
-        let resigned = match other {
-            Some(leader) => match leader.resigned {
-                None if leader.silent_for() < LIVE_WITHIN => {
-                    let (term, silent) = (leader.term, leader.silent_for());
-                    return Err(ControlError::Live { term, silent });
-                }
-                resigned => resigned,
-            },
-            // Its own was the last term, for all it knows.
-            None if lead.resigned.is_some() && self.unsafe_chain.is_some() => {
-                return Err(ControlError::Resigned);
-            }
-            // Or there never was any.
-            None if lead.seen == lead.term => return Ok(()),
-            None => None,
-        };
-        let term = lead.seen;
-        match resigned {
-            None => Err(ControlError::NotResigned { term }),
-            Some(resigned) if resigned != head => {
-                Err(ControlError::OtherLast { term, resigned, head })
-            }
-            Some(_) => Ok(()),
-        }
     }
 
     /// Follows another sequencer, or makes way for it.
@@ -611,6 +729,10 @@ impl Sequencer {
         open: &mut Option<Open>,
     ) -> Result<(), SequencerError> {
         self.heard_l1 = Instant::now();
+        if let Some(key) = &mut self.key {
+            key.view.hear(&event);
+        }
+        self.look_at_l1();
         match event {
             L1Event::Block(block) => self.hear_block(block, open).await?,
             L1Event::Reorg { common } => {
@@ -658,6 +780,11 @@ impl Sequencer {
             self.depth = 0;
         }
         self.heard.push(id);
+        let mut block = block;
+        if !block.inbox.is_empty() {
+            // Batches are derivation's; this window can become long.
+            Arc::make_mut(&mut block).inbox = Vec::new();
+        }
         self.window.push(block)?;
         // A watcher that serves a verifier, too, begins earlier than this needs.
         let origin = self.parent_reference()?.l1_origin.number;

@@ -6,13 +6,9 @@
 //! refused here comes by derivation if it was right. Of two blocks of one number and one term the one that
 //! came first is kept and the other told of; derivation settles it.
 
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, sync::Arc, time::Instant};
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use primitives::{Block, BlockNumHash, PayloadAttributes, Recovered, RollupConfig};
 use stf::BlockBuilder;
 
@@ -23,6 +19,7 @@ use crate::{
         client::Subscription,
         message::{Content, Kind, Message},
     },
+    fence::Predecessor,
     lead::Leadership,
     parts::Parts,
     pool::Pool,
@@ -31,18 +28,11 @@ use crate::{
 
 /// The sequencer that is listened to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Leader {
-    pub(crate) term: u64,
+struct Leader {
+    term: u64,
     heard: Instant,
-    /// With which block it resigned.
-    pub(crate) resigned: Option<BlockNumHash>,
-}
-
-impl Leader {
-    /// How long nothing was heard of it.
-    pub(crate) fn silent_for(&self) -> Duration {
-        self.heard.elapsed()
-    }
+    resigned: Option<BlockNumHash>,
+    signer: Address,
 }
 
 /// The unsafe chain as the feed gives it.
@@ -80,8 +70,9 @@ impl UnsafeChain {
     }
 
     /// Who is listened to, if anybody was heard.
-    pub(crate) const fn leader(&self) -> Option<Leader> {
-        self.leader
+    pub(crate) fn leader(&self) -> Option<Predecessor> {
+        let Leader { term, heard, resigned, signer } = self.leader?;
+        Some(Predecessor { term, silent: heard.elapsed(), resigned, signer })
     }
 
     /// The node itself built blocks in this term.
@@ -121,10 +112,11 @@ impl UnsafeChain {
             // Another feed's turn, if there is one.
             return Ok(false);
         }
-        self.lead.see(message.term).map_err(VerifierError::Lead)?;
+        let signer = self.feed.signer();
+        self.lead.see(message.term, signer).map_err(VerifierError::Lead)?;
         let resigned = matches!(message.kind, Kind::Resigned);
         let resigned = resigned.then(|| message.id());
-        self.leader = Some(Leader { term: message.term, heard: Instant::now(), resigned });
+        self.leader = Some(Leader { term: message.term, heard: Instant::now(), resigned, signer });
         Ok(true)
     }
 

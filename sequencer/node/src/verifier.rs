@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     chain::{Chain, SealedBlock},
     error::VerifierError,
+    fence::{self, FollowedKey},
     l1::{L1Feed, L1Status},
     pool::Pool,
     reorg,
@@ -90,6 +91,8 @@ pub struct Verifier {
     extra: u64,
     /// What the sequencer says before L1 has it.
     unsafe_chain: Option<UnsafeChain>,
+    /// Whose feed is listened to, as L1 names it.
+    key: Option<FollowedKey>,
 }
 
 /// Number of the L1 block from which a verifier with this safe head needs events: frames of a
@@ -142,13 +145,19 @@ impl Verifier {
             resets: 0,
             extra: 0,
             unsafe_chain: None,
+            key: None,
         })
     }
 
-    /// Follows unsafe blocks, too.
+    /// Follows unsafe blocks, too, and keeps watch over the key that signs them.
     #[must_use]
-    pub(crate) fn with_unsafe_chain(mut self, unsafe_chain: Option<UnsafeChain>) -> Self {
+    pub(crate) fn with_unsafe_chain(
+        mut self,
+        unsafe_chain: Option<UnsafeChain>,
+        key: Option<FollowedKey>,
+    ) -> Self {
         self.unsafe_chain = unsafe_chain;
+        self.key = key;
         self
     }
 
@@ -168,6 +177,10 @@ impl Verifier {
             let event = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 event = self.l1.next() => event,
+                () = fence::asked(self.key.as_mut().map(|key| &mut key.view)) => {
+                    self.follow_key();
+                    continue;
+                }
                 message = next_message(&mut self.unsafe_chain) => {
                     if let Some(unsafe_chain) = &mut self.unsafe_chain {
                         unsafe_chain.hear(message).await?;
@@ -183,7 +196,18 @@ impl Verifier {
         }
     }
 
+    /// Believes the feed of the key that L1 names now.
+    fn follow_key(&mut self) {
+        if let Some(key) = &self.key {
+            key.follow(key.view.latest());
+        }
+    }
+
     async fn hear_l1(&mut self, event: L1Event) -> Result<(), VerifierError> {
+        if let Some(key) = &mut self.key {
+            key.view.hear(&event);
+        }
+        self.follow_key();
         match event {
             L1Event::Block(block) => self.hear_block(block).await?,
             L1Event::Reorg { common } => {

@@ -22,7 +22,6 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 
 use super::message::{MESSAGE_BYTES_MAX, Message, SignedMessage};
-use crate::error::FeedError;
 
 /// Messages that wait to be executed; beyond it nothing is read, and the sequencer drops us.
 const WAITING_MAX: usize = 32;
@@ -46,21 +45,36 @@ struct Wanted {
 /// The listening end, as the task that executes has it.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    messages: mpsc::Receiver<(u64, Message)>,
+    messages: mpsc::Receiver<Heard>,
     wanted: Arc<Wanted>,
     /// Counts demands to connect anew: what comes of earlier connections is out of date.
     generation: watch::Sender<u64>,
+    signer: watch::Receiver<Address>,
+}
+
+/// A message with what it was checked by.
+#[derive(Debug)]
+struct Heard {
+    generation: u64,
+    signer: Address,
+    message: Message,
 }
 
 impl Subscription {
-    /// The next message; `None` when there will be no more.
+    /// The next message, signed by the key whose signature counts; `None` when there will be no more.
     pub(crate) async fn next(&mut self) -> Option<Message> {
         loop {
-            let (generation, message) = self.messages.recv().await?;
-            if generation == *self.generation.borrow() {
+            let Heard { generation, signer, message } = self.messages.recv().await?;
+            // The key may have been replaced while the message waited.
+            if generation == *self.generation.borrow() && signer == *self.signer.borrow() {
                 return Some(message);
             }
         }
+    }
+
+    /// Whose signature counts.
+    pub(crate) fn signer(&self) -> Address {
+        *self.signer.borrow()
     }
 
     /// A connection that is made from now on begins at this block.
@@ -81,7 +95,7 @@ pub(crate) struct Client {
     urls: Vec<String>,
     chain_id: u64,
     signer: watch::Receiver<Address>,
-    messages: mpsc::Sender<(u64, Message)>,
+    messages: mpsc::Sender<Heard>,
     wanted: Arc<Wanted>,
     generation: watch::Receiver<u64>,
 }
@@ -112,12 +126,12 @@ impl Client {
         let client = Self {
             urls,
             chain_id,
-            signer,
+            signer: signer.clone(),
             messages: sender,
             wanted: Arc::clone(&wanted),
             generation: generations,
         };
-        (client, Subscription { messages, wanted, generation })
+        (client, Subscription { messages, wanted, generation, signer })
     }
 
     /// Listens until `shutdown`. A feed that cannot be reached is no error: the chain is derived meanwhile.
@@ -191,10 +205,14 @@ impl Client {
                 // Answered by the library.
                 Ok(Some(Ok(_))) => continue,
             };
-            match self.check(&bytes) {
+            let signer = *self.signer.borrow();
+            match SignedMessage::decode(&bytes)
+                .and_then(|signed| signed.verify(self.chain_id, signer))
+            {
                 Ok(message) => {
                     heard = true;
-                    if self.messages.send((generation, message)).await.is_err() {
+                    let message = Heard { generation, signer, message };
+                    if self.messages.send(message).await.is_err() {
                         return Ended::Shutdown;
                     }
                 }
@@ -206,9 +224,5 @@ impl Client {
                 }
             }
         }
-    }
-
-    fn check(&self, bytes: &[u8]) -> Result<Message, FeedError> {
-        SignedMessage::decode(bytes)?.verify(self.chain_id, *self.signer.borrow())
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     chain::{Chain, ChainEvent, SealedBlock},
     config::FeedConfig,
     error::PublishError,
+    fence::Lease,
     lead::{Lead, Leadership},
     pending::PendingBlock,
 };
@@ -29,12 +30,25 @@ pub(crate) struct Feed {
     pub(crate) config: FeedConfig,
     signer: PrivateKeySigner,
     lead: Arc<Leadership>,
+    /// While L1 names the key; without it, always.
+    lease: Option<Arc<Lease>>,
 }
 
 impl Feed {
-    pub(crate) fn new(chain: Arc<Chain>, config: FeedConfig, lead: Arc<Leadership>) -> Self {
+    pub(crate) fn new(
+        chain: Arc<Chain>,
+        config: FeedConfig,
+        lead: Arc<Leadership>,
+        lease: Option<Arc<Lease>>,
+    ) -> Self {
         let log = Log::new(config.messages_max, config.bytes_max);
-        Self { chain, log, signer: config.signer.clone(), config, lead }
+        Self { chain, log, signer: config.signer.clone(), config, lead, lease }
+    }
+
+    /// Whether something new may be said. INVARIANT: asked before each new message, so that no stalled
+    /// task says anything after the lease is over.
+    fn may_speak(&self) -> bool {
+        self.lease.as_ref().is_none_or(|lease| lease.holds())
     }
 
     /// A sealed block out of the chain; `None` if it has none of this number.
@@ -105,7 +119,7 @@ impl Publisher {
     }
 
     fn live(&self) -> bool {
-        self.feed.log.standing() == Standing::Live
+        self.feed.log.standing() == Standing::Live && self.feed.may_speak()
     }
 
     /// Begins, says the last word, or falls silent.
@@ -125,7 +139,8 @@ impl Publisher {
                     self.blocks(Some(last.number))?;
                 }
                 let block = self.feed.chain.block(last.number)?;
-                let Some(block) = block.filter(|block| block.hash() == last.hash) else {
+                let block = block.filter(|block| block.hash() == last.hash);
+                let Some(block) = block.filter(|_| self.feed.may_speak()) else {
                     self.feed.log.set(Standing::Silent, 0);
                     return Ok(());
                 };
@@ -151,6 +166,9 @@ impl Publisher {
         let last = last.map_or(head, |last| last.min(head));
         for number in self.feed.log.next_block()..=last {
             let Some(block) = self.feed.chain.block(number)? else { break };
+            if !self.live() {
+                return Ok(());
+            }
             if number > 0 && block.header().parent_hash != self.said.hash {
                 // Blocks went and nobody told; nothing final goes.
                 return self.step_back(self.feed.chain.heads().finalized.number);
@@ -184,7 +202,7 @@ impl Publisher {
         let head = chain.heads().unsafe_head.number;
         for number in self.feed.log.next_block()..=head {
             let Some(block) = self.feed.chain.block(number)? else { break };
-            if block.header().parent_hash != self.said.hash {
+            if block.header().parent_hash != self.said.hash || !self.live() {
                 break;
             }
             self.say(&block)?;

@@ -2,17 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy_primitives::keccak256;
+use alloy_primitives::{Address, B256, Log, LogData, keccak256};
 use derive::{
     ChannelEncoder, ChannelId, EncoderConfig, InboxTransaction, L1Block, L1Event,
     batcher_transactions,
 };
 use parking_lot::Mutex;
-use primitives::{Block, TxDeposit};
-use sequencer_node::L1Feed;
-use tokio::sync::mpsc;
+use primitives::{Block, BlockNumHash, TxDeposit};
+use sequencer_node::{L1Feed, NamedKey};
+use tokio::sync::{mpsc, watch};
 
-use crate::harness::{BATCHER, World, l1_block};
+use crate::harness::{BATCHER, World, l1_block, now};
 
 pub const L1_BLOCK_TIME: u64 = 2;
 
@@ -20,13 +20,15 @@ pub const L1_BLOCK_TIME: u64 = 2;
 #[derive(Clone)]
 pub struct FakeL1 {
     blocks: Arc<Mutex<Vec<L1Block>>>,
+    names: Arc<Mutex<Option<Address>>>,
     start: u64,
 }
 
 impl FakeL1 {
     pub fn new(world: &World) -> Self {
         let start = world.genesis.timestamp;
-        Self { blocks: Arc::new(Mutex::new(vec![l1_block(0, start, Vec::new())])), start }
+        let blocks = Arc::new(Mutex::new(vec![l1_block(0, start, Vec::new())]));
+        Self { blocks, names: Arc::default(), start }
     }
 
     /// Adds a block of a fork, changed before it is hashed.
@@ -34,6 +36,37 @@ impl FakeL1 {
         let mut blocks = self.blocks.lock();
         let block = self.next(&blocks, fork, deposits, change);
         blocks.push(block);
+    }
+
+    /// Names a key for the feed in the next block of [`Self::keep_time`].
+    pub fn name(&self, key: Address) {
+        *self.names.lock() = Some(key);
+    }
+
+    /// Adds empty blocks as their time comes, until the L1 is dropped.
+    pub fn keep_time(&self) {
+        let (blocks, names) = (Arc::downgrade(&self.blocks), Arc::downgrade(&self.names));
+        let start = self.start;
+        tokio::spawn(async move {
+            while let (Some(blocks), Some(names)) = (blocks.upgrade(), names.upgrade()) {
+                let l1 = Self { blocks, names, start };
+                while start + (l1.tip() + 1) * L1_BLOCK_TIME <= now() {
+                    let named = l1.names.lock().take();
+                    l1.extend(0, Vec::new(), |block| {
+                        block.config_updates = named.map(named_key).into_iter().collect();
+                    });
+                }
+                drop(l1);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+    }
+
+    /// Whom L1 named at first, as it was asked.
+    pub fn named_at_first(&self, key: Address) -> watch::Receiver<NamedKey> {
+        let first = self.block(0);
+        let block = BlockNumHash { number: first.number, hash: first.hash };
+        watch::channel(NamedKey { block, key }).1
     }
 
     /// Replaces the newest `depth` blocks by `count` empty ones of another fork.
@@ -78,6 +111,16 @@ impl FakeL1 {
 
     /// Reports from block `start` on, remembering `remembered` blocks.
     pub fn feed(&self, start: u64, remembered: usize) -> L1Feed {
+        self.feed_over(start, remembered, watch::channel(false).1)
+    }
+
+    /// The same over a line that can be cut.
+    pub fn feed_over(
+        &self,
+        start: u64,
+        remembered: usize,
+        is_cut: watch::Receiver<bool>,
+    ) -> L1Feed {
         let (sender, events) = mpsc::channel(16);
         let (rewinds, mut asked) = mpsc::channel(4);
         let chain = Arc::clone(&self.blocks);
@@ -85,6 +128,10 @@ impl FakeL1 {
             let mut reported: Vec<L1Block> = Vec::new();
             let mut next = start;
             loop {
+                if *is_cut.borrow() && !sender.is_closed() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    continue;
+                }
                 let event = match asked.try_recv() {
                     Ok(from) => {
                         reported.clear();
@@ -109,6 +156,14 @@ impl FakeL1 {
         });
         L1Feed::new(events, rewinds)
     }
+}
+
+/// The log with which `SystemConfig` names a key for the feed.
+pub fn named_key(key: Address) -> Log {
+    let topics = vec![messages::CONFIG_UPDATE_TOPIC, B256::ZERO, B256::with_last_byte(3)];
+    let words = [B256::with_last_byte(32), B256::with_last_byte(32), key.into_word()];
+    let data: Vec<u8> = words.iter().flatten().copied().collect();
+    Log { address: Address::repeat_byte(0xcc), data: LogData::new_unchecked(topics, data.into()) }
 }
 
 /// What is new.

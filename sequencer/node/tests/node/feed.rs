@@ -21,7 +21,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    fake_l1::{FakeL1, batches},
+    fake_l1::{FakeL1, batches, named_key},
     harness::{CHAIN, Running, World, l1_block},
 };
 
@@ -515,6 +515,56 @@ async fn a_later_term_replaces_an_earlier_ones_blocks() {
     feed.say_block(1, &other[6]);
     feed.say_block(2, &honest[6]);
     head_is(&node, 6, honest[6].hash).await;
+    node.stop().await;
+}
+
+/// Whose word counts is what L1 says at the follower's view of it, also when L1 takes it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_leaves_a_key_that_l1_names_no_more() {
+    let world = World::new(10);
+    let (honest, other) = two_chains(&world, 0, 6).await;
+    let parted = honest.iter().zip(&other).position(|(a, b)| a.hash != b.hash).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut feed = FakeFeed::start().await;
+    let l1 = FakeL1::new(&world);
+    let store = world.open(directory.path());
+    let node = Running::with_feeds(&world, store, l1.feed(0, 10), None, |config| {
+        following(config, &world, &[]);
+        config.follow = Some(FollowConfig { urls: vec![feed.url.clone()], signer: None });
+        config.named_key = Some(l1.named_at_first(key(0x5e).address()));
+    });
+    let node = node.await.unwrap();
+    assert_eq!(feed.asked().await, 1);
+    feed.say_as(Message::sealed(CHAIN, 1, &honest[1]), &key(0x66));
+    assert_eq!(feed.asked().await, 1);
+    for block in &honest[1..=5] {
+        feed.say_block(1, block);
+    }
+    head_is(&node, 5, honest[5].hash).await;
+
+    l1.extend(0, Vec::new(), |block| {
+        block.config_updates = vec![named_key(key(0x66).address())];
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    feed.say_block(1, &honest[6]);
+    assert_eq!(feed.asked().await, 6);
+    // A stand-in of a later term, whose blocks part from those of the one before.
+    feed.say_as(Message::sealed(CHAIN, 2, &other[5]), &key(0x66));
+    assert_eq!(feed.asked().await, 1);
+    for block in &other[1..=5] {
+        feed.say_as(Message::sealed(CHAIN, 2, block), &key(0x66));
+    }
+    head_is(&node, 5, other[5].hash).await;
+    assert_ne!(block(&node, parted as u64).hash, honest[parted].hash);
+
+    // L1 leaves the block that named it.
+    l1.reorg(1, 1, vec![Vec::new(), Vec::new()]);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    feed.say_as(Message::sealed(CHAIN, 2, &other[6]), &key(0x66));
+    feed.asked().await;
+    head_is(&node, 5, other[5].hash).await;
+    feed.say_as(Message::sealed(CHAIN, 2, &other[6]), &key(0x5e));
+    head_is(&node, 6, other[6].hash).await;
     node.stop().await;
 }
 

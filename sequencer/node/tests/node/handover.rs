@@ -1,15 +1,26 @@
 //! One sequencer stops, another starts: never do both publish a block of one number.
 
-use std::{path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy_primitives::{Address, B256, U256};
-use sequencer_node::{ControlError, FollowConfig, Lead, Mode, NodeConfig, Role, SequencerConfig};
+use futures::StreamExt;
+use parking_lot::Mutex;
+use sequencer_node::{
+    ControlError, FeedConfig, FollowConfig, L1Feed, Lead, Mode, NodeConfig, Role, SequencerConfig,
+    feed::message::{Kind, Message, SignedMessage},
+};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::{
     fake_l1::FakeL1,
-    feed::{block, feed_config, following, head_is, key},
-    harness::{Running, World, now, quantity},
+    feed::{block, feed_config, following, key},
+    harness::{CHAIN, Running, World, now, quantity},
 };
 
 /// The operators' port of a node.
@@ -52,6 +63,99 @@ pub async fn sequencer(
         config.admin = Some(sequencer_node::AuthConfig::new(listen, secret));
     };
     Running::with_feeds(world, store, l1.feed(0, 10), None, change).await.unwrap()
+}
+
+/// Of a chain on which L1 says who may publish, seconds: its lease, and what others wait beyond it.
+pub const LEASE: u64 = 6;
+pub const BEYOND: u64 = 3;
+
+/// The same on such a chain, with a key of its own; L1 names that of byte 0x5e at first.
+pub async fn fenced(
+    world: &World,
+    directory: &Path,
+    (l1, feed): (&FakeL1, L1Feed),
+    (own, other): (u16, u16),
+    (stopped, signer): (bool, u8),
+) -> Running {
+    assert_eq!(world.rollup.max_sequencer_drift, LEASE);
+    let change = |config: &mut NodeConfig| {
+        let role = Role::Sequencer(SequencerConfig {
+            stopped,
+            clock_skew_max: Duration::from_secs(1),
+            l1_branch_max: Duration::from_secs(BEYOND - 1),
+            ..SequencerConfig::default()
+        });
+        config.mode = Mode::Rollup { rollup: world.rollup.clone(), role };
+        config.feed = Some(FeedConfig { signer: key(signer), ..feed_config() });
+        config.feed.as_mut().unwrap().listen.set_port(own);
+        let urls = vec![format!("ws://127.0.0.1:{other}")];
+        config.follow = Some(FollowConfig { urls, signer: None });
+        config.named_key = Some(l1.named_at_first(key(0x5e).address()));
+        let secret = sequencer_node::jwt::JwtSecret::new([7; 32]);
+        config.admin = Some(sequencer_node::AuthConfig::new(([127, 0, 0, 1], 0).into(), secret));
+    };
+    Running::with_feeds(world, world.open(directory), feed, None, change).await.unwrap()
+}
+
+/// A world whose leases are short, and an L1 that goes on.
+pub fn short_leases() -> (World, FakeL1) {
+    let mut world = World::new(6);
+    world.rollup.max_sequencer_drift = LEASE;
+    let l1 = FakeL1::new(&world);
+    l1.keep_time();
+    (world, l1)
+}
+
+/// Overrides and starts until it is begun; what it was refused with is given, each text once.
+pub async fn override_until_started(node: &Running, head: B256) -> Vec<String> {
+    let mut refusals: Vec<String> = Vec::new();
+    for _ in 0..1_500 {
+        assert!(operator(node, "admin_overrideLeader", json!([])).await["error"].is_null());
+        let started = operator(node, "admin_startSequencer", json!([head])).await;
+        if started["error"].is_null() {
+            return refusals;
+        }
+        // Without what differs from second to second.
+        let text: String =
+            message(&started).chars().filter(|letter| !letter.is_ascii_digit()).collect();
+        if refusals.last() != Some(&text) {
+            refusals.push(text);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{head} was not started on: {refusals:?}");
+}
+
+/// Everything that a feed says, with when it was heard.
+type Heard = Arc<Mutex<Vec<(Instant, Message)>>>;
+
+/// Listens to whoever serves a feed there, again and again, until the test ends.
+fn listen_to(port: u16, signer: u8) -> Heard {
+    let heard = Heard::default();
+    let said = Arc::clone(&heard);
+    tokio::spawn(async move {
+        loop {
+            let from = said.lock().iter().map(|(_, said)| said.number).max().unwrap_or(0) + 1;
+            let url = format!("ws://127.0.0.1:{port}/?from={from}");
+            if let Ok((mut socket, _)) = tokio_tungstenite::connect_async(url).await {
+                while let Some(Ok(frame)) = socket.next().await {
+                    let Frame::Binary(bytes) = frame else { continue };
+                    let message = SignedMessage::decode(&bytes).unwrap();
+                    let message = message.verify(CHAIN, key(signer).address()).unwrap();
+                    said.lock().push((Instant::now(), message));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    heard
+}
+
+/// The hash of each number that was published.
+fn published(heard: &Heard) -> BTreeMap<u64, B256> {
+    let heard = heard.lock();
+    let sealed = heard.iter().filter(|(_, said)| said.kind == Kind::Sealed);
+    sealed.map(|(_, said)| (said.number, said.hash)).collect()
 }
 
 /// A line between two nodes that can be cut.
@@ -141,6 +245,10 @@ async fn a_sequencer_hands_over_and_back_and_followers_go_along() {
     assert_eq!(wrong["error"]["code"], -32_602);
     let none = follower.handle.admin().sequencer.stop().await;
     assert_eq!(none, Err(ControlError::NoSequencer));
+
+    // Nothing tells this node whom L1 names.
+    let refused = operator(&b, "admin_overrideLeader", json!([])).await;
+    assert!(message(&refused).contains("does not know whom L1 names"), "{refused}");
 
     // What was promised is in the last block.
     let raw = world.transfer(0, 0, Address::repeat_byte(7), U256::ONE);
@@ -259,12 +367,13 @@ async fn a_stand_in_that_has_not_heard_l1_is_not_begun_with() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sequencer_makes_way_for_one_that_was_started_in_its_stead() {
-    let world = World::new(6);
-    let l1 = FakeL1::new(&world);
+    let (world, l1) = short_leases();
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (a_port, b_port) = ports();
-    let a = sequencer(&world, a_dir.path(), &l1, (a_port, b_port), false).await;
-    let b = sequencer(&world, b_dir.path(), &l1, (b_port, a_port), true).await;
+    let a = fenced(&world, a_dir.path(), (&l1, l1.feed(0, 10)), (a_port, b_port), (false, 0x5e));
+    let a = a.await;
+    let b = fenced(&world, b_dir.path(), (&l1, l1.feed(0, 10)), (b_port, a_port), (true, 0x5f));
+    let b = b.await;
     b.reach(6).await;
     // The first dies without a word.
     a.stop().await;
@@ -272,42 +381,46 @@ async fn a_sequencer_makes_way_for_one_that_was_started_in_its_stead() {
     let head = b.handle.chain().heads().unsafe_head.hash;
     let refused = operator(&b, "admin_startSequencer", json!([head])).await;
     assert!(message(&refused).contains("term 1"), "{refused}");
-    assert!(operator(&b, "admin_overrideLeader", json!([])).await["error"].is_null());
-    let started = operator(&b, "admin_startSequencer", json!([head])).await;
-    assert!(started["error"].is_null(), "{started}");
+    l1.name(key(0x5f).address());
+    override_until_started(&b, head).await;
     // It comes back in the belief that it sequences: it hears of the other before it builds.
-    let a = sequencer(&world, a_dir.path(), &l1, (a_port, b_port), false).await;
+    let a = fenced(&world, a_dir.path(), (&l1, l1.feed(0, 10)), (a_port, b_port), (false, 0x5e));
+    let a = a.await;
     let number = b.head().await + 2;
     a.reach(number).await;
-    head_is(&a, a.head().await, block(&b, a.head().await).hash).await;
-    assert_eq!(block(&a, number).hash, block(&b, number).hash);
+    head_is_on(&a, number, block(&b, number).hash).await;
     assert_eq!(operator(&a, "admin_sequencerActive", json!([])).await["result"], false);
     a.stop().await;
     b.stop().await;
-    let a = sequencer_node::Leadership::open(a_dir.path()).unwrap().get();
-    assert_eq!(a, Lead { term: 1, seen: 2, active: false, resigned: None });
     let b = sequencer_node::Leadership::open(b_dir.path()).unwrap().get();
-    assert_eq!((b.term, b.seen, b.active), (2, 2, true));
+    assert!(b.active && b.term == b.seen && b.term > 1, "{b:?}");
+    let a = sequencer_node::Leadership::open(a_dir.path()).unwrap().get();
+    let signer = Some(key(0x5f).address());
+    assert_eq!(a, Lead { term: 1, seen: b.term, active: false, signer, resigned: a.resigned });
 }
 
-/// Three nodes. The line between the sequencer and its stand-in is cut while both live, and the operator
-/// decides for the stand-in. Nobody has two blocks of one number for good: whoever hears both goes with the later
-/// term, and the earlier one makes way as soon as it hears of it.
+/// The sequencer lives, and neither its stand-in nor L1 can be reached from it: the stand-in begins when, and only
+/// when, the other one's lease is over. Whoever heard the first alone goes with the second.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cut_line_and_two_that_build_end_in_one_chain() {
-    let world = World::new(6);
-    let l1 = FakeL1::new(&world);
+async fn behind_cut_lines_one_stops_before_the_other_begins() {
+    let (world, l1) = short_leases();
     let (a_dir, b_dir, c_dir) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (a_port, b_port) = ports();
     let (to_a, to_b) = (Line::to(a_port).await, Line::to(b_port).await);
-    let a = sequencer(&world, a_dir.path(), &l1, (a_port, to_b.port), false).await;
-    let b = sequencer(&world, b_dir.path(), &l1, (b_port, to_a.port), true).await;
-    let urls = [format!("ws://127.0.0.1:{b_port}"), format!("ws://127.0.0.1:{a_port}")];
+    let (cut, is_cut) = tokio::sync::watch::channel(false);
+    let a_l1 = l1.feed_over(0, 10, is_cut);
+    let a = fenced(&world, a_dir.path(), (&l1, a_l1), (a_port, to_b.port), (false, 0x5e)).await;
+    let b = fenced(&world, b_dir.path(), (&l1, l1.feed(0, 10)), (b_port, to_a.port), (true, 0x5f));
+    let b = b.await;
+    let urls = [format!("ws://127.0.0.1:{a_port}"), format!("ws://127.0.0.1:{b_port}")];
     let c = Running::with_feeds(&world, world.open(c_dir.path()), l1.feed(0, 10), None, |config| {
-        following(config, &world, &urls)
+        following(config, &world, &urls);
+        config.follow = Some(FollowConfig { urls: urls.to_vec(), signer: None });
+        config.named_key = Some(l1.named_at_first(key(0x5e).address()));
     });
     let c = c.await.unwrap();
+    let (of_a, of_b) = (listen_to(a_port, 0x5e), listen_to(b_port, 0x5f));
     b.reach(4).await;
 
     to_a.cut.send_replace(true);
@@ -322,35 +435,48 @@ async fn a_cut_line_and_two_that_build_end_in_one_chain() {
         }
         common = head;
     }
-    // One that lacks blocks, or has others, is not begun with.
+    // Neither before L1 names it, nor with blocks that it lacks.
     a.reach(common.number + 1).await;
     operator(&b, "admin_overrideLeader", json!([])).await;
     let beyond = block(&a, common.number + 1).hash;
     let refused = operator(&b, "admin_startSequencer", json!([beyond])).await;
     assert!(message(&refused).contains("block hash does not match"), "{refused}");
-    assert_eq!(operator(&b, "admin_sequencerActive", json!([])).await["result"], false);
-    // The operator's word counts for one start.
     operator(&b, "admin_overrideLeader", json!([])).await;
-    let started = operator(&b, "admin_startSequencer", json!([common.hash])).await;
-    assert!(started["error"].is_null(), "{started}");
+    let refused = operator(&b, "admin_startSequencer", json!([common.hash])).await;
+    assert!(message(&refused).contains("have the guardian name it"), "{refused}");
 
-    // Both build, and both believe that they should.
     let raw = world.transfer(0, 0, Address::repeat_byte(7), U256::ONE);
     let receipt = a.call("eth_sendRawTransactionSync", json!([raw])).await;
     let apart = quantity(&receipt["blockNumber"]);
-    b.reach(apart).await;
-    a.reach(apart).await;
-    for node in [&a, &b] {
-        assert_eq!(operator(node, "admin_sequencerActive", json!([])).await["result"], true);
+    c.reach(apart).await;
+    cut.send_replace(true);
+    l1.name(key(0x5f).address());
+    let refusals = override_until_started(&b, common.hash).await;
+    let begun = Instant::now();
+    assert!(refusals.iter().any(|text| text.contains("the sequencer before may not know it")));
+    // It believes that it leads, and is silent: not a sign of life after the other one began.
+    assert_eq!(operator(&a, "admin_sequencerActive", json!([])).await["result"], true);
+    let last = of_a.lock().last().unwrap().0;
+    assert!(last < begun);
+    b.reach(apart + 1).await;
+    assert_eq!(of_a.lock().last().unwrap().0, last);
+    while of_b.lock().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it publishes nothing");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_ne!(block(&a, apart).hash, block(&b, apart).hash);
+    assert!(of_b.lock()[0].0 > last);
+
     // No block is left out: the stand-in's first follows the last that it had heard.
-    let (last, first) = (block(&b, common.number), block(&b, common.number + 1));
+    let (before, first) = (block(&b, common.number), block(&b, common.number + 1));
     assert_eq!(first.header.parent_hash, common.hash);
-    assert_eq!(first.header.timestamp, last.header.timestamp + world.rollup.block_time);
+    assert_eq!(first.header.timestamp, before.header.timestamp + world.rollup.block_time);
+    assert_ne!(block(&a, apart).hash, block(&b, apart).hash);
+    // A follower hears the old one still, and leaves it by its own view of L1.
+    head_is_on(&c, apart, block(&b, apart).hash).await;
 
     to_a.cut.send_replace(false);
     to_b.cut.send_replace(false);
+    cut.send_replace(false);
     let number = b.head().await + 2;
     for node in [&a, &b, &c] {
         node.reach(number).await;
@@ -362,11 +488,97 @@ async fn a_cut_line_and_two_that_build_end_in_one_chain() {
     }
     assert_eq!(operator(&a, "admin_sequencerActive", json!([])).await["result"], false);
     assert_eq!(operator(&b, "admin_sequencerActive", json!([])).await["result"], true);
+    assert_eq!(of_a.lock().last().unwrap().0, last);
     c.stop().await;
     a.stop().await;
     b.stop().await;
-    let a = sequencer_node::Leadership::open(a_dir.path()).unwrap().get();
-    assert_eq!(a, Lead { term: 1, seen: 2, active: false, resigned: None });
+}
+
+/// Only the line between the two is cut. The first hears from L1 that it is replaced, and resigns; when the line is
+/// mended its last blocks and its word reach the stand-in: no number is published twice, and nobody waits for
+/// the lease.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_hears_l1_resigns_and_its_word_ends_the_wait() {
+    let (world, l1) = short_leases();
+    let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a_port, b_port) = ports();
+    let (to_a, to_b) = (Line::to(a_port).await, Line::to(b_port).await);
+    let a = fenced(&world, a_dir.path(), (&l1, l1.feed(0, 10)), (a_port, to_b.port), (false, 0x5e));
+    let a = a.await;
+    let b = fenced(&world, b_dir.path(), (&l1, l1.feed(0, 10)), (b_port, to_a.port), (true, 0x5f));
+    let b = b.await;
+    let (of_a, of_b) = (listen_to(a_port, 0x5e), listen_to(b_port, 0x5f));
+    b.reach(4).await;
+    to_a.cut.send_replace(true);
+    to_b.cut.send_replace(true);
+    let alone = b.head().await + 2;
+    a.reach(alone).await;
+    let raw = world.transfer(0, 0, Address::repeat_byte(7), U256::ONE);
+    a.call("eth_sendRawTransactionSync", json!([raw])).await;
+    let named = Instant::now();
+    l1.name(key(0x5f).address());
+    let resigned = loop {
+        assert!(named.elapsed() < Duration::from_secs(20), "it does not resign");
+        let last = of_a.lock().last().map(|(_, said)| said.clone());
+        if let Some(last) = last.filter(|last| last.kind == Kind::Resigned) {
+            break last;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(operator(&a, "admin_sequencerActive", json!([])).await["result"], false);
+    assert!(resigned.number >= alone);
+    assert_eq!(block(&a, resigned.number).hash, resigned.hash);
+
+    to_a.cut.send_replace(false);
+    to_b.cut.send_replace(false);
+    // Its blocks count though L1 names this node already.
+    caught_up(&b, resigned.hash).await;
+    let mut started = json!(null);
+    for _ in 0..1_000 {
+        started = operator(&b, "admin_startSequencer", json!([resigned.hash])).await;
+        if started["error"].is_null() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(started["error"].is_null(), "{started}");
+    b.reach(resigned.number + 2).await;
+    let number = b.head().await;
+    a.reach(number).await;
+    head_is_on(&a, number, block(&b, number).hash).await;
+    let (of_a, of_b) = (published(&of_a), published(&of_b));
+    assert!(of_a.len() > 4 && of_b.len() > 1);
+    for (number, hash) in &of_b {
+        assert!(of_a.get(number).is_none_or(|first| first == hash), "block {number} twice");
+    }
+    assert_eq!(of_a.keys().max(), Some(&resigned.number));
+    a.stop().await;
+    b.stop().await;
+}
+
+/// A sequencer without L1 stands still when its lease is over, and goes on in its term when L1 is there again.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_l1_a_sequencer_is_silent_until_l1_is_back() {
+    let (world, l1) = short_leases();
+    let directory = tempfile::tempdir().unwrap();
+    let (port, other) = ports();
+    let (cut, is_cut) = tokio::sync::watch::channel(false);
+    let feed = l1.feed_over(0, 10, is_cut);
+    let node = fenced(&world, directory.path(), (&l1, feed), (port, other), (false, 0x5e)).await;
+    let said = listen_to(port, 0x5e);
+    node.reach(8).await;
+    cut.send_replace(true);
+    let cut_at = now();
+    tokio::time::sleep(Duration::from_secs(LEASE + 3)).await;
+    let (silent, number) = (said.lock().len(), node.head().await);
+    assert!(number > 8 && world.rollup.block_timestamp(number) <= cut_at + LEASE);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!((said.lock().len(), node.head().await), (silent, number));
+    cut.send_replace(false);
+    node.reach(number + 4).await;
+    let last = said.lock().last().unwrap().1.clone();
+    assert_eq!(last.term, 1);
+    node.stop().await;
 }
 
 /// Waits until a node has this block in its chain.

@@ -15,8 +15,10 @@ use store::failpoint;
 
 use crate::{
     fake_l1::FakeL1,
-    feed::block,
-    handover::{ask_operator, message, operator, ports, sequencer},
+    feed::{block, key},
+    handover::{
+        LEASE, ask_operator, fenced, message, operator, override_until_started, ports, sequencer,
+    },
     harness::{Running, World, now, quantity},
 };
 
@@ -26,19 +28,24 @@ const PORTS: &str = "NODE_TEST_SLOW_PORTS";
 /// For one answer of a node that may be waiting for its disk.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn world(start: u64) -> World {
-    World::starting(start, 10, 60_000_000)
+/// With an L1 that goes on, block for block the same for all.
+fn world(start: u64) -> (World, FakeL1) {
+    let mut world = World::starting(start, 10, 60_000_000);
+    world.rollup.max_sequencer_drift = LEASE;
+    let l1 = FakeL1::new(&world);
+    l1.keep_time();
+    (world, l1)
 }
 
 /// The process of the next tests: a sequencer with a feed that leads until it is killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn leads_until_killed() {
     let Some(path) = std::env::var_os(DIRECTORY) else { return };
-    let world = world(std::env::var(START).unwrap().parse().unwrap());
+    let (world, l1) = world(std::env::var(START).unwrap().parse().unwrap());
     let ports = std::env::var(PORTS).unwrap();
     let (own, other) = ports.split_once(',').unwrap();
     let ports = (own.parse().unwrap(), other.parse().unwrap());
-    let node = sequencer(&world, path.as_ref(), &FakeL1::new(&world), ports, false).await;
+    let node = sequencer(&world, path.as_ref(), &l1, ports, false).await;
     println!("listening {} {}", node.url, node.handle.admin_addr().unwrap());
     let error = node.handle.join().await;
     panic!("the node ended by itself: {error:?}");
@@ -123,12 +130,12 @@ async fn in_time(node: &Running, world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_disk_hands_over_without_a_gap_and_the_stand_in_catches_up() {
     let begun = now() - 2;
-    let world = world(begun);
+    let (world, l1) = world(begun);
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (a_port, b_port) = ports();
     // Longer than a block's time from the fourth sync on: it falls behind the clock.
     let a = Leader::start(a_dir.path(), begun, (a_port, b_port), "log-synced:4:slow:1500");
-    let b = sequencer(&world, b_dir.path(), &FakeL1::new(&world), (b_port, a_port), true).await;
+    let b = sequencer(&world, b_dir.path(), &l1, (b_port, a_port), true).await;
 
     // What it says to be in a sealed block is acknowledged as durable.
     let mut acknowledged = Vec::new();
@@ -182,12 +189,12 @@ async fn a_slow_disk_hands_over_without_a_gap_and_the_stand_in_catches_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_stalls_publishes_nothing_more_and_its_block_gives_way() {
     let begun = now() - 2;
-    let world = world(begun);
+    let (world, l1) = world(begun);
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (a_port, b_port) = ports();
     let a = Leader::start(a_dir.path(), begun, (a_port, b_port), "log-synced:12:slow:3600000");
-    let l1 = FakeL1::new(&world);
-    let b = sequencer(&world, b_dir.path(), &l1, (b_port, a_port), true).await;
+    let b = fenced(&world, b_dir.path(), (&l1, l1.feed(0, 10)), (b_port, a_port), (true, 0x5f));
+    let b = b.await;
 
     // Loaded until it stands still: the block that it waits for has a transaction.
     let short = Duration::from_secs(2);
@@ -214,11 +221,10 @@ async fn a_disk_that_stalls_publishes_nothing_more_and_its_block_gives_way() {
     b.reach(stuck).await;
 
     drop(a);
-    operator(&b, "admin_overrideLeader", json!([])).await;
     let head = b.handle.chain().heads().unsafe_head;
     assert_eq!(head.number, stuck);
-    let started = operator(&b, "admin_startSequencer", json!([head.hash])).await;
-    assert!(started["error"].is_null(), "{started}");
+    l1.name(key(0x5f).address());
+    override_until_started(&b, head.hash).await;
     b.reach(stuck + 2).await;
     let first = block(&b, stuck + 1);
     assert_eq!(first.header.parent_hash, head.hash);
@@ -235,7 +241,8 @@ async fn a_disk_that_stalls_publishes_nothing_more_and_its_block_gives_way() {
         assert_eq!(of_a.block_hash(number).unwrap().unwrap(), block(&b, number).hash);
     }
     drop(of_a);
-    let a = sequencer(&world, a_dir.path(), &l1, (a_port, b_port), false).await;
+    let a = fenced(&world, a_dir.path(), (&l1, l1.feed(0, 10)), (a_port, b_port), (false, 0x5e));
+    let a = a.await;
     let number = b.head().await + 2;
     a.reach(number).await;
     for number in stuck..=number {

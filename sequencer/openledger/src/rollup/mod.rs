@@ -100,7 +100,8 @@ pub struct Args {
     /// Where a sequencer serves its feed.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9548")]
     feed_listen: SocketAddr,
-    /// Whose signature counts in feeds; what SystemConfig says on L1 unless given.
+    /// Whose signature counts in feeds; what SystemConfig says on L1 unless given. Given, a sequencer does not learn
+    /// that another was named in its stead, and refuses admin_overrideLeader.
     #[arg(long, value_name = "ADDRESS", requires = "role")]
     unsafe_block_signer: Option<Address>,
     /// Where operators reach a sequencer (admin_startSequencer and the like; 127.0.0.1:9549 unless given) or a

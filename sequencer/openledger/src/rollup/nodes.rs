@@ -1,14 +1,19 @@
 //! Sequencer and follower as processes: stores, L1 watchers and nodes, and what they print.
 
-use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy_primitives::Address;
 use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Context, Result, bail};
 use l1::{Blobs, L1Addresses, L1Client, L1Urls, Watcher, contracts::SystemConfigContract};
 use node::{
-    Admin, AuthConfig, FeedConfig, FollowConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs,
-    Role, SequencerConfig, jwt::JwtSecret,
+    Admin, AuthConfig, FeedConfig, FollowConfig, L1Feed, NamedKey, Node, NodeConfig, NodeHandle,
+    NodeInputs, Role, SequencerConfig, jwt::JwtSecret,
 };
 use primitives::{BlockNumHash, L2BlockRef, RollupConfig};
 use store::{Store, StoreOptions};
@@ -34,6 +39,10 @@ const L1_EVENTS_WAITING: usize = 64;
 const L1_POLL: Duration = Duration::from_millis(500);
 /// How often L1 is asked whose signature counts in feeds.
 const SIGNER_POLL: Duration = Duration::from_secs(12);
+/// How often it is asked again at the start.
+const NAMED_KEY_TRIES: u32 = 6;
+/// How long a new sequencer is waited for until L1 lets it begin.
+const BEGIN_MAX: Duration = Duration::from_secs(10);
 /// How long tasks may take to end.
 const STOP_MAX: Duration = Duration::from_secs(20);
 
@@ -203,19 +212,28 @@ pub async fn start_sequencer(
     config.rpc.listen = settings.rpc;
     let secret = JwtSecret::read_or_create(&settings.jwt_secret)?;
     config.admin = Some(AuthConfig::new(settings.admin, secret));
-    let signer = signer(rollup, &settings.l1_rpc, settings.unsafe_block_signer, tasks).await?;
+    let given = settings.unsafe_block_signer;
+    if given.is_none() {
+        config.named_key = Some(named_key(rollup, l1, &settings.l1_rpc, tasks).await?);
+    }
+    let expected = given.or(config.named_key.as_ref().map(|named| named.borrow().key));
+    let own = settings.feed_key.as_ref().map(PrivateKeySigner::address);
     if let Some(key) = settings.feed_key {
-        let (own, expected) = (key.address(), *signer.borrow());
-        if own != expected {
-            eprintln!(
-                "warning: the feed is signed by {own}, but L1's SystemConfig names {expected}: \
-                 followers will refuse it (setUnsafeBlockSigner changes that)"
-            );
+        let own = key.address();
+        if let Some(expected) = expected.filter(|expected| *expected != own) {
+            let (says, outcome) = match given {
+                Some(_) => ("as --unsafe-block-signer says", "followers may refuse it"),
+                None => (
+                    "whom L1's SystemConfig names",
+                    "this node builds nothing until it is named (setUnsafeBlockSigner)",
+                ),
+            };
+            eprintln!("warning: the feed is signed by {own}, not by {expected}, {says}: {outcome}");
         }
         config.feed = Some(FeedConfig::new(settings.feed, key));
     }
     if !settings.feeds.is_empty() {
-        config.follow = Some(FollowConfig { urls: settings.feeds, signer });
+        config.follow = Some(FollowConfig { urls: settings.feeds, signer: given });
     }
     let derived = Some(verifier.derived_heads());
     serve_snapshots(rollup, &store, tasks);
@@ -229,7 +247,17 @@ pub async fn start_sequencer(
     if let Some(address) = node.admin_addr() {
         println!("operators  http://{address} (secret in {})", settings.jwt_secret.display());
     }
-    let lead = node.admin().sequencer.active().unwrap_or_default();
+    let sequencer = &node.admin().sequencer;
+    // A new one begins when it has heard from L1 that it may.
+    let waiting = Instant::now();
+    while !settings.stopped
+        && expected.is_none_or(|expected| own == Some(expected))
+        && sequencer.knows_none().unwrap_or_default()
+        && waiting.elapsed() < BEGIN_MAX
+    {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let lead = sequencer.active().unwrap_or_default();
     println!("sequences  {}", if lead { "yes" } else { "no: admin_startSequencer starts it" });
     let (verifier_rpc, admin) = (verifier.rpc_addr(), Arc::clone(node.admin()));
     watch_node("verifier", verifier, tasks);
@@ -254,9 +282,18 @@ pub async fn start_follower(
     config.rpc.listen = settings.rpc;
     let follows = !settings.feeds.is_empty();
     if follows {
-        let signer = signer(rollup, &settings.l1_rpc, settings.unsafe_block_signer, tasks).await?;
-        println!("feeds      {} signed by {}", settings.feeds.join(", "), *signer.borrow());
-        config.follow = Some(FollowConfig { urls: settings.feeds, signer });
+        let given = settings.unsafe_block_signer;
+        let signer = match given {
+            Some(given) => given,
+            None => {
+                let named = named_key(rollup, l1, &settings.l1_rpc, tasks).await?;
+                let key = named.borrow().key;
+                config.named_key = Some(named);
+                key
+            }
+        };
+        println!("feeds      {} signed by {signer}", settings.feeds.join(", "));
+        config.follow = Some(FollowConfig { urls: settings.feeds, signer: given });
     }
     config.forward = settings.sequencer_rpc.as_ref().map(Url::to_string);
     serve_snapshots(rollup, &store, tasks);
@@ -339,23 +376,38 @@ fn watch_node(name: &'static str, node: NodeHandle, tasks: &mut Tasks) {
     tasks.spawn(name, async move { Ok(node.join().await?) });
 }
 
-/// Whose signature counts: what is given, or what `SystemConfig` says, by and by.
-async fn signer(
+/// Whose signature counts in feeds by L1's word, by and by.
+async fn named_key(
     rollup: &RollupConfig,
+    l1: &L1Client,
     l1_rpc: &L1Urls,
-    given: Option<Address>,
     tasks: &mut Tasks,
-) -> Result<watch::Receiver<Address>> {
-    if let Some(given) = given {
-        return Ok(watch::channel(given).1);
-    }
+) -> Result<watch::Receiver<NamedKey>> {
     let provider = l1_rpc.provider();
     let contract = SystemConfigContract::new(rollup.l1_system_config_address, provider);
-    let first = contract
-        .unsafeBlockSigner()
-        .call()
-        .await
-        .context("L1's SystemConfig does not say whose signature counts in feeds")?;
+    let l1 = l1.clone();
+    let ask = move || {
+        let (l1, contract) = (l1.clone(), contract.clone());
+        async move {
+            let head = l1.head().await?.block;
+            let block = BlockNumHash { number: head.number, hash: head.hash };
+            let key = contract.unsafeBlockSigner().block(block.hash.into()).call().await?;
+            anyhow::Ok(NamedKey { block, key })
+        }
+    };
+    let mut tries = 0;
+    let first = loop {
+        match ask().await {
+            Ok(first) => break first,
+            // Of several nodes one may not have the newest block yet.
+            Err(_) if tries < NAMED_KEY_TRIES => tries += 1,
+            Err(error) => {
+                let text = "L1's SystemConfig does not say whose signature counts in feeds";
+                return Err(error.context(text));
+            }
+        }
+        tokio::time::sleep(L1_POLL).await;
+    };
     let (sender, receiver) = watch::channel(first);
     let shutdown = tasks.shutdown().clone();
     tasks.spawn("watch over the feed's key", async move {
@@ -365,12 +417,13 @@ async fn signer(
                 () = tokio::time::sleep(SIGNER_POLL) => {}
             }
             // L1 may be away for a while; the last word counts.
-            match contract.unsafeBlockSigner().call().await {
-                Ok(now) if now != *sender.borrow() => {
-                    tracing::warn!(%now, "L1 names another key for feeds");
-                    sender.send_replace(now);
+            match ask().await {
+                Ok(now) => {
+                    let before = sender.send_replace(now).key;
+                    if before != now.key {
+                        tracing::warn!(key = %now.key, "L1 names another key for feeds");
+                    }
                 }
-                Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "L1 does not say whose key counts"),
             }
         }
