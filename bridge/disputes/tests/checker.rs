@@ -132,6 +132,22 @@ struct World {
 }
 
 impl World {
+    /// The chain up to a block is final on L1.
+    async fn anchor(&self, block: &Block) {
+        let root = messages::output_root(block.header.state_root, B256::repeat_byte(2), block.hash);
+        let url = self.anvil.url.clone();
+        set_starting_anchor(url, key(), self.registry, root, block.header.number).await.unwrap();
+    }
+
+    async fn head(&self) -> u64 {
+        self.client.head().await.unwrap().block.number
+    }
+
+    async fn call(&self, method: &'static str, params: Value) {
+        let l1 = ProviderBuilder::new().connect_http(self.anvil.url.clone());
+        let _: Value = l1.raw_request(method.into(), params).await.unwrap();
+    }
+
     async fn new() -> Option<Self> {
         let anvil = Anvil::start()?;
         let account = key().address();
@@ -228,16 +244,28 @@ impl World {
 
 /// A node that has these blocks and says this of where to begin.
 async fn node(blocks: Vec<Block>, told: Arc<Mutex<Beginning>>) -> L2Source {
+    changing_node(Arc::new(Mutex::new(blocks)), told, Arc::default()).await
+}
+
+/// The same with blocks that may change, and what it was asked of them.
+async fn changing_node(
+    blocks: Arc<Mutex<Vec<Block>>>,
+    told: Arc<Mutex<Beginning>>,
+    asked: Arc<Mutex<Vec<(String, usize)>>>,
+) -> L2Source {
     let answer = post(move |Json(request): Json<Value>| async move {
         let number = request["params"][0].as_str().unwrap_or_default().trim_start_matches("0x");
         let number = usize::from_str_radix(number, 16).unwrap_or(usize::MAX);
         let id = |id: BlockNumHash| json!({"hash": id.hash, "number": id.number});
-        let result = match request["method"].as_str().unwrap() {
+        let method = request["method"].as_str().unwrap();
+        asked.lock().push((method.to_owned(), number));
+        let result = match method {
             "optimism_safeHeadAtL1Block" => {
                 let told = *told.lock();
                 json!({"l1Block": id(told.l1), "safeHead": id(told.safe)})
             }
             "debug_getRawBlock" => {
+                let blocks = blocks.lock();
                 let block = blocks.get(number);
                 json!(block.map(|block| Bytes::from(alloy_rlp::encode(block.to_rlp()))))
             }
@@ -333,4 +361,70 @@ async fn a_role_begins_where_its_node_says_and_ends_when_that_was_false() {
         running.await.unwrap().unwrap();
     }
     assert_ne!(Derivation::genesis(&world.config), truth);
+}
+
+/// A node can follow a reorganisation of L1 before the role has heard of it, and then gives blocks that do not fit what
+/// the role has read. The role asked for them again for ever, and never listened to its watcher meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_whose_node_followed_a_reorganisation_first_begins_again() {
+    let Some(mut world) = World::new().await else { return };
+    // One block above the anchor, and the first of its origin.
+    let mut last = world.build().await;
+    while last + 2 < world.head().await {
+        last = world.build().await;
+    }
+    let origin = loop {
+        let next = world.build().await;
+        if next > last {
+            break next;
+        }
+    };
+    let [.., anchor, above] = &world.blocks[..] else { panic!("too few blocks") };
+    let (anchor, above) = (anchor.clone(), above.clone());
+    let number = above.header.number as usize;
+    world.post(1).await;
+    world.anchor(&anchor).await;
+
+    let blocks = Arc::new(Mutex::new(world.blocks[..number].to_vec()));
+    let word = Arc::new(Mutex::new(Derivation::genesis(&world.config)));
+    let asked: Arc<Mutex<Vec<(String, usize)>>> = Arc::default();
+    let source = changing_node(Arc::clone(&blocks), word, Arc::clone(&asked)).await;
+    let games =
+        Games::of_portal(world.anvil.url.clone(), world.config.deposit_contract_address).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (client, config) = (world.client.clone(), world.config.clone());
+    let checker =
+        Checker::new(client, config, games.unwrap(), source, POLL, directory.path()).unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(checker.run(stop.clone()));
+    let asked_for = async |method: &str| {
+        let waiting = async {
+            while !asked.lock().iter().any(|(of, at)| of == method && *at == number) {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("nobody asks for {method} of block {number}"));
+    };
+    // It has read L1 and waits for the block.
+    asked_for("debug_getRawBlock").await;
+
+    world.call("evm_setIntervalMining", json!([0])).await;
+    let before = world.client.agreed(origin).await.unwrap().unwrap();
+    let depth = world.head().await + 1 - origin;
+    world.call("anvil_reorg", json!([depth, []])).await;
+    world.call("evm_setIntervalMining", json!([1])).await;
+    let after = world.client.agreed(origin).await.unwrap().unwrap();
+    assert_ne!(before.hash, after.hash);
+    world.blocks.pop();
+    world.build().await;
+    assert_ne!(world.blocks[number].hash, above.hash);
+    world.post(1).await;
+    world.anchor(&anchor).await;
+
+    *blocks.lock() = world.blocks.clone();
+    // The block is what L1 gives now: it is to be executed.
+    asked_for("debug_executionWitness").await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
 }
