@@ -272,8 +272,8 @@ pub(crate) struct Fence {
 pub(crate) enum Claim {
     /// The last one resigned: the key that signed it, and its last block's timestamp.
     Resigned { signer: Address, last: u64 },
-    /// The own term was the last that was heard of; the timestamp of the block with which it was resigned, if it was.
-    Own { resigned: Option<u64> },
+    /// The own term was the last that was heard of.
+    Own,
     /// The operator says so, or nothing was ever heard.
     None,
 }
@@ -305,7 +305,7 @@ pub(crate) fn claim(
             // Its own was the last term, for all it knows.
             Some(_) if listens => Err(ControlError::Resigned),
             // Or there never was any.
-            _ if lead.seen == lead.term => Ok(own_claim(rollup, lead)),
+            _ if lead.seen == lead.term => Ok(own_claim(lead)),
             _ => Err(ControlError::NotResigned { term: lead.seen }),
         };
     };
@@ -320,12 +320,13 @@ pub(crate) fn claim(
 }
 
 /// On what a start rests that nobody else's word is there for.
-pub(crate) fn own_claim(rollup: &RollupConfig, lead: &Lead) -> Claim {
-    if lead.term == 0 || lead.seen != lead.term {
-        return Claim::None;
-    }
-    let resigned = lead.resigned.map(|last| rollup.block_timestamp(last.number));
-    Claim::Own { resigned }
+pub(crate) const fn own_claim(lead: &Lead) -> Claim {
+    if lead.term == 0 || lead.seen != lead.term { Claim::None } else { Claim::Own }
+}
+
+/// The timestamp of the block with which the node resigned, if its own term ended so.
+pub(crate) fn resigned_at(rollup: &RollupConfig, lead: &Lead) -> Option<u64> {
+    lead.resigned.map(|last| rollup.block_timestamp(last.number))
 }
 
 impl Fence {
@@ -368,12 +369,14 @@ impl Fence {
         self.replaced
     }
 
-    /// Whether a term may begin now; gives the number of the L1 block that named it.
+    /// Whether a term may begin now; gives the number of the L1 block that named it. `resigned`: the timestamp of
+    /// the block with which the node's own last term was resigned, if it was.
     pub(crate) fn may_begin(
         &self,
         view: &KeyView,
         lead: &Lead,
         claim: Claim,
+        resigned: Option<u64>,
         clock: Duration,
     ) -> Result<u64, ControlError> {
         let own = self.own;
@@ -396,6 +399,12 @@ impl Fence {
         // The naming stays, whatever becomes of L1's newest blocks.
         let newest_time = seconds(newest.timestamp);
         let settles = since.saturating_add(self.times.branch).saturating_sub(newest_time);
+        // A stand-in that had its word has been named by then, or comes too late.
+        let mut bound = resigned.filter(|_| number <= self.since).map_or(Duration::ZERO, |last| {
+            let usable = seconds(last).saturating_add(HAND_OVER);
+            let by_clock = usable.saturating_add(self.times.skew).saturating_sub(clock);
+            by_clock.max(usable.saturating_add(self.times.branch).saturating_sub(newest_time))
+        });
         match claim {
             Claim::Resigned { signer, last } => {
                 let usable = seconds(last).saturating_add(HAND_OVER);
@@ -406,22 +415,18 @@ impl Fence {
                     return Ok(number);
                 }
                 if handed && since < usable {
-                    left = Duration::ZERO;
+                    (left, bound) = (Duration::ZERO, Duration::ZERO);
                 }
             }
-            Claim::Own { resigned } if number <= self.since => {
-                let Some(last) = resigned else { return Ok(number) };
-                // A stand-in that had its word has been named by then, or comes too late.
-                let usable = seconds(last).saturating_add(HAND_OVER);
-                let by_clock = usable.saturating_add(self.times.skew).saturating_sub(clock);
-                let by_l1 = usable.saturating_add(self.times.branch).saturating_sub(newest_time);
-                return match by_clock.max(by_l1) {
-                    Duration::ZERO => Ok(number),
-                    left => Err(ControlError::MayBeFollowed { left }),
-                };
-            }
+            Claim::Own | Claim::None if !bound.is_zero() => {}
+            Claim::Own if number <= self.since => return Ok(number),
             Claim::None if lead.seen == 0 && number <= self.genesis => return Ok(number),
-            Claim::Own { .. } | Claim::None => {}
+            Claim::Own | Claim::None => {}
+        }
+        // The word it gave binds it, whatever it has heard since: its view of L1 may be older than the naming of
+        // one that made use of it.
+        if !bound.is_zero() {
+            return Err(ControlError::MayBeFollowed { left: bound });
         }
         if lead.seen > lead.term {
             // A naming that this node saw came after what it had heard.

@@ -423,7 +423,9 @@ impl Sequencer {
     fn may_begin(&self, claim: Claim) -> Result<u64, ControlError> {
         match (&self.fence, &self.key) {
             (Some(fence), Some(key)) => {
-                fence.may_begin(&key.view, &self.lead.get(), claim, fence::clock())
+                let lead = self.lead.get();
+                let resigned = fence::resigned_at(&self.rollup, &lead);
+                fence.may_begin(&key.view, &lead, claim, resigned, fence::clock())
             }
             _ => Ok(0),
         }
@@ -494,7 +496,7 @@ impl Sequencer {
         let listens = self.unsafe_chain.is_some();
         let claim = match fence::claim(&self.rollup, &lead, heard, listens, head) {
             Ok(claim) => claim,
-            Err(_) if overridden => fence::own_claim(&self.rollup, &lead),
+            Err(_) if overridden => fence::own_claim(&lead),
             Err(reason) => return Ok(Err(reason)),
         };
         let named = match self.may_begin(claim) {

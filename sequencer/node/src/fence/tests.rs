@@ -169,7 +169,7 @@ fn a_stand_in_waits_until_the_lease_before_is_over() {
     let (_asking, mut view) = asked_at(&blocks[0], 0);
     let other = Lead { seen: 3, signer: Some(key(0)), ..Lead::default() };
     let may = |view: &KeyView, lead: &Lead, seconds| {
-        stand_in(view).may_begin(view, lead, Claim::None, at(seconds))
+        stand_in(view).may_begin(view, lead, Claim::None, None, at(seconds))
     };
     hears(&mut view, &blocks[..10]);
     let refused = may(&view, &other, 19);
@@ -206,7 +206,7 @@ fn a_stand_in_waits_until_the_lease_before_is_over() {
     let mut early = stand_in(&shallow);
     early.times.lease = Duration::ZERO;
     early.lease.extend(at(1_000));
-    assert_eq!(left(early.may_begin(&shallow, &other, Claim::None, at(500))), 4);
+    assert_eq!(left(early.may_begin(&shallow, &other, Claim::None, None, at(500))), 4);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_resignation_ends_the_wait_and_binds_whoever_gave_it() {
     hears(&mut view, &blocks[..14]);
     let other = Lead { seen: 3, signer: Some(key(0)), ..Lead::default() };
     let may = |view: &KeyView, lead: &Lead, claim, seconds| {
-        stand_in(view).may_begin(view, lead, claim, at(seconds))
+        stand_in(view).may_begin(view, lead, claim, None, at(seconds))
     };
     let by = |node: usize, last: u64| Claim::Resigned { signer: key(node), last: START + last };
     // Named at 20, the newest block is of second 26: not deep enough yet.
@@ -235,26 +235,33 @@ fn a_resignation_ends_the_wait_and_binds_whoever_gave_it() {
     assert_eq!(may(&view, &same, by(1, 18), 28), Ok(10));
     let late = stand_in(&view);
     late.lease.extend(at(10_000));
-    let refused = late.may_begin(&view, &same, by(1, 18), at(618));
+    let refused = late.may_begin(&view, &same, by(1, 18), None, at(618));
     assert_eq!(refused, Err(ControlError::SharedKey { key: key(1), term: 3 }));
 
     // Whoever resigned may take it back when nobody can make use of it any more.
     let (_asking, mut own) = asked_at(&blocks[0], 1);
     hears(&mut own, &chain(&[None; 308]));
     let resigned = Lead { term: 3, seen: 3, ..Lead::default() };
-    let back = Claim::Own { resigned: Some(START + 10) };
+    let back = |view: &KeyView, lead: &Lead, claim, seconds| {
+        stand_in(view).may_begin(view, lead, claim, Some(START + 10), at(seconds))
+    };
     // Until 610, seen on L1 with a branch's 8 s, and by the clock with 4 s of skew.
-    assert_eq!(left(may(&own, &resigned, back, 600)), 14);
-    assert_eq!(left(may(&own, &resigned, back, 615)), 4);
+    assert_eq!(left(back(&own, &resigned, Claim::Own, 600)), 14);
+    assert_eq!(left(back(&own, &resigned, Claim::Own, 615)), 4);
+    // Also when it has heard of the one after: of L1 it may have heard less.
+    let after = Lead { seen: 4, signer: Some(key(0)), ..resigned };
+    assert_eq!(left(back(&own, &after, Claim::None, 615)), 4);
+    assert_eq!(left(back(&own, &after, by(0, 14), 615)), 4);
     hears(&mut own, &chain(&[None; 310])[308..]);
-    assert_eq!(may(&own, &resigned, back, 618), Ok(0));
-    assert_eq!(may(&own, &resigned, Claim::Own { resigned: None }, 618), Ok(0));
+    assert_eq!(back(&own, &resigned, Claim::Own, 618), Ok(0));
+    assert_eq!(back(&own, &after, Claim::None, 618), Ok(0));
+    assert_eq!(may(&own, &resigned, Claim::Own, 618), Ok(0));
     // Somebody else was named in between: as anybody.
     let mut between = vec![None; 310];
     (between[300], between[301]) = (Some(0), Some(1));
     let (_asking, mut own) = asked_at(&blocks[0], 1);
     hears(&mut own, &chain(&between));
-    assert_eq!(left(may(&own, &resigned, back, 620)), 24);
+    assert_eq!(left(back(&own, &resigned, Claim::Own, 620)), 24);
 }
 
 #[test]
@@ -263,14 +270,14 @@ fn a_new_chain_needs_no_wait_and_a_term_ends_with_the_naming() {
     let (_asking, mut view) = asked_at(&blocks[0], 1);
     let mut fence = stand_in(&view);
     let nobody = Lead::default();
-    let unknown = fence.may_begin(&view, &nobody, Claim::None, at(1));
+    let unknown = fence.may_begin(&view, &nobody, Claim::None, None, at(1));
     assert_eq!(unknown, Err(ControlError::KeyUnknown));
     hears(&mut view, &blocks[..2]);
     fence.look(&view);
-    assert_eq!(fence.may_begin(&view, &nobody, Claim::None, at(3)), Ok(0));
+    assert_eq!(fence.may_begin(&view, &nobody, Claim::None, None, at(3)), Ok(0));
     // Not after somebody was heard of.
     let other = Lead { seen: 1, signer: Some(key(0)), ..nobody };
-    assert_eq!(left(fence.may_begin(&view, &other, Claim::None, at(3))), 39);
+    assert_eq!(left(fence.may_begin(&view, &other, Claim::None, None, at(3))), 39);
     fence.begun(0);
     assert!(fence.lease().holds_at(at(31)) && !fence.lease().holds_at(at(32)));
     assert_eq!((fence.replaced(), fence.left(at(30))), (None, Duration::from_secs(2)));
@@ -356,6 +363,8 @@ struct SimNode {
     ahead: u64,
     lag: u64,
     sees_l1: bool,
+    /// Its L1 node is as far as L1 was then; another one after a restart can be further behind.
+    seen_at: u64,
     stalled_until: u64,
     pushed: bool,
     asking: watch::Sender<NamedKey>,
@@ -388,6 +397,7 @@ impl SimNode {
             ahead,
             lag: 0,
             sees_l1: true,
+            seen_at: 0,
             stalled_until: 0,
             pushed: false,
             asking,
@@ -510,11 +520,12 @@ impl SimNode {
         }
         let claim = match claim(rollup, &self.lead, self.heard, true, self.head.at) {
             Ok(claim) => claim,
-            Err(_) if overridden => own_claim(rollup, &self.lead),
+            Err(_) if overridden => own_claim(&self.lead),
             Err(_) => return None,
         };
         let clock = self.clock(now);
-        let number = self.fence.may_begin(&self.view, &self.lead, claim, clock).ok()?;
+        let resigned = resigned_at(rollup, &self.lead);
+        let number = self.fence.may_begin(&self.view, &self.lead, claim, resigned, clock).ok()?;
         let term = (self.lead.seen.max(self.lead.term) + 1).max(number + 1);
         self.lead = Lead { term, seen: term, active: true, resigned: None, signer: None };
         self.fence.begun(number);
@@ -576,7 +587,15 @@ fn play(seconds: u64, ahead: [u64; NODES], l1_late: u64, deeds: &[(u64, Deed)]) 
                 Deed::Stop(node) if nodes[node].lead.active => nodes[node].resign(now),
                 Deed::Stop(_) => {}
                 Deed::Push(node, on) => nodes[node].pushed = on,
-                Deed::Restart(node) => nodes[node].restart(),
+                Deed::Restart(node) => {
+                    let node = &mut nodes[node];
+                    if node.sees_l1 {
+                        node.seen_at = now.saturating_sub(node.lag).max(1);
+                        let lag = (now - node.seen_at) as usize;
+                        node.target = Rc::clone(past.get(lag).unwrap_or(&past[0]));
+                    }
+                    node.restart();
+                }
                 Deed::CutL1(node, is_cut) => nodes[node].sees_l1 = !is_cut,
                 Deed::CutLine(a, b, is_cut) => (cut[a][b], cut[b][a]) = (is_cut, is_cut),
                 Deed::Stall(node, time) => nodes[node].stalled_until = now + time,
@@ -627,8 +646,9 @@ fn play(seconds: u64, ahead: [u64; NODES], l1_late: u64, deeds: &[(u64, Deed)]) 
                 );
                 newest_term = (lead.term, turn);
             }
-            let lag = (node.lag as usize).min(past.len() - 1);
             if node.sees_l1 {
+                node.seen_at = node.seen_at.max(now.saturating_sub(node.lag));
+                let lag = ((now - node.seen_at) as usize).min(past.len() - 1);
                 node.target = Rc::clone(&past[lag]);
             }
             node.hear_l1();
@@ -654,7 +674,7 @@ fn play(seconds: u64, ahead: [u64; NODES], l1_late: u64, deeds: &[(u64, Deed)]) 
             {
                 match claim {
                     Claim::Resigned { .. } => outcome.by_resignation += 1,
-                    Claim::Own { .. } => outcome.back += 1,
+                    Claim::Own => outcome.back += 1,
                     Claim::None => outcome.by_wait += 1,
                 }
             }
