@@ -160,12 +160,23 @@ impl ClusterMap {
     /// `clusterMapRoot`: Merkle root over `abi.encode(contributionId, clusterId)` in ascending order of
     /// contribution id, which of a document of a batch is [`ContributionId::document`]; zero for an empty map.
     pub fn root(&self) -> B256 {
-        merkle::root_of(
-            self.members.values().map(|member| {
-                (member.contribution.to_u256(), member.cluster.to_u256()).abi_encode()
-            }),
-        )
-        .unwrap_or(B256::ZERO)
+        merkle::root(&self.leaves()).unwrap_or(B256::ZERO)
+    }
+
+    /// Place of a member in the tree under [`Self::root`], and its path there.
+    pub fn proof(&self, contribution: ContributionId) -> Result<Option<(usize, Vec<B256>)>> {
+        let Some(index) = self.members.keys().position(|id| *id == contribution) else {
+            return Ok(None);
+        };
+        Ok(Some((index, merkle::proof(&self.leaves(), index)?)))
+    }
+
+    fn leaves(&self) -> Vec<B256> {
+        let leaf = |member: &Member| {
+            let pair = (member.contribution.to_u256(), member.cluster.to_u256());
+            merkle::leaf_hash(&pair.abi_encode())
+        };
+        self.members.values().map(leaf).collect()
     }
 }
 

@@ -1,16 +1,18 @@
 //! The credit rule: from matches of an answer in a corpus to weights.
 //!
-//! 1. For each answer position the *gram* is the shortest run of tokens from there whose surprise
-//!    reaches the floor (and that has the least length the spec asks for). Shorter runs may be chance.
-//! 2. A gram's holder is the earliest-committed document that contains it. If the customer's own
+//! 1. A *match* is a run of answer tokens whose surprise reaches the floor (and that has the least length the spec asks for).
+//!    Shorter runs may be chance. Its holder is the earliest-committed document that contains it. If the customer's own
 //!    prompt contains it, the prompt is the holder and it earns nothing: nobody is paid for an echo.
+//! 2. Only *grams* are looked up: for each answer position the shortest match from there, and the shortest up to there. Of
+//!    whatever match a token is in, a gram within it covers the token.
 //! 3. An answer token belongs to the earliest holder (the prompt, then documents by commitment) among
-//!    the grams that cover it; a token under no gram belongs to nobody. So each token is credited once,
+//!    the matches that cover it; a token in no match belongs to nobody. So each token is credited once,
 //!    and **nothing that is committed later can take a token from what was committed earlier**: copies,
 //!    excerpts, jittered copies and compilations cannot gain what the original is due.
 //! 4. Tokens in a row of one document are cut, longest first from the left, into spans that stand
-//!    verbatim in it. A span's credit is max(0, surprise − floor): a soft threshold, so that cutting a
-//!    document into pieces pays the floor more often, never less.
+//!    verbatim in it; the prompt's likewise, by its messages. A span's credit is max(0, surprise − floor): a soft threshold, so
+//!    that cutting a document into pieces pays the floor more often, never less. The prompt's is zero. Spans without credit are
+//!    in the record, too: what is in none of them is nobody's, and who holds a match around it can show that this is false.
 //! 5. A cluster's weight is its credit over the surprise of the *whole* answer, capped; the rest is the
 //!    residual. Adding documents changes nobody else's denominator, so noise cannot dilute.
 //!
@@ -29,7 +31,7 @@ use crate::{
     cluster::{ClusterMap, Member},
     error::{Result, ScoresError},
     ids::{ContributionId, Sequence},
-    record::{AttributionRecord, ClusterWeight, CreditedSpan, RECORD_VERSION, WEIGHT_ONE},
+    record::{AttributionRecord, ClusterWeight, CreditedSpan, PROMPT, RECORD_VERSION, WEIGHT_ONE},
     spec::CreditParams,
 };
 
@@ -69,6 +71,8 @@ pub struct CreditInput<'a> {
     pub engine_spec_hash: B256,
     /// The answer's token ids.
     pub answer: &'a [u16],
+    /// Those of each of the prompt's messages.
+    pub prompt: &'a [Vec<u16>],
     /// Surprise of each answer token, Q16 bits.
     pub surprises: &'a [u64],
     pub floor_q16: u64,
@@ -77,32 +81,48 @@ pub struct CreditInput<'a> {
     pub params: CreditParams,
 }
 
-/// Step 1: the gram of each position that has one and whose length `longest` (longest match in the corpus
-/// per position) allows. Positions ascend.
+/// Step 2: the shortest match from each position and the shortest up to each, as far as `longest` (the longest run in the corpus
+/// or the prompt per position) allows. They ascend by start, then by length.
 pub fn grams(surprises: &[u64], longest: &[u32], floor_q16: u64, tokens_min: u32) -> Vec<Gram> {
-    let mut grams = Vec::new();
+    let mut sums = vec![0_u64];
+    sums.extend(surprises.iter().scan(0_u64, |sum, surprise| {
+        *sum = sum.saturating_add(*surprise);
+        Some(*sum)
+    }));
+    let is_match = |start: usize, end: usize| {
+        let Some((before, sum)) = sums.get(start).zip(sums.get(end)) else { return false };
+        end.checked_sub(start).is_some_and(|length| length >= usize_of(tokens_min))
+            && sum.saturating_sub(*before) >= floor_q16
+    };
+    let count = surprises.len();
+    let mut runs = Vec::new();
     let mut end = 0_usize;
-    let mut sum = 0_u64;
-    let mut first = 0_u64;
-    for (start, (longest, start_u32)) in longest.iter().zip(0_u32..).enumerate() {
-        // The window's sum without its old first token; the window never shrinks from the right.
-        sum = sum.saturating_sub(first);
-        end = end.max(start);
-        while sum < floor_q16 || end.saturating_sub(start) < usize_of(tokens_min) {
-            let Some(surprise) = surprises.get(end) else {
-                return grams;
-            };
-            sum = sum.saturating_add(*surprise);
+    for start in 0..count {
+        while end <= count && !is_match(start, end) {
             end = end.saturating_add(1);
         }
-        first = surprises.get(start).copied().unwrap_or_default();
-        if let Ok(length) = u32::try_from(end.saturating_sub(start))
-            && length <= *longest
-        {
-            grams.push(Gram { start: start_u32, length });
+        if end > count {
+            break;
+        }
+        runs.push((start, end));
+    }
+    let mut start = 0_usize;
+    for end in 1..=count {
+        while is_match(start.saturating_add(1), end) {
+            start = start.saturating_add(1);
+        }
+        if is_match(start, end) {
+            runs.push((start, end));
         }
     }
-    grams
+    runs.sort_unstable();
+    runs.dedup();
+    let gram = |(start, end): (usize, usize)| {
+        let length = u32::try_from(end.checked_sub(start)?).ok()?;
+        let found = longest.get(start).is_some_and(|longest| length <= *longest);
+        Some(Gram { start: u32::try_from(start).ok()?, length }).filter(|_| found)
+    };
+    runs.into_iter().filter_map(gram).collect()
 }
 
 /// For each answer position, the length of the longest match in any of `texts`: what the customer's own
@@ -129,7 +149,7 @@ pub fn longest_in<'a>(answer: &[u16], texts: impl IntoIterator<Item = &'a [u16]>
     longest
 }
 
-/// Steps 2–5: the record of an answer.
+/// Steps 3–5: the record of an answer.
 pub fn record(
     input: &CreditInput<'_>,
     documents: &impl DocumentTokens,
@@ -144,11 +164,19 @@ pub fn record(
         let end = start.saturating_add(run);
         match owner {
             Some(Owner::Document(_, contribution)) => {
-                let founder = cut(input, documents, *contribution, start, end, &mut spans)?;
+                let unknown = || ScoresError::UnknownContribution(contribution.0);
+                let document = documents.tokens(*contribution).ok_or_else(unknown)?;
+                let founder = input.clusters.founder_of(*contribution).ok_or_else(unknown)?;
+                let of = (*contribution, founder.contribution);
+                cut(input, &[document], of, start, end, &mut spans)?;
                 // What a batch earns, it earns as one contribution.
                 founders.insert(founder.contribution.parts().0, founder);
             }
-            Some(Owner::Prompt) => prompt_tokens = prompt_tokens.saturating_add(length_u32(run)?),
+            Some(Owner::Prompt) => {
+                prompt_tokens = prompt_tokens.saturating_add(length_u32(run)?);
+                let messages: Vec<&[u16]> = input.prompt.iter().map(Vec::as_slice).collect();
+                cut(input, &messages, (PROMPT, PROMPT), start, end, &mut spans)?;
+            }
             None => {}
         }
         start = end;
@@ -216,23 +244,23 @@ fn owners(input: &CreditInput<'_>) -> Result<Vec<Option<Owner>>> {
     Ok(owners)
 }
 
-/// Step 4: cuts answer tokens `start..end`, all owned by `contribution`, into verbatim spans and keeps
-/// those with credit. Returns the founder of the document's cluster.
-fn cut<'a>(
-    input: &CreditInput<'a>,
-    documents: &impl DocumentTokens,
-    contribution: ContributionId,
+/// Step 4: cuts answer tokens `start..end`, all owned by one document or the prompt and `of` that and its cluster, into spans
+/// that stand verbatim in one of `texts`.
+fn cut(
+    input: &CreditInput<'_>,
+    texts: &[&[u16]],
+    (contribution, cluster): (ContributionId, ContributionId),
     start: usize,
     end: usize,
     spans: &mut Vec<CreditedSpan>,
-) -> Result<&'a Member> {
-    let unknown = || ScoresError::UnknownContribution(contribution.0);
-    let document = documents.tokens(contribution).ok_or_else(unknown)?;
-    let founder = input.clusters.founder_of(contribution).ok_or_else(unknown)?;
+) -> Result<()> {
     let mut from = start;
     while from < end {
         let wanted = input.answer.get(from..end).unwrap_or_default();
-        let (offset, length) = longest_prefix(document, wanted);
+        let (offset, length) = texts.iter().fold((0, 0), |best, text| {
+            let found = longest_prefix(text, wanted);
+            if found.1 > best.1 { found } else { best }
+        });
         let to = from.saturating_add(length);
         if length == 0 {
             return Err(ScoresError::FalseMatch {
@@ -242,21 +270,20 @@ fn cut<'a>(
             });
         }
         let surprise_q16 = sum(input.surprises.get(from..to).unwrap_or_default());
-        let credit_q16 = surprise_q16.saturating_sub(input.floor_q16);
-        if credit_q16 > 0 {
-            spans.push(CreditedSpan {
-                start: length_u32(from)?,
-                end: length_u32(to)?,
-                contribution,
-                cluster: founder.contribution,
-                offset: length_u32(offset)?,
-                surprise_q16,
-                credit_q16,
-            });
-        }
+        let earned = surprise_q16.saturating_sub(input.floor_q16);
+        let is_prompt = contribution == PROMPT;
+        spans.push(CreditedSpan {
+            start: length_u32(from)?,
+            end: length_u32(to)?,
+            contribution,
+            cluster,
+            offset: if is_prompt { 0 } else { length_u32(offset)? },
+            surprise_q16,
+            credit_q16: if is_prompt { 0 } else { earned },
+        });
         from = to;
     }
-    Ok(founder)
+    Ok(())
 }
 
 /// The longest prefix of `wanted` that stands in `document`, and the first place where it does.
@@ -289,7 +316,7 @@ fn weights(
     total_surprise_q16: u64,
 ) -> Result<Vec<ClusterWeight>> {
     let mut credits: BTreeMap<ContributionId, u64> = BTreeMap::new();
-    for span in spans {
+    for span in spans.iter().filter(|span| span.credit_q16 > 0) {
         let credit = credits.entry(span.cluster.parts().0).or_default();
         *credit = credit.saturating_add(span.credit_q16);
     }

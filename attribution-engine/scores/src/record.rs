@@ -2,6 +2,8 @@
 //! Its canonical bytes are the ABI encoding of [`AttributionRecord::to_abi`]; their keccak256 is the
 //! `attributionHash` that the epoch's receipts root covers.
 
+use std::ops::Range;
+
 use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::{SolValue, sol};
 use serde::{Deserialize, Serialize};
@@ -14,8 +16,11 @@ use crate::{
 /// A weight of one: the whole contributors' pool of an answer.
 pub const WEIGHT_ONE: u32 = 1_000_000_000;
 /// Version of the record's encoding and meaning. Spans of version 1 named contributions, so that nothing could be shown about
-/// documents of a batch; 2 is the influence track's.
-pub const RECORD_VERSION: u16 = 3;
+/// documents of a batch; 2 is the influence track's; those of 3 left out what earns nothing, so that nothing could be shown about
+/// tokens in no span.
+pub const RECORD_VERSION: u16 = 4;
+/// What a span names whose tokens are the prompt's.
+pub const PROMPT: ContributionId = ContributionId(0);
 
 /// Why an answer pays whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +37,7 @@ pub struct AttributionRecord {
     pub total_surprise_q16: u64,
     /// Surprise a span must exceed, Q16 bits.
     pub floor_q16: u64,
-    /// Credited spans by position in the answer.
+    /// Whose the answer's tokens are, by position; what is in none of them is nobody's.
     pub spans: Vec<CreditedSpan>,
     /// Clusters in ascending order; weights sum to at most [`WEIGHT_ONE`].
     pub weights: Vec<ClusterWeight>,
@@ -40,7 +45,7 @@ pub struct AttributionRecord {
     pub residual: u32,
 }
 
-/// Answer tokens that stand verbatim in a contribution.
+/// Answer tokens that belong to a contribution and stand verbatim in it, or in the prompt. Only those with credit earn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreditedSpan {
@@ -48,15 +53,16 @@ pub struct CreditedSpan {
     pub start: u32,
     /// One past the last answer token.
     pub end: u32,
-    /// The earliest-committed document that holds the span; of a batch, the document's id.
+    /// The earliest-committed document that holds a match of the answer around each of the tokens; of a batch, the document's
+    /// id; or [`PROMPT`].
     pub contribution: ContributionId,
-    /// The cluster the credit goes to, by its founding document.
+    /// The cluster the credit goes to, by its founding document; or [`PROMPT`].
     pub cluster: ContributionId,
-    /// Where the span starts in the document, tokens.
+    /// Where the span starts in the document, tokens; zero for the prompt.
     pub offset: u32,
     /// Surprise of the span's tokens, Q16 bits.
     pub surprise_q16: u64,
-    /// Surprise less floor, Q16 bits.
+    /// Surprise less floor, Q16 bits; zero if that is less, and for the prompt.
     pub credit_q16: u64,
 }
 
@@ -193,17 +199,30 @@ impl AttributionRecord {
         keccak256(self.canonical_bytes())
     }
 
+    /// The spans that earn.
+    pub fn credited(&self) -> impl Iterator<Item = &CreditedSpan> {
+        self.spans.iter().filter(|span| span.credit_q16 > 0)
+    }
+
     /// Whether the record's own arithmetic holds, as `RecordFacts.isConsistent` decides it: spans in order, credits beyond
     /// the floor, each contribution's weight what its clusters' spans make it, and the rest the residual.
     pub fn is_consistent(&self, cluster_weight_max: u32) -> bool {
         let mut end = 0;
+        let mut prompt_tokens = 0_u32;
         for span in &self.spans {
             let placed =
                 span.start >= end && span.end > span.start && span.end <= self.answer_tokens;
-            let credited = span.surprise_q16 > self.floor_q16
-                && span.credit_q16 == span.surprise_q16.saturating_sub(self.floor_q16);
-            if !placed || !credited {
+            let earned = match span.contribution {
+                PROMPT => 0,
+                _ => span.surprise_q16.saturating_sub(self.floor_q16),
+            };
+            let named = span.contribution != PROMPT || span.cluster == PROMPT;
+            if !placed || !named || span.credit_q16 != earned {
                 return false;
+            }
+            if span.contribution == PROMPT {
+                let tokens = span.end.saturating_sub(span.start);
+                prompt_tokens = prompt_tokens.saturating_add(tokens);
             }
             end = span.end;
         }
@@ -216,7 +235,7 @@ impl AttributionRecord {
             }
             previous = weight.cluster;
             let mut credit = 0_u128;
-            for span in self.spans.iter().filter(|span| span.cluster.parts().0 == weight.cluster) {
+            for span in self.credited().filter(|span| span.cluster.parts().0 == weight.cluster) {
                 credit = credit.saturating_add(span.credit_q16.into());
                 counted = counted.saturating_add(1);
             }
@@ -230,8 +249,50 @@ impl AttributionRecord {
             sum = sum.saturating_add(weight.weight.into());
         }
         self.version == RECORD_VERSION
-            && counted == self.spans.len()
+            && prompt_tokens == self.prompt_tokens
+            && counted == self.credited().count()
             && sum == u64::from(WEIGHT_ONE)
+    }
+
+    /// Whether the record contradicts that `holder` has answer tokens `run`, as `RecordFacts.isOmitted` decides it. They hold
+    /// those of the span: one of them belongs to nobody or to a later document though the span has credit, so that they are
+    /// a match; or the span is the holder's and ends where it goes on, though the next token is said to be the holder's, too.
+    pub fn omits(
+        &self,
+        span: usize,
+        run: &Range<u32>,
+        holder: ContributionId,
+        tokens_min: u32,
+    ) -> bool {
+        let Some(own) = self.spans.get(span) else { return false };
+        if run.start > own.start || run.end < own.end || run.end > self.answer_tokens {
+            return false;
+        }
+        let next = self.spans.get(span.saturating_add(1));
+        if run.end > own.end
+            && own.contribution == holder
+            && next.is_some_and(|next| next.start == own.end && next.contribution == holder)
+        {
+            return true;
+        }
+        if own.credit_q16 == 0 || run.end.saturating_sub(run.start) < tokens_min {
+            return false;
+        }
+        let mut from = run.start;
+        for owned in &self.spans {
+            if from >= run.end {
+                break;
+            }
+            if owned.end <= from {
+                continue;
+            }
+            let later = owned.contribution != PROMPT && owned.contribution.order() > holder.order();
+            if owned.start > from || later {
+                return true;
+            }
+            from = owned.end;
+        }
+        from < run.end
     }
 
     /// Sum of all weights.

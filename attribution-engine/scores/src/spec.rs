@@ -17,8 +17,9 @@ use crate::{
     surprise::ONE_BIT_Q16,
 };
 
-/// Version of the credit rule in [`crate::credit`] and of what its records say. Under 1, spans named contributions.
-pub const CREDIT_VERSION: u16 = 2;
+/// Version of the credit rule in [`crate::credit`] and of what its records say. Under 1, spans named contributions; under 2 a match
+/// counted only as far as the shortest ones from its tokens on reach, and records left out what earns nothing.
+pub const CREDIT_VERSION: u16 = 3;
 
 /// What an engine computes with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,7 +187,7 @@ mod tests {
              \"normalisation\":1,\"retrieval\":{\"bThousandths\":750,\"k1Thousandths\":1200},\
              \"shingleWords\":3,\"sketchLength\":128,\
              \"tokenizerHash\":\"0x0000000000000000000000000000000000000000000000000000000000000000\",\
-             \"version\":2}"
+             \"version\":3}"
         );
     }
 
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(EngineSpec::from_canonical_json(&json), Ok(spec.clone()));
         let spaced = serde_json::to_string_pretty(&spec).unwrap();
         assert!(matches!(EngineSpec::from_canonical_json(&spaced), Err(ScoresError::Spec(_))));
-        let unknown = json.replace("\"version\":2", "\"version\":2,\"x\":1");
+        let unknown = json.replace("\"version\":3", "\"version\":3,\"x\":1");
         assert!(matches!(EngineSpec::from_canonical_json(&unknown), Err(ScoresError::Spec(_))));
     }
 
@@ -208,7 +209,7 @@ mod tests {
             change(&mut spec);
             assert!(matches!(spec.check(), Err(ScoresError::Spec(_))));
         };
-        refused(|spec| spec.version = 1);
+        refused(|spec| spec.version = 2);
         refused(|spec| spec.shingle_words = 5);
         refused(|spec| spec.credit.cluster_weight_max = WEIGHT_ONE);
         refused(|spec| spec.credit.match_tokens_min = 0);

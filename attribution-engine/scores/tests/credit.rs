@@ -7,7 +7,7 @@ use attribution_scores::{
     ContributionId, DatanetId, ScoresError, Sequence,
     cluster::{ClusterMap, Member},
     credit::{CreditInput, DocumentTokens, Gram, HeldGram, Holder, grams, longest_in, record},
-    record::{AttributionRecord, WEIGHT_ONE},
+    record::{AttributionRecord, CreditedSpan, PROMPT, WEIGHT_ONE},
     spec::CreditParams,
     surprise::ONE_BIT_Q16,
 };
@@ -48,6 +48,17 @@ fn attribute(
     answer: &[u16],
     params: CreditParams,
 ) -> AttributionRecord {
+    attribute_with(docs, prompt, answer, &vec![TOKEN; answer.len()], params)
+}
+
+/// The same where tokens differ in how much they surprise.
+fn attribute_with(
+    docs: &[Doc],
+    prompt: &[u16],
+    answer: &[u16],
+    surprises: &[u64],
+    params: CreditParams,
+) -> AttributionRecord {
     let clusters = ClusterMap::from_members(docs.iter().map(|doc| Member {
         contribution: ContributionId(doc.id),
         sequence: Sequence(doc.sequence),
@@ -55,11 +66,10 @@ fn attribute(
         contributor: Address::repeat_byte(doc.payee),
         cluster: ContributionId(doc.cluster),
     }));
-    let surprises = vec![TOKEN; answer.len()];
     let in_prompt = longest_in(answer, [prompt]);
     let in_docs = longest_in(answer, docs.iter().map(|doc| doc.tokens.as_slice()));
     let longest: Vec<u32> = in_prompt.iter().zip(&in_docs).map(|(a, b)| *a.max(b)).collect();
-    let held: Vec<HeldGram> = grams(&surprises, &longest, FLOOR, params.match_tokens_min)
+    let held: Vec<HeldGram> = grams(surprises, &longest, FLOOR, params.match_tokens_min)
         .into_iter()
         .map(|gram| {
             let pattern = &answer[gram.start as usize..][..gram.length as usize];
@@ -79,7 +89,8 @@ fn attribute(
         receipt_hash: B256::ZERO,
         engine_spec_hash: B256::ZERO,
         answer,
-        surprises: &surprises,
+        prompt: &[prompt.to_vec()],
+        surprises,
         floor_q16: FLOOR,
         grams: &held,
         clusters: &clusters,
@@ -155,7 +166,10 @@ fn what_repeats_the_prompt_earns_nothing() {
     // Half an echo pays for the other half, less the floor.
     let half = attribute(&docs, &answer[..10], &answer, UNCAPPED);
     assert_eq!(half.prompt_tokens, 10);
-    assert_eq!(half.spans[0].start, 10);
+    let named: Vec<_> = half.spans.iter().map(|s| (s.start, s.contribution, s.cluster)).collect();
+    let first = ContributionId(1);
+    assert_eq!(named, [(0, PROMPT, PROMPT), (10, first, first)]);
+    assert_eq!(half.credited().count(), 1);
 }
 
 #[test]
@@ -244,6 +258,7 @@ fn a_match_that_is_not_there_is_an_error() {
             receipt_hash: B256::ZERO,
             engine_spec_hash: B256::ZERO,
             answer,
+            prompt: &[],
             surprises: &surprises,
             floor_q16: FLOOR,
             grams: held,
@@ -302,9 +317,13 @@ proptest! {
         for span in &record.spans {
             prop_assert!(span.start >= end && span.end > span.start);
             end = span.end;
+            let own = &answer[span.start as usize..span.end as usize];
+            if span.contribution == PROMPT {
+                prop_assert!(prompt.windows(own.len()).any(|window| window == own));
+                continue;
+            }
             let tokens = &docs[span.contribution.0 as usize - 1].tokens;
-            let quoted = &tokens[span.offset as usize..][..(span.end - span.start) as usize];
-            prop_assert_eq!(quoted, &answer[span.start as usize..span.end as usize]);
+            prop_assert_eq!(&tokens[span.offset as usize..][..own.len()], own);
         }
         let credits: u64 = record.spans.iter().map(|span| span.credit_q16).sum();
         prop_assert!(credits <= record.total_surprise_q16);
@@ -385,17 +404,105 @@ proptest! {
         prop_assert!(weight_of(&after, payee) <= weight_of(&whole, payee));
     }
 
+    /// What `factLonger` shows of a record is true of no honest one: whatever a document holds of the answer, around whichever
+    /// span. And it is true of each that was cut short, or in two.
+    #[test]
+    fn honest_records_omit_nothing_and_shortened_ones_do(
+        docs in documents(), prompt in text(), answer in text(),
+        surprises in prop::collection::vec(0_u64..25 * ONE_BIT_Q16, 66),
+        tokens_min in 1_u32..5, which in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>(),
+    ) {
+        let params = CreditParams { match_tokens_min: tokens_min, ..UNCAPPED };
+        let surprises = &surprises[..answer.len()];
+        let record = attribute_with(&docs, &prompt, &answer, surprises, params);
+        let omits = |record: &AttributionRecord, doc: &Doc, span: usize, from: usize, to: usize| {
+            let (start, end) = (record.spans[span].start as usize, record.spans[span].end as usize);
+            let held = doc.tokens.windows(to - from).any(|window| *window == answer[from..to]);
+            let run = from as u32..to as u32;
+            let shown = record.omits(span, &run, ContributionId(doc.id), tokens_min);
+            held && from <= start && to >= end && shown
+        };
+        for doc in &docs {
+            for span in 0..record.spans.len() {
+                for from in 0..answer.len() {
+                    for to in from + 1..=answer.len() {
+                        prop_assert!(!omits(&record, doc, span, from, to), "{} {span} {from}..{to}", doc.id);
+                    }
+                }
+            }
+        }
+        let long = |span: &CreditedSpan| span.contribution != PROMPT && span.end - span.start > tokens_min.max(1);
+        let spans: Vec<usize> = (0..record.spans.len()).filter(|i| long(&record.spans[*i])).collect();
+        prop_assume!(!spans.is_empty());
+        let span = spans[which.index(spans.len())];
+        let whole = record.spans[span];
+        let (start, end) = (whole.start as usize, whole.end as usize);
+        let holder = &docs[whole.contribution.0 as usize - 1];
+        let middle = start + 1 + cut.index(end - start - 1);
+        let mut halves = record.clone();
+        halves.spans[span].end = middle as u32;
+        halves.spans.insert(span + 1, CreditedSpan { start: middle as u32, ..whole });
+        prop_assert!(omits(&halves, holder, span, start, middle + 1));
+        if whole.credit_q16 > 0 {
+            let mut head = record.clone();
+            head.spans[span].end = middle as u32;
+            prop_assert!(omits(&head, holder, span, start, end));
+            let mut tail = record.clone();
+            tail.spans[span].start = middle as u32;
+            prop_assert!(omits(&tail, holder, span, start, end));
+        }
+    }
+
+    /// A token in a match of some document's belongs to the earliest holder of one that it is in, whatever is looked up.
+    #[test]
+    fn tokens_belong_to_the_earliest_holder_of_a_match_around_them(
+        docs in documents(), prompt in text(), answer in text(),
+        surprises in prop::collection::vec(0_u64..25 * ONE_BIT_Q16, 66), tokens_min in 1_u32..5,
+    ) {
+        let params = CreditParams { match_tokens_min: tokens_min, ..UNCAPPED };
+        let surprises = &surprises[..answer.len()];
+        let record = attribute_with(&docs, &prompt, &answer, surprises, params);
+        let mut owners: Vec<Option<u64>> = vec![None; answer.len()];
+        for from in 0..answer.len() {
+            for to in from + tokens_min as usize..=answer.len() {
+                if surprises[from..to].iter().sum::<u64>() < FLOOR {
+                    continue;
+                }
+                let holds = |tokens: &[u16]| tokens.windows(to - from).any(|w| *w == answer[from..to]);
+                let texts = std::iter::once((0, prompt.as_slice()));
+                let texts = texts.chain(docs.iter().map(|doc| (doc.id, doc.tokens.as_slice())));
+                let Some((holder, _)) = texts.into_iter().find(|(_, tokens)| holds(tokens)) else { continue };
+                for owner in &mut owners[from..to] {
+                    *owner = Some(owner.map_or(holder, |known| known.min(holder)));
+                }
+            }
+        }
+        let mut recorded: Vec<Option<u64>> = vec![None; answer.len()];
+        for span in &record.spans {
+            recorded[span.start as usize..span.end as usize].fill(Some(span.contribution.0));
+        }
+        prop_assert_eq!(recorded, owners);
+    }
+
     #[test]
     fn grams_are_the_shortest_that_reach_the_floor(
         surprises in prop::collection::vec(0_u64..40, 0..30), tokens_min in 1_u32..5, floor in 1_u64..100,
     ) {
         let unlimited = vec![u32::MAX; surprises.len()];
-        let expected: Vec<Gram> = (0..surprises.len())
-            .filter_map(|start| {
-                let length = (tokens_min as usize..=surprises.len() - start)
-                    .find(|length| surprises[start..start + length].iter().sum::<u64>() >= floor)?;
-                Some(Gram { start: start as u32, length: length as u32 })
-            })
+        let count = surprises.len();
+        let is_match = |start: usize, end: usize| {
+            end - start >= tokens_min as usize && surprises[start..end].iter().sum::<u64>() >= floor
+        };
+        let from = (0..count).filter_map(|start| {
+            (start + 1..=count).find(|end| is_match(start, *end)).map(|end| (start, end))
+        });
+        let up_to = (1..=count).filter_map(|end| {
+            (0..end).rev().find(|start| is_match(*start, end)).map(|start| (start, end))
+        });
+        let runs: std::collections::BTreeSet<(usize, usize)> = from.chain(up_to).collect();
+        let expected: Vec<Gram> = runs
+            .into_iter()
+            .map(|(start, end)| Gram { start: start as u32, length: (end - start) as u32 })
             .collect();
         prop_assert_eq!(grams(&surprises, &unlimited, floor, tokens_min), expected);
     }

@@ -21,7 +21,7 @@ use attribution_scores::{
     },
     merkle,
     payments::{Payments, ReceiptPayment},
-    record::{AttributionRecord, ClusterWeight, CreditedSpan},
+    record::{AttributionRecord, ClusterWeight, CreditedSpan, PROMPT},
     royalty::{Royalty, Source, owed, pay},
     sketch::Sketch,
     spec::EngineSpec,
@@ -318,7 +318,6 @@ const REWORDED: &str = "Write-ahead logging, in short. Readers do not block writ
 const UNRELATED: &str =
     "A table declared strict checks the type of each value that is put into it.";
 
-/// Everything that `attribution.json` holds, computed.
 /// A document of a batch is shown by its item and path; records name it by its id, and weigh it with its batch.
 #[test]
 fn batches_and_records_over_them_are_those_of_the_contracts() {
@@ -365,6 +364,25 @@ fn batches_and_records_over_them_are_those_of_the_contracts() {
     }
 }
 
+#[test]
+fn what_records_leave_out_is_what_the_contracts_say() {
+    let golden: Value =
+        serde_json::from_slice(&std::fs::read(path("omissions.json")).unwrap()).unwrap();
+    let tokens_min = number(&golden["match_tokens_min"]);
+    for case in golden["records"].as_array().unwrap() {
+        let record: AttributionRecord = serde_json::from_value(case["message"].clone()).unwrap();
+        let column = |name: &str| case[name].as_array().unwrap().clone();
+        let (from, to, holders) = (column("from"), column("to"), column("holder"));
+        for (index, omitted) in column("omitted").iter().enumerate() {
+            let run = number(&from[index])..number(&to[index]);
+            let (span, holder) = (number(&case["span"][index]), number(&holders[index]));
+            let found = record.omits(span, &run, ContributionId(holder), tokens_min);
+            assert_eq!(json!(found), *omitted, "{}: {span} {run:?} {holder}", case["name"]);
+        }
+    }
+}
+
+/// Everything that `attribution.json` holds, computed.
 fn attribution() -> Value {
     let long: String = (0..300).map(|i| format!("Sentence number {i} of a long line. ")).collect();
     let texts = [ORIGINAL, REWORDED, UNRELATED, &long];
@@ -426,22 +444,33 @@ fn attribution() -> Value {
         retrievalRoot: retrieval_root(&retrieved).unwrap(),
     };
     let record = AttributionRecord {
-        version: 3,
+        version: 4,
         receipt_hash: receipt.receipt_hash(),
         engine_spec_hash: spec.hash().unwrap(),
         answer_tokens: 4,
         prompt_tokens: 1,
         total_surprise_q16: 4_000_000,
         floor_q16: 100_000,
-        spans: vec![CreditedSpan {
-            start: 1,
-            end: 3,
-            contribution: ContributionId(2),
-            cluster: ContributionId(1),
-            offset: 17,
-            surprise_q16: 900_001,
-            credit_q16: 800_001,
-        }],
+        spans: vec![
+            CreditedSpan {
+                start: 0,
+                end: 1,
+                contribution: PROMPT,
+                cluster: PROMPT,
+                offset: 0,
+                surprise_q16: 700_000,
+                credit_q16: 0,
+            },
+            CreditedSpan {
+                start: 1,
+                end: 3,
+                contribution: ContributionId(2),
+                cluster: ContributionId(1),
+                offset: 17,
+                surprise_q16: 900_001,
+                credit_q16: 800_001,
+            },
+        ],
         weights: vec![ClusterWeight {
             cluster: ContributionId(1),
             datanet: DatanetId(1),

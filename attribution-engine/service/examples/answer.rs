@@ -113,7 +113,7 @@ fn answer(
         started.elapsed(),
         f64::from(record.residual) / 1e7
     );
-    for span in &record.spans {
+    for span in record.credited() {
         let path = usize::try_from(span.contribution.0 - 1).ok().and_then(|i| paths.get(i));
         let text = codec.decode(&answer.tokens[span.start as usize..span.end as usize]);
         println!(

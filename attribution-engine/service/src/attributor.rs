@@ -77,7 +77,7 @@ impl Attributor {
             metrics::counter!("openledger_attribution_records_total").increment(1);
             tracing::debug!(
                 number,
-                spans = record.spans.len(),
+                spans = record.credited().count(),
                 residual = record.residual,
                 "answer attributed"
             );

@@ -47,6 +47,9 @@ pub enum CorpusError {
 /// Result of corpus work.
 pub type Result<T, E = CorpusError> = std::result::Result<T, E>;
 
+/// Stands in a document for what its tokenizer cannot tell. It is no token, so no run of an answer goes across it.
+const GAP: u16 = u16::MAX - 1;
+
 /// What turns text into token ids and back.
 pub trait TokenCodec: Send + Sync {
     /// Hash of everything that decides the ids; `tokenizerHash` of the engine spec.
@@ -272,6 +275,7 @@ impl Corpus {
             receipt_hash,
             engine_spec_hash,
             answer,
+            prompt,
             surprises: &surprises,
             floor_q16,
             grams: &held,
@@ -287,9 +291,33 @@ impl Corpus {
     }
 }
 
-/// Token ids of each of the customer's messages.
+/// Token ids of each of the customer's messages, and of each of its parts if the tokenizer cannot tell all of it.
 pub fn prompt_tokens(request: &CanonicalRequest, codec: &dyn TokenCodec) -> Result<Vec<Vec<u16>>> {
-    request.messages.iter().map(|message| Ok(codec.encode(&message.content)?)).collect()
+    let parts = request.messages.iter().map(|message| parts(&message.content, codec));
+    Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// Token ids of a document.
+fn document_tokens(text: &str, codec: &dyn TokenCodec) -> Result<Vec<u16>> {
+    Ok(parts(text, codec)?.join(&GAP))
+}
+
+/// Token ids of a text, in one list; or, if it has characters that leave no trace, of what is between those. What stands on both
+/// sides of such a character would else be taken for a run, and who shows the text shows that it is none.
+fn parts(text: &str, codec: &dyn TokenCodec) -> Result<Vec<Vec<u16>>> {
+    let whole = codec.encode(text)?;
+    if codec.decode(&whole) == text {
+        return Ok(vec![whole]);
+    }
+    let mut untold = BTreeSet::new();
+    for character in text.chars().collect::<BTreeSet<_>>() {
+        let alone = character.to_string();
+        if codec.decode(&codec.encode(&alone)?) != alone {
+            untold.insert(character);
+        }
+    }
+    let between = text.split(|character| untold.contains(&character));
+    between.filter(|part| !part.is_empty()).map(|part| Ok(codec.encode(part)?)).collect()
 }
 
 /// The tokens of which the customer saw the text: a stop string or a hung-up client cuts text within the
@@ -343,7 +371,7 @@ fn open_index(
         let content = document.contribution.commitment.content_hash;
         let tokens = match known.get(&content) {
             Some(tokens) => tokens.clone(),
-            None => codec.encode(document.document.text())?,
+            None => document_tokens(document.document.text(), codec)?,
         };
         if tokens.is_empty() {
             return Err(CorpusError::NoTokens(*id));
@@ -366,4 +394,44 @@ fn corpus_name(documents: &BTreeMap<ContributionId, CorpusDocument>, fingerprint
         bytes.extend_from_slice(document.contribution.commitment.content_hash.as_slice());
     }
     format!("{:x}", keccak256(bytes)).chars().take(32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use scores::exchange::CanonicalMessage;
+
+    use super::*;
+
+    /// A token is a byte, and there is none for U+0001.
+    fn codec() -> Tokenizer {
+        let tokens = (b'!'..=b'~').map(|byte| char::from(byte).to_string());
+        let tokens = tokens.chain(["Ġ".to_owned()]).collect();
+        Tokenizer::new(tokens, vec![], HashMap::new(), vec![], false).unwrap()
+    }
+
+    #[test]
+    fn no_run_goes_across_what_leaves_no_trace() {
+        let codec = codec();
+        let tokens = |text: &str| Tokenizer::encode(&codec, text).unwrap();
+        assert_eq!(tokens("al\u{1}pha b"), tokens("alpha b"));
+        let both = [tokens("al"), tokens("pha b")];
+        assert_eq!(document_tokens("al\u{1}pha b", &codec).unwrap(), both.join(&GAP));
+        assert_eq!(document_tokens("alpha b", &codec).unwrap(), tokens("alpha b"));
+        assert!(document_tokens("\u{1}\u{2}", &codec).unwrap().is_empty());
+        let content = ["\u{1}al\u{1}\u{2}pha b", "and"];
+        let request = CanonicalRequest {
+            version: 1,
+            modelId: alloy_primitives::U256::from(1),
+            messages: content
+                .map(|content| CanonicalMessage { role: "user".into(), content: content.into() })
+                .to_vec(),
+            maxTokens: 1,
+            temperatureMillionths: 0,
+            topPMillionths: 0,
+            seed: 0,
+            stop: vec![],
+        };
+        let parts = [both.to_vec(), vec![tokens("and")]].concat();
+        assert_eq!(prompt_tokens(&request, &codec).unwrap(), parts);
+    }
 }

@@ -45,7 +45,7 @@ const PIECE_LEVELS: usize = 8;
 const PLACES_MAX: usize = 256;
 
 /// Answers that a poster has room for in each second of a quarter of the window (`Disclosures.ANSWERS_PER_SECOND`).
-const ANSWERS_PER_SECOND: usize = 16;
+const ANSWERS_PER_SECOND: usize = 8;
 
 /// Most answers that an epoch may need whose challenge window is so many seconds (`Disclosures.answersMax`).
 pub(crate) fn answers_max(window: u32) -> usize {

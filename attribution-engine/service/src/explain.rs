@@ -310,7 +310,7 @@ impl Case<'_> {
             checks.compare("record recomputed", computed.hash(), record.hash());
             self.check_batches(corpus, record, &mut checks).await?;
         }
-        let spans = record.spans.iter().map(|span| self.span(span, stored, corpus.as_deref()));
+        let spans = record.credited().map(|span| self.span(span, stored, corpus.as_deref()));
         let spans = spans.collect();
 
         let royalties = chain.royalties(model.id).await?;

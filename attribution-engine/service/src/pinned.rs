@@ -51,5 +51,17 @@ mod tests {
         assert_eq!(tokenizer.vocabulary_size() as u32, VOCABULARY_SIZE);
         let values = (B256::from(tokenizer.fingerprint()), vocabulary_root(&tokenizer).unwrap());
         assert_eq!(values, (TOKENIZER_HASH, VOCABULARY_ROOT));
+        // What `factLonger` takes for granted: a word that is a token is what its text becomes.
+        let mut words = 0;
+        for token in 0..tokenizer.vocabulary_size() as TokenId {
+            let [b' ', letters @ ..] = tokenizer.bytes(token) else { continue };
+            if letters.is_empty() || !letters.iter().all(u8::is_ascii_alphabetic) {
+                continue;
+            }
+            let text = String::from_utf8(tokenizer.bytes(token).to_vec()).unwrap();
+            assert_eq!(tokenizer.encode(&text).unwrap(), [token], "{text:?}");
+            words += 1;
+        }
+        assert!(words > 10_000, "{words}");
     }
 }

@@ -5,14 +5,24 @@
 //!
 //! Facts about influence scores are not looked for; the engine writes no such records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolValue};
 use models::Tokenizer;
 use scores::{
-    ContributionId, ModelId, ScoresError, document::Document, epoch::SettledReceipt,
-    exchange::CanonicalResponse, merkle, record::CreditedSpan, sketch::Sketch,
+    ContributionId, ModelId, ScoresError,
+    cluster::{ClusterMap, ClusterParams},
+    document::Document,
+    epoch::SettledReceipt,
+    exchange::CanonicalResponse,
+    merkle,
+    record::{CreditedSpan, PROMPT},
+    sketch::Sketch,
+    spec::EngineSpec,
 };
 
 use crate::{
@@ -23,16 +33,17 @@ use crate::{
             datanets::IDatanetRegistry,
             facts::{
                 Batches,
-                IRecordTypes::{Member, Opened, Record, Response, Token},
+                IRecordTypes::{Excerpt, Member, Opened, Record, Response, Run, Token},
                 RecordFacts::{
-                    factClusterCall, factDocumentCall, factEarlierCall, factPayeeCall,
-                    factSpanCall, factSumsCall,
+                    factClusterCall, factDocumentCall, factEarlierCall, factFounderCall,
+                    factLongerCall, factPayeeCall, factPromptCall, factSpanCall, factSumsCall,
                 },
             },
         },
         lookup,
     },
     challenge::{ChallengeError, Result},
+    clusters::cluster_map,
     evidence::{EvidenceBundle, EvidenceSource, StoredReceipt},
     records::Limits,
 };
@@ -70,11 +81,15 @@ pub(crate) async fn find(
         .collect();
     let leaves: Vec<B256> =
         settled.iter().map(|receipt| merkle::leaf_hash(receipt.leaf().as_slice())).collect();
+    // The published map says whether these are the right ones.
+    let spec = EngineSpec::from_canonical_json(&bundle.engine_spec).unwrap_or_default();
     let mut search = Search {
         chain,
         source,
         tokenizer,
         limits,
+        clusters: spec.cluster,
+        maps: BTreeMap::new(),
         vocabulary: Vec::new(),
         contributions: BTreeMap::new(),
         stored: BTreeMap::new(),
@@ -106,6 +121,9 @@ struct Search<'a> {
     source: &'a dyn EvidenceSource,
     tokenizer: &'a Tokenizer,
     limits: &'a Limits,
+    clusters: ClusterParams,
+    /// The clusters of a Datanet's version, if they are those that it was published with.
+    maps: BTreeMap<DatanetRef, Option<ClusterMap>>,
     /// Leaves of the tokenizer's tree, once they are needed.
     vocabulary: Vec<B256>,
     /// `None` for ids that nobody revealed.
@@ -173,6 +191,12 @@ impl Search<'_> {
         }
         for (index, span) in own.spans.iter().enumerate() {
             let place = Place { stored, index, span, opened: &opened, record: &record };
+            if span.contribution == PROMPT {
+                if let Some(found) = self.foreign_prompt(place)? {
+                    return Ok(Some(found));
+                }
+                continue;
+            }
             if let Some(found) = self.no_document(place).await? {
                 return Ok(Some(found));
             }
@@ -180,6 +204,12 @@ impl Search<'_> {
                 return Ok(Some(found));
             }
             if let Some(found) = self.earlier(place).await? {
+                return Ok(Some(found));
+            }
+            if let Some(found) = self.longer(place).await? {
+                return Ok(Some(found));
+            }
+            if let Some(found) = self.founder(place).await? {
                 return Ok(Some(found));
             }
         }
@@ -238,20 +268,20 @@ impl Search<'_> {
         Ok(false)
     }
 
-    /// A span whose bytes are not in the text that it is said to come from.
+    /// A span whose bytes are not in the text that it is said to come from, or shorter than a match and with none around it there.
     async fn foreign_span(&mut self, place: Place<'_>) -> Result<Option<Found>> {
         let Place { stored, index, span, opened, record } = place;
         let (mut tokens, mut text) = (Vec::new(), Bytes::new());
         let mut about = format!("span {index} goes beyond the answer");
         let Some(own) = self.document_of(span.contribution).await? else { return Ok(None) };
-        if let Some(piece) = self.spell(&stored.response, span) {
+        if self.spell(&stored.response, span_range(span)).is_some() {
             let Some(document) = self.document(&own).await? else { return Ok(None) };
-            if contains(document.text().as_bytes(), &piece) {
+            if self.is_held(stored, span, &[document.text()]) {
                 return Ok(None);
             }
             about = format!("what span {index} credits is not in {}", described(&own));
             text = Bytes::from(document.text().as_bytes().to_vec());
-            tokens = self.tokens(&stored.response, span, false)?;
+            tokens = self.tokens(&stored.response, self.shown(stored, span))?;
         }
         let call = factSpanCall {
             opened: opened.clone(),
@@ -265,12 +295,246 @@ impl Search<'_> {
         Ok(Some(Found { rule: "span", call: call.abi_encode().into(), about }))
     }
 
+    /// A span that is said to repeat the prompt, and does not. Nothing is said where the request is not to be had.
+    fn foreign_prompt(&mut self, place: Place<'_>) -> Result<Option<Found>> {
+        let Place { stored, index, span, opened, record } = place;
+        let messages: Vec<&str> =
+            stored.request.messages.iter().map(|message| message.content.as_str()).collect();
+        let there = self.spell(&stored.response, span_range(span)).is_some();
+        if stored.request.hash() != stored.receipt.requestHash
+            || (there && self.is_held(stored, span, &messages))
+        {
+            return Ok(None);
+        }
+        let tokens = match there {
+            true => self.tokens(&stored.response, self.shown(stored, span))?,
+            false => vec![],
+        };
+        let call = factPromptCall {
+            opened: opened.clone(),
+            record: record.clone(),
+            span: U256::from(index),
+            request: reshape(&stored.request)?,
+            response: response(&stored.response)?,
+            tokens,
+        };
+        let about = format!("what span {index} takes for the prompt's is not in it");
+        Ok(Some(Found { rule: "prompt", call: call.abi_encode().into(), about }))
+    }
+
+    /// `RecordFacts._isHeld`.
+    fn is_held(&self, stored: &StoredReceipt, span: &CreditedSpan, texts: &[&str]) -> bool {
+        let are_in = |range: Range<usize>| {
+            let Some(piece) = self.spell(&stored.response, range) else { return false };
+            texts.iter().any(|text| contains(text.as_bytes(), &piece))
+        };
+        let own = span_range(span);
+        if !are_in(own.clone()) {
+            return false;
+        }
+        let (least, shown) = (self.limits.match_tokens_min as usize, self.shown(stored, span));
+        own.len() >= least
+            || (shown.start..=own.start)
+                .map(|first| first..first.saturating_add(least))
+                .any(|around| around.end <= shown.end && are_in(around))
+    }
+
+    /// The tokens that a span is shown with: its own, or of one shorter than a match those of all the shortest matches that its
+    /// first can be in.
+    fn shown(&self, stored: &StoredReceipt, span: &CreditedSpan) -> Range<usize> {
+        let (own, least) = (span_range(span), self.limits.match_tokens_min as usize);
+        if own.len() >= least {
+            return own;
+        }
+        let end = stored.response.tokens.len().min(stored.record.answer_tokens as usize);
+        let first = own.start.saturating_add(1).saturating_sub(least);
+        first..own.start.saturating_add(least).min(end)
+    }
+
+    /// A document that holds a span and more of the answer beside it, which the record does not give it or an earlier one.
+    async fn longer(&mut self, place: Place<'_>) -> Result<Option<Found>> {
+        let Place { stored, index, span, opened, record } = place;
+        let Some(widest) = self.words_around(stored, span) else { return Ok(None) };
+        let least = self.limits.match_tokens_min;
+        let own = &stored.record;
+        let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
+        for reference in model.datanets {
+            for (number, other) in self.documents_of(reference).await? {
+                let holder = other.document_id()?;
+                if !own.omits(index, &widest, holder, least) {
+                    continue;
+                }
+                let Some(document) = self.document(&other).await? else { continue };
+                let found = self
+                    .runs(stored, span, &widest, document.text().as_bytes())
+                    .into_iter()
+                    .find(|(run, _)| own.omits(index, run, holder, least));
+                let Some((run, bytes)) = found else { continue };
+                let (from, to) = (run.start, run.end);
+                let end = (to as usize).saturating_add(1).min(stored.response.tokens.len());
+                let (excerpt, at) = excerpt(&document, bytes)?;
+                let run = Run {
+                    from,
+                    to,
+                    holder: self.member(reference, number, &other).await?,
+                    excerpt,
+                    place: U256::from(at),
+                };
+                let call = factLongerCall {
+                    opened: opened.clone(),
+                    record: record.clone(),
+                    span: U256::from(index),
+                    response: response(&stored.response)?,
+                    tokens: self.tokens(&stored.response, from as usize..end)?,
+                    run,
+                };
+                let about = format!(
+                    "beside span {index}, {} goes on: it holds tokens {from} to {to} of the answer, which are not all credited \
+                     to it or to what is earlier",
+                    described(&other)
+                );
+                let call = call.abi_encode().into();
+                return Ok(Some(Found { rule: "longer", call, about }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A span with the tokens beside it that are a word each; `None` if there are none.
+    fn words_around(&self, stored: &StoredReceipt, span: &CreditedSpan) -> Option<Range<u32>> {
+        let tokens = &stored.response.tokens;
+        let is_word = |token: &u16| match self.tokenizer.bytes(*token) {
+            [b' ', letters @ ..] => {
+                !letters.is_empty() && letters.iter().all(u8::is_ascii_alphabetic)
+            }
+            _ => false,
+        };
+        let own = span_range(span);
+        let end = tokens.len().min(stored.record.answer_tokens as usize);
+        let before = tokens.get(..own.start)?.iter().rev().take_while(|token| is_word(token));
+        let after = tokens.get(own.end..end)?.iter().take_while(|token| is_word(token));
+        let before = u32::try_from(before.count()).ok()?;
+        let after = u32::try_from(after.count()).ok()?;
+        (before > 0 || after > 0)
+            .then(|| span.start.saturating_sub(before)..span.end.saturating_add(after))
+    }
+
+    /// The runs within `widest` around a span that a text holds between borders, and the bytes that they are there; shortest first,
+    /// as each token that is shown costs gas.
+    fn runs(
+        &self,
+        stored: &StoredReceipt,
+        span: &CreditedSpan,
+        widest: &Range<u32>,
+        text: &[u8],
+    ) -> Vec<(Range<u32>, Range<usize>)> {
+        let tokens = &stored.response.tokens;
+        let bytes = |token: u32| {
+            tokens.get(token as usize).map_or(&[][..], |token| self.tokenizer.bytes(*token))
+        };
+        let piece = self.spell(&stored.response, span_range(span)).unwrap_or_default();
+        if !is_words(&piece) {
+            return vec![];
+        }
+        let ends = |token: u32, at: usize| {
+            let next = (token as usize) < tokens.len();
+            text.get(at).is_none_or(|next| is_space(*next))
+                && (!next || bytes(token).first().is_some_and(|first| is_space(*first)))
+        };
+        let mut runs = Vec::new();
+        let places = text.windows(piece.len()).enumerate().filter(|(_, window)| *window == piece);
+        for (at, _) in places {
+            let mut heads = vec![(span.start, at)];
+            let (mut from, mut first) = (span.start, at);
+            while from > widest.start {
+                let word = bytes(from.saturating_sub(1));
+                if !text.get(..first).is_some_and(|head| head.ends_with(word)) {
+                    break;
+                }
+                (from, first) = (from.saturating_sub(1), first.saturating_sub(word.len()));
+                heads.push((from, first));
+            }
+            let mut tails = vec![(span.end, at.saturating_add(piece.len()))];
+            let (mut to, mut last) = (span.end, at.saturating_add(piece.len()));
+            while to < widest.end {
+                let word = bytes(to);
+                if !text.get(last..).is_some_and(|rest| rest.starts_with(word)) {
+                    break;
+                }
+                (to, last) = (to.saturating_add(1), last.saturating_add(word.len()));
+                tails.push((to, last));
+            }
+            tails.retain(|(to, last)| ends(*to, *last));
+            let bounds = heads.iter().flat_map(|head| tails.iter().map(move |tail| (*head, *tail)));
+            runs.extend(bounds.map(|((from, first), (to, last))| (from..to, first..last)));
+        }
+        runs.sort_by_key(|(run, bytes)| (run.len(), bytes.start));
+        runs
+    }
+
+    /// A span whose cluster is not the published map's.
+    async fn founder(&mut self, place: Place<'_>) -> Result<Option<Found>> {
+        let Place { stored, index, span, opened, record } = place;
+        let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
+        let [reference] = model.datanets[..] else { return Ok(None) };
+        let Some(map) = self.map(reference).await? else { return Ok(None) };
+        let Some(member) = map.member(span.contribution) else { return Ok(None) };
+        if member.cluster == span.cluster {
+            return Ok(None);
+        }
+        let Some((at, proof)) = map.proof(span.contribution)? else { return Ok(None) };
+        let call = factFounderCall {
+            opened: opened.clone(),
+            record: record.clone(),
+            span: U256::from(index),
+            founder: member.cluster.to_u256(),
+            index: U256::from(at),
+            count: U256::from(map.len()),
+            proof,
+        };
+        let (own, right) = (named(span.contribution), named(member.cluster));
+        let about = format!(
+            "span {index} puts {own} into a cluster of {}, it is in that of {right}",
+            named(span.cluster)
+        );
+        Ok(Some(Found { rule: "founder", call: call.abi_encode().into(), about }))
+    }
+
+    async fn map(&mut self, reference: DatanetRef) -> Result<Option<ClusterMap>> {
+        if let Some(known) = self.maps.get(&reference) {
+            return Ok(known.clone());
+        }
+        let version = self.chain.datanet_version(reference).await?;
+        let mut documents = Vec::new();
+        let mut whole = true;
+        for contribution in &version.active {
+            match batches::published(contribution, self.source, &version.unsound).await {
+                Ok(Ok(mut found)) => documents.append(&mut found),
+                Ok(Err(error)) => {
+                    tracing::warn!(contribution = contribution.id.0, %error, "no document of the version");
+                    whole = false;
+                }
+                Err(error) => {
+                    tracing::warn!(contribution = contribution.id.0, %error, "a document is not to be had");
+                    whole = false;
+                }
+            }
+        }
+        let map = match whole {
+            true => cluster_map(&documents, self.clusters).ok(),
+            false => None,
+        };
+        let map = map.filter(|map| map.root() == version.cluster_map_root);
+        self.maps.insert(reference, map.clone());
+        Ok(map)
+    }
+
     /// An earlier document that the span's is a near-copy of, in another cluster, or that holds all of the span.
     async fn earlier(&mut self, place: Place<'_>) -> Result<Option<Found>> {
         let Place { stored, index, span, opened, record } = place;
         let Some(own) = self.document_of(span.contribution).await? else { return Ok(None) };
         let own_sketch = self.sketch(&own).await?;
-        let piece = self.spell(&stored.response, span).unwrap_or_default();
+        let piece = self.spell(&stored.response, span_range(span)).unwrap_or_default();
         let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
         for reference in model.datanets {
             for (number, other) in self.documents_of(reference).await? {
@@ -304,15 +568,17 @@ impl Search<'_> {
                 let Some(at) = self.held_at(stored, span, &piece, document.text()) else {
                     continue;
                 };
+                let (excerpt, place) = excerpt(&document, at..at.saturating_add(piece.len()))?;
+                let end = (span.end as usize).saturating_add(1).min(stored.response.tokens.len());
                 let call = factEarlierCall {
                     opened: opened.clone(),
                     record: record.clone(),
                     span: U256::from(index),
                     response: response(&stored.response)?,
-                    tokens: self.tokens(&stored.response, span, true)?,
+                    tokens: self.tokens(&stored.response, span.start as usize..end)?,
                     earlier: self.member(reference, number, &other).await?,
-                    text: Bytes::from(document.text().as_bytes().to_vec()),
-                    place: U256::from(at),
+                    excerpt,
+                    place: U256::from(place),
                 };
                 let about = format!(
                     "what span {index} credits to {} is in {} already, from byte {at} on",
@@ -334,7 +600,8 @@ impl Search<'_> {
         piece: &[u8],
         text: &str,
     ) -> Option<usize> {
-        let long = span.end.saturating_sub(span.start) >= self.limits.match_tokens_min;
+        let long = span.credit_q16 > 0
+            && span.end.saturating_sub(span.start) >= self.limits.match_tokens_min;
         let next = stored.response.tokens.get(span.end as usize);
         let bordered = next.is_none_or(|next| {
             self.tokenizer.bytes(*next).first().is_some_and(|first| is_space(*first))
@@ -348,28 +615,21 @@ impl Search<'_> {
         places.filter(|(_, window)| *window == piece).map(|(at, _)| at).find(ends)
     }
 
-    /// The bytes of a span; `None` if it goes beyond the answer.
-    fn spell(&self, response: &CanonicalResponse, span: &CreditedSpan) -> Option<Vec<u8>> {
-        let tokens = response.tokens.get(span.start as usize..span.end as usize)?;
+    /// The bytes of some tokens; `None` if they go beyond the answer.
+    fn spell(&self, response: &CanonicalResponse, tokens: Range<usize>) -> Option<Vec<u8>> {
+        let tokens = response.tokens.get(tokens)?;
         Some(tokens.iter().flat_map(|token| self.tokenizer.bytes(*token).to_vec()).collect())
     }
 
-    /// A span's tokens with their paths, with the one after it where there is one and it is asked for.
-    fn tokens(
-        &mut self,
-        response: &CanonicalResponse,
-        span: &CreditedSpan,
-        with_next: bool,
-    ) -> Result<Vec<Token>> {
+    /// Tokens of the answer with their paths.
+    fn tokens(&mut self, response: &CanonicalResponse, tokens: Range<usize>) -> Result<Vec<Token>> {
         if self.vocabulary.is_empty() {
             let size = u16::try_from(self.tokenizer.vocabulary_size().saturating_sub(1));
             let last = size.map_err(|_| ScoresError::Overflow { what: "token ids" })?;
             let leaf = |token| merkle::leaf_hash(keccak256(self.tokenizer.bytes(token)).as_slice());
             self.vocabulary = (0..=last).map(leaf).collect();
         }
-        let end = span.end as usize + usize::from(with_next);
-        let end = end.min(response.tokens.len());
-        let tokens = response.tokens.get(span.start as usize..end).unwrap_or_default();
+        let tokens = response.tokens.get(tokens).unwrap_or_default();
         let token = |token: &u16| {
             Ok(Token {
                 text: Bytes::from(self.tokenizer.bytes(*token).to_vec()),
@@ -534,6 +794,33 @@ fn item(document: &Contribution) -> Batches::Item {
         },
         proof: place.map_or_else(Vec::new, |place| place.path.clone()),
     }
+}
+
+/// The chunks that some bytes of a document lie in, with the byte behind them, and where they begin there.
+fn excerpt(document: &Document, bytes: Range<usize>) -> Result<(Excerpt, usize)> {
+    let chunks = document.chunks();
+    let leaves: Vec<B256> =
+        chunks.iter().map(|chunk| merkle::leaf_hash(chunk.as_bytes())).collect();
+    let (mut shown, mut begin) = (Excerpt { first: 0, chunks: vec![], proofs: vec![] }, 0_usize);
+    let mut place = 0;
+    for (index, chunk) in chunks.iter().enumerate() {
+        let end = begin.saturating_add(chunk.len());
+        if end > bytes.start && begin <= bytes.end {
+            if shown.chunks.is_empty() {
+                let first = u32::try_from(index);
+                shown.first = first.map_err(|_| ScoresError::Overflow { what: "chunks" })?;
+                place = bytes.start.saturating_sub(begin);
+            }
+            shown.chunks.push(Bytes::from(chunk.as_bytes().to_vec()));
+            shown.proofs.push(merkle::proof(&leaves, index)?);
+        }
+        begin = end;
+    }
+    Ok((shown, place))
+}
+
+fn span_range(span: &CreditedSpan) -> Range<usize> {
+    span.start as usize..span.end as usize
 }
 
 /// What an id names, for people.

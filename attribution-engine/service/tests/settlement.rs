@@ -7,7 +7,11 @@
 #[expect(dead_code, reason = "each test program uses a part of the world")]
 mod support;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use async_trait::async_trait;
@@ -137,7 +141,7 @@ async fn documents_of_a_batch_pay_their_contributor_and_are_named_with_their_pat
     let bundle = world.evidence.get(1).unwrap();
     let stored = &bundle.receipts[0];
     let mut held = BTreeSet::new();
-    for span in &stored.record.spans {
+    for span in stored.record.credited() {
         let document = corpus.document(span.contribution).unwrap();
         let length = (span.end - span.start) as usize;
         let text = &document.document.text().as_bytes()[span.offset as usize..][..length];
@@ -686,8 +690,8 @@ fn settled(bundle: &EvidenceBundle) -> Vec<SettledReceipt> {
 /// More than could be disclosed within the window could not be stated either, and would fall to whoever demands it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_epoch_has_no_more_receipts_than_its_window_has_time_to_disclose() {
-    // Sixteen a second for a quarter of the window, less the pieces of two trees.
-    const RECEIPTS_MAX: u64 = 16 * support::CHALLENGE_WINDOW.div_ceil(4) - 2;
+    // Eight a second for a quarter of the window, less the pieces of two trees.
+    const RECEIPTS_MAX: u64 = 8 * support::CHALLENGE_WINDOW.div_ceil(4) - 2;
     let world = World::start().await;
     world.deploy_records().await;
     for _ in 0..RECEIPTS_MAX + 3 {
@@ -840,6 +844,161 @@ async fn a_false_record_is_shown_by_whoever_recomputes_it() {
     }
 }
 
+/// Records in which tokens are not whose they are: spans that are cut short, given to nobody, to the prompt, to a document that has
+/// only a word of them, or to another cluster.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_record_keeps_from_its_holders_is_shown() {
+    let world = World::start_with(support::word_tokenizer).await;
+    world.deploy_records().await;
+    world
+        .answer("How do readers and writers get along?", &[("alice", 437, 240), ("bob", 200, 220)]);
+    let honest = world.snapshot().await;
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+    let watcher = world.stranger().await;
+    let none = find_record_fault(&watcher, 1, &*world.evidence, &world.codec).await.unwrap();
+    assert_eq!(none, None, "an honest record has no fault");
+    let bundle = world.evidence.get(1).unwrap();
+    world.revert(honest).await;
+    let stored = &bundle.receipts[0];
+    let bytes = |at: u32| world.codec.bytes(stored.response.tokens[at as usize]);
+    let is_word = |at: u32| match bytes(at) {
+        [b' ', letters @ ..] => letters.len() > 1 && letters.iter().all(u8::is_ascii_alphabetic),
+        _ => false,
+    };
+    let span_of = |author: u64| {
+        let spans = stored.record.spans.iter().enumerate();
+        let longest = spans.filter(|(_, s)| s.contribution.0 == author && s.credit_q16 > 0);
+        longest.max_by_key(|(_, s)| s.end - s.start).unwrap()
+    };
+    let (index, span) = span_of(1);
+    // Between words, with another behind.
+    let borders: Vec<u32> = (span.start + 1..span.end - 1)
+        .filter(|at| is_word(at - 1) && is_word(*at) && bytes(at + 1).first() == Some(&b' '))
+        .collect();
+    let middle = borders[borders.len() / 2];
+    let (bobs_index, bobs) = span_of(2);
+    // A word of bob's that alice has, too, with other words around it.
+    let texts: Vec<&str> = ["alice", "bob"].map(|name| world.document(name).text()).to_vec();
+    let common = (bobs.start + 6..bobs.end - 6).find(|at| {
+        let word = String::from_utf8(bytes(*at).to_vec()).unwrap();
+        is_word(*at) && texts[0].contains(&word)
+    });
+    let common = common.expect("they share no word");
+
+    type Lie<'a> = (&'static str, &'static str, Box<dyn Fn(&mut AttributionRecord) + 'a>);
+    let piece = |start, end, of: u64, credit_q16: u64| CreditedSpan {
+        start,
+        end,
+        contribution: ContributionId(of),
+        cluster: ContributionId(of),
+        offset: 0,
+        surprise_q16: if credit_q16 == 0 { 1 } else { stored.record.floor_q16 + credit_q16 },
+        credit_q16,
+    };
+    let lies: [Lie<'_>; 8] = [
+        ("longer", "goes on", Box::new(|r| r.spans[index] = piece(span.start, middle, 1, 1_000))),
+        ("longer", "goes on", Box::new(|r| r.spans[index] = piece(middle, span.end, 1, 1_000))),
+        // The rest goes to the copier, who is later.
+        (
+            "longer",
+            "goes on",
+            Box::new(|r| {
+                r.spans[index] = piece(span.start, middle, 1, 1_000);
+                r.spans.insert(index + 1, piece(middle, span.end, 3, 0));
+            }),
+        ),
+        // Two pieces where one would do, neither of which reaches the floor.
+        (
+            "longer",
+            "goes on",
+            Box::new(|r| {
+                r.spans[index] = piece(span.start, middle, 1, 0);
+                r.spans.insert(index + 1, piece(middle, span.end, 1, 0));
+            }),
+        ),
+        (
+            "prompt",
+            "is not in it",
+            Box::new(|r| {
+                r.spans[index] = piece(span.start, span.end, 0, 0);
+                r.prompt_tokens += span.end - span.start;
+            }),
+        ),
+        // A word that is in the question, in none of its matches.
+        (
+            "prompt",
+            "is not in it",
+            Box::new(|r| {
+                let at = (span.start..span.end).find(|at| bytes(*at) == b" readers").unwrap();
+                r.spans[index] = piece(at, at + 1, 0, 0);
+                r.prompt_tokens += 1;
+            }),
+        ),
+        (
+            "span",
+            "is not in contribution 1",
+            Box::new(|r| {
+                r.spans[bobs_index] = piece(common, common + 1, 1, 0);
+            }),
+        ),
+        (
+            "founder",
+            "it is in that of contribution 2",
+            Box::new(|r| {
+                r.spans[bobs_index].cluster = ContributionId(1);
+            }),
+        ),
+    ];
+    for (rule, about, lie) in lies {
+        let before = world.snapshot().await;
+        let mut bundle = bundle.clone();
+        let record = &mut bundle.receipts[0].record;
+        lie(record);
+        weigh(record, &world);
+        let stored = &bundle.receipts[0];
+        let settled =
+            SettledReceipt { receipt: stored.receipt.clone(), record: stored.record.clone() };
+        bundle.post.receiptsRoot = scores::merkle::root_of([settled.leaf()]).unwrap();
+        world.post(&bundle).await;
+        let directory = tempfile::tempdir().unwrap();
+        let published =
+            EvidenceStore::open(directory.path(), world.evidence.content().clone()).unwrap();
+        published.put(&bundle).unwrap();
+        let watcher = world.stranger().await;
+        let fault = find_record_fault(&watcher, 1, &published, &world.codec).await.unwrap();
+        let fault = fault.expect(rule);
+        assert_eq!(fault.rule(), rule);
+        assert!(fault.about().unwrap().contains(about), "{:?}", fault.about());
+        world.make_blocks().await;
+        let won = prove(&watcher, 1, &fault).await.unwrap();
+        assert_eq!(watcher.epoch(1).await.unwrap().status, EpochStatus::Rejected);
+        // That something is not in a text takes all of it, and this one is long.
+        let most = if rule == "span" { 500_000 + 100 * texts[0].len() as u64 } else { 1_500_000 };
+        assert!(won.gas < most, "{rule}: {} gas", won.gas);
+        println!("{rule}: {} gas", won.gas);
+        world.make_blocks_at_once().await;
+        world.revert(before).await;
+    }
+}
+
+/// Makes a record's weights those of its spans.
+fn weigh(record: &mut AttributionRecord, world: &World) {
+    let mut credits = BTreeMap::new();
+    for span in record.credited() {
+        *credits.entry(span.cluster).or_insert(0_u64) += span.credit_q16;
+    }
+    let most = world.spec().credit.cluster_weight_max;
+    let weight = |(cluster, credit_q16): (ContributionId, u64)| {
+        let share = u128::from(credit_q16) * u128::from(WEIGHT_ONE);
+        let share = (share / u128::from(record.total_surprise_q16)) as u32;
+        let payee = world.address(["alice", "bob", "mallory"][cluster.0 as usize - 1]);
+        ClusterWeight { cluster, datanet: DatanetId(1), payee, credit_q16, weight: share.min(most) }
+    };
+    record.weights = credits.into_iter().map(weight).collect();
+    record.residual = WEIGHT_ONE - record.weights.iter().map(|w| w.weight).sum::<u32>();
+    assert!(record.is_consistent(most));
+}
+
 /// Records that are false about documents of a batch: each is shown by a document with its path under the batch's root.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_false_record_about_a_batch_is_shown_by_its_documents() {
@@ -917,6 +1076,7 @@ fn credit(
     let weight = (weight / u128::from(record.total_surprise_q16)) as u32;
     let cluster = ContributionId(cluster);
     let founder = cluster.parts().0;
+    record.prompt_tokens = 0;
     record.spans = vec![CreditedSpan {
         start,
         end: start + length as u32,

@@ -55,13 +55,35 @@ interface IRecordFacts is IRecordTypes {
         Member calldata earlier,
         bytes calldata earlierSketch
     ) external view returns (uint64, string memory);
-    /// @notice A span's bytes are nowhere in the text it is said to come from.
+    /// @notice A span names another cluster than the map that its Datanet's version was published with. Of models over one
+    /// version only: clusters reach over all versions of a model, and a map does not.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param span Number of the span in the record.
+    /// @param founder The founder's document by the map.
+    /// @param index Place of the span's document in the map.
+    /// @param count Number of documents in the map.
+    /// @param proof The place's path.
+    /// @return The epoch.
+    /// @return The reason.
+    function factFounder(
+        Opened calldata opened,
+        Record calldata record,
+        uint256 span,
+        uint256 founder,
+        uint256 index,
+        uint256 count,
+        bytes32[] calldata proof
+    ) external view returns (uint64, string memory);
+    /// @notice A span's bytes are nowhere in the text it is said to come from; or it is shorter than a match, and no match of the
+    /// answer that its first token is in is in that text.
     /// @param opened A receipt with its place in the epoch.
     /// @param record The attribution record.
     /// @param span Number of the span in the record.
     /// @param own The span's document; not looked at if the span goes beyond the answer.
     /// @param response The response of the receipt.
-    /// @param tokens The tokens' bytes with their paths.
+    /// @param tokens The tokens' bytes with their paths: the span's, or of one shorter than a match those of every match that its
+    /// first token can be in, from the first to the last.
     /// @param text The text.
     /// @return The epoch.
     /// @return The reason.
@@ -74,16 +96,33 @@ interface IRecordFacts is IRecordTypes {
         Token[] calldata tokens,
         bytes calldata text
     ) external view returns (uint64, string memory);
-    /// @notice An earlier accepted document of the model's Datanets holds all of a span, as whole words. `tokens` has one
-    /// more than the span unless the span ends the answer; `place` is where the bytes are in `text`.
+    /// @notice A span is said to repeat the prompt, and does not, in the sense of `factSpan`.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param span Number of the span in the record.
+    /// @param request The request of the receipt.
+    /// @param response The response of the receipt.
+    /// @param tokens As for `factSpan`.
+    /// @return The epoch.
+    /// @return The reason.
+    function factPrompt(
+        Opened calldata opened,
+        Record calldata record,
+        uint256 span,
+        Request calldata request,
+        Response calldata response,
+        Token[] calldata tokens
+    ) external view returns (uint64, string memory);
+    /// @notice An earlier accepted document of the model's Datanets holds all of a span that has credit, as whole words. `tokens`
+    /// has one more than the span unless the span ends the answer; `place` is where the bytes are in the excerpt.
     /// @param opened A receipt with its place in the epoch.
     /// @param record The attribution record.
     /// @param span Number of the span in the record.
     /// @param response The response of the receipt.
     /// @param tokens The tokens' bytes with their paths.
     /// @param earlier The earlier one.
-    /// @param text The text.
-    /// @param place Where the bytes are in the text.
+    /// @param excerpt The chunks that the bytes are in.
+    /// @param place Where the bytes are in the excerpt.
     /// @return The epoch.
     /// @return The reason.
     function factEarlier(
@@ -93,8 +132,27 @@ interface IRecordFacts is IRecordTypes {
         Response calldata response,
         Token[] calldata tokens,
         Member calldata earlier,
-        bytes calldata text,
+        Excerpt calldata excerpt,
         uint256 place
+    ) external view returns (uint64, string memory);
+    /// @notice An accepted document of the model's Datanets holds all of a span and more words of the answer beside it, each a
+    /// single token, and the record does not give them all to it or to what comes before it ({isOmitted}). `tokens` has one more
+    /// than the run unless the run ends the answer.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param span Number of the span in the record.
+    /// @param response The response of the receipt.
+    /// @param tokens The run's tokens' bytes with their paths.
+    /// @param run The longer run of tokens, and where a document holds it.
+    /// @return The epoch.
+    /// @return The reason.
+    function factLonger(
+        Opened calldata opened,
+        Record calldata record,
+        uint256 span,
+        Response calldata response,
+        Token[] calldata tokens,
+        Run calldata run
     ) external view returns (uint64, string memory);
     /// @notice A score is not the product of the query's sketch and the row's.
     /// @param opened A receipt with its place in the epoch.
@@ -111,4 +169,17 @@ interface IRecordFacts is IRecordTypes {
     /// @param record The attribution record.
     /// @return False if `factSums` would show the record in an epoch, whatever its receipt.
     function isConsistent(Record calldata record) external view returns (bool);
+    /// @notice True if the record contradicts that a document holds a run of the answer's tokens around one of its spans: a token
+    /// of the run belongs to nobody or to a later document though the span has credit, or the span is that document's and ends
+    /// where the document goes on, though the next token is said to be that document's, too.
+    /// @param record The attribution record.
+    /// @param span Number of the span in the record.
+    /// @param from First token of the run.
+    /// @param to One past the last token of the run.
+    /// @param holder The document.
+    /// @return False if `factLonger` would not show this of the record.
+    function isOmitted(Record calldata record, uint256 span, uint256 from, uint256 to, uint256 holder)
+        external
+        view
+        returns (bool);
 }

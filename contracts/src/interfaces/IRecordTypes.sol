@@ -7,13 +7,14 @@ import {IAttributionSettlement} from "./IAttributionSettlement.sol";
 /// @title IRecordTypes
 /// @notice What is exhibited in disputes about records and payments.
 interface IRecordTypes {
-    /// A run of answer tokens. `documentId` and `clusterId`, the founder's, are ids of documents: {Batches.idOf}.
+    /// A run of answer tokens that belong to one document, or to the prompt: verbatim there, and as long as it goes on there.
+    /// `documentId` and `clusterId`, the founder's, are ids of documents ({Batches.idOf}), or zero for the prompt.
     struct Span {
         uint32 start;
         uint32 end;
         uint256 documentId;
         uint256 clusterId;
-        /// First token in the document.
+        /// First token in the document; zero for the prompt.
         uint32 offset;
         uint64 surpriseQ16;
         uint64 creditQ16;
@@ -76,6 +77,39 @@ interface IRecordTypes {
         Batches.Item item;
         uint256 index;
         bytes32[] proof;
+    }
+
+    /// Chunks of a document in a row, each with its path under the document's `chunkRoot`.
+    struct Excerpt {
+        uint32 first;
+        bytes[] chunks;
+        bytes32[][] proofs;
+    }
+
+    /// Answer tokens `from` to `to` in a document that holds them: `place` is where their bytes are in the excerpt.
+    struct Run {
+        uint32 from;
+        uint32 to;
+        Member holder;
+        Excerpt excerpt;
+        uint256 place;
+    }
+
+    struct Message {
+        string role;
+        string content;
+    }
+
+    /// docs/formats/attribution.md, Request and response.
+    struct Request {
+        uint16 version;
+        uint256 modelId;
+        Message[] messages;
+        uint32 maxTokens;
+        uint32 temperatureMillionths;
+        uint32 topPMillionths;
+        uint64 seed;
+        string[] stop;
     }
 
     /// docs/formats/attribution.md, Request and response.

@@ -12,8 +12,9 @@ import {RecordErrors} from "../libraries/RecordErrors.sol";
 /// @notice What {RecordFacts} and {RecordDispute} share: the contracts and the spec, and opening a receipt of an epoch.
 abstract contract RecordBase is IRecordTypes {
     uint256 internal constant WEIGHT_ONE = 1_000_000_000;
-    /// Of records whose spans name documents. 1 named contributions, 2 is the influence track's.
-    uint16 internal constant RECORD_VERSION = 3;
+    /// Of records that list every token that is somebody's. 1 named contributions, 2 is the influence track's, 3 left out what
+    /// earns nothing.
+    uint16 internal constant RECORD_VERSION = 4;
 
     /// @notice The settlement.
     IAttributionSettlement public immutable settlement;

@@ -210,7 +210,8 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         bool other = selector == IRecordFacts.factSums.selector || selector == IRecordFacts.factPayee.selector
             || selector == IRecordFacts.factCluster.selector || selector == IRecordFacts.factSpan.selector
             || selector == IRecordFacts.factEarlier.selector || selector == IRecordFacts.factInfluence.selector
-            || selector == IRecordFacts.factDocument.selector;
+            || selector == IRecordFacts.factDocument.selector || selector == IRecordFacts.factLonger.selector
+            || selector == IRecordFacts.factPrompt.selector || selector == IRecordFacts.factFounder.selector;
         bool claims = selector == IAttributionDispute.factDecrease.selector
             || selector == IAttributionDispute.factOmission.selector
             || selector == IAttributionDispute.factOrder.selector

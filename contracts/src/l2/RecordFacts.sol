@@ -47,15 +47,24 @@ contract RecordFacts is IRecordFacts, RecordBase {
     function isConsistent(Record calldata record) public view returns (bool) {
         if (record.version != RECORD_VERSION) return false;
         uint256 end;
+        uint256 prompt;
+        // Spans that earn, less those that have a weight.
+        uint256 uncounted;
         for (uint256 i; i < record.spans.length; ++i) {
             Span calldata s = record.spans[i];
             if (s.start < end || s.end <= s.start || s.end > record.answerTokens) return false;
             end = s.end;
             if (s.documentId > type(uint64).max || s.clusterId > type(uint64).max) return false;
-            if (s.surpriseQ16 <= record.floorQ16 || s.creditQ16 != s.surpriseQ16 - record.floorQ16) return false;
+            uint256 earned = s.surpriseQ16 > record.floorQ16 ? s.surpriseQ16 - record.floorQ16 : 0;
+            if (s.documentId == 0) {
+                if (s.clusterId != 0) return false;
+                (prompt, earned) = (prompt + s.end - s.start, 0);
+            }
+            if (s.creditQ16 != earned) return false;
+            if (earned != 0) ++uncounted;
         }
+        if (prompt != record.promptTokens) return false;
         uint256 sum;
-        uint256 counted;
         uint256 previous;
         for (uint256 i; i < record.weights.length; ++i) {
             Weight calldata w = record.weights[i];
@@ -64,17 +73,43 @@ contract RecordFacts is IRecordFacts, RecordBase {
             uint256 credit_;
             for (uint256 j; j < record.spans.length; ++j) {
                 (uint256 founder,) = Batches.split(record.spans[j].clusterId);
-                if (founder != w.clusterId) continue;
+                if (founder != w.clusterId || record.spans[j].creditQ16 == 0) continue;
                 credit_ += record.spans[j].creditQ16;
-                ++counted;
+                --uncounted;
             }
             uint256 weight = credit_ * WEIGHT_ONE / record.totalSurpriseQ16;
             if (weight > clusterWeightMax) weight = clusterWeightMax;
             if (w.creditQ16 != credit_ || w.weight != weight) return false;
             sum += weight;
         }
-        // Every span's cluster has a weight, by the contribution of its founder; what nobody earned is the residual.
-        return counted == record.spans.length && sum + record.residual == WEIGHT_ONE;
+        // The cluster of every span that earns has a weight, by the contribution of its founder; what nobody earned is the
+        // residual.
+        return uncounted == 0 && sum + record.residual == WEIGHT_ONE;
+    }
+
+    /// @inheritdoc IRecordFacts
+    function isOmitted(Record calldata record, uint256 span, uint256 from, uint256 to, uint256 holder)
+        public
+        view
+        returns (bool)
+    {
+        Span calldata s = record.spans[span];
+        if (from > s.start || to < s.end || to > record.answerTokens) return false;
+        if (to > s.end && s.documentId == holder && span + 1 < record.spans.length) {
+            Span calldata next = record.spans[span + 1];
+            if (next.start == s.end && next.documentId == holder) return true;
+        }
+        // SOUNDNESS: a run is a match if its surprise reaches the floor and it is long enough, and each of its tokens belongs to
+        // the earliest holder of a match that it is in. The span's surprise is beyond the floor, so the run's is.
+        if (s.creditQ16 == 0 || to - from < matchTokensMin) return false;
+        for (uint256 i; i < record.spans.length && from < to; ++i) {
+            Span calldata owned = record.spans[i];
+            if (owned.end <= from) continue;
+            if (owned.start > from) return true;
+            if (owned.documentId != 0 && Batches.orderOf(owned.documentId) > Batches.orderOf(holder)) return true;
+            from = owned.end;
+        }
+        return from < to;
     }
 
     /// @inheritdoc IRecordFacts
@@ -104,11 +139,40 @@ contract RecordFacts is IRecordFacts, RecordBase {
         _openRecord(opened, record);
         Span calldata s = record.spans[span];
         IModelRegistry.DatanetRef[] memory refs = models.datanetsOf(opened.receipt.modelId);
+        // The prompt is no document, and no false one.
         if (
-            _canCount(s.documentId, refs) && _canCount(s.clusterId, refs)
-                && Batches.orderOf(s.clusterId) <= Batches.orderOf(s.documentId)
+            s.documentId == 0
+                || (_canCount(s.documentId, refs)
+                    && _canCount(s.clusterId, refs)
+                    && Batches.orderOf(s.clusterId) <= Batches.orderOf(s.documentId))
         ) revert RecordErrors.RecordDispute_NotFalse();
         return (opened.epochId, "document");
+    }
+
+    /// @inheritdoc IRecordFacts
+    function factFounder(
+        Opened calldata opened,
+        Record calldata record,
+        uint256 span,
+        uint256 founder,
+        uint256 index,
+        uint256 count,
+        bytes32[] calldata proof
+    ) external view returns (uint64, string memory) {
+        _openRecord(opened, record);
+        Span calldata s = record.spans[span];
+        IModelRegistry.DatanetRef[] memory refs = models.datanetsOf(opened.receipt.modelId);
+        // SOUNDNESS: no engine serves a model over a version whose map is not what its documents make it. `count` only says how
+        // long the path is: a leaf under the root is one of the map's, wherever it lies.
+        bytes32 leaf = Merkle.hashLeaf(abi.encode(s.documentId, founder));
+        if (
+            refs.length != 1
+                || !Merkle.verify(
+                    datanets.version(refs[0].datanetId, refs[0].version).clusterMapRoot, leaf, index, count, proof
+                )
+        ) revert RecordErrors.RecordDispute_ExhibitMismatch();
+        if (s.clusterId == founder) revert RecordErrors.RecordDispute_NotFalse();
+        return (opened.epochId, "founder");
     }
 
     /// @inheritdoc IRecordFacts
@@ -151,17 +215,44 @@ contract RecordFacts is IRecordFacts, RecordBase {
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
         Span calldata s = record.spans[span];
+        if (keccak256(abi.encode(response)) != opened.receipt.responseHash) {
+            revert RecordErrors.RecordDispute_ExhibitMismatch();
+        }
         if (s.end <= response.tokens.length) {
-            bytes memory piece = _spell(opened, response, tokens, s.start, s.end);
             _openOwn(s, own);
             if (keccak256(text) != own.document.contentHash) {
                 revert RecordErrors.RecordDispute_ExhibitMismatch();
             }
-            if (_contains(text, piece)) revert RecordErrors.RecordDispute_NotFalse();
-        } else if (keccak256(abi.encode(response)) != opened.receipt.responseHash) {
-            revert RecordErrors.RecordDispute_ExhibitMismatch();
+            bytes[] memory texts = new bytes[](1);
+            texts[0] = text;
+            if (_isHeld(record, s, response, tokens, texts)) revert RecordErrors.RecordDispute_NotFalse();
         }
         return (opened.epochId, "span");
+    }
+
+    /// @inheritdoc IRecordFacts
+    function factPrompt(
+        Opened calldata opened,
+        Record calldata record,
+        uint256 span,
+        Request calldata request,
+        Response calldata response,
+        Token[] calldata tokens
+    ) external view returns (uint64, string memory) {
+        _openRecord(opened, record);
+        if (
+            keccak256(abi.encode(request)) != opened.receipt.requestHash
+                || keccak256(abi.encode(response)) != opened.receipt.responseHash
+        ) revert RecordErrors.RecordDispute_ExhibitMismatch();
+        Span calldata s = record.spans[span];
+        bytes[] memory texts = new bytes[](request.messages.length);
+        for (uint256 i; i < texts.length; ++i) {
+            texts[i] = bytes(request.messages[i].content);
+        }
+        if (s.documentId != 0 || (s.end <= response.tokens.length && _isHeld(record, s, response, tokens, texts))) {
+            revert RecordErrors.RecordDispute_NotFalse();
+        }
+        return (opened.epochId, "prompt");
     }
 
     /// @inheritdoc IRecordFacts
@@ -172,28 +263,44 @@ contract RecordFacts is IRecordFacts, RecordBase {
         Response calldata response,
         Token[] calldata tokens,
         Member calldata earlier,
-        bytes calldata text,
+        Excerpt calldata excerpt,
         uint256 place
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
         Span calldata s = record.spans[span];
         uint256 earlierId = _used(opened.receipt.modelId, earlier);
-        if (keccak256(text) != earlier.item.document.contentHash) {
-            revert RecordErrors.RecordDispute_ExhibitMismatch();
-        }
-        // A span of fewer tokens than a gram, or of no credit, is not given to the earliest holder but not given at all.
-        if (Batches.orderOf(earlierId) >= Batches.orderOf(s.documentId) || s.end - s.start < matchTokensMin) {
-            revert RecordErrors.RecordDispute_NotFalse();
-        }
+        // A span of fewer tokens than a match, or of no credit, is not given to the earliest holder but not given at all.
+        if (
+            Batches.orderOf(earlierId) >= Batches.orderOf(s.documentId) || s.end - s.start < matchTokensMin
+                || s.creditQ16 == 0
+        ) revert RecordErrors.RecordDispute_NotFalse();
         bytes memory piece = _spell(opened, response, tokens, s.start, s.end);
-        bool bordered = _isWords(piece);
-        if (s.end < response.tokens.length) {
-            Token calldata next = tokens[s.end - s.start];
-            _checkToken(response.tokens[s.end], next);
-            bordered = bordered && next.text.length != 0 && _isSpace(next.text[0]);
-        }
-        if (!bordered || !_isAt(text, place, piece)) revert RecordErrors.RecordDispute_NotFalse();
+        if (
+            !_isBordered(response, tokens, s.start, s.end, piece)
+                || !_isAt(excerpt, earlier.item.document, place, piece)
+        ) revert RecordErrors.RecordDispute_NotFalse();
         return (opened.epochId, "earlier");
+    }
+
+    /// @inheritdoc IRecordFacts
+    function factLonger(
+        Opened calldata opened,
+        Record calldata record,
+        uint256 span,
+        Response calldata response,
+        Token[] calldata tokens,
+        Run calldata run
+    ) external view returns (uint64, string memory) {
+        _openRecord(opened, record);
+        uint256 holder = _used(opened.receipt.modelId, run.holder);
+        if (!isOmitted(record, span, run.from, run.to, holder)) revert RecordErrors.RecordDispute_NotFalse();
+        bytes memory piece = _spell(opened, response, tokens, run.from, run.to);
+        if (
+            !_isBordered(response, tokens, run.from, run.to, piece)
+                || !_isWordsAround(record.spans[span], tokens, run.from, run.to, piece)
+                || !_isAt(run.excerpt, run.holder.item.document, run.place, piece)
+        ) revert RecordErrors.RecordDispute_NotFalse();
+        return (opened.epochId, "longer");
     }
 
     /// @inheritdoc IRecordFacts
@@ -277,14 +384,74 @@ contract RecordFacts is IRecordFacts, RecordBase {
         Token[] calldata tokens,
         uint256 start,
         uint256 end
-    ) private view returns (bytes memory piece) {
-        if (keccak256(abi.encode(response)) != opened.receipt.responseHash || tokens.length < end - start) {
+    ) private view returns (bytes memory) {
+        if (keccak256(abi.encode(response)) != opened.receipt.responseHash) {
             revert RecordErrors.RecordDispute_ExhibitMismatch();
         }
+        _checkTokens(response, tokens, start, end);
+        return _join(tokens, 0, end - start);
+    }
+
+    /// @dev The first of `tokens` are those of the answer from `start` to `end`.
+    function _checkTokens(Response calldata response, Token[] calldata tokens, uint256 start, uint256 end)
+        private
+        view
+    {
+        if (tokens.length < end - start) revert RecordErrors.RecordDispute_ExhibitMismatch();
         for (uint256 i = start; i < end; ++i) {
             _checkToken(response.tokens[i], tokens[i - start]);
-            piece = bytes.concat(piece, tokens[i - start].text);
         }
+    }
+
+    function _join(Token[] calldata tokens, uint256 from, uint256 to) private pure returns (bytes memory piece) {
+        for (uint256 i = from; i < to; ++i) {
+            piece = bytes.concat(piece, tokens[i].text);
+        }
+    }
+
+    /// @dev Whether a span can be of the one of `texts` that it is said to be of: they hold its bytes, and if it is shorter than
+    /// a match, which is what earlier holders have left of one, then a match that its first token is in.
+    function _isHeld(
+        Record calldata record,
+        Span calldata s,
+        Response calldata response,
+        Token[] calldata tokens,
+        bytes[] memory texts
+    ) private view returns (bool) {
+        (uint256 from, uint256 to) = (s.start, s.end);
+        bool short = to - from < matchTokensMin;
+        if (short) (from, to) = _around(from, record.answerTokens, response.tokens.length);
+        _checkTokens(response, tokens, from, to);
+        if (!_areIn(texts, _join(tokens, s.start - from, s.end - from))) return false;
+        return !short || _isMatched(tokens, s.start - from, to - from, texts);
+    }
+
+    /// @dev First and last token of the shortest matches that a token can be in.
+    function _around(uint256 token, uint256 answer, uint256 response) private view returns (uint256 from, uint256 to) {
+        uint256 least = matchTokensMin;
+        from = token < least ? 0 : token + 1 - least;
+        to = token + least;
+        if (to > answer) to = answer;
+        if (to > response) to = response;
+    }
+
+    /// @dev Whether one of the shortest matches among the first `count` tokens that token `last` is in is in a text.
+    function _isMatched(Token[] calldata tokens, uint256 last, uint256 count, bytes[] memory texts)
+        private
+        view
+        returns (bool)
+    {
+        for (uint256 first; first <= last && first + matchTokensMin <= count; ++first) {
+            if (_areIn(texts, _join(tokens, first, first + matchTokensMin))) return true;
+        }
+        return false;
+    }
+
+    function _areIn(bytes[] memory texts, bytes memory piece) private pure returns (bool) {
+        for (uint256 i; i < texts.length; ++i) {
+            if (_contains(texts[i], piece)) return true;
+        }
+        return false;
     }
 
     function _checkToken(uint16 id, Token calldata token) private view {
@@ -294,25 +461,36 @@ contract RecordFacts is IRecordFacts, RecordBase {
         }
     }
 
-    /// @dev Whether `piece` is anywhere in `text`. Compares a word at a time, and hashes only where its head agrees.
+    /// @dev Whether `piece` is anywhere in `text`, by Horspool's search: the last byte of where it could be says how far it is to
+    /// where it could be next.
     function _contains(bytes memory text, bytes memory piece) private pure returns (bool found) {
         uint256 length = piece.length;
         if (length == 0) return true;
         if (text.length < length) return false;
         assembly ("memory-safe") {
-            let bits := shl(3, sub(32, mul(lt(length, 32), length)))
-            if iszero(lt(length, 32)) { bits := 0 }
-            let head := shr(bits, mload(add(piece, 0x20)))
-            let whole := keccak256(add(piece, 0x20), length)
+            // Steps by byte, beyond what is in use; zero for those of the whole length.
+            let steps := mload(0x40)
+            calldatacopy(steps, calldatasize(), 0x2000)
+            let head := add(piece, 0x20)
+            let tail := sub(length, 1)
+            for { let i := 0 } lt(i, tail) { i := add(i, 1) } {
+                mstore(add(steps, shl(5, byte(0, mload(add(head, i))))), sub(tail, i))
+            }
+            let final := byte(0, mload(add(head, tail)))
+            let whole := keccak256(head, length)
             let p := add(text, 0x20)
             let last := add(p, sub(mload(text), length))
-            for {} iszero(gt(p, last)) { p := add(p, 1) } {
-                if eq(shr(bits, mload(p)), head) {
+            for {} iszero(gt(p, last)) {} {
+                let c := byte(0, mload(add(p, tail)))
+                if eq(c, final) {
                     if eq(keccak256(p, length), whole) {
                         found := 1
                         break
                     }
                 }
+                let step := mload(add(steps, shl(5, c)))
+                if iszero(step) { step := length }
+                p := add(p, step)
             }
         }
     }
@@ -320,15 +498,70 @@ contract RecordFacts is IRecordFacts, RecordBase {
     /// @dev SOUNDNESS: the same bytes are the same tokens only between the same borders: the tokenizer cuts before a space
     /// that a letter follows, and after a letter that white space follows. So the piece begins with " x" and ends with "x",
     /// and white space or the end follows it in the answer as in the text.
-    function _isWords(bytes memory piece) private pure returns (bool) {
-        uint256 length = piece.length;
-        return length > 1 && piece[0] == " " && _isLetter(piece[1]) && _isLetter(piece[length - 1]);
+    function _isBordered(
+        Response calldata response,
+        Token[] calldata tokens,
+        uint256 from,
+        uint256 to,
+        bytes memory piece
+    ) private view returns (bool) {
+        if (!_isWords(piece, 0, piece.length)) return false;
+        if (to == response.tokens.length) return true;
+        if (tokens.length <= to - from) revert RecordErrors.RecordDispute_ExhibitMismatch();
+        Token calldata next = tokens[to - from];
+        _checkToken(response.tokens[to], next);
+        return next.text.length != 0 && _isSpace(next.text[0]);
     }
 
-    function _isAt(bytes calldata text, uint256 place, bytes memory piece) private pure returns (bool) {
+    /// @dev SOUNDNESS: a span's tokens are those that its document's text becomes, and so those that its bytes become between
+    /// borders. Of the tokens beside it nothing of the kind is known, for a model can write a word in other tokens than the
+    /// tokenizer does; unless the word is one token, which is what the tokenizer makes of it.
+    function _isWordsAround(Span calldata s, Token[] calldata tokens, uint256 from, uint256 to, bytes memory piece)
+        private
+        pure
+        returns (bool)
+    {
+        (uint256 left, uint256 right) = (0, piece.length);
+        for (uint256 i = from; i < to; ++i) {
+            if (i >= s.start && i < s.end) continue;
+            bytes calldata text = tokens[i - from].text;
+            if (text.length < 2 || text[0] != " ") return false;
+            for (uint256 j = 1; j < text.length; ++j) {
+                if (!_isLetter(text[j])) return false;
+            }
+            if (i < s.start) left += text.length;
+            else right -= text.length;
+        }
+        return _isWords(piece, left, right);
+    }
+
+    function _isWords(bytes memory piece, uint256 from, uint256 to) private pure returns (bool) {
+        return from + 1 < to && piece[from] == " " && _isLetter(piece[from + 1]) && _isLetter(piece[to - 1]);
+    }
+
+    /// @dev Whether the document has the piece at a place of the excerpt, and there its end or white space behind it.
+    function _isAt(Excerpt calldata excerpt, Batches.Document calldata document, uint256 place, bytes memory piece)
+        private
+        pure
+        returns (bool)
+    {
+        bytes memory text;
+        uint256 count = excerpt.chunks.length;
+        for (uint256 i; i < count; ++i) {
+            bytes32 leaf = Merkle.hashLeaf(excerpt.chunks[i]);
+            if (!Merkle.verify(document.chunkRoot, leaf, excerpt.first + i, document.chunkCount, excerpt.proofs[i])) {
+                revert RecordErrors.RecordDispute_ExhibitMismatch();
+            }
+            text = bytes.concat(text, excerpt.chunks[i]);
+        }
+        if (place > text.length || piece.length > text.length - place) return false;
         uint256 end = place + piece.length;
-        if (end > text.length || (end < text.length && !_isSpace(text[end]))) return false;
-        return keccak256(text[place:end]) == keccak256(piece);
+        bool ends = end == text.length ? excerpt.first + count == document.chunkCount : _isSpace(text[end]);
+        bytes32 found;
+        assembly ("memory-safe") {
+            found := keccak256(add(add(text, 0x20), place), mload(piece))
+        }
+        return ends && found == keccak256(piece);
     }
 
     function _isLetter(bytes1 c) private pure returns (bool) {

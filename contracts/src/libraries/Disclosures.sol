@@ -8,9 +8,9 @@ library Disclosures {
     /// Levels of a piece of a sum tree: 256 leaves, 1.4 million gas to disclose.
     uint256 internal constant PIECE_LEVELS = 8;
 
-    /// Answers that an epoch may need for every second of a quarter of its window. The dearest takes 2.2 million gas
-    /// (`contracts/snapshots/EpochDisclosureGas.json`), so sixteen are 36 of the sixty million that a block of a second has.
-    uint256 internal constant ANSWERS_PER_SECOND = 16;
+    /// Answers that an epoch may need for every second of a quarter of its window. The dearest takes 6.5 million gas
+    /// (`contracts/snapshots/EpochDisclosureGas.json`), so eight are 52 of the sixty million that a block of a second has.
+    uint256 internal constant ANSWERS_PER_SECOND = 8;
 
     /// @notice Pieces of a sum tree of so many levels.
     /// @param depth Levels above the leaves; at most 40.

@@ -12,10 +12,27 @@ library PlainTree {
     }
 
     function fold(bytes32[] memory items, uint256 index) internal pure returns (bytes32 root, bytes32[] memory proof) {
-        bytes32[] memory level = new bytes32[](items.length);
+        bytes32[] memory leaves = new bytes32[](items.length);
         for (uint256 i; i < items.length; ++i) {
-            level[i] = Merkle.hashLeaf(items[i]);
+            leaves[i] = Merkle.hashLeaf(items[i]);
         }
+        return foldLeaves(leaves, index);
+    }
+
+    /// @dev Of items of any length, such as chunks.
+    function fold(bytes[] memory items, uint256 index) internal pure returns (bytes32 root, bytes32[] memory proof) {
+        bytes32[] memory leaves = new bytes32[](items.length);
+        for (uint256 i; i < items.length; ++i) {
+            leaves[i] = Merkle.hashLeaf(items[i]);
+        }
+        return foldLeaves(leaves, index);
+    }
+
+    function foldLeaves(bytes32[] memory level, uint256 index)
+        private
+        pure
+        returns (bytes32 root, bytes32[] memory proof)
+    {
         bytes32[] memory siblings = new bytes32[](256);
         uint256 used;
         while (level.length > 1) {

@@ -28,12 +28,15 @@ abstract contract RecordTest is AdmissionTest {
     string internal constant BOB_TEXT = "another document of bob's: alpha beta gamma delta epsilon zeta eta theta\n";
     string internal constant CAROL_TEXT = "nothing of the kind is in here, at all\n";
 
+    uint256 internal constant CHUNK = 1_024;
+
     struct Call {
         IAttributionSettlement.InferenceReceipt receipt;
         IRecordTypes.Record record;
     }
 
     bytes[] internal vocabulary;
+    IRecordTypes.Request internal request;
     IRecordTypes.Response internal response;
     uint256 internal net;
     uint256 internal modelOf;
@@ -72,6 +75,8 @@ abstract contract RecordTest is AdmissionTest {
             response.tokens.push(i);
         }
         response.text = "alpha beta gamma delta epsilon zeta eta theta omega";
+        request.version = 1;
+        request.messages.push(IRecordTypes.Message("user", "what comes after alpha beta"));
 
         net = createDatanet();
         aliceId = contributeText(alice, ALICE_TEXT, 1);
@@ -91,8 +96,44 @@ abstract contract RecordTest is AdmissionTest {
     function contributeText(address who, string memory text, uint256 seed) internal returns (uint256) {
         IDatanetRegistry.Reveal memory r = document(seed);
         r.contentHash = keccak256(bytes(text));
+        bytes[] memory chunks = chunksOf(text);
+        (r.chunkRoot,) = PlainTree.fold(chunks, 0);
+        r.chunkCount = uint32(chunks.length);
         r.sketchHash = keccak256(sketchOf(seed == 3 ? 3 : 1, seed, 100));
         return contributeReveal(who, net, r);
+    }
+
+    /// @dev Chunks may be cut anywhere.
+    function chunksOf(string memory text) internal pure returns (bytes[] memory chunks) {
+        bytes memory all = bytes(text);
+        chunks = new bytes[]((all.length + CHUNK - 1) / CHUNK);
+        for (uint256 i; i < chunks.length; ++i) {
+            uint256 from = i * CHUNK;
+            uint256 length = all.length - from < CHUNK ? all.length - from : CHUNK;
+            chunks[i] = new bytes(length);
+            for (uint256 j; j < length; ++j) {
+                chunks[i][j] = all[from + j];
+            }
+        }
+    }
+
+    /// @dev `count` chunks of a text from `first` on.
+    function excerptOf(string memory text, uint32 first, uint256 count)
+        internal
+        pure
+        returns (IRecordTypes.Excerpt memory e)
+    {
+        bytes[] memory chunks = chunksOf(text);
+        (e.first, e.chunks, e.proofs) = (first, new bytes[](count), new bytes32[][](count));
+        for (uint256 i; i < count; ++i) {
+            e.chunks[i] = chunks[first + i];
+            (, e.proofs[i]) = PlainTree.fold(chunks, first + i);
+        }
+    }
+
+    /// @dev All of a text.
+    function excerptOf(string memory text) internal pure returns (IRecordTypes.Excerpt memory) {
+        return excerptOf(text, 0, chunksOf(text).length);
     }
 
     /// @dev Four rows of 512 dimensions.
@@ -124,11 +165,12 @@ abstract contract RecordTest is AdmissionTest {
         c.receipt.modelId = modelOf;
         c.receipt.customer = customer;
         c.receipt.gateway = gateway;
+        c.receipt.requestHash = keccak256(abi.encode(request));
         c.receipt.responseHash = keccak256(abi.encode(response));
         c.receipt.fee = RECEIPT_FEE;
         c.receipt.engineSpecHash = SPEC;
         (bytes32 receiptHash,) = settlement.hashReceipt(c.receipt);
-        c.record.version = 3;
+        c.record.version = 4;
         c.record.receiptHash = receiptHash;
         c.record.engineSpecHash = SPEC;
         c.record.answerTokens = 9;
@@ -206,14 +248,19 @@ abstract contract RecordTest is AdmissionTest {
     }
 
     function spelled(uint256 count) internal view returns (IRecordTypes.Token[] memory tokens) {
+        return spelled(0, count);
+    }
+
+    /// @dev Tokens of the answer, which is the vocabulary in its order.
+    function spelled(uint256 from, uint256 count) internal view returns (IRecordTypes.Token[] memory tokens) {
         bytes32[] memory items = new bytes32[](9);
         for (uint256 i; i < 9; ++i) {
             items[i] = keccak256(vocabulary[i]);
         }
         tokens = new IRecordTypes.Token[](count);
         for (uint256 i; i < count; ++i) {
-            tokens[i].text = vocabulary[i];
-            (, tokens[i].proof) = PlainTree.fold(items, i);
+            tokens[i].text = vocabulary[from + i];
+            (, tokens[i].proof) = PlainTree.fold(items, from + i);
         }
     }
 

@@ -1,8 +1,8 @@
-// Writes tests/vectors/economy.json: the golden bytes of the economy contracts, computed here with ethers and nothing
-// of ours, so that Solidity and Rust are both checked against a third implementation.
+// Writes tests/vectors/economy.json, the golden bytes of the economy contracts, and omissions.json, what records leave out,
+// computed here with ethers and nothing of ours, so that Solidity and Rust are both checked against a third implementation.
 //
-//   node tests/vectors/generate/economy.mjs            rewrites the file
-//   node tests/vectors/generate/economy.mjs --check    fails when the file differs
+//   node tests/vectors/generate/economy.mjs            rewrites the files
+//   node tests/vectors/generate/economy.mjs --check    fails when one differs
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
@@ -317,27 +317,59 @@ const recordType = 'tuple(uint16 version, bytes32 receiptHash, bytes32 engineSpe
   + 'tuple(uint256 cluster, uint256 datanet, address payee, uint64 creditQ16, uint32 weight)[] weights, uint32 residual)';
 const floor = 100000;
 const span = (start, end, contribution, cluster, credit) => ({
-  start, end, contribution, cluster, offset: 3, surpriseQ16: floor + credit, creditQ16: credit,
+  start, end, contribution, cluster, offset: 3, surpriseQ16: credit === 0 ? floor : floor + credit, creditQ16: credit,
 });
+const ofPrompt = (start, end) => ({ ...span(start, end, 0, 0, 0), offset: 0, surpriseQ16: 3 * floor });
 const weighed = (cluster, creditQ16, weight) => ({
   cluster, datanet: 1, payee: account('contributor of 7').toLowerCase(), creditQ16, weight,
 });
 const recordOf = (spans, weights, change = {}) => ({
-  version: 3, receiptHash: word('receipt'), engineSpecHash: word('engine spec'), answerTokens: 40, promptTokens: 2,
+  version: 4, receiptHash: word('receipt'), engineSpecHash: word('engine spec'), answerTokens: 40, promptTokens: 2,
   totalSurpriseQ16: 4000000, floorQ16: floor, spans, weights,
   residual: 1000000000 - weights.reduce((sum, w) => sum + w.weight, 0), ...change,
 });
 // Two clusters that documents 0 and 3 found, a copy, 4, in the cluster of 3, and a document of its own.
 const spans = [
-  span(0, 8, idOf(0), idOf(0), 200000), span(8, 16, idOf(4), idOf(3), 120000), span(20, 30, 9, 9, 80001),
+  span(0, 8, idOf(0), idOf(0), 200000), span(8, 16, idOf(4), idOf(3), 120000), ofPrompt(16, 18), span(18, 20, idOf(1), idOf(1), 0),
+  span(20, 30, 9, 9, 80001), span(30, 31, 9, 9, 0), span(34, 36, 9, 9, 0),
 ];
+
+// What a document that holds the run from `from` to `to` shows of a record: a token of it that is nobody's, or a later document's;
+// or a span of its own that ends although it goes on.
+const matchTokensMin = 6;
+const orderOf = (id) => (id % 2 ** 40) * 2 ** 24 + Math.floor(id / 2 ** 40);
+function isOmitted(message, index, from, to, holder) {
+  const own = message.spans[index];
+  if (from > own.start || to < own.end || to > message.answerTokens) return false;
+  const owners = new Array(message.answerTokens).fill(null);
+  message.spans.forEach((s, i) => owners.fill(i, s.start, s.end));
+  const after = to > own.end ? owners[own.end] : null;
+  if (after !== null && own.contribution === holder && message.spans[after].contribution === holder) return true;
+  if (own.creditQ16 === 0 || to - from < matchTokensMin) return false;
+  return owners.slice(from, to).some((i) => {
+    if (i === null) return true;
+    const { contribution } = message.spans[i];
+    return contribution !== 0 && orderOf(contribution) > orderOf(holder);
+  });
+}
+function omissionsOf({ name, message, bytes }) {
+  const holders = [...new Set([5, 11, idOf(2), ...message.spans.map((s) => s.contribution)])].filter((id) => id !== 0);
+  const runs = message.spans.flatMap((s, span) => [0, 1, 5, 13].flatMap((before) => [0, 1, 2, 4, 12].flatMap((after) =>
+    holders.map((holder) => ({ span, from: Math.max(0, s.start - before), to: s.end + after, holder })))));
+  const cases = runs.filter((_, i) => i % 7 === 0);
+  return {
+    name, message, bytes,
+    ...Object.fromEntries(['span', 'from', 'to', 'holder'].map((key) => [key, cases.map((c) => c[key])])),
+    omitted: cases.map((c) => isOmitted(message, c.span, c.from, c.to, c.holder)),
+  };
+}
 const records = Object.entries({
   honest: [true, recordOf(spans, [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)])],
   'one cap for all clusters of a batch': [true, recordOf(
-    [span(0, 8, idOf(0), idOf(0), 900000), span(8, 16, idOf(4), idOf(3), 900000)], [weighed(7, 1800000, 250000000)],
+    [span(0, 8, idOf(0), idOf(0), 900000), span(8, 16, idOf(4), idOf(3), 900000), ofPrompt(16, 18)], [weighed(7, 1800000, 250000000)],
   )],
   'beyond the cap': [false, recordOf(
-    [span(0, 8, idOf(0), idOf(0), 900000), span(8, 16, idOf(4), idOf(3), 900000)], [weighed(7, 1800000, 450000000)],
+    [span(0, 8, idOf(0), idOf(0), 900000), span(8, 16, idOf(4), idOf(3), 900000), ofPrompt(16, 18)], [weighed(7, 1800000, 450000000)],
   )],
   'clusters of a batch one by one': [false, recordOf(spans, [
     weighed(9, 80001, 20000250), weighed(idOf(0), 200000, 50000000), weighed(idOf(3), 120000, 30000000),
@@ -345,6 +377,21 @@ const records = Object.entries({
   'a span without a weight': [false, recordOf(spans, [weighed(7, 320000, 80000000)])],
   'a wrong residual': [false, recordOf(spans, [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)], { residual: 1 })],
   'of version 1': [false, recordOf(spans, [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)], { version: 1 })],
+  'more of the prompt than its spans have': [false, recordOf(
+    spans, [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)], { promptTokens: 3 },
+  )],
+  'a prompt that earns': [false, recordOf(
+    spans.map((s) => (s.contribution === 0 ? { ...s, creditQ16: 2 * floor } : s)),
+    [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)],
+  )],
+  'a prompt in a cluster': [false, recordOf(
+    spans.map((s) => (s.contribution === 0 ? { ...s, cluster: 9 } : s)),
+    [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)],
+  )],
+  'a span that earns nothing above the floor': [false, recordOf(
+    spans.map((s) => (s.start === 18 ? { ...s, surpriseQ16: floor + 1 } : s)),
+    [weighed(7, 320000, 80000000), weighed(9, 80001, 20000250)],
+  )],
 }).map(([name, [consistent, message]]) => {
   const bytes = abi.encode([recordType], [message]);
   return { name, consistent, message, bytes, hash: keccak256(bytes) };
@@ -355,13 +402,15 @@ vectors.batch = {
   content_hash: batchHash, weight_max: 250000000, records,
 };
 
-const path = fileURLToPath(new URL('../economy.json', import.meta.url));
-const text = `${JSON.stringify(vectors, null, 2)}\n`;
-if (process.argv.includes('--check')) {
-  if (readFileSync(path, 'utf8') !== text) {
-    console.error('tests/vectors/economy.json differs: run node tests/vectors/generate/economy.mjs');
+const omissions = { match_tokens_min: matchTokensMin, records: records.filter((r) => r.consistent).map(omissionsOf) };
+
+for (const [name, content] of Object.entries({ economy: vectors, omissions })) {
+  const path = fileURLToPath(new URL(`../${name}.json`, import.meta.url));
+  const text = `${JSON.stringify(content, null, 2)}\n`;
+  if (!process.argv.includes('--check')) {
+    writeFileSync(path, text);
+  } else if (readFileSync(path, 'utf8') !== text) {
+    console.error(`tests/vectors/${name}.json differs: run node tests/vectors/generate/economy.mjs`);
     process.exit(1);
   }
-} else {
-  writeFileSync(path, text);
 }

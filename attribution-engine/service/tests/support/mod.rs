@@ -66,6 +66,7 @@ pub struct World {
     pub codec: Tokenizer,
     pub journal: Arc<Journal>,
     pub evidence: Arc<EvidenceStore>,
+    tokenizer: fn() -> Tokenizer,
     provider: DynProvider,
     url: String,
     gateway_key: PrivateKeySigner,
@@ -139,6 +140,11 @@ const STRANGER: u32 = 9;
 
 impl World {
     pub async fn start() -> Self {
+        Self::start_with(byte_tokenizer).await
+    }
+
+    /// Under another tokenizer than that of bytes.
+    pub async fn start_with(tokenizer: fn() -> Tokenizer) -> Self {
         let (anvil, url) = start_anvil();
         let wallet = (0..10).fold(EthereumWallet::default(), |mut wallet, index| {
             wallet.register_signer(key(index));
@@ -157,7 +163,7 @@ impl World {
             Chain::connect_with_signer(url.parse().unwrap(), contracts, gateway_key.clone())
                 .await
                 .unwrap();
-        let codec = byte_tokenizer();
+        let codec = tokenizer();
         let spec = EngineSpec {
             tokenizer_hash: TokenCodec::fingerprint(&codec),
             model_hash: B256::repeat_byte(7),
@@ -181,6 +187,7 @@ impl World {
             gateway: gateway_key.address(),
             chain,
             codec,
+            tokenizer,
             journal: Arc::default(),
             evidence: Arc::new(evidence),
             provider,
@@ -225,7 +232,7 @@ impl World {
             self.gateway,
             self.engines.clone(),
             self.spec.clone(),
-            Arc::new(byte_tokenizer()),
+            Arc::new((self.tokenizer)()),
             receipts,
             self.evidence.clone(),
             PosterConfig { interval, receipts_max: 100, poll: Duration::from_millis(10) },
@@ -704,9 +711,37 @@ async fn fund(provider: &DynProvider, chain: &Chain, gateway: Address) {
 
 /// Every byte is a token; GPT-2's printable stand-ins for the bytes, in the order of the bytes.
 pub fn byte_tokenizer() -> Tokenizer {
+    Tokenizer::new(byte_tokens(), vec![], Default::default(), vec![], false).unwrap()
+}
+
+/// Every word of the samples of two authors is a token with the space before it; so is every beginning of it.
+pub fn word_tokenizer() -> Tokenizer {
+    let (mut tokens, mut merges) = (byte_tokens(), Vec::new());
+    let space = tokens[usize::from(b' ')].clone();
+    let texts = [sample(AUTHORS[0].2), sample(AUTHORS[1].2)];
+    let words: std::collections::BTreeSet<&str> = texts
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .filter(|word| word.bytes().all(|byte| byte.is_ascii_alphabetic()))
+        .collect();
+    for word in words {
+        let mut head = space.clone();
+        for letter in word.chars() {
+            let longer = format!("{head}{letter}");
+            if !tokens.contains(&longer) {
+                merges.push(format!("{head} {letter}"));
+                tokens.push(longer.clone());
+            }
+            head = longer;
+        }
+    }
+    Tokenizer::new(tokens, merges, Default::default(), vec![], false).unwrap()
+}
+
+fn byte_tokens() -> Vec<String> {
     let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let mut stand_in = 256_u32;
-    let tokens = (0..=255_u8).map(|byte| {
+    let token = |byte: u8| {
         let code = if printable(byte) {
             u32::from(byte)
         } else {
@@ -714,6 +749,6 @@ pub fn byte_tokenizer() -> Tokenizer {
             stand_in - 1
         };
         char::from_u32(code).unwrap().to_string()
-    });
-    Tokenizer::new(tokens.collect(), vec![], Default::default(), vec![], false).unwrap()
+    };
+    (0..=255_u8).map(token).collect()
 }

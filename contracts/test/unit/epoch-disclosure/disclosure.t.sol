@@ -140,7 +140,7 @@ contract EpochDisclosureTest is DisclosureTest {
         uint256 answers = Disclosures.answersOf(receipts, depth, claimsDepth);
         assertGe(answers * 256, uint256(receipts) * 256 + 2 ** depth + 2 ** claimsDepth);
         uint256 seconds_ = (uint256(window) + 3) / 4;
-        assertEq(Disclosures.answersMax(window) / 16, seconds_);
+        assertEq(Disclosures.answersMax(window) / 8, seconds_);
         assertEq(Disclosures.levelsOf(depth), depth < 8 ? depth : 8);
     }
 

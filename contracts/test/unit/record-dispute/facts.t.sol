@@ -48,7 +48,7 @@ contract RecordDisputeTest is RecordTest {
         expectNotShown(
             abi.encodeCall(
                 facts.factEarlier,
-                (opened(i), record(i), 0, response, spelled(9), member(bobId, 1), bytes(BOB_TEXT), 26)
+                (opened(i), record(i), 0, response, spelled(9), member(bobId, 1), excerptOf(BOB_TEXT), 26)
             )
         );
         expectNotShown(
@@ -135,12 +135,12 @@ contract RecordDisputeTest is RecordTest {
         expectNotShown(
             abi.encodeCall(
                 facts.factEarlier,
-                (opened(0), record(0), 0, response, spelled(9), member(aliceId, 0), bytes(ALICE_TEXT), 11)
+                (opened(0), record(0), 0, response, spelled(9), member(aliceId, 0), excerptOf(ALICE_TEXT), 11)
             )
         );
         bytes memory call = abi.encodeCall(
             facts.factEarlier,
-            (opened(0), record(0), 0, response, spelled(9), member(aliceId, 0), bytes(ALICE_TEXT), 12)
+            (opened(0), record(0), 0, response, spelled(9), member(aliceId, 0), excerptOf(ALICE_TEXT), 12)
         );
         keep("dispute: earlier holder", prove(call));
     }

@@ -74,4 +74,24 @@ contract BatchVectorsTest is RecordTest {
         }
         assertEq(consistent, 2);
     }
+
+    /// @dev What a run of the answer that a document holds shows of a record.
+    function test_Omissions() external {
+        json = vm.readFile("tests/vectors/omissions.json");
+        assertEq(facts.matchTokensMin(), json.readUint(".match_tokens_min"));
+        for (uint256 i; i < 2; ++i) {
+            string memory path = string.concat(".records[", vm.toString(i), "]");
+            IRecordTypes.Record memory r =
+                abi.decode(json.readBytes(string.concat(path, ".bytes")), (IRecordTypes.Record));
+            uint256[] memory span = json.readUintArray(string.concat(path, ".span"));
+            uint256[] memory from = json.readUintArray(string.concat(path, ".from"));
+            uint256[] memory to = json.readUintArray(string.concat(path, ".to"));
+            uint256[] memory holder = json.readUintArray(string.concat(path, ".holder"));
+            bool[] memory omitted = json.readBoolArray(string.concat(path, ".omitted"));
+            assertGt(omitted.length, 20);
+            for (uint256 j; j < omitted.length; ++j) {
+                assertEq(facts.isOmitted(r, span[j], from[j], to[j], holder[j]), omitted[j], vm.toString(j));
+            }
+        }
+    }
 }
