@@ -162,12 +162,12 @@ impl World {
     }
 
     async fn deposit(&self, amount: u64) -> bridge_l1::DepositReceipt {
-        let what = Deposit {
-            open: self.deployment.open,
-            optimism_portal: self.deployment.optimism_portal,
-            to: Address::repeat_byte(0x42),
-            amount: U256::from(amount),
-        };
+        let what = Deposit::transfer(
+            self.deployment.open,
+            self.deployment.optimism_portal,
+            Address::repeat_byte(0x42),
+            U256::from(amount),
+        );
         deposit(self.anvil.url.clone(), key(0), &what).await.unwrap()
     }
 

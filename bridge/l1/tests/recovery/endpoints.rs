@@ -116,12 +116,12 @@ async fn what_is_read_and_sent_goes_to_the_next_node_when_one_is_out() {
     let Some(l1) = L1::start().await else { return };
     let dead: Url = "http://127.0.0.1:1/".parse().unwrap();
     let urls = vec![dead.clone(), l1.url.clone()];
-    let what = Deposit {
-        open: l1.deployment.open,
-        optimism_portal: l1.deployment.optimism_portal,
-        to: Address::repeat_byte(0x42),
-        amount: U256::from(7),
-    };
+    let what = Deposit::transfer(
+        l1.deployment.open,
+        l1.deployment.optimism_portal,
+        Address::repeat_byte(0x42),
+        U256::from(7),
+    );
     deposit(urls.clone(), deployer(), &what).await.unwrap();
     let withdrawals = Withdrawals::new(urls, l1.url.clone(), l1.deployment.optimism_portal);
     let registry = withdrawals.registry().await.unwrap();

@@ -50,12 +50,12 @@ async fn an_l1_that_fails_and_lies_delays_derivation_and_never_changes_it() {
         .connect_http(l1.url.clone());
     let config = SystemConfigContract::new(l1.deployment.system_config, &owner);
     config.setGasLimit(70_000_000).send().await.unwrap().get_receipt().await.unwrap();
-    let what = Deposit {
-        open: l1.deployment.open,
-        optimism_portal: l1.deployment.optimism_portal,
-        to: Address::repeat_byte(0x42),
-        amount: U256::from(7),
-    };
+    let what = Deposit::transfer(
+        l1.deployment.open,
+        l1.deployment.optimism_portal,
+        Address::repeat_byte(0x42),
+        U256::from(7),
+    );
     deposit(l1.url.clone(), deployer(), &what).await.unwrap();
     let l2 = l1.l2(4).await;
     let task = l1.batcher(&l2, &MemoryJournal::default(), fast()).await;
