@@ -38,6 +38,15 @@ pub struct Challenger {
     watched: OpenGames,
 }
 
+/// What became of the try to settle a game.
+enum Settled {
+    Whole,
+    /// By a transaction.
+    OneStep,
+    /// For its time.
+    Waits,
+}
+
 impl Role for Challenger {
     const NAME: &'static str = "challenger";
     const FAILURES: &'static str = "challenger_failures_total";
@@ -48,28 +57,8 @@ impl Role for Challenger {
 
     async fn step(&mut self) -> Result<(), RoleError> {
         self.sender.settle().await?;
-        self.watched.read_new(&self.games, &self.verified).await?;
-        let games: Vec<Game> = self.watched.open.values().copied().collect();
-        // What has a deadline comes before what can wait.
-        for game in &games {
-            let state = self.games.state(game.address).await?;
-            if state.progress == Progress::Unchallenged && !state.over {
-                self.examine(game).await?;
-            }
-        }
-        for game in &games {
-            // One game that cannot be settled must not keep the others from it.
-            match self.settle(game).await {
-                Ok(true) => {
-                    self.watched.open.remove(&game.index);
-                }
-                Ok(false) => {}
-                Err(RoleError::Send(SendError::Refused { what, reason, .. })) => {
-                    tracing::debug!(game = %game.address, what, reason, "later");
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        // While L1 took a transaction, a wrong claim may have come in, which has a deadline.
+        while self.round().await? {}
         metrics::gauge!("challenger_open_games").set(self.watched.open.len() as f64);
         Ok(())
     }
@@ -83,6 +72,33 @@ impl Challenger {
     /// Watches until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RoleError> {
         role::run(self, shutdown).await
+    }
+
+    /// Challenges every wrong claim, then settles games until a transaction was sent for one; false if there was none to send.
+    async fn round(&mut self) -> Result<bool, RoleError> {
+        self.watched.read_new(&self.games, &self.verified).await?;
+        let games: Vec<Game> = self.watched.open.values().copied().collect();
+        for game in &games {
+            let state = self.games.state(game.address).await?;
+            if state.progress == Progress::Unchallenged && !state.over {
+                self.examine(game).await?;
+            }
+        }
+        for game in &games {
+            // One game that cannot be settled must not keep the others from it.
+            match self.settle(game).await {
+                Ok(Settled::Whole) => {
+                    self.watched.open.remove(&game.index);
+                }
+                Ok(Settled::OneStep) => return Ok(true),
+                Ok(Settled::Waits) => {}
+                Err(RoleError::Send(SendError::Refused { what, reason, .. })) => {
+                    tracing::debug!(game = %game.address, what, reason, "later");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     /// Challenges a wrong claim.
@@ -107,16 +123,17 @@ impl Challenger {
         Ok(())
     }
 
-    /// Takes the next step towards the end of a game; true when nothing is left to do.
-    async fn settle(&self, game: &Game) -> Result<bool, RoleError> {
+    /// Takes the next step towards the end of a game, one transaction at most.
+    async fn settle(&self, game: &Game) -> Result<Settled, RoleError> {
         let state = self.games.state(game.address).await?;
         if state.outcome == Outcome::InProgress {
-            if state.over {
-                let call = ProofDisputeGame::resolveCall {};
-                let what = format!("decide the claim of L2 block {}", game.claim.l2_block);
-                self.sender.send(&what, game.address, call.abi_encode().into()).await?;
+            if !state.over {
+                return Ok(Settled::Waits);
             }
-            return Ok(false);
+            let call = ProofDisputeGame::resolveCall {};
+            let what = format!("decide the claim of L2 block {}", game.claim.l2_block);
+            self.sender.send(&what, game.address, call.abi_encode().into()).await?;
+            return Ok(Settled::OneStep);
         }
         if !state.closed {
             return self.close(game, &state).await;
@@ -125,21 +142,21 @@ impl Challenger {
     }
 
     /// Closes a game that is final; that moves the anchor.
-    async fn close(&self, game: &Game, state: &GameState) -> Result<bool, RoleError> {
+    async fn close(&self, game: &Game, state: &GameState) -> Result<Settled, RoleError> {
         let delay = self.games.registry().disputeGameFinalityDelaySeconds().call().await?;
         if self.now().await? <= state.resolved_at.saturating_add(delay.saturating_to()) {
-            return Ok(false);
+            return Ok(Settled::Waits);
         }
         let call = ProofDisputeGame::closeGameCall {};
         let what = format!("close the game of L2 block {}", game.claim.l2_block);
         self.sender.send(&what, game.address, call.abi_encode().into()).await?;
-        Ok(false)
+        Ok(Settled::OneStep)
     }
 
     /// Has the bonds unlocked, and paid when the vault's delay has passed.
-    async fn pay(&self, game: &Game, state: &GameState) -> Result<bool, RoleError> {
+    async fn pay(&self, game: &Game, state: &GameState) -> Result<Settled, RoleError> {
         let contract = self.games.game(game.address);
-        let mut done = true;
+        let mut settled = Settled::Whole;
         let mut paid: Vec<Address> = Vec::new();
         for recipient in [game.creator, state.challenger, state.prover] {
             if recipient.is_zero() || paid.contains(&recipient) {
@@ -149,7 +166,7 @@ impl Challenger {
             if contract.credit(recipient).call().await?.is_zero() {
                 continue;
             }
-            done = false;
+            settled = Settled::Waits;
             if contract.hasUnlockedCredit(recipient).call().await? {
                 let request =
                     self.games.vault().withdrawals(game.address, recipient).call().await?;
@@ -161,8 +178,9 @@ impl Challenger {
             let call = ProofDisputeGame::claimCreditCall { recipient };
             let what = format!("pay the bond of the game of L2 block {}", game.claim.l2_block);
             self.sender.send(&what, game.address, call.abi_encode().into()).await?;
+            return Ok(Settled::OneStep);
         }
-        Ok(done)
+        Ok(settled)
     }
 
     /// Time of the newest L1 block, seconds since the Unix epoch.
