@@ -6,7 +6,7 @@ mod chains;
 use std::sync::Arc;
 
 use alloy_consensus::{SignableTransaction, TxEip1559};
-use alloy_eips::eip2718::Encodable2718;
+use alloy_eips::{BlockNumHash, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, Signature, TxKind, U256, keccak256};
 use bridge_derive::{
     AddOutcome, AttributesError, BatchForm, ChannelEncoder, ChannelId, Compression, EncoderConfig,
@@ -299,6 +299,41 @@ fn a_batch_after_its_window_is_dropped() {
     let derived = derive(&config, &late);
     assert!(!hashes(&derived).starts_with(&hashes(&blocks)));
     assert!(derived.iter().flat_map(|block| &block.body.transactions).all(|tx| tx.is_deposit()));
+}
+
+/// Cause: the window closed on the safe head's epoch, so that the next one is due, and a batch is in the one after that.
+#[test]
+fn a_batch_that_skips_the_epoch_that_is_due_is_dropped() {
+    let mut rng = StdRng::seed_from_u64(4);
+    let config = config(4, 2);
+    let mut l1 = l1_chain(7, &mut rng);
+    let system_config = config.genesis.system_config;
+    let mut made = |parent: &L2BlockRef, origin: &L1Block, number: u64| {
+        let timestamp = parent.timestamp + 1;
+        let attributes =
+            attributes(&config, &system_config, parent, origin, number, timestamp).unwrap();
+        let mut attributes = attributes;
+        attributes.transactions.push(transfer(&mut rng));
+        execute(parent, &attributes)
+    };
+    let mut blocks = Vec::new();
+    let mut head = genesis_ref(&config);
+    for number in 1..=4 {
+        blocks.push(made(&head, &l1[0], number));
+        head = l2_block_ref(&config, blocks.last().unwrap()).unwrap();
+    }
+    // As if there had been a block of epoch 11 between them.
+    let skipping = L2BlockRef { l1_origin: BlockNumHash { number: 11, hash: l1[1].hash }, ..head };
+    let skipping = made(&skipping, &l1[2], 0);
+    assert_eq!(skipping.header.parent_hash, head.hash);
+    let data = |block| encode_batcher_transaction(&frames(block, 100, 50_000)[0]);
+    post(&mut l1[1], BATCHER, data(&blocks));
+    post(&mut l1[5], BATCHER, data(&[skipping.clone()]));
+    let derived = derive(&config, &l1);
+    assert!(hashes(&derived).starts_with(&hashes(&blocks)));
+    let next = l2_block_ref(&config, &derived[4]).unwrap();
+    assert_eq!((next.l1_origin.number, next.timestamp), (11, START + 5));
+    assert!(!hashes(&derived).contains(&skipping.hash));
 }
 
 #[test]
