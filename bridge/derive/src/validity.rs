@@ -151,7 +151,7 @@ fn check(batch: &SingleBatch, context: &BatchContext<'_>) -> Result<BatchValidit
     ensure(batch.epoch.number >= epoch.number, DropReason::EpochTooOld)?;
     // Where the window has closed on the parent's epoch, `epoch` is the one after it: that one cannot be skipped.
     let furthest = parent.l1_origin.number.saturating_add(1);
-    //ensure(batch.epoch.number <= furthest, DropReason::EpochTooFar)?;
+    ensure(batch.epoch.number <= furthest, DropReason::EpochTooFar)?;
     let origin = if batch.epoch.number == epoch.number {
         epoch
     } else {
