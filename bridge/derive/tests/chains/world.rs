@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use alloy_consensus::{SignableTransaction, TxEip1559};
-use alloy_eips::eip2718::Encodable2718;
+use alloy_eips::{BlockNumHash, eip2718::Encodable2718};
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256, keccak256};
 use bridge_derive::{
     BatchForm, ChannelEncoder, ChannelId, Compression, EncoderConfig, Frame, InboxTransaction,
@@ -128,11 +128,15 @@ impl World {
         self.l1.push(block);
     }
 
-    /// Blocks on `head` as a sequencer makes them.
+    /// Blocks on `head` as a sequencer makes them, now and then as one that breaks the rules does.
     pub fn build(&mut self, head: Derived, count: usize) -> Vec<Block> {
         let (mut parent, mut in_force) = (head.reference, head.system_config);
+        let rogue = self.rng.random_ratio(1, 6);
         let mut blocks = Vec::new();
         for _ in 0..count {
+            if rogue && self.rng.random_ratio(1, 3) {
+                self.pretend(&mut parent);
+            }
             let timestamp = parent.timestamp + 1;
             let at = self.l1.iter().position(|l1| l1.hash == parent.l1_origin.hash).unwrap();
             let next = self.l1.get(at + 1).filter(|next| next.timestamp <= timestamp);
@@ -152,6 +156,25 @@ impl World {
             blocks.push(block);
         }
         blocks
+    }
+
+    /// Makes of a parent one that was not there: of another epoch, time or hash.
+    fn pretend(&mut self, parent: &mut L2BlockRef) {
+        match self.rng.random_range(0..8) {
+            0 => parent.timestamp += 1,
+            1 => parent.timestamp -= 1,
+            2 => parent.hash = keccak256(parent.hash),
+            _ => {}
+        }
+        let now = parent.timestamp;
+        let begun = self.l1.iter().take_while(|l1| l1.timestamp <= now).count();
+        // Before the first L1 block there is no epoch to pretend.
+        let Some(last) = begun.checked_sub(1) else {
+            parent.timestamp = self.l1[0].timestamp;
+            return;
+        };
+        let origin = &self.l1[self.rng.random_range(last.saturating_sub(4)..=last)];
+        parent.l1_origin = BlockNumHash { number: origin.number, hash: origin.hash };
     }
 
     /// The frames of a channel with these blocks.
