@@ -120,6 +120,10 @@ impl State {
         mut changes: Vec<HashedChange>,
     ) -> Result<(), TrieError> {
         changes.retain(|change| change.account.is_some() && !change.wiped);
+        if changes.is_empty() {
+            // What the head had before would be noted without a root that is loaded later.
+            return Ok(());
+        }
         let mut draft = Draft::default();
         let computed = self.compute_draft(reader, &changes, &mut draft);
         Part::own(&mut self.part, &mut draft);

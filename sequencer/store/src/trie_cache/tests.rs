@@ -428,6 +428,32 @@ proptest! {
 }
 
 #[test]
+fn a_part_without_changes_loses_no_node() {
+    let changes = |keys: &[u8], account: Option<Account>| -> HashedChanges {
+        let change = HashedChange { account: Some(account), ..Default::default() };
+        keys.iter().map(|key| (B256::repeat_byte(*key), change.clone())).collect()
+    };
+    // Without room, so that the root is loaded again after the part.
+    let mut chain = Chain {
+        cache: TrieCache::new(0),
+        blocks: vec![Default::default()],
+        stored: Stored::default(),
+        checkpoint: 0,
+    };
+    let steps = [
+        Step::Block(changes(&[0, 0x25], Some(Account::default()))),
+        Step::Checkpoint(0),
+        Step::Part(HashedChanges::new()),
+        Step::Parts(vec![changes(&[0xb2], Some(Account::default()))], changes(&[0xb2], None)),
+    ];
+    for step in &steps {
+        chain.step(step);
+    }
+    let state = chain.cache.state.lock();
+    assert_eq!(state.arena.used(), reachable_bytes(&state));
+}
+
+#[test]
 fn everything_is_loaded_once() {
     let account = |nonce| Account { nonce, ..Default::default() };
     let slots: BTreeMap<_, _> =
