@@ -5,12 +5,14 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
+use primitives::BlockNumHash;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     batching::BatcherSwitch,
     error::ControlError,
+    feed::stand_in::StandIn,
     lead::{Lead, Leadership},
 };
 
@@ -54,11 +56,25 @@ pub(crate) enum Control {
     Start { head: B256, overridden: bool, answer: oneshot::Sender<Result<(), ControlError>> },
 }
 
+/// Who has to acknowledge each block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StandInStatus {
+    pub address: Option<Address>,
+    pub connected: bool,
+    /// Its head, as it said last.
+    pub acknowledged: Option<BlockNumHash>,
+    /// The block that nobody hears of before it has acknowledged it.
+    pub awaited: Option<BlockNumHash>,
+    pub awaited_seconds: u64,
+}
+
 /// Starts and stops the sequencer of this node (hand-over).
 #[derive(Debug, Default)]
 pub struct SequencerControl {
     /// Of a sequencer's node only.
     running: Option<(mpsc::Sender<Control>, Arc<Leadership>)>,
+    /// Of one with a feed.
+    stand_in: Option<(Arc<StandIn>, Address)>,
     /// Whether L1 says who may publish.
     fenced: bool,
     /// The next start need not wait for another sequencer's word.
@@ -67,7 +83,14 @@ pub struct SequencerControl {
 
 impl SequencerControl {
     pub(crate) fn new(asked: mpsc::Sender<Control>, lead: Arc<Leadership>, fenced: bool) -> Self {
-        Self { running: Some((asked, lead)), fenced, overridden: AtomicBool::new(false) }
+        let overridden = AtomicBool::new(false);
+        Self { running: Some((asked, lead)), stand_in: None, fenced, overridden }
+    }
+
+    /// With the stand-in of the feed that `own` signs.
+    pub(crate) fn with_stand_in(mut self, stand_in: Arc<StandIn>, own: Address) -> Self {
+        self.stand_in = Some((stand_in, own));
+        self
     }
 
     fn running(&self) -> Result<&(mpsc::Sender<Control>, Arc<Leadership>), ControlError> {
@@ -109,6 +132,34 @@ impl SequencerControl {
         tracing::warn!("the next start does without the resignation of another sequencer");
         self.overridden.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Names the stand-in that must acknowledge each block from now on, or none. Until the node is started again.
+    pub fn set_stand_in(&self, named: Option<Address>) -> Result<(), ControlError> {
+        let (stand_in, own) = self.stand_in()?;
+        if named == Some(*own) {
+            return Err(ControlError::OwnStandIn(*own));
+        }
+        stand_in.name(named);
+        Ok(())
+    }
+
+    /// Who has to acknowledge each block, and how far that has come.
+    pub fn stand_in_status(&self) -> Result<StandInStatus, ControlError> {
+        let state = self.stand_in()?.0.state();
+        let awaited = state.offered.as_ref();
+        Ok(StandInStatus {
+            address: state.named,
+            connected: state.is_connected(),
+            acknowledged: state.acknowledged,
+            awaited: awaited.map(|(block, _)| block.block().id()),
+            awaited_seconds: awaited.map_or(0, |(_, since)| since.elapsed().as_secs()),
+        })
+    }
+
+    fn stand_in(&self) -> Result<&(Arc<StandIn>, Address), ControlError> {
+        self.running()?;
+        self.stand_in.as_ref().ok_or(ControlError::NoFeed)
     }
 
     async fn ask(&self, control: Control) -> Result<(), ControlError> {

@@ -481,11 +481,23 @@ impl Chain {
 
     /// Waits until a block is on disk and moves the unsafe head to it. Blocks come here in order.
     pub(crate) fn settle(&self, unsettled: Unsettled) -> Result<Arc<SealedBlock>, StoreError> {
+        let sealed = self.sync(unsettled)?;
+        self.reveal(&sealed);
+        Ok(sealed)
+    }
+
+    /// Waits until a block is on disk; nobody else knows of it before [`Chain::reveal`].
+    pub(crate) fn sync(&self, unsettled: Unsettled) -> Result<Arc<SealedBlock>, StoreError> {
         let Unsettled { sealed, appended } = unsettled;
         self.store.sync(&appended)?;
+        Ok(sealed)
+    }
+
+    /// Moves the unsafe head to a block that is on disk, the one after it.
+    pub(crate) fn reveal(&self, sealed: &Arc<SealedBlock>) {
         {
             let mut recent = self.recent.write();
-            recent.push_back(Arc::clone(&sealed));
+            recent.push_back(Arc::clone(sealed));
             let mut transactions: usize =
                 recent.iter().map(|block| block.transactions().len()).sum();
             while recent.len() > self.recent_max
@@ -496,7 +508,31 @@ impl Chain {
             }
         }
         self.heads.write().unsafe_head = sealed.block().id();
-        Ok(sealed)
+    }
+
+    /// Takes the head back to its parent for everybody but the store, until [`Chain::reveal`]; not a safe one.
+    pub(crate) fn hide_head(&self) -> Result<Option<Arc<SealedBlock>>, StoreError> {
+        let head = self.head()?;
+        let before = head.number().saturating_sub(1);
+        if head.number() <= self.heads().safe.number.max(self.first_number()) {
+            return Ok(None);
+        }
+        let parent = self.block(before)?.ok_or(StoreError::MissingBlock(before))?;
+        let mut heads = self.heads.write();
+        *self.recent.write() = VecDeque::from([Arc::clone(&parent)]);
+        heads.unsafe_head = parent.block().id();
+        Ok(Some(head))
+    }
+
+    /// Takes the block above the head away, durably, of which nobody was told: on disk, but not revealed.
+    pub(crate) fn drop_hidden(&self) -> Result<(), StoreError> {
+        let _writer = self.writer.lock();
+        self.pending.set_open(None);
+        self.pending.settle(u64::MAX);
+        let mut heads = self.heads.write();
+        self.store.unwind_to(heads.unsafe_head.number)?;
+        *heads = self.store.heads()?;
+        Ok(())
     }
 
     /// Tells subscribers of a committed block; after the pool knows of it, so that whoever hears

@@ -42,6 +42,8 @@ pub struct FeedConfig {
     pub listen: SocketAddr,
     /// Signs every message: `SystemConfig.unsafeBlockSigner` on L1.
     pub signer: PrivateKeySigner,
+    /// The stand-in, by its own feed's key, that must have each block on its disk before anybody else hears of it.
+    pub stand_in: Option<Address>,
     /// Between two parts of the open block.
     pub partial_interval: Duration,
     /// Between two signs of life.
@@ -62,6 +64,7 @@ impl FeedConfig {
         Self {
             listen,
             signer,
+            stand_in: None,
             partial_interval: Duration::from_millis(100),
             alive_interval: Duration::from_secs(2),
             history_max: 86_400,
@@ -519,6 +522,11 @@ impl NodeConfig {
             return Err(ConfigError::ForwardUrl(url.clone()));
         }
         let sequences = matches!(self.mode, Mode::Rollup { role: Role::Sequencer(_), .. });
+        if let Some(FeedConfig { signer, stand_in: Some(stand_in), .. }) = &self.feed
+            && signer.address() == *stand_in
+        {
+            return Err(ConfigError::OwnStandIn(*stand_in));
+        }
         if self.feed.is_some() && !sequences {
             return Err(ConfigError::FeedOfFollower);
         }

@@ -34,6 +34,8 @@ pub enum ConfigError {
     FeedUrl(String),
     #[error("the sequencer's URL must begin with http:// or https://, got {0}")]
     ForwardUrl(String),
+    #[error("a sequencer's stand-in has another key than its own, {0}")]
+    OwnStandIn(Address),
     #[error("only a sequencer has a feed of its own")]
     FeedOfFollower,
     #[error("whose signature counts in feeds is neither given nor asked of L1")]
@@ -208,6 +210,15 @@ pub enum ControlError {
     MayBeFollowed { left: std::time::Duration },
     #[error("the record of who sequences cannot be written: {0}")]
     Record(String),
+    #[error(
+        "the stand-in did not acknowledge block {0}, so nobody heard of it: wait until it has, or name another one or \
+         none (admin_setStandIn), and stop it again"
+    )]
+    Unacknowledged(u64),
+    #[error("{0} is this node's own key: a stand-in has another one")]
+    OwnStandIn(Address),
+    #[error("this node has no feed (--keystore), so nobody can stand by")]
+    NoFeed,
     #[error("this node is no sequencer")]
     NoSequencer,
     #[error("the node is shutting down")]

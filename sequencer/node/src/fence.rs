@@ -290,14 +290,18 @@ pub(crate) struct Predecessor {
     pub(crate) signer: Address,
 }
 
-/// On what a start on this head rests: the sequencer of the newest term heard of must have resigned with it.
-/// `listens`: whether others would be heard of.
+/// On what a start on this head rests: the sequencer of the newest term heard of must have resigned with it, or with a
+/// block below it. `listens`: whether others would be heard of; `has`: whether a block is of the own chain.
+///
+/// Blocks above a resignation come of a sequencer that did not hear its stand-in acknowledge them, and so told nobody
+/// else: the stand-in need not drop them.
 pub(crate) fn claim(
     rollup: &RollupConfig,
     lead: &Lead,
     heard: Option<Predecessor>,
     listens: bool,
     head: BlockNumHash,
+    has: impl FnOnce(BlockNumHash) -> bool,
 ) -> Result<Claim, ControlError> {
     let other = heard.filter(|heard| heard.term == lead.seen && heard.term > lead.term);
     let Some(Predecessor { term, silent, resigned, signer }) = other else {
@@ -312,7 +316,9 @@ pub(crate) fn claim(
     match resigned {
         None if silent < LIVE_WITHIN => Err(ControlError::Live { term, silent }),
         None => Err(ControlError::NotResigned { term }),
-        Some(resigned) if resigned != head => Err(ControlError::OtherLast { term, resigned, head }),
+        Some(resigned) if resigned != head && (resigned.number > head.number || !has(resigned)) => {
+            Err(ControlError::OtherLast { term, resigned, head })
+        }
         Some(resigned) => {
             Ok(Claim::Resigned { signer, last: rollup.block_timestamp(resigned.number) })
         }

@@ -33,7 +33,7 @@ mod unsafe_chain;
 pub mod verification;
 pub mod verifier;
 
-pub use admin::{Admin, DaLimits, SequencerControl};
+pub use admin::{Admin, DaLimits, SequencerControl, StandInStatus};
 pub use batching::{BatcherSwitch, Batching, BatchingError};
 pub use chain::{Chain, ChainEvent, HeadRefs, SealedBlock};
 pub use config::{

@@ -16,9 +16,10 @@ use crate::{
     error::NodeError,
     ethereum::{engine::Engine, miner::Miner},
     feed::{
-        client::Client,
+        client::{Client, StandBy},
         publisher::{Feed, Publisher},
         server::FeedServer,
+        stand_in::StandIn,
     },
     fence::{Fence, FollowedKey, KeyView, Times},
     l1::{L1Feed, L1Status},
@@ -111,6 +112,8 @@ impl Node {
         let given = config.follow.as_ref().and_then(|follow| follow.signer);
         let named_key = config.named_key.filter(|_| given.is_none());
         let (mut fence, mut begins) = (None, false);
+        let (mut stand_in, mut hidden) = (None, None);
+        let own_key = config.feed.as_ref().map(|feed| feed.signer.clone());
         if let Mode::Rollup { rollup, role: Role::Sequencer(sequencer) } = &config.mode {
             begins = lead.get() == Lead::default() && !sequencer.stopped;
             if let (Some(feed), Some(_)) = (&config.feed, &named_key) {
@@ -126,15 +129,26 @@ impl Node {
             } else if begins {
                 lead.begin(0).map_err(NodeError::Lead)?;
             }
-            admin.sequencer = SequencerControl::new(control, Arc::clone(&lead), fence.is_some());
+            let mut steered = SequencerControl::new(control, Arc::clone(&lead), fence.is_some());
+            if let Some(feed) = &config.feed {
+                let named = Arc::new(StandIn::new(feed.stand_in));
+                steered = steered.with_stand_in(Arc::clone(&named), feed.signer.address());
+                // Whether the stand-in has it is not known any more.
+                if named.is_named() && lead.get().active {
+                    hidden = chain.hide_head()?;
+                }
+                stand_in = Some(named);
+            }
+            admin.sequencer = steered;
         }
         let admin = Arc::new(admin);
-        let feed_addr = match config.feed {
-            Some(feed) => {
+        let feed_addr = match (config.feed, &stand_in) {
+            (Some(feed), Some(stand_in)) => {
                 let server = FeedServer::bind(feed.listen).await?;
                 let address = server.address();
                 let lease = fence.as_ref().map(|fence| Arc::clone(fence.lease()));
-                let feed = Feed::new(Arc::clone(&chain), feed, Arc::clone(&lead), lease);
+                let stand_in = Arc::clone(stand_in);
+                let feed = Feed::new(Arc::clone(&chain), feed, Arc::clone(&lead), lease, stand_in);
                 let feed = Arc::new(feed);
                 let publisher = Publisher::new(Arc::clone(&feed));
                 spawn(&mut tasks, "feed", &shutdown, move |shutdown| async move {
@@ -145,7 +159,7 @@ impl Node {
                 });
                 Some(address)
             }
-            None => None,
+            _ => None,
         };
         let named = named_key.as_ref().map(|named| named.borrow().key);
         let (followed, signer) = watch::channel(given.or(named).unwrap_or_default());
@@ -153,7 +167,12 @@ impl Node {
         let unsafe_chain = match (config.follow, &config.mode) {
             (Some(FollowConfig { urls, .. }), Mode::Rollup { rollup, .. }) => {
                 let from = chain.heads().unsafe_head.number.saturating_add(1);
-                let (client, subscription) = Client::new(urls, rollup.l2_chain_id, signer, from);
+                let (mut client, subscription) =
+                    Client::new(urls, rollup.l2_chain_id, signer, from);
+                if let Some(signer) = own_key {
+                    let (chain, lead) = (Arc::clone(&chain), Arc::clone(&lead));
+                    client = client.standing_by(StandBy { signer, chain, lead });
+                }
                 spawn(&mut tasks, "feed client", &shutdown, move |shutdown| async move {
                     client.run(shutdown).await;
                     Ok(())
@@ -239,7 +258,16 @@ impl Node {
                     inputs.l1,
                     derived,
                     status,
-                    Steering { lead, control: controls, unsafe_chain, key, fence, begins },
+                    Steering {
+                        lead,
+                        control: controls,
+                        unsafe_chain,
+                        key,
+                        fence,
+                        begins,
+                        stand_in,
+                        hidden,
+                    },
                 )?
                 .with_da_limits(Arc::clone(&admin.da_limits));
                 spawn(&mut tasks, "sequencer", &shutdown, move |shutdown| async move {

@@ -5,8 +5,9 @@
 //! ([`crate::pending`]); at its time it is sealed. Timestamps are strictly `block_time` apart; after a
 //! pause the missing blocks are built at once. Each block takes the L1 origin that op-node's rules
 //! give it when it is opened, or later while no user's transaction is in it. Nothing is announced as
-//! sealed before it is durable. A restart continues from the store's head and needs L1 from the head's
-//! origin on (see [`l1_start`]).
+//! sealed before it is durable: on the own disk and, where one is named, on that of the stand-in
+//! ([`crate::feed::stand_in`]); until then no other block is sealed. A restart continues from the
+//! store's head and needs L1 from the head's origin on (see [`l1_start`]).
 //!
 //! When L1 leaves the origin of built blocks, those are taken away, their users' transactions wait in
 //! the pool again, and building goes on from the last block whose origin stands. When what is derived
@@ -22,7 +23,7 @@ use std::{
 
 use alloy_primitives::B256;
 use derive::{L1Block, L1Event};
-use primitives::{BlockNumHash, L2BlockRef, RollupConfig, SystemConfig};
+use primitives::{BlockNumHash, L1BlockRef, L2BlockRef, RollupConfig, SystemConfig};
 use store::StoreError;
 use tokio::{
     sync::{
@@ -33,6 +34,7 @@ use tokio::{
         mpsc, oneshot, watch,
     },
     task::JoinHandle,
+    time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +43,7 @@ use crate::{
     chain::{Chain, SealedBlock},
     config::SequencerConfig,
     error::{ControlError, SequencerError, VerifierError},
-    feed::message::Message,
+    feed::{message::Message, stand_in::StandIn},
     fence::{self, Claim, Fence, FollowedKey},
     l1::{Heard, L1Feed, L1Status, L1Window, Origin, Standing, choose_origin},
     lead::{Lead, Leadership},
@@ -74,6 +76,14 @@ const OTHERS_WAIT: Duration = Duration::from_secs(3);
 /// How far the clock may be behind where the chain expects it, beside the slot itself.
 const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(15);
 
+/// How long a sequencer that is to stop waits for its stand-in.
+const STAND_IN_WAIT: Duration = Duration::from_secs(2);
+/// How often it is looked at how long the stand-in has been waited for.
+const STAND_IN_LOOK: Duration = Duration::from_secs(1);
+/// Looks after which that is told, and after which again.
+const STAND_IN_LOOKS_QUIET: u64 = 3;
+const STAND_IN_LOOKS_AGAIN: u64 = 60;
+
 /// The task that builds blocks.
 pub struct Sequencer {
     rollup: Arc<RollupConfig>,
@@ -91,7 +101,13 @@ pub struct Sequencer {
     /// The newest sealed block; it may not be on disk yet.
     parent: Arc<SealedBlock>,
     /// Waits until it is.
-    settling: Option<JoinHandle<Result<(), StoreError>>>,
+    settling: Option<Settling>,
+    /// It is to be acknowledged then.
+    is_awaited: bool,
+    /// It is on disk, and nobody hears of it before the stand-in has it. INVARIANT: there is a stand-in then, and no
+    /// block is sealed on top of it.
+    unacknowledged: Option<Unacknowledged>,
+    stand_in: Option<Arc<StandIn>>,
     window: L1Window,
     /// The newest L1 blocks, also those before the window.
     heard: Heard,
@@ -119,6 +135,30 @@ pub struct Sequencer {
     begins_after: Option<std::mem::Discriminant<ControlError>>,
     /// It is in its term and has no lease.
     lapsed: bool,
+    /// What the metrics say is left of the lease, seconds.
+    lease_told: u64,
+}
+
+/// A sealed block on its way to the disk; what is given is to be acknowledged by the stand-in yet.
+type Settling = JoinHandle<Result<Option<Unacknowledged>, StoreError>>;
+
+/// A block that the stand-in is to have before anybody else hears of it.
+struct Unacknowledged {
+    block: Arc<SealedBlock>,
+    origin: L1BlockRef,
+    since: Instant,
+    /// How often it was looked whether it still is.
+    looks: u64,
+}
+
+impl Unacknowledged {
+    fn new(block: Arc<SealedBlock>, origin: L1BlockRef) -> Self {
+        Self { block, origin, since: Instant::now(), looks: 0 }
+    }
+
+    fn id(&self) -> BlockNumHash {
+        self.block.block().id()
+    }
 }
 
 /// What a sequencer is steered by.
@@ -129,6 +169,9 @@ pub(crate) struct Steering {
     pub(crate) key: Option<FollowedKey>,
     pub(crate) fence: Option<Fence>,
     pub(crate) begins: bool,
+    pub(crate) stand_in: Option<Arc<StandIn>>,
+    /// The head, of which nobody may hear before the stand-in has it.
+    pub(crate) hidden: Option<Arc<SealedBlock>>,
 }
 
 /// Number of the L1 block from which a sequencer with this head needs events.
@@ -167,8 +210,17 @@ impl Sequencer {
         steering: Steering,
     ) -> Result<Self, SequencerError> {
         let resets = safe_heads.updates.borrow().resets;
-        let Steering { lead, control, unsafe_chain, key, fence, begins } = steering;
+        let Steering { lead, control, unsafe_chain, key, fence, begins, stand_in, hidden } =
+            steering;
         let wait = if unsafe_chain.is_some() { OTHERS_WAIT } else { Duration::ZERO };
+        let mut parent = chain.head()?;
+        let mut unacknowledged = None;
+        if let (Some(hidden), Some(stand_in)) = (hidden, &stand_in) {
+            let origin = status.borrow().current;
+            stand_in.offer(Arc::clone(&hidden));
+            parent = Arc::clone(&hidden);
+            unacknowledged = Some(Unacknowledged::new(hidden, origin));
+        }
         Ok(Self {
             lead,
             control,
@@ -178,9 +230,13 @@ impl Sequencer {
             begins,
             begins_after: None,
             lapsed: true,
+            lease_told: 0,
             resumes: Instant::now() + wait,
-            parent: chain.head()?,
+            parent,
             settling: None,
+            is_awaited: false,
+            unacknowledged,
+            stand_in,
             rollup,
             chain,
             pool,
@@ -234,6 +290,8 @@ impl Sequencer {
         let mut open = None;
         // Set once per block: setting a timer wakes the thread that drives it.
         let mut due = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+        let mut looks = tokio::time::interval(STAND_IN_LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.heed_l1(&mut open).await?;
             if open.is_none() {
@@ -253,15 +311,20 @@ impl Sequencer {
                 () = shutdown.cancelled() => {
                     // What was promised is kept, if before its time.
                     let promised = open.filter(|open| open.block.included() > 0);
-                    if let Some(open) = promised.filter(|_| self.may_publish()) {
+                    if let Some(open) = promised.filter(|_| self.may_publish() && self.may_seal()) {
                         self.seal(open).await?;
                     }
+                    // What the stand-in does not have is offered to it again after a restart.
                     return self.settled().await;
                 }
                 settled = settled(&mut self.settling), if self.settling.is_some() => {
                     self.settling = None;
-                    settled?;
+                    self.offer(settled?);
                 }
+                () = released(self.stand_in.as_deref(), self.unacknowledged.as_ref()) => {
+                    self.reveal();
+                }
+                _ = looks.tick(), if self.unacknowledged.is_some() => self.look_at_stand_in(),
                 Some(control) = self.control.recv() => self.steer(control, &mut open).await?,
                 changed = self.safe_heads.updates.changed(), if watch_safe => match changed {
                     Ok(()) => self.follow_safe_head(&mut open).await?,
@@ -285,7 +348,7 @@ impl Sequencer {
                 message = next_message(&mut self.unsafe_chain) => {
                     self.hear_other(message, &mut open).await?;
                 }
-                () = &mut due => {
+                () = &mut due, if open.is_none() || self.may_seal() => {
                     if !self.may_publish() {
                         self.discard(&mut open);
                     }
@@ -318,7 +381,7 @@ impl Sequencer {
         // Whoever asked may be gone.
         match control {
             Control::Stop(answer) => {
-                let _ = answer.send(self.stop(open).await?);
+                let _ = answer.send(self.stop(open, false).await?);
             }
             Control::Start { head, overridden, answer } => {
                 let _ = answer.send(self.start(head, overridden).await?);
@@ -355,7 +418,10 @@ impl Sequencer {
     async fn heed_l1(&mut self, open: &mut Option<Open>) -> Result<(), SequencerError> {
         let Some(fence) = &self.fence else { return Ok(()) };
         let left = fence.left(fence::clock());
-        metrics::gauge!("sequencer_lease_seconds").set(left.as_secs_f64());
+        if self.lease_told != left.as_secs() {
+            self.lease_told = left.as_secs();
+            metrics::gauge!("sequencer_lease_seconds").set(left.as_secs() as f64);
+        }
         let lead = self.lead.get();
         if !lead.active {
             if self.begins && self.resumes <= Instant::now() {
@@ -369,7 +435,7 @@ impl Sequencer {
                 "L1 names another key for the feed: this sequencer resigns"
             );
             metrics::counter!("sequencer_replaced_on_l1_total").increment(1);
-            match self.stop(open).await? {
+            match self.stop(open, true).await? {
                 Ok(_) => self.look_at_l1(),
                 Err(error) => return Err(SequencerError::Resign(error)),
             }
@@ -451,13 +517,21 @@ impl Sequencer {
     }
 
     /// Seals what was promised and ends the term; the last block is durable and announced before anybody
-    /// hears of the end.
+    /// hears of the end. A block that the stand-in does not acknowledge keeps it from ending, or is taken away if
+    /// `gives_up`.
     async fn stop(
         &mut self,
         open: &mut Option<Open>,
+        gives_up: bool,
     ) -> Result<Result<B256, ControlError>, SequencerError> {
         if !self.lead.get().active {
             return Ok(Err(ControlError::NotRunning));
+        }
+        if let Some(number) = self.still_unacknowledged().await? {
+            if !gives_up {
+                return Ok(Err(ControlError::Unacknowledged(number)));
+            }
+            self.take_back(open)?;
         }
         match open.take() {
             Some(open) if open.block.included() > 0 && self.may_publish() => {
@@ -468,7 +542,12 @@ impl Sequencer {
                 self.discard(open);
             }
         }
-        self.settled().await?;
+        if let Some(number) = self.still_unacknowledged().await? {
+            if !gives_up {
+                return Ok(Err(ControlError::Unacknowledged(number)));
+            }
+            self.take_back(open)?;
+        }
         let last = self.parent.block().id();
         if let Err(error) = self.lead.end(Some(last)) {
             return Ok(Err(ControlError::Record(error.to_string())));
@@ -494,7 +573,11 @@ impl Sequencer {
         }
         let heard = self.unsafe_chain.as_ref().and_then(UnsafeChain::leader);
         let listens = self.unsafe_chain.is_some();
-        let claim = match fence::claim(&self.rollup, &lead, heard, listens, head) {
+        let has = |block: BlockNumHash| {
+            let own = self.chain.l2_block_ref(block.number).ok().flatten();
+            own.is_some_and(|own| own.hash == block.hash)
+        };
+        let claim = match fence::claim(&self.rollup, &lead, heard, listens, head, has) {
             Ok(claim) => claim,
             Err(_) if overridden => fence::own_claim(&lead),
             Err(reason) => return Ok(Err(reason)),
@@ -549,8 +632,8 @@ impl Sequencer {
             metrics::counter!("sequencer_fenced_total").increment(1);
             unsafe_chain.notice(&message).map_err(follow)?;
             self.lead.end(None).map_err(|error| follow(VerifierError::Lead(error)))?;
-            self.discard(open);
             self.settled().await?;
+            self.take_back(open)?;
         }
         let Some(unsafe_chain) = &mut self.unsafe_chain else { return Ok(()) };
         if unsafe_chain.hear(message).await.map_err(follow)?.is_some() {
@@ -842,9 +925,11 @@ impl Sequencer {
         number: u64,
         open: &mut Option<Open>,
     ) -> Result<(), SequencerError> {
-        self.discard(open);
         self.settled().await?;
-        reorg::unwind(&self.chain, &self.pool, number)?;
+        self.take_back(open)?;
+        if self.chain.heads().unsafe_head.number > number {
+            reorg::unwind(&self.chain, &self.pool, number)?;
+        }
         self.parent = self.chain.head()?;
         if let Some(unsafe_chain) = &mut self.unsafe_chain {
             unsafe_chain.moved();
@@ -880,6 +965,12 @@ impl Sequencer {
         }
         // On disk, so that the heads can point at it.
         self.settled().await?;
+        match self.unacknowledged.as_ref().map(Unacknowledged::id) {
+            // Everybody has it from L1.
+            Some(hidden) if hidden == update.safe => self.reveal(),
+            Some(hidden) if hidden.number <= update.safe.number => self.take_back(open)?,
+            Some(_) | None => {}
+        }
         let heads = self.chain.heads();
         let may_go_back = update.resets != self.resets;
         if !may_go_back
@@ -945,8 +1036,8 @@ impl Sequencer {
             self.unwind_to(low, open).await?;
         } else {
             // Nothing was built beyond; a sequencer that stands by has not heard that far.
-            self.discard(open);
             self.settled().await?;
+            self.take_back(open)?;
         }
         for number in low + 1..=update.safe.number {
             // Gone again: the verifier reports what it has then.
@@ -1003,35 +1094,130 @@ impl Sequencer {
         self.parent = sealed;
         self.window.prune_below(origin.number);
         let (chain, status) = (Arc::clone(&self.chain), Arc::clone(&self.status));
+        let is_awaited = self.stand_in.as_ref().is_some_and(|stand_in| stand_in.is_named());
+        self.is_awaited = is_awaited;
         self.settling = Some(tokio::task::spawn_blocking(move || {
-            let sealed = chain.settle(unsettled)?;
-            let number = sealed.number();
+            let sealed = chain.sync(unsettled)?;
             metrics::histogram!("sequencer_durable_seconds")
                 .record(started.elapsed().as_secs_f64());
-            metrics::gauge!("chain_unsafe_number").set(number as f64);
-            status.send_modify(|status| status.current = origin);
-            chain.pending().settle(number);
-            chain.announce(sealed);
-            Ok(())
+            if is_awaited {
+                return Ok(Some(Unacknowledged::new(sealed, origin)));
+            }
+            reveal(&chain, &status, sealed, origin);
+            Ok(None)
         }));
         Ok(())
     }
 
-    /// Waits until the newest sealed block is on disk and announced.
+    /// Waits until the newest sealed block is on disk, and announced unless the stand-in is to have it first.
     async fn settled(&mut self) -> Result<(), SequencerError> {
         let result = settled(&mut self.settling).await;
         self.settling = None;
-        result
+        self.offer(result?);
+        Ok(())
     }
+
+    /// Whether another block may be sealed: there is at most one that the stand-in does not have.
+    fn may_seal(&self) -> bool {
+        self.unacknowledged.is_none() && (self.settling.is_none() || !self.is_awaited)
+    }
+
+    fn offer(&mut self, unacknowledged: Option<Unacknowledged>) {
+        let (Some(unacknowledged), Some(stand_in)) = (unacknowledged, &self.stand_in) else {
+            return;
+        };
+        stand_in.offer(Arc::clone(&unacknowledged.block));
+        self.unacknowledged = Some(unacknowledged);
+    }
+
+    /// The stand-in has the block, or nobody waits for that any more.
+    fn reveal(&mut self) {
+        let Some(Unacknowledged { block, origin, since, looks }) = self.withdraw() else { return };
+        metrics::histogram!("sequencer_acknowledged_seconds").record(since.elapsed().as_secs_f64());
+        if looks > STAND_IN_LOOKS_QUIET {
+            tracing::warn!(number = block.number(), "the stand-in has the block: building goes on");
+        }
+        reveal(&self.chain, &self.status, block, origin);
+    }
+
+    fn withdraw(&mut self) -> Option<Unacknowledged> {
+        metrics::gauge!("sequencer_stand_in_awaited_seconds").set(0.0);
+        if let Some(stand_in) = &self.stand_in {
+            stand_in.withdraw();
+        }
+        self.unacknowledged.take()
+    }
+
+    /// Gives up the block in the making, and the one below it if nobody but the stand-in can have heard of it.
+    fn take_back(&mut self, open: &mut Option<Open>) -> Result<(), SequencerError> {
+        self.discard(open);
+        if let Some(Unacknowledged { block, .. }) = self.withdraw() {
+            reorg::drop_hidden(&self.chain, &self.pool, block)?;
+            self.parent = self.chain.head()?;
+        }
+        Ok(())
+    }
+
+    /// The number of the block that the stand-in did not acknowledge though it was waited for.
+    async fn still_unacknowledged(&mut self) -> Result<Option<u64>, SequencerError> {
+        self.settled().await?;
+        let (Some(stand_in), Some(awaited)) = (&self.stand_in, &self.unacknowledged) else {
+            return Ok(None);
+        };
+        let id = awaited.id();
+        if tokio::time::timeout(STAND_IN_WAIT, stand_in.released(id)).await.is_err() {
+            return Ok(Some(id.number));
+        }
+        self.reveal();
+        Ok(None)
+    }
+
+    fn look_at_stand_in(&mut self) {
+        let Some(awaited) = &mut self.unacknowledged else { return };
+        awaited.looks += 1;
+        let waited = awaited.since.elapsed();
+        metrics::gauge!("sequencer_stand_in_awaited_seconds").set(waited.as_secs_f64());
+        if awaited.looks % STAND_IN_LOOKS_AGAIN == STAND_IN_LOOKS_QUIET {
+            tracing::error!(
+                number = awaited.id().number,
+                seconds = waited.as_secs(),
+                "the stand-in does not acknowledge the block: nothing more is built before it does, or another one or \
+                 none is named (admin_setStandIn)"
+            );
+        }
+    }
+}
+
+/// Tells everybody of a block that is durable.
+fn reveal(
+    chain: &Chain,
+    status: &watch::Sender<L1Status>,
+    sealed: Arc<SealedBlock>,
+    origin: L1BlockRef,
+) {
+    let number = sealed.number();
+    chain.reveal(&sealed);
+    metrics::gauge!("chain_unsafe_number").set(number as f64);
+    status.send_modify(|status| status.current = origin);
+    chain.pending().settle(number);
+    chain.announce(sealed);
 }
 
 /// The end of a wait for the disk; at once if there is none.
 async fn settled(
-    settling: &mut Option<JoinHandle<Result<(), StoreError>>>,
-) -> Result<(), SequencerError> {
+    settling: &mut Option<Settling>,
+) -> Result<Option<Unacknowledged>, SequencerError> {
     match settling {
         Some(settling) => Ok(settling.await.map_err(|_| SequencerError::BuilderPanicked)??),
-        None => Ok(()),
+        None => Ok(None),
+    }
+}
+
+/// Returns when the stand-in has the block; never if there is none.
+async fn released(stand_in: Option<&StandIn>, unacknowledged: Option<&Unacknowledged>) {
+    match (stand_in, unacknowledged) {
+        (Some(stand_in), Some(unacknowledged)) => stand_in.released(unacknowledged.id()).await,
+        _ => std::future::pending().await,
     }
 }
 

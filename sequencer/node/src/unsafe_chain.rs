@@ -148,6 +148,8 @@ impl UnsafeChain {
                 }
                 Ok(None)
             }
+            // For the listener, or for a sequencer's ears.
+            Content::Challenge(_) | Content::Acknowledged(_) => Ok(None),
         }
     }
 

@@ -25,9 +25,9 @@ const block = encodeRlp([header, [], [], []]);
 // Transactions before these, the header as opened, the transactions.
 const part = encodeRlp([quantity(3), header, ['0x02c0', '0x7e']]);
 
-function message(name, kind, term, number, blockHash, payload) {
+function message(name, kind, term, number, blockHash, payload, parent = header[0]) {
   const fixed = concat([
-    '0x4f4c464545440001', toBeHex(kind, 1), toBeHex(CHAIN_ID, 8), toBeHex(term, 8), toBeHex(number, 8), blockHash, header[0],
+    '0x4f4c464545440001', toBeHex(kind, 1), toBeHex(CHAIN_ID, 8), toBeHex(term, 8), toBeHex(number, 8), blockHash, parent,
     toBeHex((payload.length - 2) / 2, 4),
   ]);
   const digest = keccak256(concat([fixed, keccak256(payload)]));
@@ -45,6 +45,9 @@ const vector = {
     message('partial', 2, 7, 42, zero, part),
     message('alive', 3, 7, 42, hash, '0x'),
     message('resigned', 4, 4_294_967_297, 42, hash, '0x'),
+    message('challenge', 5, 7, 0, zero, id('challenge'), zero),
+    // By a stand-in, with its own key; here the same.
+    message('acknowledged', 6, 7, 42, hash, id('challenge'), zero),
   ],
 };
 

@@ -9,19 +9,27 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::Address;
-use futures::StreamExt;
+use alloy_primitives::{Address, B256};
+use alloy_signer_local::PrivateKeySigner;
+use futures::{SinkExt, StreamExt};
+use primitives::BlockNumHash;
 use tokio::{
-    sync::{mpsc, watch},
-    time::{sleep, timeout},
+    net::TcpStream,
+    sync::{broadcast, mpsc, watch},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_tungstenite::{
-    connect_async_with_config,
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{Message as Frame, protocol::WebSocketConfig},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::message::{MESSAGE_BYTES_MAX, Message, SignedMessage};
+use super::message::{Content, Kind, MESSAGE_BYTES_MAX, Message, SignedMessage};
+use crate::{
+    chain::{Chain, ChainEvent},
+    error::FeedError,
+    lead::Leadership,
+};
 
 /// Messages that wait to be executed; beyond it nothing is read, and the sequencer drops us.
 const WAITING_MAX: usize = 32;
@@ -89,6 +97,54 @@ impl Subscription {
     }
 }
 
+/// A node that may be somebody's stand-in: says to the sequencer which block is its head.
+#[derive(Debug)]
+pub(crate) struct StandBy {
+    /// Of its own feed.
+    pub(crate) signer: PrivateKeySigner,
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) lead: Arc<Leadership>,
+}
+
+/// What is said on one connection.
+struct Said<'a> {
+    stand_by: &'a StandBy,
+    events: broadcast::Receiver<ChainEvent>,
+    /// By the sequencer, which has named this node: its term, and what it wants to hear with each word.
+    challenge: Option<(u64, B256)>,
+    head: Option<BlockNumHash>,
+}
+
+impl<'a> Said<'a> {
+    fn nothing(stand_by: &'a StandBy) -> Self {
+        let events = stand_by.chain.subscribe_events();
+        Self { stand_by, events, challenge: None, head: None }
+    }
+
+    /// Returns when the head may be another one; never while nobody wants to hear of it.
+    async fn moved(&mut self) {
+        let closed = |event| matches!(event, Err(broadcast::error::RecvError::Closed));
+        if self.challenge.is_none() || closed(self.events.recv().await) {
+            std::future::pending().await
+        }
+    }
+
+    /// What there is to say.
+    ///
+    /// INVARIANT: the chain's head is on disk, and everything below it.
+    fn next(&mut self) -> Result<Option<Vec<u8>>, FeedError> {
+        let StandBy { signer, chain, lead } = self.stand_by;
+        let head = chain.heads().unsafe_head;
+        let Some((term, challenge)) = self.challenge else { return Ok(None) };
+        if self.head == Some(head) || lead.get().active {
+            return Ok(None);
+        }
+        self.head = Some(head);
+        let message = Message::acknowledged(chain.spec().chain_id, term, head, challenge);
+        Ok(Some(message.sign(signer)?.encode().to_vec()))
+    }
+}
+
 /// The task that listens.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -98,6 +154,7 @@ pub(crate) struct Client {
     messages: mpsc::Sender<Heard>,
     wanted: Arc<Wanted>,
     generation: watch::Receiver<u64>,
+    stand_by: Option<StandBy>,
 }
 
 /// Why a connection ended.
@@ -130,8 +187,16 @@ impl Client {
             messages: sender,
             wanted: Arc::clone(&wanted),
             generation: generations,
+            stand_by: None,
         };
         (client, Subscription { messages, wanted, generation, signer })
+    }
+
+    /// Acknowledges what is on disk to a sequencer that wants it.
+    #[must_use]
+    pub(crate) fn standing_by(mut self, stand_by: StandBy) -> Self {
+        self.stand_by = Some(stand_by);
+        self
     }
 
     /// Listens until `shutdown`. A feed that cannot be reached is no error: the chain is derived meanwhile.
@@ -176,7 +241,11 @@ impl Client {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let target = format!("{}/?from={from}", url.trim_end_matches('/'));
+        let mut target = format!("{}/?from={from}", url.trim_end_matches('/'));
+        let mut said = self.stand_by.as_ref().map(Said::nothing);
+        if let Some(said) = &said {
+            target += &format!("&stand-in={}", said.stand_by.signer.address());
+        }
         let connecting = connect_async_with_config(target, Some(config), true);
         let mut socket = match timeout(CONNECT_MAX, connecting).await {
             Ok(Ok((socket, _))) => socket,
@@ -184,13 +253,21 @@ impl Client {
             Err(_) => return lost("it does not answer".to_owned(), heard),
         };
         tracing::info!(url, from, "listening to the feed");
+        let mut silent = Instant::now() + SILENCE_MAX;
         loop {
             let frame = tokio::select! {
                 changed = self.generation.changed() => {
                     return if changed.is_ok() { Ended::Restart } else { Ended::Shutdown };
                 }
-                frame = timeout(SILENCE_MAX, socket.next()) => frame,
+                () = moved(&mut said) => {
+                    if let Err(reason) = tell(&mut socket, &mut said).await {
+                        return lost(reason, heard);
+                    }
+                    continue;
+                }
+                frame = timeout_at(silent, socket.next()) => frame,
             };
+            silent = Instant::now() + SILENCE_MAX;
             let bytes = match frame {
                 Err(_) => return lost("it says nothing any more".to_owned(), heard),
                 Ok(None) => return lost("the connection is cut".to_owned(), heard),
@@ -211,6 +288,18 @@ impl Client {
             {
                 Ok(message) => {
                     heard = true;
+                    if message.kind == Kind::Challenge {
+                        let Ok(Content::Challenge(challenge)) = message.content() else {
+                            return lost("its challenge is none".to_owned(), false);
+                        };
+                        if let Some(said) = &mut said {
+                            (said.challenge, said.head) = (Some((message.term, challenge)), None);
+                        }
+                        if let Err(reason) = tell(&mut socket, &mut said).await {
+                            return lost(reason, heard);
+                        }
+                        continue;
+                    }
                     let message = Heard { generation, signer, message };
                     if self.messages.send(message).await.is_err() {
                         return Ended::Shutdown;
@@ -224,5 +313,25 @@ impl Client {
                 }
             }
         }
+    }
+}
+
+async fn moved(said: &mut Option<Said<'_>>) {
+    match said {
+        Some(said) => said.moved().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Says what there is to say; the error is why the connection is given up.
+async fn tell(
+    socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
+    said: &mut Option<Said<'_>>,
+) -> Result<(), String> {
+    let Some(said) = said else { return Ok(()) };
+    let Some(word) = said.next().map_err(|error| error.to_string())? else { return Ok(()) };
+    match timeout(CONNECT_MAX, socket.send(Frame::binary(word))).await {
+        Ok(sent) => sent.map_err(|error| error.to_string()),
+        Err(_) => Err("it does not read".to_owned()),
     }
 }

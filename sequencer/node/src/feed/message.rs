@@ -32,6 +32,10 @@ pub enum Kind {
     Alive,
     /// The sequencer stopped: nothing of this term comes after this block.
     Resigned,
+    /// To a listener that says that it is the stand-in: it is to prove that.
+    Challenge,
+    /// From the stand-in: the block is its head, and on its disk.
+    Acknowledged,
 }
 
 impl Kind {
@@ -41,6 +45,8 @@ impl Kind {
             Self::Partial => 2,
             Self::Alive => 3,
             Self::Resigned => 4,
+            Self::Challenge => 5,
+            Self::Acknowledged => 6,
         }
     }
 
@@ -50,6 +56,8 @@ impl Kind {
             2 => Ok(Self::Partial),
             3 => Ok(Self::Alive),
             4 => Ok(Self::Resigned),
+            5 => Ok(Self::Challenge),
+            6 => Ok(Self::Acknowledged),
             other => Err(FeedError::Kind(other)),
         }
     }
@@ -78,6 +86,10 @@ pub enum Content {
     Partial(Part),
     Alive,
     Resigned,
+    /// What a stand-in is to say with every word.
+    Challenge(B256),
+    /// With what it was challenged.
+    Acknowledged(B256),
 }
 
 /// A part of an open block.
@@ -154,6 +166,19 @@ impl Message {
 
     pub const fn resigned(chain_id: u64, term: u64, head: BlockNumHash, parent_hash: B256) -> Self {
         Self::about(Kind::Resigned, chain_id, term, head, parent_hash)
+    }
+
+    /// Random bytes to be acknowledged with.
+    pub fn challenge(chain_id: u64, term: u64, challenge: B256) -> Self {
+        let nothing = BlockNumHash { number: 0, hash: B256::ZERO };
+        let about = Self::about(Kind::Challenge, chain_id, term, nothing, B256::ZERO);
+        Self { payload: challenge.0.into(), ..about }
+    }
+
+    /// The answer to a challenge of this term, and every later word on the same connection.
+    pub fn acknowledged(chain_id: u64, term: u64, head: BlockNumHash, challenge: B256) -> Self {
+        let about = Self::about(Kind::Acknowledged, chain_id, term, head, B256::ZERO);
+        Self { payload: challenge.0.into(), ..about }
     }
 
     const fn about(
@@ -236,6 +261,16 @@ impl Message {
             Kind::Alive if self.payload.is_empty() => Ok(Content::Alive),
             Kind::Resigned if self.payload.is_empty() => Ok(Content::Resigned),
             Kind::Alive | Kind::Resigned => Err(FeedError::Disagrees),
+            Kind::Challenge | Kind::Acknowledged => {
+                let challenge = B256::try_from(self.payload.as_ref());
+                let challenge = challenge.map_err(|_| FeedError::Disagrees)?;
+                let is_of_none = self.number == 0 && self.hash.is_zero();
+                match (self.kind, self.parent_hash.is_zero()) {
+                    (Kind::Challenge, true) if is_of_none => Ok(Content::Challenge(challenge)),
+                    (Kind::Acknowledged, true) => Ok(Content::Acknowledged(challenge)),
+                    _ => Err(FeedError::Disagrees),
+                }
+            }
         }
     }
 }
@@ -338,6 +373,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use primitives::BlockBody;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -358,7 +394,7 @@ mod tests {
 
     #[test]
     fn messages_survive_and_what_was_changed_is_refused() {
-        let (key, block) = (signer(1), block());
+        let (key, block, challenge) = (signer(1), block(), B256::repeat_byte(7));
         let part = Part {
             first: 3,
             header: block.header.clone(),
@@ -369,6 +405,8 @@ mod tests {
             (Message::partial(9, 2, &part), Content::Partial(part)),
             (Message::alive(9, 2, block.id(), B256::ZERO), Content::Alive),
             (Message::resigned(9, 2, block.id(), B256::ZERO), Content::Resigned),
+            (Message::challenge(9, 2, challenge), Content::Challenge(challenge)),
+            (Message::acknowledged(9, 2, block.id(), challenge), Content::Acknowledged(challenge)),
         ];
         for (message, content) in contents {
             let bytes = message.clone().sign(&key).unwrap().encode();
@@ -425,6 +463,75 @@ mod tests {
         }
         let cut = Message { payload: message.payload.slice(..9), ..message };
         assert!(matches!(cut.content(), Err(FeedError::Payload(_))));
+
+        let challenge = B256::repeat_byte(7);
+        let challenged = Message::challenge(9, 2, challenge);
+        let acknowledged = Message::acknowledged(9, 2, block.id(), challenge);
+        for message in [
+            Message { payload: challenge[1..].to_vec().into(), ..challenged.clone() },
+            Message { number: 1, ..challenged.clone() },
+            Message { hash: challenge, ..challenged.clone() },
+            Message { parent_hash: challenge, ..challenged },
+            Message {
+                payload: [challenge.as_slice(), &[0]].concat().into(),
+                ..acknowledged.clone()
+            },
+            Message { parent_hash: challenge, ..acknowledged },
+        ] {
+            assert_eq!(message.content(), Err(FeedError::Disagrees));
+        }
+    }
+
+    proptest! {
+        /// Whatever a message says, it survives, and only what its kind may say has a content.
+        #[test]
+        fn any_message_survives(
+            kind in 1..=6_u8,
+            (chain_id, term, number) in any::<(u64, u64, u64)>(),
+            (hash, parent) in any::<([u8; 32], [u8; 32])>(),
+            payload in prop::collection::vec(any::<u8>(), 0..80),
+            sparse in any::<(bool, bool, bool, bool)>(),
+        ) {
+            let unless = |zero: bool, bytes: [u8; 32]| if zero { B256::ZERO } else { bytes.into() };
+            let mut payload = payload;
+            if sparse.3 {
+                payload.resize(32, 1);
+            }
+            let message = Message {
+                kind: Kind::from_byte(kind).unwrap(),
+                chain_id,
+                term,
+                number: if sparse.0 { 0 } else { number },
+                hash: unless(sparse.1, hash),
+                parent_hash: unless(sparse.2, parent),
+                payload: payload.into(),
+            };
+            let key = signer(1);
+            let bytes = message.clone().sign(&key).unwrap().encode();
+            let decoded = SignedMessage::decode(&bytes).unwrap();
+            prop_assert_eq!(decoded.encode(), bytes);
+            let decoded = decoded.verify(chain_id, key.address()).unwrap();
+            prop_assert_eq!(&decoded, &message);
+            let (head, parent) = (message.id(), message.parent_hash);
+            let said = match decoded.content() {
+                Ok(Content::Challenge(said)) => Message::challenge(chain_id, term, said),
+                Ok(Content::Acknowledged(said)) => {
+                    Message::acknowledged(chain_id, term, head, said)
+                }
+                Ok(Content::Alive) => Message::alive(chain_id, term, head, parent),
+                Ok(Content::Resigned) => Message::resigned(chain_id, term, head, parent),
+                Ok(Content::Sealed(_) | Content::Partial(_)) | Err(_) => message.clone(),
+            };
+            prop_assert_eq!(said, message);
+        }
+
+        #[test]
+        fn any_bytes_are_a_message_or_none(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let bytes = [HEAD.as_slice(), &bytes].concat();
+            if let Ok(signed) = SignedMessage::decode(&bytes) {
+                prop_assert_eq!(signed.encode(), bytes);
+            }
+        }
     }
 
     /// The vector that other implementations can be tested with.
@@ -436,7 +543,7 @@ mod tests {
         let key: PrivateKeySigner = text(&vector["private_key"]).parse().unwrap();
         assert_eq!(key.address().to_string(), text(&vector["signer"]));
         let cases = vector["messages"].as_array().unwrap();
-        assert_eq!(cases.len(), 4);
+        assert_eq!(cases.len(), 6);
         for case in cases {
             let bytes: Bytes = text(&case["encoded"]).parse().unwrap();
             let signed = SignedMessage::decode(&bytes).unwrap();

@@ -1,7 +1,8 @@
 //! The feed: what a sequencer seals and executes, signed and told at once to whoever listens, long before
 //! L1 has it. Bytes are in `docs/formats/feed.md`.
 //!
-//! [`server`] serves it on a port of its own, [`client`] listens to one, [`message`] is what is said.
+//! [`server`] serves it on a port of its own, [`client`] listens to one, [`message`] is what is said,
+//! [`stand_in`] is who must have each block before anybody else.
 //! What a follower makes of it is left to [`crate::unsafe_chain`]; who may sequence, to [`crate::lead`].
 
 pub(crate) mod client;
@@ -9,11 +10,12 @@ pub(crate) mod log;
 pub mod message;
 pub(crate) mod publisher;
 pub(crate) mod server;
+pub(crate) mod stand_in;
 
 /// The decoders, for the fuzzer.
 #[doc(hidden)]
 pub mod fuzzing {
-    use alloy_primitives::{Bytes, keccak256};
+    use alloy_primitives::{B256, Bytes, keccak256};
     use alloy_signer_local::PrivateKeySigner;
     use primitives::{Block, BlockBody, Header};
 
@@ -51,6 +53,8 @@ pub mod fuzzing {
             Message::partial(16_120, 3, &part),
             Message::alive(16_120, 3, id, block.header.parent_hash),
             Message::resigned(16_120, 3, id, block.header.parent_hash),
+            Message::challenge(16_120, 3, B256::repeat_byte(7)),
+            Message::acknowledged(16_120, 3, id, B256::repeat_byte(7)),
         ]
         .into_iter()
         .filter_map(|message| Some(message.sign(&signer).ok()?.encode().to_vec()))

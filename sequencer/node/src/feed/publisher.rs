@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_signer_local::PrivateKeySigner;
 use primitives::BlockNumHash;
 use tokio::sync::broadcast::error::RecvError;
@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     log::{Log, Standing},
-    message::{Message, Part},
+    message::{Content, Message, Part, SignedMessage},
+    stand_in::StandIn,
 };
 use crate::{
     chain::{Chain, ChainEvent, SealedBlock},
     config::FeedConfig,
-    error::PublishError,
+    error::{FeedError, PublishError},
     fence::Lease,
     lead::{Lead, Leadership},
     pending::PendingBlock,
@@ -28,6 +29,7 @@ pub(crate) struct Feed {
     pub(crate) chain: Arc<Chain>,
     pub(crate) log: Log,
     pub(crate) config: FeedConfig,
+    pub(crate) stand_in: Arc<StandIn>,
     signer: PrivateKeySigner,
     lead: Arc<Leadership>,
     /// While L1 names the key; without it, always.
@@ -40,9 +42,10 @@ impl Feed {
         config: FeedConfig,
         lead: Arc<Leadership>,
         lease: Option<Arc<Lease>>,
+        stand_in: Arc<StandIn>,
     ) -> Self {
         let log = Log::new(config.messages_max, config.bytes_max);
-        Self { chain, log, signer: config.signer.clone(), config, lead, lease }
+        Self { chain, log, signer: config.signer.clone(), config, stand_in, lead, lease }
     }
 
     /// Whether something new may be said. INVARIANT: asked before each new message, so that no stalled
@@ -54,14 +57,46 @@ impl Feed {
     /// A sealed block out of the chain; `None` if it has none of this number.
     pub(crate) fn history(&self, number: u64) -> Result<Option<Bytes>, PublishError> {
         let Some(block) = self.chain.block(number)? else { return Ok(None) };
-        self.sign(Message::sealed(self.chain_id(), self.lead.get().term, block.block())).map(Some)
+        Ok(Some(self.sign(Message::sealed(
+            self.chain_id(),
+            self.lead.get().term,
+            block.block(),
+        ))?))
+    }
+
+    /// A sealed block for the stand-in; `None` while nothing may be said.
+    pub(crate) fn offer(&self, block: &SealedBlock) -> Result<Option<Bytes>, FeedError> {
+        let lead = self.lead.get();
+        if !lead.active || self.log.standing() != Standing::Live || !self.may_speak() {
+            return Ok(None);
+        }
+        self.sign(Message::sealed(self.chain_id(), lead.term, block.block())).map(Some)
+    }
+
+    /// What a listener is to prove with that it is the stand-in.
+    pub(crate) fn challenge(&self, challenge: B256) -> Result<Bytes, FeedError> {
+        self.sign(Message::challenge(self.chain_id(), self.lead.get().term, challenge))
+    }
+
+    /// The block that whoever signed this answer to a challenge has as its head.
+    pub(crate) fn acknowledged(
+        &self,
+        bytes: &[u8],
+        by: Address,
+        challenge: B256,
+    ) -> Result<BlockNumHash, FeedError> {
+        let message = SignedMessage::decode(bytes)?.verify(self.chain_id(), by)?;
+        match message.content()? {
+            Content::Acknowledged(said) if said == challenge => Ok(message.id()),
+            _ => Err(FeedError::Disagrees),
+        }
     }
 
     fn chain_id(&self) -> u64 {
         self.chain.spec().chain_id
     }
 
-    fn sign(&self, message: Message) -> Result<Bytes, PublishError> {
+    fn sign(&self, message: Message) -> Result<Bytes, FeedError> {
         Ok(message.sign(&self.signer)?.encode())
     }
 }

@@ -1,4 +1,9 @@
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+};
 
 use alloy_primitives::{B256, Log, LogData, keccak256};
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -356,6 +361,33 @@ struct Head {
     term: u64,
 }
 
+/// A block that the stand-in is to have before it is said.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    at: BlockNumHash,
+    parent: B256,
+    origin: u64,
+    /// The head without it.
+    before: Head,
+    /// When the stand-in heard of it.
+    heard: Option<u64>,
+    acknowledged: bool,
+}
+
+impl Offer {
+    const fn word(&self) -> Word {
+        Word::Block { at: self.at, parent: self.parent, origin: self.origin }
+    }
+}
+
+/// Whose acknowledgement a node waits for.
+const fn stand_in_of(node: usize) -> usize {
+    (node + 1) % NODES
+}
+
+/// The parents of all blocks there ever were.
+type Parents = Rc<RefCell<HashMap<B256, B256>>>;
+
 /// A sequencer: the real view, fence and claim, and around them what the task does with a chain of numbers.
 struct SimNode {
     own: usize,
@@ -375,6 +407,10 @@ struct SimNode {
     lead: Lead,
     heard: Option<Predecessor>,
     head: Head,
+    /// Whether it waits for its stand-in, and with which block.
+    stands_by: bool,
+    offer: Option<Offer>,
+    parents: Parents,
     said: Vec<Said>,
     /// How much of what each other node said was heard.
     read: [usize; NODES],
@@ -390,7 +426,13 @@ fn named_at(blocks: &[L1Block]) -> Address {
 }
 
 impl SimNode {
-    fn new(own: usize, ahead: u64, l1: &Rc<Vec<L1Block>>) -> Self {
+    fn new(
+        own: usize,
+        ahead: u64,
+        l1: &Rc<Vec<L1Block>>,
+        stands_by: bool,
+        parents: Parents,
+    ) -> Self {
         let (asking, view) = asked_at(&l1[0], 0);
         Self {
             own,
@@ -408,6 +450,9 @@ impl SimNode {
             lead: Lead::default(),
             heard: None,
             head: Head { at: BlockNumHash::default(), origin: 0, term: 0 },
+            stands_by,
+            offer: None,
+            parents,
             said: Vec::new(),
             read: [0; NODES],
         }
@@ -464,28 +509,87 @@ impl SimNode {
         self.said.push(Said { time, term: self.lead.term, word });
     }
 
-    /// Builds and says one block, as long as the lease holds: whether it did.
+    /// Builds and says one block, as long as the lease holds: whether it did. With a stand-in, it says the one that it
+    /// acknowledged, or builds the next one for it.
     fn publish(&mut self, now: u64) -> bool {
         if !self.lead.active || !self.fence.lease().holds_at(self.clock(now)) {
             return false;
         }
-        let Head { at, origin, .. } = self.head;
+        match self.offer {
+            Some(offer) if offer.acknowledged => {
+                self.offer = None;
+                self.say(now, offer.word());
+                true
+            }
+            Some(_) => false,
+            None => {
+                let offer = self.build(now);
+                if self.stands_by {
+                    self.offer = Some(offer);
+                    return false;
+                }
+                self.say(now, offer.word());
+                true
+            }
+        }
+    }
+
+    fn build(&mut self, now: u64) -> Offer {
+        let before = self.head;
+        let Head { at, origin, .. } = before;
         let newest = self.view.newest().map_or(origin, |newest| newest.number);
         let origin = newest.min(origin + 1).max(origin);
         let seed = [at.hash.as_slice(), &[self.own as u8], &now.to_be_bytes()].concat();
         let parent = at.hash;
         let at = BlockNumHash { number: at.number + 1, hash: keccak256(seed) };
+        self.parents.borrow_mut().insert(at.hash, parent);
         self.head = Head { at, origin, term: self.lead.term };
-        self.say(now, Word::Block { at, parent, origin });
-        true
+        Offer { at, parent, origin, before, heard: None, acknowledged: false }
+    }
+
+    /// Takes back what the stand-in did not acknowledge; gives what it did and was not said.
+    fn take_back(&mut self) -> Option<Offer> {
+        let offer = self.offer.take()?;
+        if !offer.acknowledged {
+            self.head = offer.before;
+        }
+        Some(offer).filter(|offer| offer.acknowledged)
     }
 
     fn resign(&mut self, now: u64) {
+        let unsaid = self.take_back();
         let last = self.head.at;
         if self.fence.lease().holds_at(self.clock(now)) {
+            if let Some(offer) = unsaid {
+                self.say(now, offer.word());
+            }
             self.say(now, Word::Resigned(last));
         }
         (self.lead.active, self.lead.resigned) = (false, Some(last));
+    }
+
+    /// Is offered what this one built, and acknowledges it in a later second.
+    fn stand_by(&mut self, leader: &mut Self, now: u64) {
+        let term = leader.lead.term;
+        let Some(offer) = &mut leader.offer else { return };
+        if offer.parent == self.head.at.hash && !self.lead.active {
+            self.hear(Said { time: now, term, word: offer.word() }, key(leader.own), now);
+        }
+        if self.head.at == offer.at && !self.lead.active {
+            let heard = *offer.heard.get_or_insert(now);
+            offer.acknowledged |= heard < now;
+        }
+    }
+
+    /// Whether a block is of its chain.
+    fn has(&self, block: BlockNumHash) -> bool {
+        let parents = self.parents.borrow();
+        let mut at = self.head.at;
+        while at.number > block.number {
+            let Some(parent) = parents.get(&at.hash) else { return false };
+            at = BlockNumHash { number: at.number - 1, hash: *parent };
+        }
+        at == block
     }
 
     /// Hears what another one said; `false` if that key is not listened to.
@@ -497,6 +601,7 @@ impl SimNode {
             return true;
         }
         if self.lead.active {
+            self.take_back();
             (self.lead.active, self.lead.resigned) = (false, None);
         }
         (self.lead.seen, self.lead.signer) = (said.term, Some(signer));
@@ -518,11 +623,12 @@ impl SimNode {
         if self.lead.active {
             return None;
         }
-        let claim = match claim(rollup, &self.lead, self.heard, true, self.head.at) {
-            Ok(claim) => claim,
-            Err(_) if overridden => own_claim(&self.lead),
-            Err(_) => return None,
-        };
+        let claim =
+            match claim(rollup, &self.lead, self.heard, true, self.head.at, |at| self.has(at)) {
+                Ok(claim) => claim,
+                Err(_) if overridden => own_claim(&self.lead),
+                Err(_) => return None,
+            };
         let clock = self.clock(now);
         let resigned = resigned_at(rollup, &self.lead);
         let number = self.fence.may_begin(&self.view, &self.lead, claim, resigned, clock).ok()?;
@@ -541,6 +647,8 @@ struct Outcome {
     by_wait: usize,
     by_resignation: usize,
     back: usize,
+    /// Numbers of which two blocks were published.
+    twice: usize,
 }
 
 fn rollup() -> RollupConfig {
@@ -565,18 +673,34 @@ fn rollup() -> RollupConfig {
 
 /// Plays `seconds`; panics when two publish at once, or an earlier one after a later one has begun.
 fn play(seconds: u64, ahead: [u64; NODES], l1_late: u64, deeds: &[(u64, Deed)]) -> Outcome {
+    play_with(false, seconds, ahead, l1_late, deeds)
+}
+
+/// The same where each node waits for its stand-in to acknowledge each block, if `stands_by`. Operators override with
+/// the stand-in of whoever published last, then.
+fn play_with(
+    stands_by: bool,
+    seconds: u64,
+    ahead: [u64; NODES],
+    l1_late: u64,
+    deeds: &[(u64, Deed)],
+) -> Outcome {
     let rollup = rollup();
+    let parents = Parents::default();
+    let mut first: HashMap<u64, B256> = HashMap::new();
     let mut outcome = Outcome::default();
     let stamp = |now: u64| START + now - l1_late.min(now);
     let mut l1 = Rc::new(vec![above(None, 0, START, None)]);
     let mut past: VecDeque<Rc<Vec<L1Block>>> = VecDeque::from([Rc::clone(&l1)]);
     let mut salt = 0;
     let mut waiting: Vec<Address> = Vec::new();
-    let mut nodes: Vec<SimNode> =
-        (0..NODES).map(|own| SimNode::new(own, ahead[own], &l1)).collect();
+    let mut nodes: Vec<SimNode> = (0..NODES)
+        .map(|own| SimNode::new(own, ahead[own], &l1, stands_by, Rc::clone(&parents)))
+        .collect();
     nodes[0].pushed = true;
     let mut cut = [[false; NODES]; NODES];
     let mut newest_term = (0, 0);
+    let mut told = [0; NODES];
     let mut deeds = deeds.to_vec();
     deeds.sort_by_key(|(time, _)| *time);
     let mut deeds = VecDeque::from(deeds);
@@ -646,6 +770,13 @@ fn play(seconds: u64, ahead: [u64; NODES], l1_late: u64, deeds: &[(u64, Deed)]) 
                 );
                 newest_term = (lead.term, turn);
             }
+            for said in &node.said[told[turn]..] {
+                if let Word::Block { at, .. } = said.word {
+                    let same = *first.entry(at.number).or_insert(at.hash) == at.hash;
+                    outcome.twice += usize::from(!same);
+                }
+            }
+            told[turn] = node.said.len();
             if node.sees_l1 {
                 node.seen_at = node.seen_at.max(now.saturating_sub(node.lag));
                 let lag = ((now - node.seen_at) as usize).min(past.len() - 1);
@@ -669,8 +800,19 @@ fn play(seconds: u64, ahead: [u64; NODES], l1_late: u64, deeds: &[(u64, Deed)]) 
                     node.read[other] += 1;
                 }
             }
+            for leader in before.iter_mut().chain(after.iter_mut()) {
+                if stand_in_of(leader.own) == turn
+                    && !cut[turn][leader.own]
+                    && leader.stalled_until <= now
+                {
+                    node.stand_by(leader, now);
+                }
+            }
+            let (term, holder) = newest_term;
+            let overrides =
+                !stands_by || term == 0 || holder == turn || stand_in_of(holder) == turn;
             if node.pushed
-                && let Some(claim) = node.start(&rollup, now, true)
+                && let Some(claim) = node.start(&rollup, now, overrides)
             {
                 match claim {
                     Claim::Resigned { .. } => outcome.by_resignation += 1,
@@ -696,6 +838,13 @@ fn a_cut_sequencer_stops_before_its_stand_in_begins() {
     assert_eq!((outcome.by_wait, outcome.by_resignation), (2, 0), "{outcome:?}");
     // 47 s of the one, and all but the wait of the other.
     assert!(outcome.blocks > 47 + 100, "{outcome:?}");
+    // What it published alone is replaced.
+    assert!(outcome.twice > 20, "{outcome:?}");
+    // With a stand-in that acknowledges each block it publishes nothing alone.
+    let outcome = play_with(true, 200, [3, 0, 0], 0, &deeds);
+    assert_eq!((outcome.by_wait, outcome.by_resignation), (2, 0), "{outcome:?}");
+    assert_eq!(outcome.twice, 0);
+    assert!((20..100).contains(&outcome.blocks), "{outcome:?}");
 
     // It hears L1: its word reaches the stand-in, which waits for a branch's time only.
     let deeds = [(22, Deed::Name(1)), (22, Deed::Push(1, true))];
@@ -749,4 +898,57 @@ fn two_never_publish_at_once() {
     let (all, plays) = (all.into_inner(), runner.config().cases as usize);
     println!("{plays} plays: {all:?}");
     assert!(all.by_wait > plays && all.by_resignation > plays / 4 && all.back > plays / 16);
+}
+
+/// With stand-ins that acknowledge each block no number is ever published with two blocks, whatever is cut, delayed,
+/// stalled, restarted, named, reorganised and started; and without them some are, in the same plays.
+#[test]
+fn no_number_is_published_twice_with_a_stand_in() {
+    let plays = (
+        prop::array::uniform3(0..4_u64),
+        0..6_u64,
+        prop::collection::vec((1..1_400_u64, deed()), 0..80),
+    );
+    let (all, twice) = (RefCell::new(Outcome::default()), RefCell::new(0));
+    // Each is played twice.
+    let config = ProptestConfig::default();
+    let mut runner = TestRunner::new(ProptestConfig { cases: config.cases / 2, ..config });
+    runner
+        .run(&plays, |(ahead, l1_late, deeds)| {
+            let outcome = play_with(true, 1_500, ahead, l1_late, &deeds);
+            prop_assert_eq!(outcome.twice, 0);
+            let mut all = all.borrow_mut();
+            all.blocks += outcome.blocks;
+            all.by_wait += outcome.by_wait;
+            all.by_resignation += outcome.by_resignation;
+            all.back += outcome.back;
+            let alone = play(1_500, ahead, l1_late, &deeds);
+            *twice.borrow_mut() += usize::from(alone.twice > 0);
+            Ok(())
+        })
+        .unwrap();
+    let (all, twice, plays) =
+        (all.into_inner(), twice.into_inner(), runner.config().cases as usize);
+    println!("{plays} plays: {all:?}; without a stand-in {twice} of them publish a number twice");
+    assert!(all.by_wait > plays / 2 && all.by_resignation > plays / 8 && all.blocks > plays * 50);
+    assert!(twice > plays / 16, "{twice}");
+}
+
+#[test]
+fn a_stand_in_may_begin_above_the_block_that_was_resigned_with() {
+    let block = |number| BlockNumHash { number, hash: B256::repeat_byte(number as u8) };
+    let rollup = rollup();
+    let lead = Lead { seen: 3, signer: Some(key(0)), ..Lead::default() };
+    let silent = Duration::from_secs(60);
+    let heard = Predecessor { term: 3, silent, resigned: Some(block(7)), signer: key(0) };
+    let on = |head: u64, has: bool| claim(&rollup, &lead, Some(heard), true, block(head), |_| has);
+    let resigned = Ok(Claim::Resigned { signer: key(0), last: rollup.block_timestamp(7) });
+    assert_eq!(on(7, false), resigned);
+    assert_eq!(on(8, true), resigned);
+    // Of another chain, or not far enough.
+    for (head, has) in [(8, false), (6, true), (6, false)] {
+        let (term, resigned, head_is) = (3, block(7), block(head));
+        let expected = ControlError::OtherLast { term, resigned, head: head_is };
+        assert_eq!(on(head, has), Err(expected));
+    }
 }

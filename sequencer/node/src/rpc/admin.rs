@@ -1,6 +1,7 @@
 //! Methods for operators, on the authenticated port ([`super::authenticated`]).
 
-use alloy_primitives::{B256, U64};
+use alloy_primitives::{Address, B256, U64};
+use primitives::BlockNumHash;
 use serde_json::{Value, json};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     to_json,
 };
 use crate::{
-    admin::Admin,
+    admin::{Admin, StandInStatus},
     batching::{BatcherSwitch, BatchingError},
     error::ControlError,
 };
@@ -54,9 +55,35 @@ pub(super) async fn dispatch(
             admin.sequencer.override_leader().map_err(refused)?;
             to_json(Value::Null)
         }
+        "admin_setStandIn" => {
+            params.at_most(1)?;
+            // None has to be said: null.
+            if params.text(0).is_none() {
+                return Err(RpcError::invalid_params("missing value for required argument 0"));
+            }
+            let named = params.optional::<Address>(0)?;
+            admin.sequencer.set_stand_in(named).map_err(refused)?;
+            to_json(Value::Null)
+        }
+        "admin_standIn" => {
+            params.at_most(0)?;
+            to_json(stand_in(&admin.sequencer.stand_in_status().map_err(refused)?))
+        }
         _ => batcher(&admin.batcher, method)
             .unwrap_or_else(|| Err(RpcError::method_not_found(method))),
     }
+}
+
+fn stand_in(status: &StandInStatus) -> Value {
+    let block =
+        |block: BlockNumHash| json!({"number": U64::from(block.number), "hash": block.hash});
+    json!({
+        "address": status.address,
+        "connected": status.connected,
+        "acknowledged": status.acknowledged.map(block),
+        "awaited": status.awaited.map(block),
+        "awaitedSeconds": U64::from(status.awaited_seconds),
+    })
 }
 
 /// Answers a call that concerns a batcher; `None` if the method does not.

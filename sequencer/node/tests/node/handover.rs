@@ -8,7 +8,7 @@ use std::{
 };
 
 use alloy_primitives::{Address, B256, U256};
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use sequencer_node::{
     ControlError, FeedConfig, FollowConfig, L1Feed, Lead, Mode, NodeConfig, Role, SequencerConfig,
@@ -74,8 +74,19 @@ pub async fn fenced(
     world: &World,
     directory: &Path,
     (l1, feed): (&FakeL1, L1Feed),
-    (own, other): (u16, u16),
+    ports: (u16, u16),
     (stopped, signer): (bool, u8),
+) -> Running {
+    fenced_with(world, directory, (l1, feed), ports, (stopped, signer, None)).await
+}
+
+/// The same with a stand-in that must acknowledge each block, by its key's byte.
+async fn fenced_with(
+    world: &World,
+    directory: &Path,
+    (l1, feed): (&FakeL1, L1Feed),
+    (own, other): (u16, u16),
+    (stopped, signer, stand_in): (bool, u8, Option<u8>),
 ) -> Running {
     assert_eq!(world.rollup.max_sequencer_drift, LEASE);
     let change = |config: &mut NodeConfig| {
@@ -86,7 +97,8 @@ pub async fn fenced(
             ..SequencerConfig::default()
         });
         config.mode = Mode::Rollup { rollup: world.rollup.clone(), role };
-        config.feed = Some(FeedConfig { signer: key(signer), ..feed_config() });
+        let stand_in = stand_in.map(|byte| key(byte).address());
+        config.feed = Some(FeedConfig { signer: key(signer), stand_in, ..feed_config() });
         config.feed.as_mut().unwrap().listen.set_port(own);
         let urls = vec![format!("ws://127.0.0.1:{other}")];
         config.follow = Some(FollowConfig { urls, signer: None });
@@ -471,6 +483,9 @@ async fn behind_cut_lines_one_stops_before_the_other_begins() {
     assert_eq!(first.header.parent_hash, common.hash);
     assert_eq!(first.header.timestamp, before.header.timestamp + world.rollup.block_time);
     assert_ne!(block(&a, apart).hash, block(&b, apart).hash);
+    // The hole that only a stand-in which acknowledges each block closes: one number, two blocks, both published.
+    let (first, second) = (published(&of_a)[&apart], published(&of_b)[&apart]);
+    assert_eq!((first, second), (block(&a, apart).hash, block(&b, apart).hash));
     // A follower hears the old one still, and leaves it by its own view of L1.
     head_is_on(&c, apart, block(&b, apart).hash).await;
 
@@ -490,6 +505,286 @@ async fn behind_cut_lines_one_stops_before_the_other_begins() {
     assert_eq!(operator(&b, "admin_sequencerActive", json!([])).await["result"], true);
     assert_eq!(of_a.lock().last().unwrap().0, last);
     c.stop().await;
+    a.stop().await;
+    b.stop().await;
+}
+
+/// Asserts that nobody ever heard two blocks of one number; gives the numbers heard of each.
+fn never_twice(heard: &[&Heard]) -> Vec<usize> {
+    let mut all: BTreeMap<u64, B256> = BTreeMap::new();
+    let mut counts = Vec::new();
+    for heard in heard {
+        let heard = heard.lock();
+        let sealed = heard.iter().filter(|(_, said)| said.kind == Kind::Sealed);
+        let blocks: Vec<(u64, B256)> = sealed.map(|(_, said)| (said.number, said.hash)).collect();
+        for (number, hash) in &blocks {
+            let first = *all.entry(*number).or_insert(*hash);
+            assert_eq!(first, *hash, "block {number} was published twice");
+        }
+        counts.push(blocks.len());
+    }
+    counts
+}
+
+async fn stand_in_of(node: &Running) -> Value {
+    operator(node, "admin_standIn", json!([])).await["result"].clone()
+}
+
+/// Waits until a node has a block that its stand-in does not acknowledge; gives its number.
+async fn stands_still(node: &Running) -> u64 {
+    for _ in 0..500 {
+        let status = stand_in_of(node).await;
+        if status["awaitedSeconds"] != "0x0" {
+            return quantity(&status["awaited"]["number"]);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it does not stand still: {}", stand_in_of(node).await);
+}
+
+/// As above, and the stand-in acknowledges each block before anybody else hears of it: what the first published, the
+/// second has, and builds on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stand_in_acknowledged_is_never_replaced() {
+    let (world, l1) = short_leases();
+    let (a_dir, b_dir, c_dir) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a_port, b_port) = ports();
+    let (to_a, to_b) = (Line::to(a_port).await, Line::to(b_port).await);
+    let (cut, is_cut) = tokio::sync::watch::channel(false);
+    let a_l1 = l1.feed_over(0, 10, is_cut);
+    let roles = (false, 0x5e, Some(0x5f));
+    let a = fenced_with(&world, a_dir.path(), (&l1, a_l1), (a_port, to_b.port), roles).await;
+    let roles = (true, 0x5f, Some(0x5e));
+    let b_l1 = l1.feed(0, 10);
+    let b = fenced_with(&world, b_dir.path(), (&l1, b_l1), (b_port, to_a.port), roles).await;
+    let urls = [format!("ws://127.0.0.1:{a_port}"), format!("ws://127.0.0.1:{b_port}")];
+    let c = Running::with_feeds(&world, world.open(c_dir.path()), l1.feed(0, 10), None, |config| {
+        following(config, &world, &urls);
+        config.follow = Some(FollowConfig { urls: urls.to_vec(), signer: None });
+        config.named_key = Some(l1.named_at_first(key(0x5e).address()));
+    });
+    let c = c.await.unwrap();
+    let (of_a, of_b) = (listen_to(a_port, 0x5e), listen_to(b_port, 0x5f));
+    c.reach(8).await;
+    let status = stand_in_of(&a).await;
+    assert_eq!(status["address"], json!(key(0x5f).address()));
+    assert_eq!(status["connected"], true);
+    assert!(quantity(&status["acknowledged"]["number"]) >= 8, "{status}");
+
+    to_a.cut.send_replace(true);
+    to_b.cut.send_replace(true);
+    let awaited = stands_still(&a).await;
+    // Nobody hears of it: over RPC, in the feed, nor parts of what is built on it.
+    let raw = world.transfer(0, 0, Address::repeat_byte(7), U256::ONE);
+    let hash = a.call("eth_sendRawTransaction", json!([raw])).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(stand_in_of(&a).await["connected"], false);
+    assert_eq!((a.head().await, stands_still(&a).await), (awaited - 1, awaited));
+    let receipt = |tag: Option<&str>| json!([Some(hash.as_str().unwrap()), tag]);
+    assert_eq!(
+        a.call("eth_getTransactionReceipt", receipt(Some("pending"))).await["status"],
+        "0x1"
+    );
+    assert!(a.call("eth_getTransactionReceipt", receipt(None)).await.is_null());
+    let number = json!([format!("{awaited:#x}"), false]);
+    assert!(a.call("eth_getBlockByNumber", number).await.is_null());
+    assert_eq!(c.head().await, awaited - 1);
+    // Parts of it are from when it was open.
+    let is_told = |said: &Message| said.number + u64::from(said.kind != Kind::Partial) <= awaited;
+    assert!(of_a.lock().iter().all(|(_, said)| is_told(said)));
+    // Not even to stop is a way around it.
+    let refused = operator(&a, "admin_stopSequencer", json!([])).await;
+    assert!(message(&refused).contains("did not acknowledge block"), "{refused}");
+    let common = b.handle.chain().heads().unsafe_head;
+    assert!(common.number + 1 >= awaited);
+    assert_eq!(block(&b, awaited - 1).hash, block(&a, awaited - 1).hash);
+    // What it acknowledged is there after a restart.
+    b.stop().await;
+    let roles = (true, 0x5f, Some(0x5e));
+    let b_l1 = l1.feed(0, 10);
+    let b = fenced_with(&world, b_dir.path(), (&l1, b_l1), (b_port, to_a.port), roles).await;
+    assert_eq!(b.handle.chain().heads().unsafe_head, common);
+
+    cut.send_replace(true);
+    l1.name(key(0x5f).address());
+    override_until_started(&b, common.hash).await;
+    // Its own stand-in is behind the line: it waits until the operator says that it need not.
+    let first = stands_still(&b).await;
+    assert_eq!((first, b.head().await), (common.number + 1, common.number));
+    assert!(published(&of_b).keys().all(|number| *number <= common.number));
+    assert!(operator(&b, "admin_setStandIn", json!([null])).await["error"].is_null());
+    b.reach(first + 3).await;
+    head_is_on(&c, first, block(&b, first).hash).await;
+
+    to_a.cut.send_replace(false);
+    to_b.cut.send_replace(false);
+    cut.send_replace(false);
+    let number = b.head().await + 2;
+    for node in [&a, &c] {
+        node.reach(number).await;
+        for at in [awaited - 1, first, number] {
+            head_is_on(node, at, block(&b, at).hash).await;
+        }
+    }
+    // It can be its stand-in now.
+    let named = operator(&b, "admin_setStandIn", json!([key(0x5e).address()])).await;
+    assert!(named["error"].is_null(), "{named}");
+    b.reach(number + 3).await;
+    a.reach(number + 3).await;
+    assert_eq!(stand_in_of(&b).await["connected"], true);
+    let counts = never_twice(&[&of_a, &of_b]);
+    assert!(counts[0] > 8 && counts[1] > 5, "{counts:?}");
+    for (number, hash) in published(&of_a) {
+        assert_eq!(block(&b, number).hash, hash);
+    }
+    c.stop().await;
+    a.stop().await;
+    b.stop().await;
+}
+
+/// A stand-in is away for a while, and the sequencer is started again meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequencer_waits_for_its_stand_in_also_after_a_restart() {
+    let (world, l1) = short_leases();
+    let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a_port, nobody) = ports();
+    let lead = || {
+        let roles = (false, 0x5e, Some(0x5f));
+        fenced_with(&world, a_dir.path(), (&l1, l1.feed(0, 10)), (a_port, nobody), roles)
+    };
+    // Its own port is anyone: while it is away another test may take it.
+    let stand_by =
+        || fenced(&world, b_dir.path(), (&l1, l1.feed(0, 10)), (0, a_port), (true, 0x5f));
+    let a = lead().await;
+    let of_a = listen_to(a_port, 0x5e);
+    // Not one block without it.
+    assert_eq!(stands_still(&a).await, 1);
+    assert_eq!(a.head().await, 0);
+    let b = stand_by().await;
+    b.reach(8).await;
+    a.reach(8).await;
+
+    // Whoever only says that it is the stand-in hears nothing, and is shown the door.
+    b.stop().await;
+    let awaited = stands_still(&a).await;
+    let (address, from) = (key(0x5f).address(), awaited);
+    let url = format!("ws://127.0.0.1:{a_port}/?from={from}&stand-in={address}");
+    let claims = || async { tokio_tungstenite::connect_async(&url).await.unwrap().0 };
+    let mut socket = claims().await;
+    let challenge = loop {
+        let Some(Ok(Frame::Binary(bytes))) = socket.next().await else { panic!("no challenge") };
+        let message = SignedMessage::decode(&bytes).unwrap();
+        let message = message.verify(CHAIN, key(0x5e).address()).unwrap();
+        assert_ne!(message.kind, Kind::Sealed);
+        if message.kind == Kind::Challenge {
+            break message;
+        }
+    };
+    // On its disk, and told to nobody.
+    let id = a.handle.store().l2_block_ref(awaited).unwrap().unwrap().id();
+    let bytes = B256::from_slice(&challenge.payload);
+    let words = [
+        // Another key, another challenge, another chain, another kind.
+        Message::acknowledged(CHAIN, challenge.term, id, bytes).sign(&key(0x5d)),
+        Message::acknowledged(CHAIN, challenge.term, id, B256::ZERO).sign(&key(0x5f)),
+        Message::acknowledged(CHAIN + 1, challenge.term, id, bytes).sign(&key(0x5f)),
+        Message::alive(CHAIN, challenge.term, id, bytes).sign(&key(0x5f)),
+    ];
+    for (turn, word) in words.into_iter().enumerate() {
+        if turn > 0 {
+            socket = claims().await;
+        }
+        socket.send(Frame::binary(word.unwrap().encode().to_vec())).await.unwrap();
+        let mut closed = None;
+        while let Some(Ok(frame)) = socket.next().await {
+            if let Frame::Close(frame) = frame {
+                closed = frame.map(|frame| u16::from(frame.code));
+            }
+        }
+        assert_eq!(closed, Some(1_003));
+    }
+    assert_eq!(stand_in_of(&a).await["awaited"]["hash"], json!(id.hash));
+
+    // Its block is there after a restart, and still nobody's but its own.
+    a.stop().await;
+    let a = lead().await;
+    assert_eq!(stands_still(&a).await, awaited);
+    assert_eq!(
+        (a.head().await, published(&of_a).keys().max()),
+        (awaited - 1, Some(&(awaited - 1)))
+    );
+    let own = operator(&a, "admin_setStandIn", json!([key(0x5e).address()])).await;
+    assert!(message(&own).contains("own key"), "{own}");
+    assert!(message(&operator(&a, "admin_setStandIn", json!([])).await).contains("missing value"));
+    let b = stand_by().await;
+    b.reach(awaited + 3).await;
+    a.reach(awaited + 3).await;
+    assert_eq!(block(&b, awaited).id(), id);
+    assert_eq!(block(&a, awaited).id(), id);
+    never_twice(&[&of_a]);
+
+    // By hand, with its word, and nothing is missing.
+    let last = operator(&a, "admin_stopSequencer", json!([])).await;
+    let last: B256 = last["result"].as_str().unwrap_or_else(|| panic!("{last}")).parse().unwrap();
+    caught_up(&b, last).await;
+    a.stop().await;
+    b.stop().await;
+}
+
+/// L1 names the stand-in, which is away: the first resigns with the last block that it acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_replaced_gives_up_what_its_stand_in_lacks() {
+    let (world, l1) = short_leases();
+    let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a_port, b_port) = ports();
+    let (to_a, to_b) = (Line::to(a_port).await, Line::to(b_port).await);
+    let roles = (false, 0x5e, Some(0x5f));
+    let a_l1 = l1.feed(0, 10);
+    let a = fenced_with(&world, a_dir.path(), (&l1, a_l1), (a_port, to_b.port), roles).await;
+    let b = fenced(&world, b_dir.path(), (&l1, l1.feed(0, 10)), (b_port, to_a.port), (true, 0x5f));
+    let b = b.await;
+    let (of_a, of_b) = (listen_to(a_port, 0x5e), listen_to(b_port, 0x5f));
+    a.reach(8).await;
+    let raw = world.transfer(0, 0, Address::repeat_byte(7), U256::ONE);
+    to_a.cut.send_replace(true);
+    to_b.cut.send_replace(true);
+    stands_still(&a).await;
+    let hash = a.call("eth_sendRawTransaction", json!([raw])).await;
+    let awaited = stands_still(&a).await;
+    let named = Instant::now();
+    l1.name(key(0x5f).address());
+    let resigned = loop {
+        assert!(named.elapsed() < Duration::from_secs(20), "it does not resign");
+        let last = of_a.lock().last().map(|(_, said)| said.clone());
+        if let Some(last) = last.filter(|last| last.kind == Kind::Resigned) {
+            break last;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(resigned.number, awaited - 1);
+    // Its transaction waits again.
+    let status = a.call("eth_getTransactionByHash", json!([hash])).await;
+    assert!(status["blockNumber"].is_null() && status["hash"] == hash, "{status}");
+
+    to_a.cut.send_replace(false);
+    to_b.cut.send_replace(false);
+    let mut started = json!(null);
+    for _ in 0..1_000 {
+        // With a block more than the other knows it may begin on that.
+        let head = b.handle.chain().heads().unsafe_head.hash;
+        started = operator(&b, "admin_startSequencer", json!([head])).await;
+        if started["error"].is_null() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(started["error"].is_null(), "{started}");
+    b.reach(awaited + 2).await;
+    a.reach(awaited + 2).await;
+    head_is_on(&a, awaited, block(&b, awaited).hash).await;
+    let counts = never_twice(&[&of_a, &of_b]);
+    assert!(counts[0] >= 8 && counts[1] > 1, "{counts:?}");
     a.stop().await;
     b.stop().await;
 }

@@ -584,7 +584,7 @@ async fn start_batcher(
         &manifest.rollup,
         keys::role_key(KeyRole::Batcher)?,
         BatcherConfig { availability: args.batches.into(), ..BatcherConfig::default() },
-        StoreBlocks(Arc::clone(sequencer.store())),
+        ChainBlocks(Arc::clone(sequencer.chain())),
         StoreJournal(Arc::clone(sequencer.store())),
     )
     .await?
@@ -674,20 +674,23 @@ fn print_block(block: &node::SealedBlock) {
     );
 }
 
-/// The sequencer's blocks for the batcher.
-pub struct StoreBlocks(pub Arc<Store>);
+/// The sequencer's blocks for the batcher, as far as others may hear of them.
+pub struct ChainBlocks(pub Arc<node::Chain>);
 
-impl L2Blocks for StoreBlocks {
+impl L2Blocks for ChainBlocks {
     fn latest(&self) -> Result<u64, SourceError> {
-        Ok(self.0.heads().map_err(SourceError::new)?.unsafe_head.number)
+        Ok(self.0.heads().unsafe_head.number)
     }
 
     fn safe(&self) -> Result<BlockNumHash, SourceError> {
-        Ok(self.0.heads().map_err(SourceError::new)?.safe)
+        Ok(self.0.heads().safe)
     }
 
     fn block(&self, number: u64) -> Result<Option<Block>, SourceError> {
-        self.0.block(number).map_err(SourceError::new)
+        if number > self.latest()? {
+            return Ok(None);
+        }
+        self.0.store().block(number).map_err(SourceError::new)
     }
 }
 

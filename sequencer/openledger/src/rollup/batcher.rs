@@ -27,7 +27,7 @@ use super::{
     nodes::{Running, Tasks},
 };
 use crate::{
-    dev::{DataDir, StoreBlocks, StoreJournal},
+    dev::{ChainBlocks, DataDir, StoreJournal},
     keys::{self, Role as KeyRole},
     keystore::{KeyArgs, is_devnet},
     limits::{Limits, RemoteLimits, Switch},
@@ -294,7 +294,8 @@ impl Operator {
         };
         let config = config(self.availability, self.fee_max_gwei);
         let store = &running.store;
-        let (blocks, journal) = (StoreBlocks(store.clone()), StoreJournal(store.clone()));
+        let blocks = ChainBlocks(Arc::clone(&running.chain));
+        let journal = StoreJournal(store.clone());
         let sequencer = Sequencer::Here(Arc::clone(&running.admin));
         let _ =
             start(chain, l1.clone(), batcher, config, blocks, journal, sequencer, tasks).await?;

@@ -100,6 +100,11 @@ pub struct Args {
     /// Where a sequencer serves its feed.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9548")]
     feed_listen: SocketAddr,
+    /// A stand-in, by the address of its own feed key, that must acknowledge each block, on its disk, before anybody else
+    /// hears of it: then it replaces nothing that was published when it takes over. While it is away no block is
+    /// built; admin_setStandIn names another or none. (docs/rollup.md, "A stand-in that acknowledges")
+    #[arg(long, value_name = "ADDRESS", requires = "role")]
+    feed_stand_in: Option<Address>,
     /// Whose signature counts in feeds; what SystemConfig says on L1 unless given. Given, a sequencer does not learn
     /// that another was named in its stead, and refuses admin_overrideLeader.
     #[arg(long, value_name = "ADDRESS", requires = "role")]
@@ -188,6 +193,7 @@ pub async fn run(role: Role, args: Args, shared: Shared) -> Result<()> {
                 rpc: shared.rpc,
                 feed: args.feed_listen,
                 feed_key: nodes::feed_key(&args.key, args.keys.as_deref(), &chain.rollup)?,
+                stand_in: args.feed_stand_in,
                 admin: args.admin_listen.unwrap_or(SEQUENCER_OPERATORS),
                 jwt_secret: shared.jwt_secret.unwrap_or_else(|| data.join("jwt.hex")),
                 stopped: args.stopped,
@@ -276,6 +282,9 @@ fn check(role: Role, args: &Args) -> Result<()> {
     if !args.feeds.is_empty() && !sequences && role != Role::Follower {
         bail!("--feed is for a follower or a sequencer; a {name} listens to none");
     }
+    if args.feed_stand_in.is_some() && !sequences {
+        bail!("--feed-stand-in is for a sequencer; a {name} waits for nobody");
+    }
     if args.sequencer_rpc.is_some() && role != Role::Follower {
         bail!("--sequencer-rpc is for a follower; a {name} hands no transactions on");
     }
@@ -319,6 +328,9 @@ mod tests {
     fn flags_of_other_roles_are_refused() {
         refused("--feed ws://a:1", "--role");
         refused("--role follower --stopped", "does not sequence");
+        let address = "0x00000000000000000000000000000000000000aa";
+        refused(&format!("--role follower --feed-stand-in {address}"), "waits for nobody");
+        refused("--role sequencer --feed-stand-in me", "invalid value 'me'");
         refused("--role follower --l2-operators http://a:1", "limits no sequencer");
         refused("--role batcher --feed ws://a:1", "listens to none");
         refused("--role follower --admin-listen 127.0.0.1:1", "has no operators' port");

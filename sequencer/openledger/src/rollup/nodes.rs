@@ -9,7 +9,7 @@ use std::{
 
 use alloy_primitives::Address;
 use alloy_signer_local::PrivateKeySigner;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use l1::{Blobs, L1Addresses, L1Client, L1Urls, Watcher, contracts::SystemConfigContract};
 use node::{
     Admin, AuthConfig, FeedConfig, FollowConfig, L1Feed, NamedKey, Node, NodeConfig, NodeHandle,
@@ -136,6 +136,8 @@ pub struct SequencerSettings {
     pub feed: SocketAddr,
     /// Without it there is no feed.
     pub feed_key: Option<PrivateKeySigner>,
+    /// By its feed's key.
+    pub stand_in: Option<Address>,
     pub admin: SocketAddr,
     pub jwt_secret: PathBuf,
     pub stopped: bool,
@@ -148,6 +150,8 @@ pub struct SequencerSettings {
 /// A sequencer that runs: what others of the same process need of it.
 pub struct Running {
     pub store: Arc<Store>,
+    /// What others may hear of it.
+    pub chain: Arc<node::Chain>,
     /// JSON-RPC of the node that derives.
     pub verifier_rpc: SocketAddr,
     /// What operators of the sequencer steer.
@@ -230,7 +234,10 @@ pub async fn start_sequencer(
             };
             eprintln!("warning: the feed is signed by {own}, not by {expected}, {says}: {outcome}");
         }
-        config.feed = Some(FeedConfig::new(settings.feed, key));
+        let stand_in = settings.stand_in;
+        config.feed = Some(FeedConfig { stand_in, ..FeedConfig::new(settings.feed, key) });
+    } else {
+        ensure!(settings.stand_in.is_none(), "--feed-stand-in needs a feed: a key (--keystore)");
     }
     if !settings.feeds.is_empty() {
         config.follow = Some(FollowConfig { urls: settings.feeds, signer: given });
@@ -243,6 +250,9 @@ pub async fn start_sequencer(
     match node.feed_addr() {
         Some(address) => println!("feed       ws://{address}"),
         None => println!("feed       none: it needs a key (--keystore)"),
+    }
+    if let Some(stand_in) = settings.stand_in {
+        println!("stand-in   {stand_in} must acknowledge each block");
     }
     if let Some(address) = node.admin_addr() {
         println!("operators  http://{address} (secret in {})", settings.jwt_secret.display());
@@ -260,9 +270,10 @@ pub async fn start_sequencer(
     let lead = sequencer.active().unwrap_or_default();
     println!("sequences  {}", if lead { "yes" } else { "no: admin_startSequencer starts it" });
     let (verifier_rpc, admin) = (verifier.rpc_addr(), Arc::clone(node.admin()));
+    let l2 = Arc::clone(node.chain());
     watch_node("verifier", verifier, tasks);
     watch_node("sequencer", node, tasks);
-    Ok(Running { store, verifier_rpc, admin })
+    Ok(Running { store, chain: l2, verifier_rpc, admin })
 }
 
 /// Starts a node that derives and follows.
