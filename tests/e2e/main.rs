@@ -6,6 +6,7 @@ mod conservation;
 mod coverage;
 mod disputes;
 mod escape;
+mod handover;
 mod harness;
 mod lifecycle;
 mod rejections;
