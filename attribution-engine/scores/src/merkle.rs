@@ -3,6 +3,8 @@
 //! up unchanged, so that no padding can be passed off as a leaf. A verifier knows index *and* leaf
 //! count; at a level where the node has no sibling the proof holds nothing.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::{B256, Keccak256};
 
 use crate::error::{Result, ScoresError};
@@ -71,6 +73,24 @@ pub fn proofs(leaves: &[B256]) -> Vec<Vec<B256>> {
         level = parents(&level);
     }
     paths
+}
+
+/// Siblings that show the leaves at `indices` together: from the bottom up, of each level from left to right, none that is
+/// known from those below.
+pub fn proof_of(leaves: &[B256], indices: &BTreeSet<usize>) -> Result<Vec<B256>> {
+    if let Some(index) = indices.last().filter(|last| **last >= leaves.len()) {
+        return Err(ScoresError::NoSuchLeaf { index: count(*index), count: count(leaves.len()) });
+    }
+    let mut siblings = Vec::new();
+    let mut level = leaves.to_vec();
+    let mut known = indices.clone();
+    while level.len() > 1 {
+        let others = known.iter().map(|index| index ^ 1).filter(|other| !known.contains(other));
+        siblings.extend(others.filter_map(|other| level.get(other)));
+        level = parents(&level);
+        known = known.into_iter().map(|index| index >> 1).collect();
+    }
+    Ok(siblings)
 }
 
 /// Whether `leaf` (a leaf hash) stands at `index` of a tree of `leaf_count` leaves with `root`.
@@ -146,7 +166,50 @@ mod tests {
         assert_eq!(keccak256(&forged), root(&l).unwrap());
     }
 
+    /// `Merkle.verifyMany`.
+    fn verify_many(root: B256, leaves: &[(u64, B256)], count: u64, siblings: &[B256]) -> bool {
+        let mut siblings = siblings.iter();
+        let (mut known, mut width) = (leaves.to_vec(), count);
+        while width > 1 {
+            let mut above = Vec::new();
+            let mut nodes = known.into_iter().peekable();
+            while let Some((index, node)) = nodes.next() {
+                let right = nodes.next_if(|(next, _)| index % 2 == 0 && *next == index + 1);
+                let node = match right {
+                    Some((_, right)) => node_hash(node, right),
+                    None if index ^ 1 < width => match (siblings.next(), index % 2) {
+                        (None, _) => return false,
+                        (Some(right), 0) => node_hash(node, *right),
+                        (Some(left), _) => node_hash(*left, node),
+                    },
+                    None => node,
+                };
+                above.push((index / 2, node));
+            }
+            (known, width) = (above, width.div_ceil(2));
+        }
+        siblings.next().is_none() && known == [(0, root)]
+    }
+
     proptest! {
+        #[test]
+        fn leaves_are_shown_together(count in 1_usize..70, picks in prop::collection::vec(any::<prop::sample::Index>(), 1..20)) {
+            let l = leaves(count);
+            let root = root(&l).unwrap();
+            let indices: BTreeSet<usize> = picks.iter().map(|pick| pick.index(count)).collect();
+            let siblings = proof_of(&l, &indices).unwrap();
+            let shown: Vec<(u64, B256)> = indices.iter().map(|i| (*i as u64, l[*i])).collect();
+            prop_assert!(verify_many(root, &shown, count as u64, &siblings));
+            if let [(index, _)] = shown[..] {
+                prop_assert_eq!(siblings, proof(&l, index as usize).unwrap());
+            } else {
+                let mut wrong = shown.clone();
+                wrong[1].1 = B256::ZERO;
+                prop_assert!(!verify_many(root, &wrong, count as u64, &siblings));
+            }
+            prop_assert!(proof_of(&l, &BTreeSet::from([count])).is_err());
+        }
+
         #[test]
         fn proofs_verify_for_their_leaf_and_no_other(count in 1_usize..70, pick in any::<prop::sample::Index>()) {
             let l = leaves(count);

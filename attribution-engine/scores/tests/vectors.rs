@@ -81,6 +81,15 @@ fn plain_trees_are_those_of_the_contracts() {
             assert!(merkle::verify(root, leaves[index], index as u64, count as u64, &expected));
         }
     }
+    let together: Value =
+        serde_json::from_slice(&std::fs::read(path("together.json")).unwrap()).unwrap();
+    assert_eq!(together["items"], vectors["items"]);
+    for case in together["cases"].as_array().unwrap() {
+        let leaves = &items[..number(&case["count"])];
+        let indices = case["indices"].as_array().unwrap().iter().map(number).collect();
+        let expected: Vec<B256> = case["proof"].as_array().unwrap().iter().map(hash).collect();
+        assert_eq!(merkle::proof_of(leaves, &indices).unwrap(), expected);
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub fn stored(
         false => vec![],
     };
     let counted = items(contribution, &list)?.into_iter();
-    let counted = counted.filter(|item| item.place.is_none() || !unsound.contains(&item.key()));
+    let counted = counted.filter(|item| !unsound.contains(&item.key()));
     counted
         .map(|contribution| {
             let document = store.document_of(&contribution)?;
@@ -79,7 +79,7 @@ pub async fn published(
     };
     let mut documents = Vec::new();
     for contribution in items {
-        if contribution.place.is_some() && unsound.contains(&contribution.key()) {
+        if unsound.contains(&contribution.key()) {
             continue;
         }
         let document = source.document(contribution.commitment.content_hash).await?;

@@ -435,30 +435,18 @@ impl Chain {
             version,
             contributions_root: stored.contributionsRoot,
             cluster_map_root: stored.clusterMapRoot,
-            unsound: self.unsound_before(&active, published).await?,
+            unsound: self.ruled_out(|position| position < published).await?,
             active,
         })
     }
 
-    /// Keys of documents of batches that were ruled out before a position: withdrawn by their contributors, or shown to be
-    /// unavailable, falsely sketched or plagiarised.
-    async fn unsound_before(
-        &self,
-        active: &[Contribution],
-        before: LogPosition,
-    ) -> Result<BTreeSet<B256>> {
-        if !active.iter().any(Contribution::is_batch) {
-            return Ok(BTreeSet::new());
-        }
-        self.ruled_out(|position| position < before).await
-    }
-
-    /// Keys of documents of batches that are ruled out by now.
+    /// Keys of documents that are ruled out by now.
     pub async fn unsound(&self) -> Result<BTreeSet<B256>> {
         self.ruled_out(|_| true).await
     }
 
-    /// Keys of documents that were ruled out at positions that count.
+    /// Keys of documents that were ruled out at positions that count: withdrawn by their contributors, or shown to be unavailable,
+    /// falsely sketched or plagiarised.
     async fn ruled_out(&self, counts: impl Fn(LogPosition) -> bool) -> Result<BTreeSet<B256>> {
         let withdrawn = ContentChallenges::DocumentTombstoned::SIGNATURE_HASH;
         let unavailable = ContentChallenges::Unavailable::SIGNATURE_HASH;

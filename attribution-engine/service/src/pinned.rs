@@ -26,11 +26,17 @@ pub fn engine_spec() -> EngineSpec {
     }
 }
 
-/// The tree of a tokenizer's tokens, as `RecordFacts` opens it.
-pub fn vocabulary_root(tokenizer: &Tokenizer) -> Result<B256, ScoresError> {
+/// Leaves of the tree of a tokenizer's tokens, as `RecordFacts` opens it.
+pub fn vocabulary(tokenizer: &Tokenizer) -> Result<Vec<B256>, ScoresError> {
     let size = TokenId::try_from(tokenizer.vocabulary_size().saturating_sub(1));
     let last = size.map_err(|_| ScoresError::Overflow { what: "token ids" })?;
-    merkle::root_of((0..=last).map(|token| keccak256(tokenizer.bytes(token))))
+    let leaf = |token| merkle::leaf_hash(keccak256(tokenizer.bytes(token)).as_slice());
+    Ok((0..=last).map(leaf).collect())
+}
+
+/// Root of the tree of a tokenizer's tokens.
+pub fn vocabulary_root(tokenizer: &Tokenizer) -> Result<B256, ScoresError> {
+    merkle::root(&vocabulary(tokenizer)?)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::{
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolValue};
-use models::Tokenizer;
+use models::{TokenId, Tokenizer};
 use scores::{
     ContributionId, ModelId, ScoresError,
     cluster::{ClusterMap, ClusterParams},
@@ -33,7 +33,7 @@ use crate::{
             datanets::IDatanetRegistry,
             facts::{
                 Batches,
-                IRecordTypes::{Excerpt, Member, Opened, Record, Response, Run, Token},
+                IRecordTypes::{Excerpt, Member, Opened, Record, Response, Run, Tokens},
                 RecordFacts::{
                     factClusterCall, factDocumentCall, factEarlierCall, factFounderCall,
                     factLongerCall, factPayeeCall, factPromptCall, factSpanCall, factSumsCall,
@@ -45,6 +45,7 @@ use crate::{
     challenge::{ChallengeError, Result},
     clusters::cluster_map,
     evidence::{EvidenceBundle, EvidenceSource, StoredReceipt},
+    pinned,
     records::Limits,
 };
 
@@ -91,6 +92,7 @@ pub(crate) async fn find(
         clusters: spec.cluster,
         maps: BTreeMap::new(),
         vocabulary: Vec::new(),
+        datanets: BTreeMap::new(),
         contributions: BTreeMap::new(),
         stored: BTreeMap::new(),
         batches: BTreeMap::new(),
@@ -126,6 +128,8 @@ struct Search<'a> {
     maps: BTreeMap<DatanetRef, Option<ClusterMap>>,
     /// Leaves of the tokenizer's tree, once they are needed.
     vocabulary: Vec<B256>,
+    /// What the models of receipts stand over.
+    datanets: BTreeMap<ModelId, Vec<DatanetRef>>,
     /// `None` for ids that nobody revealed.
     contributions: BTreeMap<ContributionId, Option<Contribution>>,
     /// The same as the registry has them.
@@ -135,7 +139,7 @@ struct Search<'a> {
     batches: BTreeMap<ContributionId, Option<Vec<Contribution>>>,
     /// Accepted contributions of a Datanet's version, in order, and which of them can be shown: those that nobody has withdrawn.
     members: BTreeMap<DatanetRef, (Vec<Contribution>, BTreeSet<ContributionId>)>,
-    /// Keys of documents of batches that cannot be shown, once they are needed.
+    /// Keys of documents that cannot be shown, once they are needed.
     unsound: Option<BTreeSet<B256>>,
     /// `None` for those that nobody has.
     documents: BTreeMap<B256, Option<Document>>,
@@ -219,13 +223,13 @@ impl Search<'_> {
     /// A span or a cluster that cannot be a document of the model's, or a founder that is later than the document.
     async fn no_document(&mut self, place: Place<'_>) -> Result<Option<Found>> {
         let Place { stored, index, span, opened, record } = place;
-        let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
-        let about = if !self.can_count(span.contribution, &model.datanets).await? {
+        let datanets = self.datanets_of(stored).await?;
+        let about = if !self.can_count(span.contribution, &datanets).await? {
             format!(
                 "span {index} names {}, which the model does not have",
                 named(span.contribution)
             )
-        } else if !self.can_count(span.cluster, &model.datanets).await? {
+        } else if !self.can_count(span.cluster, &datanets).await? {
             format!(
                 "span {index} names a cluster of {}, which the model does not have",
                 named(span.cluster)
@@ -271,7 +275,7 @@ impl Search<'_> {
     /// A span whose bytes are not in the text that it is said to come from, or shorter than a match and with none around it there.
     async fn foreign_span(&mut self, place: Place<'_>) -> Result<Option<Found>> {
         let Place { stored, index, span, opened, record } = place;
-        let (mut tokens, mut text) = (Vec::new(), Bytes::new());
+        let (mut tokens, mut text) = (Tokens::default(), Bytes::new());
         let mut about = format!("span {index} goes beyond the answer");
         let Some(own) = self.document_of(span.contribution).await? else { return Ok(None) };
         if self.spell(&stored.response, span_range(span)).is_some() {
@@ -308,7 +312,7 @@ impl Search<'_> {
         }
         let tokens = match there {
             true => self.tokens(&stored.response, self.shown(stored, span))?,
-            false => vec![],
+            false => Tokens::default(),
         };
         let call = factPromptCall {
             opened: opened.clone(),
@@ -357,8 +361,7 @@ impl Search<'_> {
         let Some(widest) = self.words_around(stored, span) else { return Ok(None) };
         let least = self.limits.match_tokens_min;
         let own = &stored.record;
-        let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
-        for reference in model.datanets {
+        for reference in self.datanets_of(stored).await? {
             for (number, other) in self.documents_of(reference).await? {
                 let holder = other.document_id()?;
                 if !own.omits(index, &widest, holder, least) {
@@ -475,8 +478,7 @@ impl Search<'_> {
     /// A span whose cluster is not the published map's.
     async fn founder(&mut self, place: Place<'_>) -> Result<Option<Found>> {
         let Place { stored, index, span, opened, record } = place;
-        let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
-        let [reference] = model.datanets[..] else { return Ok(None) };
+        let [reference] = self.datanets_of(stored).await?[..] else { return Ok(None) };
         let Some(map) = self.map(reference).await? else { return Ok(None) };
         let Some(member) = map.member(span.contribution) else { return Ok(None) };
         if member.cluster == span.cluster {
@@ -535,8 +537,7 @@ impl Search<'_> {
         let Some(own) = self.document_of(span.contribution).await? else { return Ok(None) };
         let own_sketch = self.sketch(&own).await?;
         let piece = self.spell(&stored.response, span_range(span)).unwrap_or_default();
-        let model = self.chain.model(ModelId::try_from(stored.receipt.modelId)?).await?;
-        for reference in model.datanets {
+        for reference in self.datanets_of(stored).await? {
             for (number, other) in self.documents_of(reference).await? {
                 let order = other.document_id()?.order();
                 if order >= span.contribution.order() {
@@ -621,22 +622,23 @@ impl Search<'_> {
         Some(tokens.iter().flat_map(|token| self.tokenizer.bytes(*token).to_vec()).collect())
     }
 
-    /// Tokens of the answer with their paths.
-    fn tokens(&mut self, response: &CanonicalResponse, tokens: Range<usize>) -> Result<Vec<Token>> {
+    /// Tokens of the answer, each once, with the path of all.
+    fn tokens(&mut self, response: &CanonicalResponse, tokens: Range<usize>) -> Result<Tokens> {
         if self.vocabulary.is_empty() {
-            let size = u16::try_from(self.tokenizer.vocabulary_size().saturating_sub(1));
-            let last = size.map_err(|_| ScoresError::Overflow { what: "token ids" })?;
-            let leaf = |token| merkle::leaf_hash(keccak256(self.tokenizer.bytes(token)).as_slice());
-            self.vocabulary = (0..=last).map(leaf).collect();
+            self.vocabulary = pinned::vocabulary(self.tokenizer)?;
         }
         let tokens = response.tokens.get(tokens).unwrap_or_default();
-        let token = |token: &u16| {
-            Ok(Token {
-                text: Bytes::from(self.tokenizer.bytes(*token).to_vec()),
-                proof: merkle::proof(&self.vocabulary, usize::from(*token))?,
-            })
-        };
-        tokens.iter().map(token).collect()
+        exhibit(self.tokenizer, &self.vocabulary, tokens)
+    }
+
+    async fn datanets_of(&mut self, stored: &StoredReceipt) -> Result<Vec<DatanetRef>> {
+        let id = ModelId::try_from(stored.receipt.modelId)?;
+        if let Some(known) = self.datanets.get(&id) {
+            return Ok(known.clone());
+        }
+        let datanets = self.chain.model(id).await?.datanets;
+        self.datanets.insert(id, datanets.clone());
+        Ok(datanets)
     }
 
     async fn stored(
@@ -706,7 +708,7 @@ impl Search<'_> {
                 continue;
             }
             for document in self.items(member).await.unwrap_or_default() {
-                if !member.is_batch() || self.is_sound(&document).await? {
+                if self.is_sound(&document).await? {
                     documents.push((number, document));
                 }
             }
@@ -796,6 +798,16 @@ fn item(document: &Contribution) -> Batches::Item {
     }
 }
 
+/// Tokens, each once, with the path of all under the tree of the tokenizer's tokens.
+fn exhibit(tokenizer: &Tokenizer, vocabulary: &[B256], tokens: &[TokenId]) -> Result<Tokens> {
+    let shown: BTreeSet<TokenId> = tokens.iter().copied().collect();
+    let indices = shown.iter().map(|token| usize::from(*token)).collect();
+    Ok(Tokens {
+        texts: shown.iter().map(|token| Bytes::from(tokenizer.bytes(*token).to_vec())).collect(),
+        proof: merkle::proof_of(vocabulary, &indices)?,
+    })
+}
+
 /// The chunks that some bytes of a document lie in, with the byte behind them, and where they begin there.
 fn excerpt(document: &Document, bytes: Range<usize>) -> Result<(Excerpt, usize)> {
     let chunks = document.chunks();
@@ -803,7 +815,7 @@ fn excerpt(document: &Document, bytes: Range<usize>) -> Result<(Excerpt, usize)>
         chunks.iter().map(|chunk| merkle::leaf_hash(chunk.as_bytes())).collect();
     let (mut shown, mut begin) = (Excerpt { first: 0, chunks: vec![], proofs: vec![] }, 0_usize);
     let mut place = 0;
-    for (index, chunk) in chunks.iter().enumerate() {
+    for ((index, chunk), proof) in chunks.iter().enumerate().zip(merkle::proofs(&leaves)) {
         let end = begin.saturating_add(chunk.len());
         if end > bytes.start && begin <= bytes.end {
             if shown.chunks.is_empty() {
@@ -812,7 +824,7 @@ fn excerpt(document: &Document, bytes: Range<usize>) -> Result<(Excerpt, usize)>
                 place = bytes.start.saturating_sub(begin);
             }
             shown.chunks.push(Bytes::from(chunk.as_bytes().to_vec()));
-            shown.proofs.push(merkle::proof(&leaves, index)?);
+            shown.proofs.push(proof);
         }
         begin = end;
     }
@@ -873,4 +885,49 @@ pub(crate) fn reshape<
     value: &A,
 ) -> Result<B> {
     B::abi_decode(&value.abi_encode()).map_err(ChallengeError::Encoding)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use alloy_primitives::hex;
+    use models::{DEFAULT_MODEL_SHA256, default_model_path, parts, read_model};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The exhibit of an answer of the default model, which `contracts/test/gas/VocabularyGas.t.sol` shows to the contract.
+    /// `BLESS=1` writes the file anew.
+    #[test]
+    fn an_answer_of_the_default_model_is_shown_as_in_the_vectors() {
+        let path = default_model_path();
+        if !path.exists() {
+            println!("skipped: {} is missing, ./scripts/setup fetches it", path.display());
+            return;
+        }
+        let (_, tokenizer) =
+            parts(&read_model(&path, Some(DEFAULT_MODEL_SHA256)).unwrap()).unwrap();
+        let vocabulary = pinned::vocabulary(&tokenizer).unwrap();
+        let text = " A transaction that changes the database writes its pages to the log first, and \
+            the pages of the database are changed later, when the log is copied back. Readers \
+            look for a page in the log, and if it is not there, they read it from the database. \
+            So readers do not wait for the writer, and the writer does not wait for readers";
+        let tokens = tokenizer.encode(text).unwrap();
+        let shown = exhibit(&tokenizer, &vocabulary, &tokens).unwrap();
+        let file = json!({
+            "root": pinned::VOCABULARY_ROOT,
+            "size": pinned::VOCABULARY_SIZE,
+            "text": text,
+            "tokens": tokens,
+            "texts": shown.texts.iter().map(hex::encode_prefixed).collect::<Vec<_>>(),
+            "proof": shown.proof,
+        });
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/vocabulary.json");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, serde_json::to_string_pretty(&file).unwrap() + "\n").unwrap();
+        }
+        assert_eq!(serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap(), file);
+    }
 }

@@ -17,12 +17,12 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use async_trait::async_trait;
 use attribution_service::{
     audit::audit,
-    batches::is_at,
+    batches::{is_at, published},
     chain::{DatanetRef, DatanetVersion, EpochStatus},
     challenge::{
         self, ChallengeError, Fault, collect, demand, find_fault, find_record_fault, prove,
     },
-    clusters::{CorpusError, check_cluster_map},
+    clusters::{CorpusDocument, CorpusError, check_cluster_map},
     content::ContentError,
     disclosed::{Compelled, compel},
     disclosure::{Disclosures, Tree},
@@ -39,6 +39,7 @@ use scores::{
     record::{AttributionRecord, ClusterWeight, CreditedSpan, WEIGHT_ONE},
 };
 use support::World;
+use tempfile::TempDir;
 
 /// What a commitment or a demand puts up, wei.
 const STAKE: u128 = 50_000_000_000_000_000;
@@ -326,6 +327,32 @@ async fn a_withdrawn_document_counts_in_old_versions_only() {
     assert_eq!(error.to_string(), "contribution 9 is not on chain");
     let error = world.chain.model(ModelId(9)).await.unwrap_err();
     assert_eq!(error.to_string(), "model 9 is not on chain");
+}
+
+/// A document of its own as well as one of a batch: withdrawn, unavailable, falsely sketched or plagiarised, the verdict is one event.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_ruled_out_counts_in_old_versions_only() {
+    let world = World::start().await;
+    world.deploy_records().await;
+    world.rule_out_alice().await;
+    let ids = |documents: &[CorpusDocument]| {
+        documents.iter().map(|document| document.contribution.id.0).collect::<Vec<_>>()
+    };
+    let (first, documents) = world.version(1).await;
+    assert_eq!((first.unsound.len(), ids(&documents)), (0, vec![1, 2, 3]));
+    check_cluster_map(&first, &documents, world.spec().cluster).unwrap();
+    let (second, documents) = world.version(2).await;
+    assert_eq!((second.active.len(), second.unsound.len(), ids(&documents)), (3, 1, vec![2, 3]));
+    check_cluster_map(&second, &documents, world.spec().cluster).unwrap();
+    // The auditor takes the same from what is published.
+    for (version, counted) in [(&first, vec![1, 2, 3]), (&second, vec![2, 3])] {
+        let mut audited = Vec::new();
+        for contribution in &version.active {
+            let found = published(contribution, &*world.evidence, &version.unsound).await.unwrap();
+            audited.append(&mut found.unwrap());
+        }
+        assert_eq!(ids(&audited), counted);
+    }
 }
 
 /// Posts an epoch after one that is settled, with claims as a colluding majority of engines makes them.
@@ -955,15 +982,7 @@ async fn what_a_record_keeps_from_its_holders_is_shown() {
         let record = &mut bundle.receipts[0].record;
         lie(record);
         weigh(record, &world);
-        let stored = &bundle.receipts[0];
-        let settled =
-            SettledReceipt { receipt: stored.receipt.clone(), record: stored.record.clone() };
-        bundle.post.receiptsRoot = scores::merkle::root_of([settled.leaf()]).unwrap();
-        world.post(&bundle).await;
-        let directory = tempfile::tempdir().unwrap();
-        let published =
-            EvidenceStore::open(directory.path(), world.evidence.content().clone()).unwrap();
-        published.put(&bundle).unwrap();
+        let (_directory, published) = post_record(&world, &mut bundle).await;
         let watcher = world.stranger().await;
         let fault = find_record_fault(&watcher, 1, &published, &world.codec).await.unwrap();
         let fault = fault.expect(rule);
@@ -979,6 +998,19 @@ async fn what_a_record_keeps_from_its_holders_is_shown() {
         world.make_blocks_at_once().await;
         world.revert(before).await;
     }
+}
+
+/// Posts and publishes an epoch of one receipt with the record that the bundle has.
+async fn post_record(world: &World, bundle: &mut EvidenceBundle) -> (TempDir, EvidenceStore) {
+    let stored = &bundle.receipts[0];
+    let settled = SettledReceipt { receipt: stored.receipt.clone(), record: stored.record.clone() };
+    bundle.post.receiptsRoot = scores::merkle::root_of([settled.leaf()]).unwrap();
+    world.post(bundle).await;
+    let directory = tempfile::tempdir().unwrap();
+    let published =
+        EvidenceStore::open(directory.path(), world.evidence.content().clone()).unwrap();
+    published.put(bundle).unwrap();
+    (directory, published)
 }
 
 /// Makes a record's weights those of its spans.
@@ -1037,15 +1069,7 @@ async fn a_false_record_about_a_batch_is_shown_by_its_documents() {
         let mut bundle = bundle.clone();
         let record = &mut bundle.receipts[0].record;
         credit(record, length, id(document).0, (id(cluster).0, stranger));
-        let stored = &bundle.receipts[0];
-        let settled =
-            SettledReceipt { receipt: stored.receipt.clone(), record: stored.record.clone() };
-        bundle.post.receiptsRoot = scores::merkle::root_of([settled.leaf()]).unwrap();
-        world.post(&bundle).await;
-        let directory = tempfile::tempdir().unwrap();
-        let published =
-            EvidenceStore::open(directory.path(), world.evidence.content().clone()).unwrap();
-        published.put(&bundle).unwrap();
+        let (_directory, published) = post_record(&world, &mut bundle).await;
         let watcher = world.stranger().await;
         let fault = find_record_fault(&watcher, 1, &published, &world.codec).await.unwrap();
         assert_eq!(fault.as_ref().map(Fault::rule), rule);

@@ -345,10 +345,10 @@ interface IAttributionSettlement {
     /// @param gateway Whose receipts are counted.
     /// @return One more than the last number in an activated epoch; 0 before the first.
     function nextReceiptOf(address gateway) external view returns (uint64);
-    /// @notice What the last activated root promises in total, and what was paid out against it and its predecessors.
-    /// @return promised What the root in force promises, wei.
-    /// @return paid What of all roots was paid, wei.
-    function claims() external view returns (uint128 promised, uint128 paid);
+    /// @notice What the last activated root promises in total: all that pools were funded with since the beginning. What of it was
+    /// paid is {claimedFromPool} of each.
+    /// @return Wei.
+    function promised() external view returns (uint128);
     /// @notice What an account can withdraw.
     /// @param account Account to ask about.
     /// @return Wei that `withdraw` would pay it.

@@ -88,6 +88,8 @@ interface IDatanetRegistry {
         bool derivatives;
         /// False when the licence forbids commercial use: models over the Datanet have prices of zero.
         bool commercial;
+        /// True when the licence has to be that of what is derived: models over the Datanet have the same one.
+        bool shareAlike;
         bytes32 licenceHash;
         bytes32 licenceTextHash;
         bytes32 schemaHash;
@@ -283,7 +285,11 @@ interface IDatanetRegistry {
     /// @param datanetId Id of the Datanet, from 1.
     /// @return derivatives Whether models may be derived from it.
     /// @return commercial Whether what is made of it may be sold.
-    function licenceTermsOf(uint256 datanetId) external view returns (bool derivatives, bool commercial);
+    /// @return shareAlike Whether what is made of it has to be under the same licence.
+    function licenceTermsOf(uint256 datanetId)
+        external
+        view
+        returns (bool derivatives, bool commercial, bool shareAlike);
     /// @notice A Datanet.
     /// @param datanetId Id of the Datanet, from 1.
     /// @return All that is stored of it.

@@ -9,7 +9,7 @@ pragma solidity ^0.8.28;
 /// bounded: adapters 16, own Datanets 16, effective Datanets 32, sources 8, ancestors 32, generations 8, royalties 8.
 ///
 /// Licences are checked along every edge. A Datanet of the lineage may not forbid derived works; if one forbids commercial
-/// use, the prices are zero. A model's own licence binds what derives from it in the same way, and if it is to be shared
+/// use, the prices are zero; if one is to be shared alike, the model's licence is its licence. A model's own licence binds what derives from it in the same way, and if it is to be shared
 /// alike, what derives from it has the same one.
 ///
 /// A model that derives from others owes each of them a part of its model share: the source's `royaltyBps` of the source's

@@ -82,8 +82,8 @@ interface IRecordFacts is IRecordTypes {
     /// @param span Number of the span in the record.
     /// @param own The span's document; not looked at if the span goes beyond the answer.
     /// @param response The response of the receipt.
-    /// @param tokens The tokens' bytes with their paths: the span's, or of one shorter than a match those of every match that its
-    /// first token can be in, from the first to the last.
+    /// @param tokens The span's tokens, or of one shorter than a match those of every match that its first token can be in, from the
+    /// first to the last.
     /// @param text The text.
     /// @return The epoch.
     /// @return The reason.
@@ -93,7 +93,7 @@ interface IRecordFacts is IRecordTypes {
         uint256 span,
         Batches.Item calldata own,
         Response calldata response,
-        Token[] calldata tokens,
+        Tokens calldata tokens,
         bytes calldata text
     ) external view returns (uint64, string memory);
     /// @notice A span is said to repeat the prompt, and does not, in the sense of `factSpan`.
@@ -111,15 +111,15 @@ interface IRecordFacts is IRecordTypes {
         uint256 span,
         Request calldata request,
         Response calldata response,
-        Token[] calldata tokens
+        Tokens calldata tokens
     ) external view returns (uint64, string memory);
     /// @notice An earlier accepted document of the model's Datanets holds all of a span that has credit, as whole words. `tokens`
-    /// has one more than the span unless the span ends the answer; `place` is where the bytes are in the excerpt.
+    /// are the span's and the one behind it unless the span ends the answer; `place` is where the bytes are in the excerpt.
     /// @param opened A receipt with its place in the epoch.
     /// @param record The attribution record.
     /// @param span Number of the span in the record.
     /// @param response The response of the receipt.
-    /// @param tokens The tokens' bytes with their paths.
+    /// @param tokens The span's tokens and the next.
     /// @param earlier The earlier one.
     /// @param excerpt The chunks that the bytes are in.
     /// @param place Where the bytes are in the excerpt.
@@ -130,19 +130,19 @@ interface IRecordFacts is IRecordTypes {
         Record calldata record,
         uint256 span,
         Response calldata response,
-        Token[] calldata tokens,
+        Tokens calldata tokens,
         Member calldata earlier,
         Excerpt calldata excerpt,
         uint256 place
     ) external view returns (uint64, string memory);
     /// @notice An accepted document of the model's Datanets holds all of a span and more words of the answer beside it, each a
-    /// single token, and the record does not give them all to it or to what comes before it ({isOmitted}). `tokens` has one more
-    /// than the run unless the run ends the answer.
+    /// single token, and the record does not give them all to it or to what comes before it ({isOmitted}). `tokens` are the
+    /// run's and the one behind it unless the run ends the answer.
     /// @param opened A receipt with its place in the epoch.
     /// @param record The attribution record.
     /// @param span Number of the span in the record.
     /// @param response The response of the receipt.
-    /// @param tokens The run's tokens' bytes with their paths.
+    /// @param tokens The run's tokens and the next.
     /// @param run The longer run of tokens, and where a document holds it.
     /// @return The epoch.
     /// @return The reason.
@@ -151,7 +151,7 @@ interface IRecordFacts is IRecordTypes {
         Record calldata record,
         uint256 span,
         Response calldata response,
-        Token[] calldata tokens,
+        Tokens calldata tokens,
         Run calldata run
     ) external view returns (uint64, string memory);
     /// @notice A score is not the product of the query's sketch and the row's.

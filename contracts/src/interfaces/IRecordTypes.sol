@@ -120,9 +120,10 @@ interface IRecordTypes {
         string finishReason;
     }
 
-    /// A token's bytes and their path in the tokenizer's tree: the plain tree over keccak256 of each token's bytes.
-    struct Token {
-        bytes text;
+    /// Bytes of tokens, each token once, ascending by id, and what opens them together in the tokenizer's tree: the plain tree
+    /// over keccak256 of each token's bytes ({Merkle.verifyMany}).
+    struct Tokens {
+        bytes[] texts;
         bytes32[] proof;
     }
 

@@ -2,9 +2,9 @@
 pragma solidity ^0.8.28;
 
 /// @title IStaking
-/// @notice OPEN staked by those who work for the network, and by those who trust them with theirs. What is staked can be
-/// lost to a proven fault, and earns a part of the fees that customers paid. It earns nothing else: there is no rate, and
-/// in a month without customers there is no reward.
+/// @notice OPEN staked by those who work for the network, and by those who trust them with theirs. What can be lost
+/// to a proven fault earns a part of the fees that customers paid. It earns nothing else: there is no rate, and in a month
+/// without customers there is no reward.
 /// @dev Rules by subject.
 /// Operators: an account enrols in a role with at least `selfStakeMin` of its own; at most 64 are listed in a role, and a
 /// full list gives way to whoever has more stake than the operator it names. Only listed stake earns and counts.
@@ -12,7 +12,8 @@ pragma solidity ^0.8.28;
 /// the role's stake or `poolFloor`, whichever is more. Own and delegated stake share gains and losses alike, by pool shares.
 /// Commission: set at enrolment, at most 20 %, and can only be lowered: nobody's terms change after they staked.
 /// Fees: the stakers' share of every epoch arrives here as credit at the settlement; `harvest` moves it in and raises one
-/// index. No call's cost depends on how many stakers there are. Agents post their stake as a bond and earn no share.
+/// index. No call's cost depends on how many stakers there are. Attestors alone earn, as their stake alone is at risk: what
+/// reviewers, validators and agents stake here is a bond that counts where it is asked for, and no contract can take it.
 /// Leaving: stake asked back stops earning at once and is paid out after `unbondingSeconds`; until it is paid out, it can
 /// be slashed. INVARIANT: `unbondingSeconds` is more than twice the fault window of every slasher, so nobody outruns the
 /// evidence; a slasher with a longer window is refused.
@@ -24,11 +25,11 @@ interface IStaking {
     enum Role {
         /// Signs epochs of attribution.
         Attestor,
-        /// Reviews contributions.
+        /// Reviews contributions. Seats on panels are at {IReviewerPool}.
         Reviewer,
         /// Re-executes and watches.
         Validator,
-        /// Acts for somebody; earns no share of fees.
+        /// Acts for somebody.
         Agent
     }
 

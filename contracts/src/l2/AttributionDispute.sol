@@ -183,11 +183,12 @@ contract AttributionDispute is IAttributionDispute {
     }
 
     /// @dev Returns the sum of all leaves before this one.
-    function _proveLeaf(Tree memory tree, Leaf calldata leaf) private pure returns (uint128 prefix) {
+    function _proveLeaf(Tree memory tree, Leaf calldata leaf) private pure returns (uint128) {
         bytes32 hash = MerkleSum.hashLeaf(leaf.datanetId, leaf.account, leaf.cumulative);
-        bool ok;
-        (ok, prefix) = MerkleSum.verify(tree.root, tree.total, hash, leaf.cumulative, leaf.index, leaf.proof);
-        if (!ok) revert Errors.AttributionDispute_ProofInvalid(tree.root, leaf.index);
+        if (!MerkleSum.verify(tree.root, tree.total, hash, leaf.cumulative, leaf.index, leaf.proof)) {
+            revert Errors.AttributionDispute_ProofInvalid(tree.root, leaf.index);
+        }
+        return MerkleSum.prefix(leaf.index, leaf.proof);
     }
 
     function _proveSlot(Tree memory tree, Slot calldata slot) private pure {
@@ -197,8 +198,9 @@ contract AttributionDispute is IAttributionDispute {
         } else if (slot.datanetId != 0 || slot.account != address(0) || slot.cumulative != 0) {
             revert Errors.AttributionDispute_PaddingNotEmpty();
         }
-        (bool ok,) = MerkleSum.verify(tree.root, tree.total, hash, slot.cumulative, slot.index, slot.proof);
-        if (!ok) revert Errors.AttributionDispute_ProofInvalid(tree.root, slot.index);
+        if (!MerkleSum.verify(tree.root, tree.total, hash, slot.cumulative, slot.index, slot.proof)) {
+            revert Errors.AttributionDispute_ProofInvalid(tree.root, slot.index);
+        }
     }
 
     /// @dev True if a sorted tree with these slots has no place for the key of `leaf`.

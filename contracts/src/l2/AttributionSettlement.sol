@@ -16,6 +16,7 @@ import {Errors} from "../libraries/Errors.sol";
 import {Merkle} from "../libraries/Merkle.sol";
 import {MerkleSum} from "../libraries/MerkleSum.sol";
 import {Shares} from "../libraries/Shares.sol";
+import {Tally} from "../types/Tally.sol";
 
 /// @title AttributionSettlement
 /// @notice See {IAttributionSettlement}.
@@ -87,12 +88,6 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         uint64 nextReceipt;
     }
 
-    struct Pool {
-        // slot 0
-        uint128 funded;
-        uint128 claimed;
-    }
-
     /// What an epoch's fees come apart into; `platform + models + stakers + contributors + residual` is the fees.
     struct Totals {
         uint128 fees;
@@ -110,10 +105,10 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
     /// @inheritdoc IAttributionSettlement
     uint32 public immutable challengeWindowMin;
 
-    // slot: ids and the totals of the last activated root
     uint64 private _epochCount;
     uint64 private _lastActivated;
-    uint128 private _claimsPaid;
+    /// Root and total of the last activated epoch's claims, as one word: a claim need not read the epoch.
+    bytes32 private _inForce;
 
     Parameters private _params;
     uint256 private _engineCount;
@@ -121,8 +116,10 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
     mapping(address engine => bool) private _engines;
     mapping(uint64 epochId => StoredEpoch) private _epochs;
     mapping(address gateway => Gateway) private _gateways;
-    mapping(uint256 datanetId => Pool) private _pools;
-    mapping(uint256 datanetId => mapping(address account => uint128)) private _claimed;
+    /// What epochs have put into a Datanet's pool and what was claimed from it.
+    mapping(uint256 datanetId => Tally) private _pools;
+    /// In words of their own, as nothing shares them.
+    mapping(uint256 datanetId => mapping(address account => uint256)) private _claimed;
     Credit.Book private _credit;
 
     constructor(
@@ -358,13 +355,14 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         // Effect
         e.status = EpochStatus.Activated;
         _lastActivated = epochId;
+        _inForce = MerkleSum.commit(post.claimsRoot, post.claimsTotal);
         Gateway storage gateway = _gateways[e.gateway];
         gateway.reserved -= e.fees;
         gateway.nextReceipt = e.firstReceipt + e.receiptCount;
         _credit.add(e.poster, e.bond);
         for (uint256 i; i < post.pools.length; ++i) {
             PoolTotal calldata p = post.pools[i];
-            _pools[p.datanetId].funded += p.amount;
+            _pools[p.datanetId] = _pools[p.datanetId].raise(p.amount);
             emit PoolFunded(epochId, p.datanetId, p.amount);
         }
         Totals memory totals = _payModels(post, e.platformBps);
@@ -469,26 +467,26 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         returns (uint128 paid)
     {
         // Check
-        StoredEpoch storage e = _epochs[_lastActivated];
-        uint128 promised = e.claimsTotal;
-        if (!_isClaim(e, datanetId, account, cumulative, index, proof)) {
+        if (!_isClaim(datanetId, account, cumulative, index, proof)) {
             revert Errors.AttributionSettlement_ProofInvalid(datanetId, account, cumulative);
         }
-        uint128 before = _claimed[datanetId][account];
+        mapping(address account => uint256) storage claimed = _claimed[datanetId];
+        // A claim's `cumulative`.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint128 before = uint128(claimed[account]);
         if (cumulative <= before) {
             revert Errors.AttributionSettlement_NothingToClaim(datanetId, account, before);
         }
         paid = cumulative - before;
-        Pool storage pool = _pools[datanetId];
-        uint128 left = pool.funded - pool.claimed;
+        // INVARIANT: what pools were funded with is in all what the root in force promises (see {_checkPools}), so no root pays more
+        // than it promises either.
+        Tally pool = _pools[datanetId];
+        uint128 left = pool.left();
         if (paid > left) revert Errors.AttributionSettlement_PoolInsolvent(datanetId, left, paid);
-        uint128 paidInAll = _claimsPaid + paid;
-        if (paidInAll > promised) revert Errors.AttributionSettlement_RootInsolvent(promised, paidInAll);
 
         // Effect
-        _claimed[datanetId][account] = cumulative;
-        pool.claimed += paid;
-        _claimsPaid = paidInAll;
+        claimed[account] = cumulative;
+        _pools[datanetId] = pool.pay(paid);
     }
 
     /// @inheritdoc IAttributionSettlement
@@ -499,25 +497,22 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         uint256 index,
         ProofNode[] calldata proof
     ) external view returns (uint128) {
-        StoredEpoch storage e = _epochs[_lastActivated];
-        uint128 before = _claimed[datanetId][account];
-        if (cumulative <= before || !_isClaim(e, datanetId, account, cumulative, index, proof)) return 0;
+        // A claim's `cumulative`.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint128 before = uint128(_claimed[datanetId][account]);
+        if (cumulative <= before || !_isClaim(datanetId, account, cumulative, index, proof)) return 0;
         uint128 amount = cumulative - before;
-        Pool storage pool = _pools[datanetId];
-        if (amount > pool.funded - pool.claimed || amount > e.claimsTotal - _claimsPaid) return 0;
-        return amount;
+        return amount > _pools[datanetId].left() ? 0 : amount;
     }
 
-    function _isClaim(
-        StoredEpoch storage e,
-        uint256 datanetId,
-        address account,
-        uint128 cumulative,
-        uint256 index,
-        ProofNode[] calldata proof
-    ) private view returns (bool ok) {
+    function _isClaim(uint256 datanetId, address account, uint128 cumulative, uint256 index, ProofNode[] calldata proof)
+        private
+        view
+        returns (bool)
+    {
         bytes32 leaf = MerkleSum.hashLeaf(datanetId, account, cumulative);
-        (ok,) = MerkleSum.verify(e.claimsRoot, e.claimsTotal, leaf, cumulative, index, proof);
+        (bool ok, bytes32 root, uint128 total) = MerkleSum.climb(leaf, cumulative, index, proof);
+        return ok && MerkleSum.commit(root, total) == _inForce;
     }
 
     /// @inheritdoc IAttributionSettlement
@@ -617,8 +612,8 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
     }
 
     /// @inheritdoc IAttributionSettlement
-    function claims() external view returns (uint128 promised, uint128 paid) {
-        return (_epochs[_lastActivated].claimsTotal, _claimsPaid);
+    function promised() external view returns (uint128) {
+        return _epochs[_lastActivated].claimsTotal;
     }
 
     /// @inheritdoc IAttributionSettlement
@@ -634,17 +629,19 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
 
     /// @inheritdoc IAttributionSettlement
     function poolFunded(uint256 datanetId) external view returns (uint128) {
-        return _pools[datanetId].funded;
+        return _pools[datanetId].total();
     }
 
     /// @inheritdoc IAttributionSettlement
     function claimedFromPool(uint256 datanetId) external view returns (uint128) {
-        return _pools[datanetId].claimed;
+        return _pools[datanetId].paid();
     }
 
     /// @inheritdoc IAttributionSettlement
     function claimedOf(uint256 datanetId, address account) external view returns (uint128) {
-        return _claimed[datanetId][account];
+        // A claim's `cumulative`.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint128(_claimed[datanetId][account]);
     }
 
     /// @inheritdoc IAttributionSettlement

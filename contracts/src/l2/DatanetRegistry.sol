@@ -118,7 +118,7 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
         d.owner = msg.sender;
         d.revealWindow = params.revealWindow;
         d.bond = params.bond;
-        (d.derivatives, d.commercial) = Licences.termsOf(licence);
+        (d.derivatives, d.commercial, d.shareAlike) = Licences.termsOf(licence);
         d.licenceHash = keccak256(licence);
         d.licenceTextHash = params.licenceTextHash;
         d.schemaHash = params.schemaHash;
@@ -465,9 +465,13 @@ contract DatanetRegistry is IDatanetRegistry, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IDatanetRegistry
-    function licenceTermsOf(uint256 datanetId) external view returns (bool derivatives, bool commercial) {
+    function licenceTermsOf(uint256 datanetId)
+        external
+        view
+        returns (bool derivatives, bool commercial, bool shareAlike)
+    {
         Datanet storage d = _existing(datanetId);
-        return (d.derivatives, d.commercial);
+        return (d.derivatives, d.commercial, d.shareAlike);
     }
 
     /// @inheritdoc IDatanetRegistry

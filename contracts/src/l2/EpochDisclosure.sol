@@ -239,14 +239,14 @@ contract EpochDisclosure is IEpochDisclosure, ReentrancyGuardTransient {
         uint256 place,
         Entry[] calldata entries,
         IAttributionSettlement.ProofNode[] calldata path
-    ) private pure returns (bool ok) {
+    ) private pure returns (bool) {
         uint256 levels = Disclosures.levelsOf(c.depth);
         // One shifted by a number of levels is what is meant, here and below.
         // forge-lint: disable-next-line(incorrect-shift)
         if (path.length + levels != c.depth || entries.length > 1 << levels) return false;
         // forge-lint: disable-next-line(incorrect-shift)
         (bytes32 hash, uint128 sum) = _fold(entries, c.claims, 1 << levels);
-        (ok,) = MerkleSum.verify(c.root, c.total, hash, sum, place, path);
+        return MerkleSum.verify(c.root, c.total, hash, sum, place, path);
     }
 
     /// @dev Root of a piece: its leaves, padded to the power of two that it spans. A leaf has an account, so that a tree

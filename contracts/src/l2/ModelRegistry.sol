@@ -101,11 +101,11 @@ contract ModelRegistry is IModelRegistry {
         Record storage record = _models[modelId];
         record.owner = msg.sender;
         record.generation = generation;
-        (record.derivatives, record.commercial, record.shareAlike) = Licences.termsOfModel(bytes(params.licence));
+        (record.derivatives, record.commercial, record.shareAlike) = Licences.termsOf(bytes(params.licence));
         _store(record.params, params);
         _addOwn(modelId, params.datanets);
         _derive(modelId, params.sources);
-        record.notForSale = _checkLicences(modelId);
+        record.notForSale = _checkLicences(modelId, keccak256(bytes(params.licence)));
         _checkPrices(record, params.pricePer1kIn, params.pricePer1kOut);
         emit ModelRegistered(modelId, msg.sender, params.name, params);
     }
@@ -278,14 +278,17 @@ contract ModelRegistry is IModelRegistry {
         _effective[modelId].push(ref);
     }
 
-    /// @dev Returns a Datanet whose licence forbids sale, zero when there is none.
-    function _checkLicences(uint256 modelId) private view returns (uint64 notForSale) {
+    /// @dev Of all Datanets of the lineage. Returns one whose licence forbids sale, zero when there is none.
+    function _checkLicences(uint256 modelId, bytes32 licenceHash) private view returns (uint64 notForSale) {
         DatanetRef[] storage refs = _effective[modelId];
         uint256 count = refs.length;
         for (uint256 i; i < count; ++i) {
             uint256 datanetId = refs[i].datanetId;
-            (bool derivatives, bool commercial) = datanets.licenceTermsOf(datanetId);
+            (bool derivatives, bool commercial, bool shareAlike) = datanets.licenceTermsOf(datanetId);
             if (!derivatives) revert Errors.ModelRegistry_LicenceForbidsDerivatives(datanetId);
+            if (shareAlike && datanets.licenceOf(datanetId) != licenceHash) {
+                revert Errors.ModelRegistry_LicenceSharesAlike(datanetId);
+            }
             // forge-lint: disable-next-line(unsafe-typecast)
             if (!commercial) notForSale = uint64(datanetId);
         }

@@ -188,8 +188,9 @@ abstract contract PaymentFacts is IRecordDispute, RecordBase {
     function _proveClaim(bytes32 root, uint128 total, Claim calldata c) private pure {
         bytes32 hash;
         if (c.account != address(0)) hash = MerkleSum.hashLeaf(c.datanetId, c.account, c.cumulative);
-        (bool ok,) = MerkleSum.verify(root, total, hash, c.cumulative, c.index, c.proof);
-        if (!ok) revert RecordErrors.RecordDispute_ExhibitMismatch();
+        if (!MerkleSum.verify(root, total, hash, c.cumulative, c.index, c.proof)) {
+            revert RecordErrors.RecordDispute_ExhibitMismatch();
+        }
     }
 
     /// @inheritdoc IRecordDispute
@@ -241,12 +242,11 @@ abstract contract PaymentFacts is IRecordDispute, RecordBase {
                 bytes.concat(keccak256(abi.encode(payment.datanetId, payment.account, payment.receipt, payment.amount)))
             );
         }
-        (bool ok, uint128 prefix) =
-            MerkleSum.verify(p.root, p.total, hash, payment.amount, payment.index, payment.proof);
-        if (!ok || !p.answered || payment.proof.length != p.depth) {
-            revert RecordErrors.RecordDispute_ExhibitMismatch();
-        }
-        return prefix;
+        if (
+            !MerkleSum.verify(p.root, p.total, hash, payment.amount, payment.index, payment.proof) || !p.answered
+                || payment.proof.length != p.depth
+        ) revert RecordErrors.RecordDispute_ExhibitMismatch();
+        return MerkleSum.prefix(payment.index, payment.proof);
     }
 
     /// @dev Keys ascend by Datanet, account, receipt; padding is above all.

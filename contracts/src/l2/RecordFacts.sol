@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {LibSort} from "solady/utils/LibSort.sol";
+
 import {IAttributionSettlement} from "../interfaces/IAttributionSettlement.sol";
 import {IContentChallenges} from "../interfaces/IContentChallenges.sol";
 import {IDatanetRegistry} from "../interfaces/IDatanetRegistry.sol";
@@ -16,7 +18,7 @@ import {RecordBase} from "./RecordBase.sol";
 /// @title RecordFacts
 /// @notice See {IRecordFacts}.
 contract RecordFacts is IRecordFacts, RecordBase {
-    /// @notice What rules documents of batches out.
+    /// @notice What rules documents out.
     IContentChallenges public immutable challenges;
 
     constructor(
@@ -210,7 +212,7 @@ contract RecordFacts is IRecordFacts, RecordBase {
         uint256 span,
         Batches.Item calldata own,
         Response calldata response,
-        Token[] calldata tokens,
+        Tokens calldata tokens,
         bytes calldata text
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
@@ -237,7 +239,7 @@ contract RecordFacts is IRecordFacts, RecordBase {
         uint256 span,
         Request calldata request,
         Response calldata response,
-        Token[] calldata tokens
+        Tokens calldata tokens
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
         if (
@@ -261,7 +263,7 @@ contract RecordFacts is IRecordFacts, RecordBase {
         Record calldata record,
         uint256 span,
         Response calldata response,
-        Token[] calldata tokens,
+        Tokens calldata tokens,
         Member calldata earlier,
         Excerpt calldata excerpt,
         uint256 place
@@ -274,11 +276,11 @@ contract RecordFacts is IRecordFacts, RecordBase {
             Batches.orderOf(earlierId) >= Batches.orderOf(s.documentId) || s.end - s.start < matchTokensMin
                 || s.creditQ16 == 0
         ) revert RecordErrors.RecordDispute_NotFalse();
-        bytes memory piece = _spell(opened, response, tokens, s.start, s.end);
-        if (
-            !_isBordered(response, tokens, s.start, s.end, piece)
-                || !_isAt(excerpt, earlier.item.document, place, piece)
-        ) revert RecordErrors.RecordDispute_NotFalse();
+        bytes[] memory words = _answer(opened, response, tokens, s.start, s.end);
+        bytes memory piece = _join(words, 0, s.end - s.start);
+        if (!_isBordered(words, s.end - s.start, piece) || !_isAt(excerpt, earlier.item.document, place, piece)) {
+            revert RecordErrors.RecordDispute_NotFalse();
+        }
         return (opened.epochId, "earlier");
     }
 
@@ -288,16 +290,17 @@ contract RecordFacts is IRecordFacts, RecordBase {
         Record calldata record,
         uint256 span,
         Response calldata response,
-        Token[] calldata tokens,
+        Tokens calldata tokens,
         Run calldata run
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
         uint256 holder = _used(opened.receipt.modelId, run.holder);
         if (!isOmitted(record, span, run.from, run.to, holder)) revert RecordErrors.RecordDispute_NotFalse();
-        bytes memory piece = _spell(opened, response, tokens, run.from, run.to);
+        bytes[] memory words = _answer(opened, response, tokens, run.from, run.to);
+        bytes memory piece = _join(words, 0, run.to - run.from);
         if (
-            !_isBordered(response, tokens, run.from, run.to, piece)
-                || !_isWordsAround(record.spans[span], tokens, run.from, run.to, piece)
+            !_isBordered(words, run.to - run.from, piece)
+                || !_isWordsAround(record.spans[span], words, run.from, run.to, piece)
                 || !_isAt(run.excerpt, run.holder.item.document, run.place, piece)
         ) revert RecordErrors.RecordDispute_NotFalse();
         return (opened.epochId, "longer");
@@ -355,13 +358,13 @@ contract RecordFacts is IRecordFacts, RecordBase {
     }
 
     /// @dev Id of a document that counts in the version of its Datanet that the model stands over: of an accepted contribution,
-    /// and not ruled out of its batch.
+    /// and not ruled out.
     /// SOUNDNESS: what is withdrawn or ruled out today is no exhibit, whether that was before the version or after it.
     function _used(uint256 modelId, Member calldata member) private view returns (uint256 documentId) {
         IDatanetRegistry.Contribution memory c = Batches.open(datanets, member.item);
         uint256 contributionId = member.item.contributionId;
         bool batch = Batches.isBatch(c);
-        if (batch && !challenges.isSound(Batches.keyOf(contributionId, member.item.index))) {
+        if (!challenges.isSound(Batches.keyOf(contributionId, member.item.index))) {
             revert RecordErrors.RecordDispute_ExhibitMismatch();
         }
         IModelRegistry.DatanetRef[] memory refs = models.datanetsOf(modelId);
@@ -377,35 +380,55 @@ contract RecordFacts is IRecordFacts, RecordBase {
         revert RecordErrors.RecordDispute_ExhibitMismatch();
     }
 
-    /// @dev The bytes that tokens `start` to `end` of the answer stand for.
-    function _spell(
+    /// @dev Bytes of the answer's tokens `from` to `to`, and of the one behind them if there is one.
+    function _answer(
         Opened calldata opened,
         Response calldata response,
-        Token[] calldata tokens,
-        uint256 start,
-        uint256 end
-    ) private view returns (bytes memory) {
+        Tokens calldata tokens,
+        uint256 from,
+        uint256 to
+    ) private view returns (bytes[] memory) {
         if (keccak256(abi.encode(response)) != opened.receipt.responseHash) {
             revert RecordErrors.RecordDispute_ExhibitMismatch();
         }
-        _checkTokens(response, tokens, start, end);
-        return _join(tokens, 0, end - start);
+        return _words(response, tokens, from, to < response.tokens.length ? to + 1 : to);
     }
 
-    /// @dev The first of `tokens` are those of the answer from `start` to `end`.
-    function _checkTokens(Response calldata response, Token[] calldata tokens, uint256 start, uint256 end)
+    /// @dev Bytes of the answer's tokens `from` to `to`, of which `tokens` has each once and no other.
+    function _words(Response calldata response, Tokens calldata tokens, uint256 from, uint256 to)
         private
         view
+        returns (bytes[] memory words)
     {
-        if (tokens.length < end - start) revert RecordErrors.RecordDispute_ExhibitMismatch();
-        for (uint256 i = start; i < end; ++i) {
-            _checkToken(response.tokens[i], tokens[i - start]);
+        uint256[] memory ids = new uint256[](to - from);
+        for (uint256 i; i < ids.length; ++i) {
+            ids[i] = response.tokens[from + i];
+        }
+        uint256[] memory sorted = LibSort.copy(ids);
+        // Tens of tokens, by far less than what their bytes cost.
+        LibSort.insertionSort(sorted);
+        LibSort.uniquifySorted(sorted);
+        uint256 count = sorted.length;
+        if (tokens.texts.length != count) revert RecordErrors.RecordDispute_ExhibitMismatch();
+        bytes[] memory texts = new bytes[](count);
+        bytes32[] memory leaves = new bytes32[](count);
+        for (uint256 i; i < count; ++i) {
+            texts[i] = tokens.texts[i];
+            leaves[i] = Merkle.hashLeaf(keccak256(texts[i]));
+        }
+        words = new bytes[](ids.length);
+        for (uint256 i; i < ids.length; ++i) {
+            (, uint256 place) = LibSort.searchSorted(sorted, ids[i]);
+            words[i] = texts[place];
+        }
+        if (!Merkle.verifyMany(vocabularyRoot, leaves, sorted, vocabularySize, tokens.proof)) {
+            revert RecordErrors.RecordDispute_ExhibitMismatch();
         }
     }
 
-    function _join(Token[] calldata tokens, uint256 from, uint256 to) private pure returns (bytes memory piece) {
+    function _join(bytes[] memory words, uint256 from, uint256 to) private pure returns (bytes memory piece) {
         for (uint256 i = from; i < to; ++i) {
-            piece = bytes.concat(piece, tokens[i].text);
+            piece = bytes.concat(piece, words[i]);
         }
     }
 
@@ -415,15 +438,15 @@ contract RecordFacts is IRecordFacts, RecordBase {
         Record calldata record,
         Span calldata s,
         Response calldata response,
-        Token[] calldata tokens,
+        Tokens calldata tokens,
         bytes[] memory texts
     ) private view returns (bool) {
         (uint256 from, uint256 to) = (s.start, s.end);
         bool short = to - from < matchTokensMin;
         if (short) (from, to) = _around(from, record.answerTokens, response.tokens.length);
-        _checkTokens(response, tokens, from, to);
-        if (!_areIn(texts, _join(tokens, s.start - from, s.end - from))) return false;
-        return !short || _isMatched(tokens, s.start - from, to - from, texts);
+        bytes[] memory words = _words(response, tokens, from, to);
+        if (!_areIn(texts, _join(words, s.start - from, s.end - from))) return false;
+        return !short || _isMatched(words, s.start - from, texts);
     }
 
     /// @dev First and last token of the shortest matches that a token can be in.
@@ -435,14 +458,10 @@ contract RecordFacts is IRecordFacts, RecordBase {
         if (to > response) to = response;
     }
 
-    /// @dev Whether one of the shortest matches among the first `count` tokens that token `last` is in is in a text.
-    function _isMatched(Token[] calldata tokens, uint256 last, uint256 count, bytes[] memory texts)
-        private
-        view
-        returns (bool)
-    {
-        for (uint256 first; first <= last && first + matchTokensMin <= count; ++first) {
-            if (_areIn(texts, _join(tokens, first, first + matchTokensMin))) return true;
+    /// @dev Whether one of the shortest matches among `words` that the one at `last` is in is in a text.
+    function _isMatched(bytes[] memory words, uint256 last, bytes[] memory texts) private view returns (bool) {
+        for (uint256 first; first <= last && first + matchTokensMin <= words.length; ++first) {
+            if (_areIn(texts, _join(words, first, first + matchTokensMin))) return true;
         }
         return false;
     }
@@ -452,13 +471,6 @@ contract RecordFacts is IRecordFacts, RecordBase {
             if (_contains(texts[i], piece)) return true;
         }
         return false;
-    }
-
-    function _checkToken(uint16 id, Token calldata token) private view {
-        bytes32 leaf = Merkle.hashLeaf(keccak256(token.text));
-        if (!Merkle.verify(vocabularyRoot, leaf, id, vocabularySize, token.proof)) {
-            revert RecordErrors.RecordDispute_ExhibitMismatch();
-        }
     }
 
     /// @dev Whether `piece` is anywhere in `text`, by Horspool's search: the last byte of where it could be says how far it is to
@@ -498,25 +510,15 @@ contract RecordFacts is IRecordFacts, RecordBase {
     /// @dev SOUNDNESS: the same bytes are the same tokens only between the same borders: the tokenizer cuts before a space
     /// that a letter follows, and after a letter that white space follows. So the piece begins with " x" and ends with "x",
     /// and white space or the end follows it in the answer as in the text.
-    function _isBordered(
-        Response calldata response,
-        Token[] calldata tokens,
-        uint256 from,
-        uint256 to,
-        bytes memory piece
-    ) private view returns (bool) {
+    function _isBordered(bytes[] memory words, uint256 count, bytes memory piece) private pure returns (bool) {
         if (!_isWords(piece, 0, piece.length)) return false;
-        if (to == response.tokens.length) return true;
-        if (tokens.length <= to - from) revert RecordErrors.RecordDispute_ExhibitMismatch();
-        Token calldata next = tokens[to - from];
-        _checkToken(response.tokens[to], next);
-        return next.text.length != 0 && _isSpace(next.text[0]);
+        return words.length == count || (words[count].length != 0 && _isSpace(words[count][0]));
     }
 
     /// @dev SOUNDNESS: a span's tokens are those that its document's text becomes, and so those that its bytes become between
     /// borders. Of the tokens beside it nothing of the kind is known, for a model can write a word in other tokens than the
     /// tokenizer does; unless the word is one token, which is what the tokenizer makes of it.
-    function _isWordsAround(Span calldata s, Token[] calldata tokens, uint256 from, uint256 to, bytes memory piece)
+    function _isWordsAround(Span calldata s, bytes[] memory words, uint256 from, uint256 to, bytes memory piece)
         private
         pure
         returns (bool)
@@ -524,7 +526,7 @@ contract RecordFacts is IRecordFacts, RecordBase {
         (uint256 left, uint256 right) = (0, piece.length);
         for (uint256 i = from; i < to; ++i) {
             if (i >= s.start && i < s.end) continue;
-            bytes calldata text = tokens[i - from].text;
+            bytes memory text = words[i - from];
             if (text.length < 2 || text[0] != " ") return false;
             for (uint256 j = 1; j < text.length; ++j) {
                 if (!_isLetter(text[j])) return false;

@@ -82,7 +82,7 @@ contract Staking is IStaking, ExpiringPause, ReentrancyGuardTransient {
 
     /// @notice Rewards per staked wei since the beginning, times 1e27.
     uint256 public rewardIndex;
-    /// @notice Listed stake of all roles that earn, wei.
+    /// @notice Listed stake that earns: the attestors', wei.
     uint256 public totalEarning;
     /// @notice Rewards that came while nobody was staked; the next ones take them along, wei.
     uint256 public undistributed;
@@ -535,8 +535,9 @@ contract Staking is IStaking, ExpiringPause, ReentrancyGuardTransient {
         return shares == 0 ? 0 : Math.mulDiv(shares, pool.tokens, pool.shares);
     }
 
+    /// @dev Only stake that a contract can take on evidence: of the other roles nothing is said that code can show to be false.
     function _earns(Role role) private pure returns (bool) {
-        return role != Role.Agent;
+        return role == Role.Attestor;
     }
 
     function _grow(Role role, uint256 amount) private {

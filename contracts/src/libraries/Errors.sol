@@ -259,6 +259,10 @@ library Errors {
     /// @param version Number that was given; versions count from 1.
     error ModelRegistry_VersionUnknown(uint256 datanetId, uint32 version);
 
+    /// @notice The licence of a Datanet of the lineage has to be the model's.
+    /// @param datanetId Id of that Datanet.
+    error ModelRegistry_LicenceSharesAlike(uint256 datanetId);
+
     /// @notice The licence of a Datanet of the lineage forbids derived works.
     /// @param datanetId Id of that Datanet.
     error ModelRegistry_LicenceForbidsDerivatives(uint256 datanetId);
@@ -502,11 +506,6 @@ library Errors {
     /// @param left What the pool still holds, wei.
     /// @param amount What the claim would pay, wei.
     error AttributionSettlement_PoolInsolvent(uint256 datanetId, uint256 left, uint256 amount);
-
-    /// @notice All claims together would exceed what the root promises.
-    /// @param promised Sum of the tree in force, wei.
-    /// @param paid What would have been paid in all, wei.
-    error AttributionSettlement_RootInsolvent(uint256 promised, uint256 paid);
 
     /*//////////////////////////////////////////////////////////////////////////
                                 ATTRIBUTION DISPUTE

@@ -12,8 +12,16 @@ library MerkleSum {
     uint256 internal constant DEPTH_MAX = 40;
 
     /// @notice Leaf hash of a claim. Hashed twice, so that no 128-byte inner node can be presented as a leaf.
-    function hashLeaf(uint256 datanetId, address account, uint128 cumulative) internal pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(datanetId, account, cumulative))));
+    /// @dev keccak256(bytes.concat(keccak256(abi.encode(datanetId, account, cumulative)))), in free memory that is not kept.
+    function hashLeaf(uint256 datanetId, address account, uint128 cumulative) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, datanetId)
+            mstore(add(free, 0x20), shr(96, shl(96, account)))
+            mstore(add(free, 0x40), shr(128, shl(128, cumulative)))
+            mstore(0x00, keccak256(free, 0x60))
+            hash := keccak256(0x00, 0x20)
+        }
     }
 
     /// @notice Hash of two nodes with their sums: keccak256(abi.encode(left, leftSum, right, rightSum)).
@@ -34,8 +42,17 @@ library MerkleSum {
         }
     }
 
-    /// @notice True if the node (`hash`, `sum`) is at `index` of the tree's bottom under (`root`, `total`). `prefix` is the sum
-    /// of all leaves before it. False as well for a path that overflows 128 bits or is longer than DEPTH_MAX.
+    /// @notice What (`root`, `total`) are kept as where one word is read for each claim.
+    function commit(bytes32 root, uint128 total) internal pure returns (bytes32 commitment) {
+        assembly ("memory-safe") {
+            mstore(0x00, root)
+            mstore(0x20, shr(128, shl(128, total)))
+            commitment := keccak256(0x00, 0x40)
+        }
+    }
+
+    /// @notice True if the node (`hash`, `sum`) is at `index` of the tree's bottom under (`root`, `total`). False as well for a path
+    /// that overflows 128 bits or is longer than DEPTH_MAX.
     function verify(
         bytes32 root,
         uint128 total,
@@ -43,27 +60,57 @@ library MerkleSum {
         uint128 sum,
         uint256 index,
         IAttributionSettlement.ProofNode[] calldata proof
-    ) internal pure returns (bool ok, uint128 prefix) {
+    ) internal pure returns (bool) {
+        (bool ok, bytes32 top, uint128 sumInAll) = climb(hash, sum, index, proof);
+        return ok && top == root && sumInAll == total;
+    }
+
+    /// @notice The root and its sum that the path leads to from the node (`hash`, `sum`) at `index` of the bottom. Not `ok` for a
+    /// path that overflows 128 bits or is longer than DEPTH_MAX.
+    function climb(bytes32 hash, uint128 sum, uint256 index, IAttributionSettlement.ProofNode[] calldata proof)
+        internal
+        pure
+        returns (bool ok, bytes32 root, uint128 total)
+    {
         uint256 depth = proof.length;
-        if (depth > DEPTH_MAX || index >> depth != 0) return (false, 0);
-        // Nothing here overflows: a sum is checked before it is narrowed, and the siblings on the left cover disjoint
-        // leaves, so their sum `prefix` stays below the parent's.
-        unchecked {
-            for (uint256 level; level < depth; ++level) {
-                IAttributionSettlement.ProofNode calldata sibling = proof[level];
-                uint128 siblingSum = sibling.sum;
-                uint256 parentSum = uint256(sum) + siblingSum;
-                if (parentSum > type(uint128).max) return (false, 0);
-                if ((index >> level) & 1 == 1) {
-                    hash = hashNode(sibling.hash, siblingSum, hash, sum);
-                    prefix += siblingSum;
-                } else {
-                    hash = hashNode(hash, sum, sibling.hash, siblingSum);
-                }
-                // forge-lint: disable-next-line(unsafe-typecast)
-                sum = uint128(parentSum);
+        if (depth > DEPTH_MAX || index >> depth != 0) return (false, 0, 0);
+        uint256 sumInAll = sum;
+        // A claim walks one level for each doubling of the accounts: this loop is what grows of its gas.
+        // SOUNDNESS: at most 40 sums are added, so where each is below 2^128 nothing wraps; and sums only grow, so if the last one
+        // is, none on the way was too large.
+        assembly ("memory-safe") {
+            root := hash
+            let free := mload(0x40)
+            let seen := 0
+            let end := add(proof.offset, shl(6, depth))
+            for { let sibling := proof.offset } lt(sibling, end) { sibling := add(sibling, 0x40) } {
+                // The left half of what is hashed, or the right one.
+                let own := shl(6, and(index, 1))
+                calldatacopy(add(free, xor(own, 0x40)), sibling, 0x40)
+                own := add(free, own)
+                mstore(own, root)
+                mstore(add(own, 0x20), sumInAll)
+                let siblingSum := calldataload(add(sibling, 0x20))
+                seen := or(seen, siblingSum)
+                sumInAll := add(sumInAll, siblingSum)
+                root := keccak256(free, 0x80)
+                index := shr(1, index)
             }
+            ok := iszero(shr(128, or(seen, sumInAll)))
         }
-        ok = hash == root && sum == total;
+        // Only where it is `ok` is it used.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        total = uint128(sumInAll);
+    }
+
+    /// @notice Sum of all leaves before the one at `index`, of a path that {verify} has found true.
+    function prefix(uint256 index, IAttributionSettlement.ProofNode[] calldata proof)
+        internal
+        pure
+        returns (uint128 sum)
+    {
+        for (uint256 level; level < proof.length; ++level) {
+            if ((index >> level) & 1 == 1) sum += proof[level].sum;
+        }
     }
 }

@@ -42,7 +42,7 @@ contract DisputeGasTest is RecordTest {
             claims.push(tree[i]);
             sum += tree[i].cumulative;
         }
-        (uint128 promised,) = settlement.claims();
+        uint128 promised = settlement.promised();
         postEpoch(onePool(modelOf, 2 ether, net, sum - promised));
     }
 

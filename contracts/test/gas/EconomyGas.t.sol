@@ -131,11 +131,12 @@ contract EconomyGasTest is EconomyTest {
         vm.snapshotValue(GROUP, "settlement: per inference, 10,000 receipts of 100 customers", total / 10_000);
     }
 
-    /// @dev Claims from a tree of 2^depth leaves: the path of one leaf beside arbitrary siblings.
+    /// @dev Claims from a tree of 2^depth leaves: the path of one leaf beside siblings whose sums take as many bytes as if each
+    /// contributor had earned what this one has.
     function claimGas(uint256 depth) private returns (uint256 first, uint256 later) {
         uint256 datanetId = publishedDatanet();
         uint256 modelId = registerModel(modelParams("m", datanetId));
-        fund(gateway, 100 ether);
+        fund(gateway, 1_000_000 ether);
         IAttributionSettlement.ProofNode[] memory proof = new IAttributionSettlement.ProofNode[](depth);
         // Others have claimed before: the pool's and the root's counters are not zero.
         uint128 cumulative;
@@ -144,12 +145,12 @@ contract EconomyGasTest is EconomyTest {
             bytes32 hash = MerkleSum.hashLeaf(datanetId, bob, cumulative);
             uint128 sum = cumulative;
             for (uint256 i; i < depth; ++i) {
-                proof[i] = IAttributionSettlement.ProofNode(keccak256(abi.encode(round, i)), 1);
-                hash = MerkleSum.hashNode(hash, sum, proof[i].hash, 1);
-                ++sum;
+                proof[i] = IAttributionSettlement.ProofNode(keccak256(abi.encode(round, i)), sum - 1);
+                hash = MerkleSum.hashNode(hash, sum, proof[i].hash, sum - 1);
+                sum += sum - 1;
             }
             uint128 before = settlement.epoch(settlement.lastActivated()).claimsTotal;
-            IAttributionSettlement.EpochPost memory post = onePool(modelId, 1 ether, datanetId, sum - before);
+            IAttributionSettlement.EpochPost memory post = onePool(modelId, 3 * (sum - before), datanetId, sum - before);
             (post.claimsRoot, post.claimsTotal) = (hash, sum);
             settle(post);
             vm.prank(alice);

@@ -92,10 +92,11 @@ contract ModelsInvariantTest is EconomyTest {
             (,, IModelRegistry.ModelParams memory p) = models.model(id);
             bool sold = p.pricePer1kIn != 0 || p.pricePer1kOut != 0;
             if (sold) assertFalse(models.usesDatanet(id, handler.nets(1)));
+            if (models.usesDatanet(id, handler.nets(4))) assertEq(p.licence, "LicenseRef-A-SA");
             uint256[] memory ancestors = models.lineage(id);
             for (uint256 i; i < ancestors.length; ++i) {
                 string memory licence = handler.licenceOf(ancestors[i]);
-                (bool derivatives, bool commercial, bool shareAlike) = Licences.termsOfModel(bytes(licence));
+                (bool derivatives, bool commercial, bool shareAlike) = Licences.termsOf(bytes(licence));
                 assertTrue(derivatives);
                 if (sold) assertTrue(commercial);
                 if (shareAlike) assertEq(p.licence, licence);

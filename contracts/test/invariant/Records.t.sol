@@ -8,7 +8,7 @@ import {AttributionSettlement} from "../../src/l2/AttributionSettlement.sol";
 import {RecordDispute} from "../../src/l2/RecordDispute.sol";
 import {RecordHandler} from "./handlers/RecordHandler.sol";
 
-/// @notice D1 to D5 of the README.
+/// @notice D1 to D6 of the README.
 contract RecordsInvariantTest is Test {
     AttributionSettlement private constant settlement =
         AttributionSettlement(0x4f50454E00000000000000000000000000000004);
@@ -20,7 +20,7 @@ contract RecordsInvariantTest is Test {
         handler = new RecordHandler();
         handler.setUp();
         targetContract(address(handler));
-        bytes4[] memory selectors = new bytes4[](15);
+        bytes4[] memory selectors = new bytes4[](16);
         selectors[0] = handler.post.selector;
         selectors[1] = handler.activate.selector;
         selectors[2] = handler.wait.selector;
@@ -36,6 +36,7 @@ contract RecordsInvariantTest is Test {
         selectors[12] = handler.solveDrill.selector;
         selectors[13] = handler.closeDrill.selector;
         selectors[14] = handler.withdraw.selector;
+        selectors[15] = handler.show.selector;
         targetSelector(FuzzSelector(address(handler), selectors));
     }
 
@@ -43,7 +44,7 @@ contract RecordsInvariantTest is Test {
     function invariant_RecordsCoverWhatTheyOwe() external view {
         uint256 owed = handler.credits() + records.bounty() + handler.dust();
         for (uint256 i; i < handler.markCount(); ++i) {
-            (,,, bool open) = handler.marks(i);
+            (,,, bool open,,) = handler.marks(i);
             if (open) owed += records.STAKE();
         }
         owed += handler.demandsOpen() * records.STAKE();
@@ -81,6 +82,11 @@ contract RecordsInvariantTest is Test {
         assertEq(handler.truthRefused(), 0);
     }
 
+    /// @dev D6.
+    function invariant_NothingIsShownAboutHonestRecords() external view {
+        assertEq(handler.honestShown(), 0);
+    }
+
     /// @dev D5.
     function invariant_HalfOfABondIsBurned() external view {
         uint256 pots;
@@ -98,10 +104,10 @@ contract RecordsInvariantTest is Test {
     /// @dev The campaign reaches what it is for.
     function test_HandlerReachesEverything() external {
         // A lie, two who show it and one who is wrong.
-        handler.post(true);
-        handler.commit(0, 0);
-        handler.commit(1, 0);
-        handler.commit(2, 2);
+        handler.post(2, 0);
+        handler.commit(0, 0, 0, 0);
+        handler.commit(1, 0, 0, 0);
+        handler.commit(2, 9, 0, 0);
         handler.reveal(2);
         handler.reveal(0);
         handler.reveal(1);
@@ -111,18 +117,18 @@ contract RecordsInvariantTest is Test {
         assertEq(records.bounty(), records.STAKE());
         assertEq(handler.sharesTaken(1), 0.5 ether);
         // Silence after a demand.
-        handler.post(false);
+        handler.post(0, 0);
         handler.demand(3);
         handler.wait(200);
-        handler.commit(0, 1);
+        handler.commit(0, 8, 0, 0);
         handler.reveal(3);
         handler.reclaim(1);
         assertEq(handler.demandsOpen(), 0);
         // An answer, and the epoch stands.
-        handler.post(false);
+        handler.post(0, 0);
         handler.demand(3);
         handler.answer();
-        handler.commit(0, 0);
+        handler.commit(0, 0, 0, 0);
         handler.reveal(4);
         handler.activate();
         assertEq(settlement.lastActivated(), 3);
@@ -141,5 +147,31 @@ contract RecordsInvariantTest is Test {
         handler.withdraw(0);
         handler.withdraw(4);
         assertGt(handler.moneyOut(), 0);
+    }
+
+    /// @dev Each kind of record against each fact with each exhibit: what is so is shown, whatever else is tried is not.
+    function test_HandlerShowsWhatIsSo() external {
+        uint256 committed;
+        for (uint8 kind; kind < 7; ++kind) {
+            handler.post(kind, 3);
+            uint256 before = handler.truthsShown();
+            for (uint8 fact; fact < 8; ++fact) {
+                for (uint256 span; span < 2; ++span) {
+                    for (uint256 which; which < 3; ++which) {
+                        handler.show(fact, span, which);
+                    }
+                }
+            }
+            assertEq(handler.truthsShown() > before, !handler.isHonest());
+            // The same by a challenge.
+            uint8[7] memory shown = [uint8(7), 7, 0, 7, 3, 5, 4];
+            uint256[7] memory exhibits = [uint256(0), 0, 0, 0, 1, 0, 2];
+            handler.commit(0, shown[kind], 0, exhibits[kind]);
+            handler.reveal(committed++);
+            IAttributionSettlement.Epoch memory e = settlement.epoch(settlement.nextEpochId() - 1);
+            assertEq(e.status == IAttributionSettlement.EpochStatus.Rejected, !handler.isHonest());
+            handler.activate();
+        }
+        assertEq(handler.truthRefused() + handler.untruthHeard() + handler.honestShown(), 0);
     }
 }

@@ -103,7 +103,7 @@ contract StakingInvariantTest is StakingTest {
     }
 
     /// @dev S7.
-    function invariant_AgentsEarnNoShare() external view {
+    function invariant_AttestorsAloneEarn() external view {
         for (uint256 j; j < 5; ++j) {
             assertEq(staking.earnedOf(AGENT, handler.operators(3), handler.accounts(j)), 0);
         }

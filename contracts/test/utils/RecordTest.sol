@@ -85,12 +85,21 @@ abstract contract RecordTest is AdmissionTest {
         accept(aliceId);
         accept(bobId);
         accept(carolId);
+        // Bob's is near alice's.
+        (bytes32 root,) = PlainTree.fold(clusterMap(), 0);
         vm.prank(curator);
-        datanets.publishVersion(net, "clusters");
+        datanets.publishVersion(net, root);
         IModelRegistry.ModelParams memory params = modelParams("m", net);
         params.sketchRoot = influenceRoot();
         modelOf = registerModel(params);
         fund(gateway, 1_000 ether);
+    }
+
+    function clusterMap() internal view returns (bytes[] memory leaves) {
+        leaves = new bytes[](3);
+        leaves[0] = abi.encode(aliceId, aliceId);
+        leaves[1] = abi.encode(bobId, aliceId);
+        leaves[2] = abi.encode(carolId, carolId);
     }
 
     function contributeText(address who, string memory text, uint256 seed) internal returns (uint256) {
@@ -210,7 +219,7 @@ abstract contract RecordTest is AdmissionTest {
     /// @dev Posts the calls as the next epoch, with `claims` as they are; the pool is what claims grew by.
     function postCalls() internal returns (IAttributionSettlement.EpochPost memory post) {
         (, uint128 total) = SumTree.rootOf(claims);
-        (uint128 promised,) = settlement.claims();
+        uint128 promised = settlement.promised();
         post = onePool(modelOf, uint128(calls.length) * RECEIPT_FEE, net, total - promised);
         post.receiptCount = uint32(calls.length);
         post.receiptsRoot = PlainTree.rootOf(receiptItems());
@@ -247,21 +256,31 @@ abstract contract RecordTest is AdmissionTest {
         (, m.proof) = PlainTree.fold(leaves, index);
     }
 
-    function spelled(uint256 count) internal view returns (IRecordTypes.Token[] memory tokens) {
+    function spelled(uint256 count) internal view returns (IRecordTypes.Tokens memory) {
         return spelled(0, count);
     }
 
-    /// @dev Tokens of the answer, which is the vocabulary in its order.
-    function spelled(uint256 from, uint256 count) internal view returns (IRecordTypes.Token[] memory tokens) {
+    /// @dev Tokens of the answer, each once.
+    function spelled(uint256 from, uint256 count) internal view returns (IRecordTypes.Tokens memory tokens) {
         bytes32[] memory items = new bytes32[](9);
+        bool[] memory shown = new bool[](9);
+        for (uint256 i; i < count; ++i) {
+            shown[response.tokens[from + i]] = true;
+        }
+        uint256[] memory ids = new uint256[](9);
+        uint256 used;
         for (uint256 i; i < 9; ++i) {
             items[i] = keccak256(vocabulary[i]);
+            if (shown[i]) ids[used++] = i;
         }
-        tokens = new IRecordTypes.Token[](count);
-        for (uint256 i; i < count; ++i) {
-            tokens[i].text = vocabulary[from + i];
-            (, tokens[i].proof) = PlainTree.fold(items, from + i);
+        assembly ("memory-safe") {
+            mstore(ids, used)
         }
+        tokens.texts = new bytes[](used);
+        for (uint256 i; i < used; ++i) {
+            tokens.texts[i] = vocabulary[ids[i]];
+        }
+        (, tokens.proof) = PlainTree.foldMany(items, ids);
     }
 
     /*//////////////////////////////////////////////////////////////////////////

@@ -1,5 +1,5 @@
 // Writes tests/vectors/economy.json, the golden bytes of the economy contracts, and omissions.json, what records leave out,
-// computed here with ethers and nothing of ours, so that Solidity and Rust are both checked against a third implementation.
+// and together.json, leaves that are shown together, computed here with ethers and nothing of ours, so that Solidity and Rust are both checked against a third implementation.
 //
 //   node tests/vectors/generate/economy.mjs            rewrites the files
 //   node tests/vectors/generate/economy.mjs --check    fails when one differs
@@ -46,6 +46,29 @@ function plainProof(items, index) {
     index >>= 1;
   }
   return proof;
+}
+
+// Siblings of several leaves together: from the bottom up, from left to right, none that is known from those below.
+function plainProofOf(items, indices) {
+  const proof = [];
+  let known = new Set(indices);
+  for (const level of plainLevels(items).slice(0, -1)) {
+    for (const index of [...known].sort((a, b) => a - b)) {
+      const sibling = index ^ 1;
+      if (sibling < level.length && !known.has(sibling)) proof.push(level[sibling]);
+    }
+    known = new Set([...known].map((index) => index >> 1));
+  }
+  return proof;
+}
+// All of the leaves, and every fifth choice of them.
+function togetherOf(items) {
+  const count = items.length;
+  const masks = Array.from({ length: 2 ** count - 1 }, (_, i) => i + 1);
+  return masks.filter((mask) => mask % 5 === count % 5 || mask === masks.length).map((mask) => {
+    const indices = items.map((_, i) => i).filter((i) => (mask >> i) & 1);
+    return { count, indices, proof: plainProofOf(items, indices) };
+  });
 }
 
 // Sum tree: padded to a power of two with (0, 0), node = keccak256(abi.encode(left, leftSum, right, rightSum)).
@@ -402,9 +425,12 @@ vectors.batch = {
   content_hash: batchHash, weight_max: 250000000, records,
 };
 
+const together = {
+  items, cases: [1, 2, 3, 4, 5, 6, 7].flatMap((count) => togetherOf(items.slice(0, count))),
+};
 const omissions = { match_tokens_min: matchTokensMin, records: records.filter((r) => r.consistent).map(omissionsOf) };
 
-for (const [name, content] of Object.entries({ economy: vectors, omissions })) {
+for (const [name, content] of Object.entries({ economy: vectors, omissions, together })) {
   const path = fileURLToPath(new URL(`../${name}.json`, import.meta.url));
   const text = `${JSON.stringify(content, null, 2)}\n`;
   if (!process.argv.includes('--check')) {

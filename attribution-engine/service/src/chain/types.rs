@@ -74,7 +74,7 @@ pub struct DatanetVersion {
     pub cluster_map_root: B256,
     /// Accepted before the version and not tombstoned before it, in order of acceptance.
     pub active: Vec<Contribution>,
-    /// Documents of batches that `ContentChallenges` ruled out before the version, by their keys.
+    /// Documents that `ContentChallenges` ruled out before the version, by their keys.
     pub unsound: BTreeSet<B256>,
 }
 

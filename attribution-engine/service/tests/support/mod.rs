@@ -2,6 +2,7 @@
 //! documents, a customer with money, and a gateway that answers with quotations.
 
 use std::{
+    collections::BTreeSet,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -15,12 +16,16 @@ use alloy_provider::{DynProvider, Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
 use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner};
-use alloy_sol_types::SolValue;
+use alloy_sol_types::{SolCall, SolValue};
 use attribution_service::{
     batches::{items, stored},
     chain::{
         CONTENT_CHALLENGES, Chain, Contracts, Contribution, DatanetRef, DatanetVersion,
-        bindings::{datanets::IDatanetRegistry, models::IModelRegistry},
+        bindings::{
+            challenges::{Batches, ContentChallenges},
+            datanets::IDatanetRegistry,
+            models::IModelRegistry,
+        },
     },
     clusters::{Corpus, CorpusDocument, TokenCodec, cluster_map},
     content::{ContentError, ContentStore},
@@ -178,7 +183,7 @@ impl World {
         let model = register_model(&provider, &chain, &content, &spec, 1).await;
         let reference = DatanetRef { datanet: DatanetId(1), version: 1 };
         let active = chain.datanet_version(reference).await.unwrap().active;
-        let corpus_documents = with_documents(&active, &content);
+        let corpus_documents = with_documents(&active, &content, &BTreeSet::new());
         let corpus =
             Corpus::build(&spec, corpus_documents, &codec, Some(directory.path())).unwrap();
         let corpus = Arc::new(corpus);
@@ -438,8 +443,43 @@ impl World {
         let datanets = self.chain.contracts().datanets;
         let registry = IDatanetRegistry::new(datanets, self.provider.clone());
         send!(registry.tombstone(U256::from(1)), self.address("alice"));
+        self.publish().await;
+    }
+
+    /// Alice has her document ruled out where verdicts about content are, and the curator publishes the next version.
+    pub async fn rule_out_alice(&self) {
+        let DocumentCommitment { content_hash, chunk_root, chunk_count, byte_length, sketch_hash } =
+            self.chain.contribution(ContributionId(1)).await.unwrap().commitment;
+        let call = ContentChallenges::tombstoneDocumentCall {
+            item: Batches::Item {
+                contributionId: U256::from(1),
+                index: 0,
+                document: Batches::Document {
+                    contentHash: content_hash,
+                    chunkRoot: chunk_root,
+                    chunkCount: chunk_count,
+                    byteLength: byte_length,
+                    sketchHash: sketch_hash,
+                },
+                proof: vec![],
+            },
+        };
+        let request = TransactionRequest::default()
+            .to(CONTENT_CHALLENGES)
+            .from(self.address("alice"))
+            .input(call.abi_encode().into());
+        let sent = self.provider.send_transaction(request).await.unwrap();
+        assert!(sent.get_receipt().await.unwrap().status());
+        self.publish().await;
+    }
+
+    /// The curator publishes a version of what counts by now.
+    async fn publish(&self) {
+        let registry =
+            IDatanetRegistry::new(self.chain.contracts().datanets, self.provider.clone());
         let accepted = self.chain.accepted(DatanetId(1)).await.unwrap();
-        let documents = with_documents(&accepted, self.evidence.content());
+        let unsound = self.chain.unsound().await.unwrap();
+        let documents = with_documents(&accepted, self.evidence.content(), &unsound);
         let clusters = cluster_map(&documents, self.spec.cluster).unwrap();
         send!(registry.publishVersion(U256::from(1), clusters.root()), key(OWNER).address());
     }
@@ -448,7 +488,8 @@ impl World {
     pub async fn version(&self, version: u32) -> (DatanetVersion, Vec<CorpusDocument>) {
         let reference = DatanetRef { datanet: DatanetId(1), version };
         let version = self.chain.datanet_version(reference).await.unwrap();
-        let documents = with_documents(&version.active, self.evidence.content());
+        let content = self.evidence.content();
+        let documents = with_documents(&version.active, content, &version.unsound);
         (version, documents)
     }
 
@@ -658,8 +699,12 @@ fn reveal_of(commitment: &DocumentCommitment, salt: u32) -> IDatanetRegistry::Re
     }
 }
 
-fn with_documents(contributions: &[Contribution], content: &ContentStore) -> Vec<CorpusDocument> {
-    let documents = |contribution| stored(contribution, content, &Default::default()).unwrap();
+fn with_documents(
+    contributions: &[Contribution],
+    content: &ContentStore,
+    unsound: &BTreeSet<B256>,
+) -> Vec<CorpusDocument> {
+    let documents = |contribution| stored(contribution, content, unsound).unwrap();
     contributions.iter().flat_map(documents).collect()
 }
 
@@ -672,7 +717,8 @@ async fn register_model(
 ) -> ModelId {
     let owner = key(OWNER).address();
     let accepted = chain.accepted(DatanetId(1)).await.unwrap();
-    let clusters = cluster_map(&with_documents(&accepted, content), spec.cluster).unwrap();
+    let clusters =
+        cluster_map(&with_documents(&accepted, content, &BTreeSet::new()), spec.cluster).unwrap();
     assert_eq!(clusters.member(ContributionId(3)).unwrap().cluster, ContributionId(1));
     let registry = IDatanetRegistry::new(chain.contracts().datanets, provider.clone());
     send!(registry.publishVersion(U256::from(1), clusters.root()), owner);

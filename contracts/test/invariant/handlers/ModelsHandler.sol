@@ -14,8 +14,8 @@ contract ModelsHandler is EconomyTest {
     mapping(uint256 modelId => string) private _licences;
 
     function init() external {
-        string[4] memory licences = ["CC-BY-4.0", "CC-BY-NC-4.0", "MIT", "CC0-1.0"];
-        for (uint256 i; i < 4; ++i) {
+        string[5] memory licences = ["CC-BY-4.0", "CC-BY-NC-4.0", "MIT", "CC0-1.0", "LicenseRef-A-SA"];
+        for (uint256 i; i < 5; ++i) {
             nets.push(publishedDatanet(licences[i]));
         }
     }

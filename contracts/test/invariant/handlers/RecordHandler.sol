@@ -3,17 +3,54 @@ pragma solidity ^0.8.28;
 
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IRecordTypes} from "../../../src/interfaces/IRecordTypes.sol";
+import {PlainTree} from "../../utils/PlainTree.sol";
 import {RecordTest} from "../../utils/RecordTest.sol";
 
 /// @title RecordHandler
-/// @notice Epochs of one receipt, honest or with a record whose sums are false; watchers who challenge rightly and wrongly
-/// and share; demands for payments, answered or not; drills. No call reverts: an action without occasion does nothing.
+/// @notice Epochs of one receipt, honest or with a record that is false in one of five ways; watchers who challenge rightly and
+/// wrongly, with every fact about records, and share; demands for payments, answered or not; drills. No call reverts: an
+/// action without occasion does nothing.
 contract RecordHandler is RecordTest {
+    /// What a record says of the answer's first eight tokens, which alice's document holds, and bob's, which is later and
+    /// near hers.
+    enum Kind {
+        // Alice's, which is true.
+        Alices,
+        // The prompt's but for two, which are alice's: true, as the prompt holds them.
+        Prompts,
+        // Alice's, with a residual too large.
+        WrongSums,
+        // Alice's, without the last ones.
+        CutShort,
+        // Bob's, in a cluster of its own.
+        Bobs,
+        // As `Prompts`, but the prompt holds none of them.
+        NotPrompts,
+        // Carol's, whose document holds none of them.
+        Carols
+    }
+
+    /// What a watcher tries to show.
+    enum Fact {
+        Sums,
+        Payee,
+        Document,
+        Founder,
+        Span,
+        Prompt,
+        Earlier,
+        Longer,
+        Silence,
+        None
+    }
+
     struct Mark {
         uint64 epochId;
         address challenger;
         bytes call;
         bool open;
+        bool isTrue;
+        bool silence;
     }
 
     Mark[] public marks;
@@ -22,8 +59,7 @@ contract RecordHandler is RecordTest {
 
     /// The pending epoch, its post, and whether its record is false.
     bytes private postData;
-    bool public lying;
-    mapping(uint64 epochId => bool) public wasLying;
+    Kind public kind;
     mapping(uint64 epochId => uint256) public sharesTaken;
     mapping(uint64 epochId => bool) public demandOpen;
     uint256 public demandsOpen;
@@ -40,6 +76,9 @@ contract RecordHandler is RecordTest {
     uint256 public honestFell;
     uint256 public truthRefused;
     uint256 public untruthHeard;
+    uint256 public honestShown;
+    /// What should happen, too.
+    uint256 public truthsShown;
 
     constructor() {
         for (uint256 i; i < 4; ++i) {
@@ -69,18 +108,35 @@ contract RecordHandler is RecordTest {
 
     // Epochs
 
-    function post(bool lie) external {
+    function post(uint8 kind_, uint32 end) external {
         if (pending()) return;
         delete calls;
         delete payments;
-        addCall(aliceId, aliceId, alice);
-        if (lie) calls[0].record.residual += 1;
+        kind = Kind(kind_ % 7);
+        // A match is six tokens.
+        request.messages[0].content =
+            kind == Kind.Prompts ? "go on: alpha beta gamma delta epsilon zeta" : "what comes after alpha beta";
+        if (kind == Kind.Bobs) addCall(bobId, bobId, bob);
+        else if (kind == Kind.Carols) addCall(carolId, carolId, carol);
+        else addCall(aliceId, aliceId, alice);
+        IRecordTypes.Record storage r = calls[0].record;
+        if (kind == Kind.WrongSums) r.residual += 1;
+        if (kind == Kind.CutShort) r.spans[0].end = uint32(bound(end, 1, 7));
+        if (kind == Kind.Prompts || kind == Kind.NotPrompts) {
+            IRecordTypes.Span memory own = r.spans[0];
+            own.start = 6;
+            r.spans[0] = IRecordTypes.Span(0, 6, 0, 0, 0, 600_000, 0);
+            r.spans.push(own);
+            r.promptTokens = 6;
+        }
         earn(net, alice, PAYMENT);
         payHonest();
         postData = abi.encode(postCalls());
-        lying = lie;
-        wasLying[current()] = lie;
         epochs.push(current());
+    }
+
+    function isHonest() public view returns (bool) {
+        return kind == Kind.Alices || kind == Kind.Prompts;
     }
 
     function activate() external {
@@ -101,19 +157,105 @@ contract RecordHandler is RecordTest {
 
     // Challenges
 
-    /// @dev Kind 0: the sums are false. 1: the poster is silent. 2: bytes that are no fact.
-    function commit(uint256 who, uint256 kind) external {
+    /// @dev What shows a fact about a span, with the document, the holder or the leaf that `which` picks.
+    function callOf(Fact fact, uint256 span, uint256 which) private view returns (bytes memory) {
+        span %= record(0).spans.length;
+        if (fact == Fact.Sums) return abi.encodeCall(facts.factSums, (opened(0), record(0)));
+        if (fact == Fact.Payee) return abi.encodeCall(facts.factPayee, (opened(0), record(0), 0));
+        if (fact == Fact.Document) return abi.encodeCall(facts.factDocument, (opened(0), record(0), span));
+        if (fact == Fact.Founder) {
+            uint256 founder = which % 3 == 2 ? carolId : aliceId;
+            (, bytes32[] memory proof) = PlainTree.fold(clusterMap(), which % 3);
+            return abi.encodeCall(facts.factFounder, (opened(0), record(0), span, founder, which % 3, 3, proof));
+        }
+        if (fact == Fact.Silence) return abi.encodeCall(records.factSilence, (current()));
+        if (fact == Fact.None) return hex"deadbeef";
+        return quoting(fact, span, which % 3);
+    }
+
+    /// @dev The facts that exhibit tokens.
+    function quoting(Fact fact, uint256 span, uint256 which) private view returns (bytes memory) {
+        IRecordTypes.Span memory s = record(0).spans[span];
+        (uint256 id, string memory text) =
+            which == 0 ? (aliceId, ALICE_TEXT) : which == 1 ? (bobId, BOB_TEXT) : (carolId, CAROL_TEXT);
+        (uint256 from, uint256 to) = (s.start, s.end);
+        if (to - from < 6) (from, to) = (from < 5 ? 0 : from - 5, from + 6 < 9 ? from + 6 : 9);
+        if (fact == Fact.Span) {
+            return abi.encodeCall(
+                facts.factSpan,
+                (opened(0), record(0), span, itemOf(id), response, spelled(from, to - from), bytes(text))
+            );
+        }
+        if (fact == Fact.Prompt) {
+            return
+                abi.encodeCall(
+                    facts.factPrompt, (opened(0), record(0), span, request, response, spelled(from, to - from))
+                );
+        }
+        if (fact == Fact.Earlier) return earlierCall(span, s, member(id, which), text, which);
+        IRecordTypes.Run memory run = IRecordTypes.Run(0, 8, member(id, which), excerptOf(text), placeOf(which, 0));
+        return abi.encodeCall(facts.factLonger, (opened(0), record(0), span, response, spelled(9), run));
+    }
+
+    function earlierCall(
+        uint256 span,
+        IRecordTypes.Span memory s,
+        IRecordTypes.Member memory holder,
+        string memory text,
+        uint256 which
+    ) private view returns (bytes memory) {
+        IRecordTypes.Excerpt memory excerpt = excerptOf(text);
+        IRecordTypes.Tokens memory tokens = spelled(s.start, s.end + 1 - s.start);
+        uint256 place = placeOf(which, s.start);
+        return abi.encodeCall(facts.factEarlier, (opened(0), record(0), span, response, tokens, holder, excerpt, place));
+    }
+
+    /// @dev Where a token would stand in a document that holds the answer.
+    function placeOf(uint256 which, uint256 token) private view returns (uint256 place) {
+        place = which == 0 ? 12 : 26;
+        for (uint256 i; i < token; ++i) {
+            place += vocabulary[i].length;
+        }
+    }
+
+    /// @dev What is so, by what each kind of record is.
+    function isSo(Fact fact, uint256 span, uint256 which) private view returns (bool) {
+        (span, which) = (span % record(0).spans.length, which % 3);
+        if (fact == Fact.Sums) return kind == Kind.WrongSums;
+        if (fact == Fact.Founder) return kind == Kind.Bobs && which == 1;
+        if (fact == Fact.Span) return kind == Kind.Carols && which == 2;
+        if (fact == Fact.Prompt) return kind == Kind.NotPrompts && span == 0;
+        // Alice's and bob's hold all eight; alice's is the earliest, carol's the latest.
+        if (fact == Fact.Earlier) return (kind == Kind.Bobs && which == 0) || (kind == Kind.Carols && which < 2);
+        if (fact == Fact.Longer) {
+            return (kind == Kind.Bobs && which == 0) || ((kind == Kind.Carols || kind == Kind.CutShort) && which < 2);
+        }
+        return false;
+    }
+
+    /// @dev Anybody asks whether a fact is shown, without a stake.
+    function show(uint8 fact_, uint256 span, uint256 which) external {
+        if (!pending()) return;
+        Fact fact = Fact(fact_ % 8);
+        (bool shown,) = address(facts).staticcall(callOf(fact, span, which));
+        bool so = isSo(fact, span, which);
+        if (shown && so) ++truthsShown;
+        if (shown && !so) ++untruthHeard;
+        if (shown && isHonest()) ++honestShown;
+        if (!shown && so) ++truthRefused;
+    }
+
+    function commit(uint256 who, uint8 fact_, uint256 span, uint256 which) external {
         if (!pending()) return;
         address watcher = watchers[who % 4];
         for (uint256 i; i < marks.length; ++i) {
             if (marks[i].epochId == current() && marks[i].challenger == watcher) return;
         }
-        bytes memory call = hex"deadbeef";
-        if (kind % 3 == 0) call = abi.encodeCall(facts.factSums, (opened(0), record(0)));
-        else if (kind % 3 == 1) call = abi.encodeCall(records.factSilence, (current()));
+        Fact fact = Fact(fact_ % 10);
+        bytes memory call = callOf(fact, span, which);
         commitAsChallenger(watcher, call);
         moneyIn += records.STAKE();
-        marks.push(Mark(current(), watcher, call, true));
+        marks.push(Mark(current(), watcher, call, true, isSo(fact, span, which), fact == Fact.Silence));
     }
 
     function reveal(uint256 which) external {
@@ -122,14 +264,12 @@ contract RecordHandler is RecordTest {
         if (!m.open) return;
         nextBlock();
         bool posted = settlement.epoch(m.epochId).status == IAttributionSettlement.EpochStatus.Posted;
-        bool sums = bytes4(m.call) == facts.factSums.selector;
-        bool silence = bytes4(m.call) == records.factSilence.selector;
         (,,, uint64 demandedAt, uint64 dueAt) = records.paymentsOf(m.epochId);
         bool silent = demandOpen[m.epochId] && demandedAt != 0 && vm.getBlockTimestamp() > dueAt;
         vm.prank(m.challenger);
         try records.revealChallenge(m.epochId, m.call, "salt") {
             m.open = false;
-            if (!(sums && wasLying[m.epochId]) && !(silence && silent)) {
+            if (!m.isTrue && !(m.silence && silent)) {
                 ++untruthHeard;
                 if (posted) ++honestFell;
             }
@@ -139,7 +279,7 @@ contract RecordHandler is RecordTest {
                 moneyIn += pot;
             }
         } catch {
-            if (posted && sums && wasLying[m.epochId]) ++truthRefused;
+            if (posted && m.isTrue) ++truthRefused;
         }
     }
 

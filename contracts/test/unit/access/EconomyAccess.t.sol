@@ -223,7 +223,7 @@ contract EconomyAccessTest is EconomyTest {
         reads("challengeWindowMin()");
         reads("claimedFromPool(uint256)");
         reads("claimedOf(uint256,address)");
-        reads("claims()");
+        reads("promised()");
         reads("containsReceipt(uint64,bytes32,bytes32,uint64,bytes32[])");
         reads("credit(address)");
         reads("dispute()");

@@ -96,19 +96,22 @@ contract CreateDatanetTest is EconomyTest {
     }
 
     function test_WhenTheLicenceHasTerms() external {
-        assertTerms("CC-BY-4.0", true, true);
-        assertTerms("CC0-1.0", true, true);
-        assertTerms("CC-BY-ND-4.0", false, true);
-        assertTerms("CC-BY-NC-4.0", true, false);
-        assertTerms("CC-BY-NC-ND-4.0", false, false);
-        assertTerms("LicenseRef-House-NC", true, false);
-        assertTerms("NCGL-UK-2.0", true, true);
+        assertTerms("CC-BY-4.0", true, true, false);
+        assertTerms("CC0-1.0", true, true, false);
+        assertTerms("CC-BY-ND-4.0", false, true, false);
+        assertTerms("CC-BY-NC-4.0", true, false, false);
+        assertTerms("CC-BY-NC-ND-4.0", false, false, false);
+        assertTerms("CC-BY-SA-4.0", true, true, true);
+        assertTerms("CC-BY-NC-SA-4.0", true, false, true);
+        assertTerms("LicenseRef-House-NC", true, false, false);
+        assertTerms("NCGL-UK-2.0", true, true, false);
     }
 
-    function assertTerms(string memory licence, bool derivatives, bool commercial) private {
-        (bool d, bool c) = datanets.licenceTermsOf(createDatanet(licence));
+    function assertTerms(string memory licence, bool derivatives, bool commercial, bool shareAlike) private {
+        (bool d, bool c, bool s) = datanets.licenceTermsOf(createDatanet(licence));
         assertEq(d, derivatives, licence);
         assertEq(c, commercial, licence);
+        assertEq(s, shareAlike, licence);
     }
 
     function test_WhenACuratorIsListedTwice() external {

@@ -62,6 +62,97 @@ contract LibrariesTest is Test {
         assertFalse(this.verify(root, node, index, count, longer));
     }
 
+    function verifyMany(
+        bytes32 root,
+        bytes32[] memory nodes,
+        uint256[] memory indices,
+        uint256 count,
+        bytes32[] calldata proof
+    ) external pure returns (bool) {
+        return Merkle.verifyMany(root, nodes, indices, count, proof);
+    }
+
+    struct Shown {
+        bytes32 root;
+        bytes32[] nodes;
+        uint256[] indices;
+        uint256 count;
+        bytes32[] proof;
+    }
+
+    /// @dev On copies: both lists are overwritten.
+    function holds(Shown memory s) private view returns (bool) {
+        return this.verifyMany(s.root, s.nodes, s.indices, s.count, s.proof);
+    }
+
+    function shownOf(uint256 count, uint64 mask, bytes32 seed) private pure returns (Shown memory s) {
+        s.count = count;
+        bytes32[] memory items = new bytes32[](count);
+        s.indices = new uint256[](count);
+        uint256 used;
+        for (uint256 i; i < count; ++i) {
+            items[i] = keccak256(abi.encode(seed, i));
+            if ((mask >> i) & 1 == 1) s.indices[used++] = i;
+        }
+        if (used == 0) s.indices[used++] = uint256(seed) % count;
+        uint256[] memory indices = s.indices;
+        assembly ("memory-safe") {
+            mstore(indices, used)
+        }
+        s.nodes = new bytes32[](used);
+        for (uint256 i; i < used; ++i) {
+            s.nodes[i] = Merkle.hashLeaf(items[indices[i]]);
+        }
+        (s.root, s.proof) = PlainTree.foldMany(items, indices);
+        assertEq(s.root, PlainTree.rootOf(items));
+        if (used != 1) return s;
+        (, bytes32[] memory path) = PlainTree.fold(items, indices[0]);
+        assertEq(s.proof, path);
+    }
+
+    /// @dev The first `length` of a list, filled up with zeros.
+    function resized(bytes32[] memory list, uint256 length) private pure returns (bytes32[] memory other) {
+        other = new bytes32[](length);
+        for (uint256 i; i < length && i < list.length; ++i) {
+            other[i] = list[i];
+        }
+    }
+
+    /// @dev Leaves are shown together as each is by itself, and nothing else is.
+    function test_LeavesAreShownTogether(uint8 count, uint64 mask, bytes32 seed, uint8 spoilt) external view {
+        count = uint8(bound(count, 1, 64));
+        Shown memory s = shownOf(count, mask, seed);
+        uint256 used = s.nodes.length;
+        assertTrue(holds(s));
+        s.count = s.indices[used - 1];
+        assertFalse(holds(s), "beyond the tree");
+        s.count = count;
+        (bytes32[] memory nodes, bytes32[] memory proof) = (s.nodes, s.proof);
+        s.nodes = resized(nodes, used + 1);
+        assertFalse(holds(s), "one without an index");
+        s.nodes = nodes;
+        s.proof = resized(proof, proof.length + 1);
+        assertFalse(holds(s), "a sibling too many");
+        if (proof.length != 0) {
+            s.proof = resized(proof, proof.length - 1);
+            assertFalse(holds(s), "one too few");
+        }
+        s.proof = proof;
+        spoilt = uint8(bound(spoilt, 0, used - 1));
+        nodes[spoilt] = ~nodes[spoilt];
+        assertFalse(holds(s), "another leaf");
+        nodes[spoilt] = ~nodes[spoilt];
+        assertTrue(holds(s));
+        assertFalse(this.verifyMany(s.root, new bytes32[](0), new uint256[](0), count, proof), "none");
+        if (used == 1) return;
+        (nodes[0], nodes[1]) = (nodes[1], nodes[0]);
+        assertFalse(holds(s), "exchanged");
+        (s.indices[0], s.indices[1]) = (s.indices[1], s.indices[0]);
+        assertFalse(holds(s), "not ascending");
+        s.indices[0] = s.indices[1];
+        assertFalse(holds(s), "twice");
+    }
+
     /// @dev The items of an inner node, joined, are not a leaf with its hash.
     function test_InnerNodeIsNoLeaf(bytes32 a, bytes32 b) external pure {
         assertNotEq(Merkle.hashNode(a, b), Merkle.hashLeaf(bytes.concat(a, b)));
@@ -76,7 +167,7 @@ contract LibrariesTest is Test {
         IAttributionSettlement.ProofNode[] calldata proof
     ) external pure returns (bool, uint128) {
         bytes32 leaf = MerkleSum.hashLeaf(c.datanetId, c.account, c.cumulative);
-        return MerkleSum.verify(root, total, leaf, c.cumulative, index, proof);
+        return (MerkleSum.verify(root, total, leaf, c.cumulative, index, proof), MerkleSum.prefix(index, proof));
     }
 
     function test_SumProofGivesPrefix(uint8 count, uint8 index, uint8 other, bytes32 seed) external view {
@@ -116,17 +207,22 @@ contract LibrariesTest is Test {
     }
 
     function test_LicenceTerms(string calldata text) external pure {
-        (bool derivatives, bool commercial) = Licences.termsOf(bytes.concat("A-NC-ND-", bytes(text)));
+        (bool derivatives, bool commercial, bool shareAlike) =
+            Licences.termsOf(bytes.concat("A-NC-SA-ND-", bytes(text)));
         assertFalse(derivatives);
         assertFalse(commercial);
-        (derivatives, commercial) = Licences.termsOf("NC");
+        assertTrue(shareAlike);
+        (derivatives, commercial, shareAlike) = Licences.termsOf("NC");
         assertTrue(derivatives);
         assertFalse(commercial);
-        (derivatives, commercial) = Licences.termsOf("-ND-");
+        assertFalse(shareAlike);
+        (derivatives, commercial, shareAlike) = Licences.termsOf("-ND-");
         assertFalse(derivatives);
         assertTrue(commercial);
-        (derivatives, commercial) = Licences.termsOf("ANC-ND1-nc-N");
+        assertFalse(shareAlike);
+        (derivatives, commercial, shareAlike) = Licences.termsOf("ANC-ND1-nc-N-SAS-sa");
         assertTrue(derivatives);
         assertTrue(commercial);
+        assertFalse(shareAlike);
     }
 }

@@ -122,6 +122,33 @@ contract LineageTest is EconomyTest {
         expectRefused(grandchild, abi.encodeWithSelector(Errors.ModelRegistry_SourceSharesAlike.selector, child));
     }
 
+    function test_RevertWhen_TheLicenceOfADatanetIsNotSharedAlike() external {
+        uint256 shared = publishedDatanet("CC-BY-SA-4.0");
+        bytes memory why = abi.encodeWithSelector(Errors.ModelRegistry_LicenceSharesAlike.selector, shared);
+        string[3] memory others = ["", "MIT", "CC-BY-SA-3.0"];
+        for (uint256 i; i < 3; ++i) {
+            expectRefused(over(shared, others[i]), why);
+        }
+        uint256 same = registerModel(over(shared, "CC-BY-SA-4.0"));
+        // A child has the Datanet from its source, and cannot be under another licence either.
+        IModelRegistry.ModelParams memory child = params(0, "MIT");
+        child.sources = derived(same);
+        expectRefused(child, abi.encodeWithSelector(Errors.ModelRegistry_SourceSharesAlike.selector, same));
+        // Nothing can be under two licences at once.
+        IModelRegistry.ModelParams memory both = over(shared, "CC-BY-SA-4.0");
+        uint256 another = publishedDatanet("CC-BY-SA-3.0");
+        both.datanets = new IModelRegistry.DatanetRef[](2);
+        both.datanets[0] = IModelRegistry.DatanetRef(shared, 1);
+        both.datanets[1] = IModelRegistry.DatanetRef(another, 1);
+        expectRefused(both, abi.encodeWithSelector(Errors.ModelRegistry_LicenceSharesAlike.selector, another));
+    }
+
+    function over(uint256 net, string memory licence) private returns (IModelRegistry.ModelParams memory p) {
+        p = params(0, licence);
+        p.datanets = new IModelRegistry.DatanetRef[](1);
+        p.datanets[0] = IModelRegistry.DatanetRef(net, 1);
+    }
+
     function test_RevertWhen_TooManyAncestors() external {
         // Four merges of eight: 4 + 32 ancestors.
         uint256[4] memory merges;

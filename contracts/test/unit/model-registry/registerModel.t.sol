@@ -187,7 +187,7 @@ contract RegisterModelTest is EconomyTest {
     }
 
     function test_RevertWhen_LicenceForbidsSale() external {
-        uint256 free = publishedDatanet("CC-BY-NC-SA-4.0");
+        uint256 free = publishedDatanet("CC-BY-NC-4.0");
         vm.expectRevert(abi.encodeWithSelector(Errors.ModelRegistry_LicenceForbidsSale.selector, free));
         models.registerModel(modelParams("m", free));
 

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {IRecordTypes} from "../../../src/interfaces/IRecordTypes.sol";
+import {Batches} from "../../../src/libraries/Batches.sol";
 import {RecordErrors} from "../../../src/libraries/RecordErrors.sol";
 import {PlainTree} from "../../utils/PlainTree.sol";
 import {RecordTest} from "../../utils/RecordTest.sol";
@@ -40,7 +41,7 @@ contract RecordDisputeTest is RecordTest {
         expectNotShown(abi.encodeCall(facts.factPayee, (opened(i), record(i), 0)));
         expectNotShown(
             abi.encodeCall(
-                facts.factSpan, (opened(i), record(i), 0, itemOf(aliceId), response, spelled(9), bytes(ALICE_TEXT))
+                facts.factSpan, (opened(i), record(i), 0, itemOf(aliceId), response, spelled(8), bytes(ALICE_TEXT))
             )
         );
         expectNotShown(abi.encodeCall(facts.factDocument, (opened(i), record(i), 0)));
@@ -143,6 +144,22 @@ contract RecordDisputeTest is RecordTest {
             (opened(0), record(0), 0, response, spelled(9), member(aliceId, 0), excerptOf(ALICE_TEXT), 12)
         );
         keep("dispute: earlier holder", prove(call));
+    }
+
+    /// @dev Withdrawn, or shown to be unavailable, falsely sketched or plagiarised: it represents nothing.
+    function test_RevertWhen_TheEarlierOneIsRuledOut() external {
+        addCall(bobId, bobId, bob);
+        earn(net, bob, PAYMENT);
+        postCalls();
+        Batches.Item memory own = itemOf(aliceId);
+        vm.prank(alice);
+        challenges.tombstoneDocument(own);
+        expectNotShown(
+            abi.encodeCall(
+                facts.factEarlier,
+                (opened(0), record(0), 0, response, spelled(9), member(aliceId, 0), excerptOf(ALICE_TEXT), 12)
+            )
+        );
     }
 
     function test_WhenAScoreIsFalse(uint8 row, int32 wrong) external {

@@ -38,7 +38,7 @@ contract RecordLongerTest is RecordTest {
         accept(bobId);
         accept(carolId);
         // Bob's is near alice's.
-        (bytes32 root,) = PlainTree.fold(map(), 0);
+        (bytes32 root,) = PlainTree.fold(clusterMap(), 0);
         vm.prank(curator);
         datanets.publishVersion(net, root);
         modelOf = registerModel(modelParams("long", net));
@@ -128,7 +128,7 @@ contract RecordLongerTest is RecordTest {
     }
 
     function longerCall(uint256 span, IRecordTypes.Run memory run) private view returns (bytes memory) {
-        IRecordTypes.Token[] memory tokens = spelled(run.from, run.to + 1 - run.from);
+        IRecordTypes.Tokens memory tokens = spelled(run.from, run.to + 1 - run.from);
         return abi.encodeCall(facts.factLonger, (opened(0), record(0), span, response, tokens, run));
     }
 
@@ -323,7 +323,7 @@ contract RecordLongerTest is RecordTest {
     //////////////////////////////////////////////////////////////////////////*/
 
     /// @dev What a span shorter than a match shows: the tokens of every match around its first token.
-    function around(uint32 start) private view returns (IRecordTypes.Token[] memory) {
+    function around(uint32 start) private view returns (IRecordTypes.Tokens memory) {
         uint256 from = start < 5 ? 0 : start - 5;
         uint256 to = start + 6 < 9 ? start + 6 : 9;
         return spelled(from, to - from);
@@ -368,7 +368,7 @@ contract RecordLongerTest is RecordTest {
         request.messages.push(IRecordTypes.Message("user", question));
     }
 
-    function promptCall(IRecordTypes.Token[] memory tokens) private view returns (bytes memory) {
+    function promptCall(IRecordTypes.Tokens memory tokens) private view returns (bytes memory) {
         return abi.encodeCall(facts.factPrompt, (opened(0), record(0), 0, request, response, tokens));
     }
 
@@ -431,15 +431,8 @@ contract RecordLongerTest is RecordTest {
     //////////////////////////////////////////////////////////////////////////*/
 
     /// @dev By the map that the version was published with, bob's document is of alice's cluster.
-    function map() private view returns (bytes[] memory leaves) {
-        leaves = new bytes[](3);
-        leaves[0] = abi.encode(aliceId, aliceId);
-        leaves[1] = abi.encode(bobId, aliceId);
-        leaves[2] = abi.encode(carolId, carolId);
-    }
-
     function founderCall(uint256 founder, uint256 index) private view returns (bytes memory) {
-        (, bytes32[] memory proof) = PlainTree.fold(map(), index);
+        (, bytes32[] memory proof) = PlainTree.fold(clusterMap(), index);
         return abi.encodeCall(facts.factFounder, (opened(0), record(0), 0, founder, index, 3, proof));
     }
 
@@ -544,7 +537,7 @@ contract RecordLongerTest is RecordTest {
                 if (short == 1) calls[0].record.spans[0].end = 1;
                 earn(net, carol, PAYMENT);
                 postCalls();
-                IRecordTypes.Token[] memory tokens = short == 1 ? around(0) : spelled(8);
+                IRecordTypes.Tokens memory tokens = short == 1 ? around(0) : spelled(8);
                 uint256 gas = prove(
                     abi.encodeCall(
                         facts.factSpan, (opened(0), record(0), 0, itemOf(carolId), response, tokens, bytes(text))

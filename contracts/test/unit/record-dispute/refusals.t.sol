@@ -45,20 +45,55 @@ contract RecordRefusalsTest is RecordTest {
         // A text, a response or a token of another.
         bytes memory text = bytes(ALICE_TEXT);
         Batches.Item memory own = itemOf(aliceId);
-        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, response, spelled(9), bytes(BOB_TEXT))), MISMATCH);
+        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, response, spelled(8), bytes(BOB_TEXT))), MISMATCH);
         IRecordTypes.Response memory other = response;
         other.version = 2;
-        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, other, spelled(9), text)), MISMATCH);
-        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, response, spelled(3), text)), MISMATCH);
-        IRecordTypes.Token[] memory tokens = spelled(9);
-        tokens[0].text = " omega";
-        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, response, tokens, text)), MISMATCH);
+        refused(to, abi.encodeCall(facts.factSpan, (o, r, 0, own, other, spelled(8), text)), MISMATCH);
+        refusedTokens(spelled(3));
+        refusedTokens(spelled(9));
+        IRecordTypes.Tokens memory tokens = spelled(8);
+        tokens.texts[0] = " omega";
+        refusedTokens(tokens);
+        // The right ones in another order, none, and another's path.
+        tokens = spelled(8);
+        (tokens.texts[0], tokens.texts[1]) = (tokens.texts[1], tokens.texts[0]);
+        refusedTokens(tokens);
+        tokens.texts = new bytes[](0);
+        refusedTokens(tokens);
+        tokens = spelled(8);
+        tokens.proof = spelled(7).proof;
+        refusedTokens(tokens);
         refused(
             to,
             abi.encodeCall(
                 facts.factEarlier, (o, r, 0, response, spelled(9), member(aliceId, 0), excerptOf(ALICE_TEXT), 12)
             ),
             NOT_FALSE
+        );
+    }
+
+    function refusedTokens(IRecordTypes.Tokens memory tokens) private view {
+        bytes memory text = bytes(ALICE_TEXT);
+        refused(
+            address(facts),
+            abi.encodeCall(facts.factSpan, (opened(0), record(0), 0, itemOf(aliceId), response, tokens, text)),
+            MISMATCH
+        );
+    }
+
+    /// @dev What an answer repeats is shown once, wherever it stands.
+    function test_WhenTokensAreRepeated(uint256 seed) external {
+        for (uint256 i; i < 9; ++i) {
+            response.tokens[i] = uint16((seed >> (8 * i)) % 9);
+        }
+        addCall(carolId, carolId, carol);
+        earn(net, carol, PAYMENT);
+        postCalls();
+        IRecordTypes.Tokens memory tokens = spelled(8);
+        prove(
+            abi.encodeCall(
+                facts.factSpan, (opened(0), record(0), 0, itemOf(carolId), response, tokens, bytes(CAROL_TEXT))
+            )
         );
     }
 

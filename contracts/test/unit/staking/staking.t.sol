@@ -241,7 +241,7 @@ contract StakingUnitTest is StakingTest {
         first = bound(first, 1e9, 1e6 ether);
         second = bound(second, 1e9, 1e6 ether);
         delegated = bound(delegated, 1e15, 18_000 ether);
-        enrollAs(IStaking.Role.Reviewer, alice, 3_000 ether, 0);
+        enrollAs(ATTESTOR, alice, 3_000 ether, 0);
         donate(first);
         stakeAs(ATTESTOR, op, bob, delegated);
         donate(second);
@@ -252,10 +252,10 @@ contract StakingUnitTest is StakingTest {
         uint256 alices = first * 3 / 5 + second * 3_000 ether / total;
         uint256 ops = first * 2 / 5 * 9 / 10 + second * 2_000 ether / total * 9 / 10;
         assertApproxEqAbs(staking.earnedOf(ATTESTOR, op, bob), bobs, 1e5);
-        assertApproxEqAbs(staking.earnedOf(IStaking.Role.Reviewer, alice, alice), alices, 1e5);
+        assertApproxEqAbs(staking.earnedOf(ATTESTOR, alice, alice), alices, 1e5);
         staking.collect(ATTESTOR, op, bob);
         staking.collect(ATTESTOR, op, op);
-        staking.collect(IStaking.Role.Reviewer, alice, alice);
+        staking.collect(ATTESTOR, alice, alice);
         assertApproxEqAbs(staking.credit(bob), bobs, 1e5);
         assertApproxEqAbs(staking.credit(op), ops + commission, 1e5);
         assertLe(staking.credit(bob) + staking.credit(op) + staking.credit(alice), first + second);
@@ -266,12 +266,15 @@ contract StakingUnitTest is StakingTest {
         assertEq(staking.collect(ATTESTOR, op, bob), 0);
     }
 
-    function test_AgentsEarnNothing() external {
-        enrollAs(AGENT, alice, 5_000 ether, 0);
+    /// @dev Whose stake nobody can take.
+    function test_OtherRolesEarnNothing(uint8 which) external {
+        IStaking.Role role = [AGENT, IStaking.Role.Reviewer, IStaking.Role.Validator][which % 3];
+        enrollAs(role, alice, 5_000 ether, 0);
         donate(1 ether);
-        assertEq(staking.earnedOf(AGENT, alice, alice), 0);
+        assertEq(staking.earnedOf(role, alice, alice), 0);
         assertApproxEqAbs(staking.earnedOf(ATTESTOR, op, op), 0.9 ether, 1e4);
-        assertEq(staking.totalOf(AGENT), 5_000 ether);
+        assertEq(staking.totalOf(role), 5_000 ether);
+        assertEq(staking.totalEarning(), staking.totalOf(ATTESTOR));
     }
 
     function test_HarvestsTheStakersShare() external {

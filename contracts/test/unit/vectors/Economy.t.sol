@@ -97,6 +97,29 @@ contract EconomyVectorsTest is EconomyTest {
         }
     }
 
+    function test_LeavesShownTogether() public view {
+        string memory cases = vm.readFile("tests/vectors/together.json");
+        bytes32[] memory items = cases.readBytes32Array(".items");
+        uint256 i;
+        for (; vm.keyExistsJson(cases, string.concat(".cases[", vm.toString(i), "]")); ++i) {
+            string memory path = string.concat(".cases[", vm.toString(i), "]");
+            uint256[] memory indices = cases.readUintArray(string.concat(path, ".indices"));
+            bytes32[] memory some = new bytes32[](cases.readUint(string.concat(path, ".count")));
+            for (uint256 j; j < some.length; ++j) {
+                some[j] = items[j];
+            }
+            bytes32[] memory nodes = new bytes32[](indices.length);
+            for (uint256 j; j < indices.length; ++j) {
+                nodes[j] = Merkle.hashLeaf(items[indices[j]]);
+            }
+            bytes32[] memory proof = cases.readBytes32Array(string.concat(path, ".proof"));
+            (bytes32 root, bytes32[] memory ours) = PlainTree.foldMany(some, indices);
+            assertEq(ours, proof);
+            assertTrue(this.verifyMany(root, nodes, indices, some.length, proof));
+        }
+        assertGt(i, 50);
+    }
+
     /// @dev The registry works the debts out, the settlement pays them: every wei as in the vectors.
     function test_Royalties() public {
         uint256 count = 14;
@@ -325,15 +348,25 @@ contract EconomyVectorsTest is EconomyTest {
         return Merkle.verify(root, node, index, count, proof);
     }
 
+    function verifyMany(
+        bytes32 root,
+        bytes32[] memory nodes,
+        uint256[] memory indices,
+        uint256 count,
+        bytes32[] calldata proof
+    ) external pure returns (bool) {
+        return Merkle.verifyMany(root, nodes, indices, count, proof);
+    }
+
     function verifySum(
         bytes32 root,
         uint128 total,
         SumTree.Claim calldata c,
         uint256 index,
         IAttributionSettlement.ProofNode[] calldata proof
-    ) external pure returns (bool ok) {
+    ) external pure returns (bool) {
         bytes32 leaf = MerkleSum.hashLeaf(c.datanetId, c.account, c.cumulative);
-        (ok,) = MerkleSum.verify(root, total, leaf, c.cumulative, index, proof);
+        return MerkleSum.verify(root, total, leaf, c.cumulative, index, proof);
     }
 
     function u32(string memory key) private view returns (uint32) {
