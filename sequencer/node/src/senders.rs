@@ -10,11 +10,14 @@ use parking_lot::Mutex;
 use primitives::Recovered;
 use primitives::TxEnvelope;
 use rayon::prelude::*;
+use signatures::Signed;
 use stf::BlockError;
 
 /// Senders kept: two generations of so many in all shards together.
 const GENERATION: usize = 1 << 16;
 const SHARDS: usize = 16;
+/// Transactions whose senders one thread recovers together: several groups of those that lanes take.
+pub(crate) const TOGETHER: usize = 32;
 
 static CACHE: LazyLock<[Mutex<Shard>; SHARDS]> = LazyLock::new(Default::default);
 
@@ -57,15 +60,67 @@ pub(crate) fn recover(transaction: &TxEnvelope) -> Option<Address> {
     Some(sender)
 }
 
+/// The senders of several transactions: those that are not known in lanes where the processor has them.
+pub(crate) fn recover_all(transactions: &[&TxEnvelope]) -> Vec<Option<Address>> {
+    let mut senders: Vec<Option<Address>> =
+        transactions.iter().map(|transaction| known(&transaction.tx_hash())).collect();
+    let unknown: Vec<usize> =
+        (0..transactions.len()).filter(|index| senders[*index].is_none()).collect();
+    let found = in_lanes(unknown.iter().map(|index| transactions[*index]));
+    for (index, found) in unknown.into_iter().zip(found) {
+        let transaction = transactions[index];
+        if let Some(sender) = found {
+            remember(transaction.tx_hash(), sender);
+        }
+        senders[index] = found.or_else(|| recover(transaction));
+    }
+    senders
+}
+
+/// Senders as far as lanes find them; `None` says nothing.
+pub(crate) fn in_lanes<'a>(
+    transactions: impl ExactSizeIterator<Item = &'a TxEnvelope>,
+) -> Vec<Option<Address>> {
+    let count = transactions.len();
+    if !signatures::available() {
+        return vec![None; count];
+    }
+    let mut signed = Vec::with_capacity(count);
+    let mut places = Vec::with_capacity(count);
+    for (place, transaction) in transactions.enumerate() {
+        if let Some((signature, hash)) = transaction.signed() {
+            let (r, s) = (signature.r(), signature.s());
+            signed.push(Signed { hash, r, s, y_odd: signature.v() });
+            places.push(place);
+        }
+    }
+    let mut senders = vec![None; count];
+    for (place, sender) in places.into_iter().zip(signatures::recover(&signed)) {
+        senders[place] = sender;
+    }
+    senders
+}
+
 /// Decodes a block's encoded transactions with their senders, on all cores.
 pub(crate) fn decode_all(transactions: &[Bytes]) -> Result<Vec<Recovered<TxEnvelope>>, BlockError> {
-    transactions
-        .par_iter()
-        .enumerate()
-        .map(|(index, raw)| {
-            let transaction =
-                TxEnvelope::decode_strict(raw).map_err(|_| BlockError::Undecodable { index })?;
-            let sender = recover(&transaction).ok_or(BlockError::BadSignature { index })?;
+    let parts = transactions.par_chunks(TOGETHER).enumerate();
+    let parts: Vec<Vec<_>> = parts
+        .map(|(part, raw)| decode_together(part * TOGETHER, raw))
+        .collect::<Result<_, BlockError>>()?;
+    Ok(parts.into_iter().flatten().collect())
+}
+
+fn decode_together(first: usize, raw: &[Bytes]) -> Result<Vec<Recovered<TxEnvelope>>, BlockError> {
+    let decode = |(index, raw): (usize, &Bytes)| {
+        TxEnvelope::decode_strict(raw).map_err(|_| BlockError::Undecodable { index })
+    };
+    let transactions = (first..).zip(raw).map(decode).collect::<Result<Vec<_>, _>>()?;
+    let senders = recover_all(&transactions.iter().collect::<Vec<_>>());
+    (first..)
+        .zip(transactions)
+        .zip(senders)
+        .map(|((index, transaction), sender)| {
+            let sender = sender.ok_or(BlockError::BadSignature { index })?;
             Ok(Recovered::new_unchecked(transaction, sender))
         })
         .collect()

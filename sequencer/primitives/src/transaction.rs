@@ -91,7 +91,7 @@ impl TxEnvelope {
     }
 
     /// Signature and what it signs; a deposit has none.
-    fn signed(&self) -> Option<(&Signature, B256)> {
+    pub fn signed(&self) -> Option<(&Signature, B256)> {
         Some(match self {
             Self::Legacy(tx) => (tx.signature(), tx.signature_hash()),
             Self::Eip2930(tx) => (tx.signature(), tx.signature_hash()),

@@ -19,7 +19,7 @@ use stf::ChainSpec;
 use store::{Appended, Store, StoreError};
 
 use super::ommers;
-use crate::error::ImportError;
+use crate::{error::ImportError, senders};
 
 /// Bytes of one block; more is taken for garbage. Far above EIP-7934's 8 MiB, for chains without it.
 const BLOCK_BYTES_MAX: u64 = 128 << 20;
@@ -265,9 +265,13 @@ impl<R: Read> BlockReader<R> {
 fn recover(spec: &ChainSpec, block: Block) -> Result<SignedBlock, ImportError> {
     let number = block.header.number;
     let fork = spec.spec_id(number, block.header.timestamp);
-    let senders = block.body.transactions.iter().enumerate().map(|(index, transaction)| {
-        stf::signer(transaction, fork).ok_or(ImportError::Signature { number, index })
-    });
+    let transactions = &block.body.transactions;
+    let found = senders::in_lanes(transactions.iter());
+    let senders =
+        transactions.iter().zip(found).enumerate().map(|(index, (transaction, found))| {
+            let sender = found.or_else(|| stf::signer(transaction, fork));
+            sender.ok_or(ImportError::Signature { number, index })
+        });
     let senders = senders.collect::<Result<_, _>>()?;
     Ok(SignedBlock { block, senders })
 }

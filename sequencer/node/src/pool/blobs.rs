@@ -101,11 +101,13 @@ pub(super) fn encode(
 
 #[cfg(test)]
 mod tests {
-    use alloy_consensus::{SidecarBuilder, SignableTransaction, SimpleCoder};
+    use alloy_consensus::{
+        SidecarBuilder, SignableTransaction, SimpleCoder, transaction::SignerRecoverable,
+    };
     use alloy_primitives::Signature;
 
     use super::*;
-    use crate::{config::PoolConfig, pool::PoolTransaction};
+    use crate::{config::PoolConfig, pool::transaction::Unsigned};
 
     const CHAIN: u64 = 9;
 
@@ -141,7 +143,9 @@ mod tests {
             let signed = signed(&sidecar);
             let bytes = encode(&signed, sidecar.clone());
             let limits = PoolConfig::default();
-            let taken = PoolTransaction::decode_blobs(&bytes, CHAIN, &limits, &rules).unwrap();
+            let taken = Unsigned::decode_blobs(&bytes, CHAIN, &limits, &rules).unwrap();
+            let sender = taken.envelope().recover_signer().ok();
+            let taken = taken.signed_by(sender, CHAIN).unwrap();
             assert_eq!(taken.sidecar(), Some(&sidecar));
             assert_eq!(taken.encoded(), bytes);
             assert_eq!(taken.hash(), *signed.hash());

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 
 use super::{AccountReader, Pool};
+use crate::senders::TOGETHER;
 
 /// How often the pool is written while it changes.
 pub const INTERVAL: Duration = Duration::from_secs(10);
@@ -76,7 +77,8 @@ impl Journal {
             encoded.push(transaction);
             rest = after;
         }
-        let decoded: Vec<_> = encoded.into_par_iter().map(|bytes| pool.decode(bytes)).collect();
+        let decoded: Vec<_> =
+            encoded.par_chunks(TOGETHER).flat_map_iter(|part| pool.decode_all(part)).collect();
         let mut loaded = Loaded { refused: usize::from(!rest.is_empty()), ..Loaded::default() };
         for transaction in decoded {
             match transaction.and_then(|transaction| pool.add(transaction, accounts)) {

@@ -44,8 +44,9 @@ pub use blobs::BlobRules;
 pub use conditions::{Conditions, Known, KnownStorage, Unmet};
 pub use transaction::PoolTransaction;
 
-use crate::{config::PoolConfig, error::PoolError, fees::L1Fees};
+use crate::{config::PoolConfig, error::PoolError, fees::L1Fees, senders};
 use sender::{Entry, EvictionRank, Sender};
+use transaction::Unsigned;
 
 /// Transactions that became executable wait here for slow subscribers; beyond it they miss some.
 const EVENTS_KEPT: usize = 4_096;
@@ -161,12 +162,28 @@ impl Pool {
 
     /// Decodes and checks the bytes a client sent, without touching the pool.
     pub fn decode(&self, bytes: &[u8]) -> Result<PoolTransaction, PoolError> {
+        let unsigned = self.decode_unsigned(bytes)?;
+        let sender = senders::recover(unsigned.envelope());
+        unsigned.signed_by(sender, self.chain_id)
+    }
+
+    /// The same of several, for less than one after another.
+    pub fn decode_all<B: AsRef<[u8]>>(&self, all: &[B]) -> Vec<Result<PoolTransaction, PoolError>> {
+        let all: Vec<_> = all.iter().map(|bytes| self.decode_unsigned(bytes.as_ref())).collect();
+        let envelopes: Vec<_> = all.iter().flatten().map(Unsigned::envelope).collect();
+        let mut senders = senders::recover_all(&envelopes).into_iter();
+        all.into_iter()
+            .map(|unsigned| unsigned?.signed_by(senders.next().flatten(), self.chain_id))
+            .collect()
+    }
+
+    fn decode_unsigned(&self, bytes: &[u8]) -> Result<Unsigned, PoolError> {
         let rules = *self.blob_rules.read();
         match rules {
             Some(rules) if bytes.first() == Some(&blobs::KIND) => {
-                PoolTransaction::decode_blobs(bytes, self.chain_id, &self.config, &rules)
+                Unsigned::decode_blobs(bytes, self.chain_id, &self.config, &rules)
             }
-            _ => PoolTransaction::decode(bytes, self.chain_id, &self.config),
+            _ => Unsigned::decode(bytes, self.chain_id, &self.config),
         }
     }
 

@@ -219,6 +219,24 @@ fn malformed_and_foreign_bytes() {
     let mut trailing = legacy(Some(CHAIN), 21_000);
     trailing.push(0);
     assert!(pool.decode(&trailing).is_err());
+
+    // Several at once are what each is alone, in their order.
+    let good = |gas| legacy(Some(CHAIN), gas);
+    let mut all = vec![good(21_000), vec![], good(21_001), legacy(None, 21_000), trailing];
+    all.extend((22_000..22_020).map(good));
+    let mut unsigned = good(23_000);
+    // An s of zero.
+    let length = unsigned.len();
+    unsigned[length - 32..].fill(0);
+    all.insert(9, unsigned);
+    let outcome = |decoded: Result<PoolTransaction, PoolError>| match decoded {
+        Ok(transaction) => Ok((transaction.hash(), transaction.sender(), transaction.encoded())),
+        Err(error) => Err(error.to_string()),
+    };
+    let together: Vec<_> = pool.decode_all(&all).into_iter().map(outcome).collect();
+    let one_by_one: Vec<_> = all.iter().map(|bytes| outcome(pool.decode(bytes))).collect();
+    assert_eq!(together, one_by_one);
+    assert_eq!(together.iter().flatten().count(), 22);
 }
 
 #[test]

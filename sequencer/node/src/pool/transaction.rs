@@ -46,10 +46,22 @@ pub struct PoolTransaction {
     received: Instant,
 }
 
-impl PoolTransaction {
-    /// Decodes the EIP-2718 bytes a client sent, checks what needs no state and recovers the
-    /// sender. Costs about one signature recovery; call it off the async threads for batches.
-    pub fn decode(bytes: &[u8], chain_id: u64, limits: &PoolConfig) -> Result<Self, PoolError> {
+/// A decoded transaction that passed what needs neither state nor its sender.
+#[derive(Debug)]
+pub(crate) struct Unsigned {
+    envelope: TxEnvelope,
+    encoded_bytes: usize,
+    size_scaled: u64,
+    sidecar: Option<Box<BlobTransactionSidecarVariant>>,
+}
+
+impl Unsigned {
+    /// Decodes the EIP-2718 bytes a client sent and checks what needs no state.
+    pub(super) fn decode(
+        bytes: &[u8],
+        chain_id: u64,
+        limits: &PoolConfig,
+    ) -> Result<Self, PoolError> {
         if bytes.len() > limits.transaction_bytes_max {
             return Err(PoolError::Oversized {
                 size: bytes.len(),
@@ -60,7 +72,7 @@ impl PoolTransaction {
     }
 
     /// The same of a blob transaction with its blobs.
-    pub fn decode_blobs(
+    pub(super) fn decode_blobs(
         bytes: &[u8],
         chain_id: u64,
         limits: &PoolConfig,
@@ -71,9 +83,8 @@ impl PoolTransaction {
             return Err(PoolError::Oversized { size: bytes.len(), limit });
         }
         let (envelope, sidecar) = blobs::decode(bytes, rules)?;
-        let mut transaction = Self::checked(envelope, bytes, chain_id, limits)?;
-        transaction.sidecar = Some(Box::new(sidecar));
-        Ok(transaction)
+        let transaction = Self::checked(envelope, bytes, chain_id, limits)?;
+        Ok(Self { sidecar: Some(Box::new(sidecar)), ..transaction })
     }
 
     fn checked(
@@ -89,15 +100,41 @@ impl PoolTransaction {
                 needed: limits.tip_min,
             });
         }
-        let sender = senders::recover(&envelope).ok_or(PoolError::InvalidSender)?;
         // Blobs exist where data costs nothing beside gas.
         let size_scaled = match &envelope {
             TxEnvelope::Eip4844(_) => 0,
             _ => op_revm::estimate_tx_compressed_size(bytes),
         };
-        let authorities = authorities(&envelope, chain_id);
-        let transaction = Recovered::new_unchecked(envelope, sender);
-        Ok(Self::from_parts(transaction, bytes.len(), size_scaled, authorities))
+        Ok(Self { envelope, encoded_bytes: bytes.len(), size_scaled, sidecar: None })
+    }
+
+    pub(super) const fn envelope(&self) -> &TxEnvelope {
+        &self.envelope
+    }
+
+    /// With its sender, if there is one.
+    pub(super) fn signed_by(
+        self,
+        sender: Option<Address>,
+        chain_id: u64,
+    ) -> Result<PoolTransaction, PoolError> {
+        let sender = sender.ok_or(PoolError::InvalidSender)?;
+        let authorities = authorities(&self.envelope, chain_id);
+        let transaction = Recovered::new_unchecked(self.envelope, sender);
+        let Self { encoded_bytes, size_scaled, sidecar, .. } = self;
+        let transaction =
+            PoolTransaction::from_parts(transaction, encoded_bytes, size_scaled, authorities);
+        Ok(PoolTransaction { sidecar, ..transaction })
+    }
+}
+
+impl PoolTransaction {
+    /// Decodes the EIP-2718 bytes a client sent, checks what needs no state and recovers the
+    /// sender. Costs about one signature recovery; call it off the async threads for batches.
+    pub fn decode(bytes: &[u8], chain_id: u64, limits: &PoolConfig) -> Result<Self, PoolError> {
+        let unsigned = Unsigned::decode(bytes, chain_id, limits)?;
+        let sender = senders::recover(&unsigned.envelope);
+        unsigned.signed_by(sender, chain_id)
     }
 
     /// A transaction that a block held which is no longer part of the chain. `None` for one that no
