@@ -53,6 +53,17 @@ impl Api {
         key: Option<CallKey>,
         run: impl FnOnce(&Api) -> Result<T, RpcError> + Send + 'static,
     ) -> Answering<'a> {
+        self.text_where_it_fits(key, move |api| {
+            to_json_within(&run(api)?, api.config.response_bytes_max)
+        })
+    }
+
+    /// The same of an answer that is JSON already.
+    pub(super) fn text_where_it_fits<'a>(
+        &self,
+        key: Option<CallKey>,
+        run: impl FnOnce(&Api) -> RpcResult + Send + 'static,
+    ) -> Answering<'a> {
         let timed = move |api: &Self| {
             let started = Instant::now();
             let answer = run(api);
@@ -62,10 +73,8 @@ impl Api {
             answer
         };
         match key.and_then(|key| self.short_calls.place(key)) {
-            Some(_place) => {
-                to_json_within(&timed(self)?, self.config.response_bytes_max).map(Answer::Now)
-            }
-            None => work(timed),
+            Some(_place) => timed(self).map(Answer::Now),
+            None => Ok(Answer::Work(Box::new(timed))),
         }
     }
 }

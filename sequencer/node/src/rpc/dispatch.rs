@@ -19,11 +19,11 @@ use super::{
     convert, engine,
     envelope::Request,
     error::RpcError,
-    miner, otterscan,
+    log_json, miner, otterscan,
     params::{Number, Params, StorageKey},
     session::{self, CallContext},
     submit::{INLINE_BYTES_MAX, Prepared},
-    to_json,
+    to_json, too_large,
 };
 
 /// Answers one call, or says how it is answered.
@@ -179,7 +179,10 @@ pub(super) fn dispatch<'a>(
                     if raw.len() > INLINE_BYTES_MAX {
                         return work(move |api| Ok(api.submit(api.pool.decode(&raw))?.0.hash()));
                     }
-                    api.pool.decode(&raw)
+                    return later(async move {
+                        let prepared = api.prepare(raw).await?;
+                        to_json(api.submit(prepared)?.0.hash())
+                    });
                 }
             };
             now(api.submit(prepared)?.0.hash())
@@ -448,7 +451,10 @@ pub(super) fn dispatch<'a>(
             params.at_most(1)?;
             let filter = params.required::<Filter>(0)?;
             let key = params.text(0).map(|text| api.short_calls.search("eth_getLogs", text));
-            api.where_it_fits(key, move |api| api.logs(&filter))
+            api.text_where_it_fits(key, move |api| {
+                let logs = api.logs(&filter)?;
+                log_json::write(&logs, api.config.response_bytes_max).ok_or_else(too_large)
+            })
         }
         "eth_newFilter" => now(api.new_log_filter(params.required(0)?)?),
         "eth_newBlockFilter" => now(api.new_block_filter()),

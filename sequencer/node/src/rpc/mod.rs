@@ -18,6 +18,8 @@ mod fees;
 mod fill;
 mod filters;
 mod forward;
+mod gather;
+mod log_json;
 mod logs;
 mod meters;
 mod miner;
@@ -63,6 +65,7 @@ use answer::{Answer, Work};
 use envelope::{Body, Id, Request, write_response};
 use error::{RESPONSE_TOO_LARGE, RpcResult};
 use filters::Filters;
+use gather::Gathering;
 use meters::Meters;
 use session::CallContext;
 use short_calls::ShortCalls;
@@ -86,6 +89,7 @@ pub struct Api {
     l1: watch::Receiver<L1Status>,
     tips: fees::TipCache,
     short_calls: ShortCalls,
+    gathering: Gathering,
     meters: Meters,
     /// On the authenticated port only.
     engine: Option<Arc<Engine>>,
@@ -111,6 +115,7 @@ impl Api {
             blocking: Arc::new(Semaphore::new(config.blocking_calls_max)),
             tips: fees::TipCache::default(),
             short_calls: ShortCalls::default(),
+            gathering: Gathering::default(),
             meters: Meters::default(),
             engine: None,
             miner: None,

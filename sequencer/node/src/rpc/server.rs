@@ -1,10 +1,18 @@
 //! HTTP and WebSocket on one port. Bodies, connections, requests in progress and time are bounded
 //! here; what a call means is left to [`super::dispatch`].
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
-    Router,
+    Router, ServiceExt,
     body::{Body as HttpBody, Bytes},
     extract::{
         DefaultBodyLimit, Request as HttpRequest, State,
@@ -14,13 +22,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{Any, CorsLayer},
 };
+use tower_service::Service;
 
 use super::{
     Api, beacon,
@@ -91,9 +100,8 @@ impl RpcServer {
             .allow_origin(Any)
             .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
             .allow_headers(Any);
-        let mut router = Router::new()
-            .route("/", get(upgrade).post(http))
-            .merge(verification::routes(verification));
+        let mut router =
+            Router::new().route("/", get(upgrade)).merge(verification::routes(verification));
         if let Some(miner) = &api.miner {
             router = router.merge(beacon::routes(Arc::clone(miner)));
         }
@@ -101,7 +109,8 @@ impl RpcServer {
             .layer(DefaultBodyLimit::max(config.body_bytes_max))
             .layer(cors)
             .layer(CatchPanicLayer::new())
-            .with_state(state);
+            .with_state(state.clone());
+        let front = Front { state, router };
         let limits = Limits {
             connections_max: config.connections_max,
             peer_connections_max: config.peer_connections_max,
@@ -113,7 +122,7 @@ impl RpcServer {
             write_max: config.write_timeout,
         };
         let listener = LimitedListener::new(self.listener, limits);
-        let serving = axum::serve(listener, router)
+        let serving = axum::serve(listener, front.into_make_service())
             .with_graceful_shutdown(shutdown.clone().cancelled_owned())
             .into_future();
         let given_up = async {
@@ -126,6 +135,41 @@ impl RpcServer {
             }
             () = given_up => Ok(()),
         }
+    }
+}
+
+/// What most requests are is answered before the router: its layers take longer than a short call.
+#[derive(Clone)]
+struct Front {
+    state: ServerState,
+    router: Router,
+}
+
+impl Service<HttpRequest> for Front {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // A router is always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        if request.method() != Method::POST || request.uri().path() != "/" {
+            return Box::pin(self.router.call(request));
+        }
+        let answer = http(State(self.state.clone()), request);
+        Box::pin(async move {
+            let answer = AssertUnwindSafe(answer).catch_unwind().await;
+            let mut response = answer.unwrap_or_else(|_| {
+                // The panic is in the log.
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            });
+            let any = HeaderValue::from_static("*");
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+            Ok(response)
+        })
     }
 }
 

@@ -13,13 +13,32 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A call is short if it last took no longer.
 const SHORT_MAX: Duration = Duration::from_millis(1);
+/// A search is tiny if it last took no longer: about as long as parsing what was asked in a batch.
+const TINY_MAX: Duration = Duration::from_micros(200);
+/// What is remembered beside a key: that the call was short, or that it was tiny.
+const SHORT: u64 = 1;
+const TINY: u64 = 3;
 /// Calls remembered, of which each displaces another.
 const REMEMBERED: usize = 4_096;
 
 /// What a call asks for: a contract and its function, or a method with its parameters. Other arguments of a
 /// function seldom make it longer, and when they do, it is short no more.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct CallKey(u64);
+pub(super) struct CallKey {
+    /// Without the two lowest bits.
+    hash: u64,
+    /// Nobody can make a long one of the same search from one time to the next, as arguments can of an execution.
+    is_search: bool,
+}
+
+/// Leave to run a call where it was read.
+#[derive(Debug)]
+pub(super) enum Place<'a> {
+    /// One of the threads that may be busy with calls.
+    Thread { _permit: SemaphorePermit<'a> },
+    /// It takes no longer than to hand it to another.
+    Any,
+}
 
 #[derive(Debug)]
 pub(super) struct ShortCalls {
@@ -47,40 +66,47 @@ impl ShortCalls {
         let Some(TxKind::Call(to)) = call.to else { return None };
         let input = call.input.input().map(|input| input.get(..4).unwrap_or(input));
         let key: (&str, Address, Option<&[u8]>) = (method, to, input);
-        Some(self.hash(key))
+        Some(self.key(key, false))
     }
 
     /// Of a search: `method` with a parameter as it was written.
     pub(super) fn search(&self, method: &str, parameter: &str) -> CallKey {
-        self.hash((method, parameter))
+        self.key((method, parameter), true)
     }
 
-    fn hash(&self, key: impl Hash) -> CallKey {
-        // Zero is no hash.
-        CallKey(self.hasher.hash_one(key) | 1)
+    fn key(&self, key: impl Hash, is_search: bool) -> CallKey {
+        CallKey { hash: self.hasher.hash_one(key) & !TINY, is_search }
     }
 
     /// A place to run the call in, if it is known to be short and one is free.
-    pub(super) fn place(&self, key: CallKey) -> Option<SemaphorePermit<'_>> {
-        let is_short = self.slot(key).load(Ordering::Relaxed) == key.0;
-        is_short.then(|| self.places.try_acquire().ok()).flatten()
+    pub(super) fn place(&self, key: CallKey) -> Option<Place<'_>> {
+        match self.slot(key).load(Ordering::Relaxed).checked_sub(key.hash) {
+            Some(TINY) => Some(Place::Any),
+            Some(SHORT) => {
+                self.places.try_acquire().ok().map(|permit| Place::Thread { _permit: permit })
+            }
+            _ => None,
+        }
     }
 
     /// Remembers how long a call took.
     pub(super) fn note(&self, key: CallKey, took: Duration) {
         let slot = self.slot(key);
         let known = slot.load(Ordering::Relaxed);
-        if took <= SHORT_MAX {
-            if known != key.0 {
-                slot.store(key.0, Ordering::Relaxed);
-            }
-        } else if known == key.0 {
-            slot.store(0, Ordering::Relaxed);
+        let value = match took {
+            _ if took <= TINY_MAX && key.is_search => key.hash | TINY,
+            _ if took <= SHORT_MAX => key.hash | SHORT,
+            // Another call's slot stays.
+            _ if known & !TINY != key.hash => return,
+            _ => 0,
+        };
+        if known != value {
+            slot.store(value, Ordering::Relaxed);
         }
     }
 
     fn slot(&self, key: CallKey) -> &AtomicU64 {
-        let index = (key.0 >> 32) as usize % self.known.len();
+        let index = (key.hash >> 32) as usize % self.known.len();
         &self.known[index]
     }
 }
@@ -115,7 +141,19 @@ mod tests {
         let estimate = calls.execution("eth_estimateGas", &call(1, &[1, 2, 3, 4])).unwrap();
         let search = calls.search("eth_getLogs", "{}");
         calls.note(search, SHORT_MAX);
-        assert!(calls.place(search).is_some());
+        assert!(matches!(calls.place(search), Some(Place::Thread { .. })));
+        // A tiny search needs no place, a tiny execution does: its next arguments may make it long.
+        calls.note(search, TINY_MAX);
+        calls.note(key, TINY_MAX);
+        let place = calls.place(key).expect("it is short again");
+        assert!(matches!(place, Place::Thread { .. }));
+        assert!(matches!(calls.place(search), Some(Place::Any)));
+        calls.note(search, TINY_MAX * 2);
+        assert!(calls.place(search).is_none(), "it is tiny no more, and no place is left");
+        drop(place);
+        calls.note(search, SHORT_MAX * 2);
+        assert!(calls.place(search).is_none(), "it is not even short");
+        calls.note(search, SHORT_MAX);
         for other in [estimate, calls.search("eth_getLogs", "{ }"), calls.search("eth_call", "{}")]
         {
             assert!(calls.place(other).is_none());

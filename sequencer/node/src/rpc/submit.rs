@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::PoolError,
     pool::{Conditions, Known, KnownStorage, Placement, PoolTransaction, Unmet},
+    senders::TOGETHER,
 };
 
 /// A decoded and checked transaction, or why it is none.
@@ -34,32 +35,42 @@ pub(super) async fn prepare_batch(
     api: &Arc<Api>,
     requests: &[Result<Request<'_>, RpcError>],
 ) -> Vec<Option<Prepared>> {
-    let mut raw: Vec<Option<Bytes>> = requests
-        .iter()
-        .map(|request| {
-            let request = request.as_ref().ok()?;
-            if request.method != "eth_sendRawTransaction" {
-                return None;
-            }
-            Params::parse(request.params).ok()?.required(0).ok()
-        })
-        .collect();
-    if raw.iter().flatten().count() < 2 {
+    let mut places = Vec::new();
+    let mut all: Vec<Bytes> = Vec::new();
+    let raw = requests.iter().map(|request| {
+        let request = request.as_ref().ok()?;
+        if request.method != "eth_sendRawTransaction" {
+            return None;
+        }
+        Params::parse(request.params).ok()?.required(0).ok()
+    });
+    for (place, raw) in raw.enumerate() {
+        if let Some(raw) = raw {
+            places.push(place);
+            all.push(raw);
+        }
+    }
+    if all.len() < 2 {
         return Vec::new();
     }
     let api = Arc::clone(api);
-    let prepared = tokio::task::spawn_blocking(move || {
-        raw.par_iter_mut().map(|raw| raw.take().map(|raw| api.pool.decode(&raw))).collect()
+    let prepared = tokio::task::spawn_blocking(move || -> Vec<Prepared> {
+        all.par_chunks(TOGETHER).flat_map_iter(|raw| api.pool.decode_all(raw)).collect()
     });
     // Without the head start each call decodes for itself.
-    prepared.await.unwrap_or_default()
+    let prepared = prepared.await.unwrap_or_default();
+    let mut in_place: Vec<Option<Prepared>> = requests.iter().map(|_| None).collect();
+    for (place, prepared) in places.into_iter().zip(prepared) {
+        in_place[place] = Some(prepared);
+    }
+    in_place
 }
 
 impl Api {
     /// Decodes one transaction and recovers its sender.
     pub(super) async fn prepare(self: &Arc<Self>, raw: Bytes) -> Result<Prepared, RpcError> {
         if raw.len() <= INLINE_BYTES_MAX {
-            return Ok(self.pool.decode(&raw));
+            return self.decode_gathered(raw).await;
         }
         let api = Arc::clone(self);
         tokio::task::spawn_blocking(move || api.pool.decode(&raw))

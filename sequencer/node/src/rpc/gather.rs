@@ -1,0 +1,89 @@
+//! Transactions that come one by one, over many connections: those that arrive at the same time are decoded
+//! together, since eight signatures cost little more than two ([`signatures`]).
+//!
+//! Nobody waits for company: whoever comes first starts a task, which takes what is there once those had their turn
+//! whose requests have arrived, and what came meanwhile after that.
+
+use std::sync::Arc;
+
+use alloy_primitives::Bytes;
+use parking_lot::Mutex;
+use tokio::{sync::oneshot, task::yield_now};
+
+use super::{Api, error::RpcError, submit::Prepared};
+use crate::senders::TOGETHER;
+
+/// Transactions that wait for each task at work before another is started.
+const WAITING_MAX: usize = 8;
+
+/// What waits to be decoded.
+#[derive(Default)]
+pub(super) struct Gathering(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    raw: Vec<Bytes>,
+    /// Who waits for each.
+    answers: Vec<oneshot::Sender<Prepared>>,
+    tasks: usize,
+}
+
+/// A task at work.
+struct Task {
+    api: Arc<Api>,
+    /// It is no longer counted.
+    ended: bool,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.api.gathering.0.lock().tasks -= 1;
+        }
+    }
+}
+
+impl Api {
+    /// Decodes one transaction and recovers its sender, with others that come now.
+    pub(super) async fn decode_gathered(
+        self: &Arc<Self>,
+        raw: Bytes,
+    ) -> Result<Prepared, RpcError> {
+        if !signatures::available() {
+            return Ok(self.pool.decode(&raw));
+        }
+        let (answer, prepared) = oneshot::channel();
+        {
+            let mut waiting = self.gathering.0.lock();
+            waiting.raw.push(raw);
+            waiting.answers.push(answer);
+            if waiting.raw.len() > waiting.tasks * WAITING_MAX {
+                waiting.tasks += 1;
+                tokio::spawn(decode(Task { api: Arc::clone(self), ended: false }));
+            }
+        }
+        prepared.await.map_err(|error| RpcError::internal(&error))
+    }
+}
+
+async fn decode(mut task: Task) {
+    let api = Arc::clone(&task.api);
+    loop {
+        yield_now().await;
+        let (raw, answers): (Vec<_>, Vec<_>) = {
+            let mut waiting = api.gathering.0.lock();
+            if waiting.raw.is_empty() {
+                // While nobody can come who would count on this task.
+                waiting.tasks -= 1;
+                task.ended = true;
+                return;
+            }
+            let count = waiting.raw.len().min(TOGETHER);
+            (waiting.raw.drain(..count).collect(), waiting.answers.drain(..count).collect())
+        };
+        for (answer, prepared) in answers.into_iter().zip(api.pool.decode_all(&raw)) {
+            // Whoever gave up does not hear it.
+            let _ = answer.send(prepared);
+        }
+    }
+}
