@@ -188,9 +188,18 @@ impl Target {
 
     /// Resident memory, bytes.
     pub fn rss(&self) -> Result<f64> {
+        self.memory("VmRSS:")
+    }
+
+    /// Resident memory of its own, without pages of mapped files, which the kernel takes back.
+    pub fn rss_anonymous(&self) -> Result<f64> {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, name: &'static str) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
-        let kb: f64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
+        let line = status.lines().find(|line| line.starts_with(name)).context(name)?;
+        let kb: f64 = line.split_whitespace().nth(1).context(name)?.parse()?;
         Ok(kb * 1_024.0)
     }
 
