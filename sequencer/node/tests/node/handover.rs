@@ -15,6 +15,7 @@ use sequencer_node::{
     feed::message::{Kind, Message, SignedMessage},
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::{
@@ -170,10 +171,11 @@ fn published(heard: &Heard) -> BTreeMap<u64, B256> {
     sealed.map(|(_, said)| (said.number, said.hash)).collect()
 }
 
-/// A line between two nodes that can be cut.
+/// A line between two nodes that can be cut, or carry nothing of what the one that called says.
 struct Line {
     port: u16,
     cut: tokio::sync::watch::Sender<bool>,
+    mute: tokio::sync::watch::Sender<bool>,
 }
 
 impl Line {
@@ -181,9 +183,10 @@ impl Line {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let (cut, is_cut) = tokio::sync::watch::channel(false);
+        let (mute, is_mute) = tokio::sync::watch::channel(false);
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
-                let mut is_cut = is_cut.clone();
+                let (mut is_cut, is_mute) = (is_cut.clone(), is_mute.clone());
                 tokio::spawn(async move {
                     if *is_cut.borrow_and_update() {
                         return;
@@ -192,14 +195,35 @@ impl Line {
                     else {
                         return;
                     };
+                    let (mut from_near, mut to_near) = near.split();
+                    let (mut from_far, mut to_far) = far.split();
                     tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        () = carry(&mut from_near, &mut to_far, is_mute) => {}
+                        _ = tokio::io::copy(&mut from_far, &mut to_near) => {}
                         _ = is_cut.wait_for(|cut| *cut) => {}
                     }
                 });
             }
         });
-        Self { port: own, cut }
+        Self { port: own, cut, mute }
+    }
+}
+
+/// Carries what is said until the end, and loses what comes while it is mute.
+async fn carry(
+    from: &mut (impl tokio::io::AsyncRead + Unpin),
+    to: &mut (impl tokio::io::AsyncWrite + Unpin),
+    is_mute: tokio::sync::watch::Receiver<bool>,
+) {
+    let mut bytes = [0; 4_096];
+    loop {
+        let read = from.read(&mut bytes).await.unwrap_or(0);
+        if read == 0 {
+            return;
+        }
+        if !*is_mute.borrow() && to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -785,6 +809,51 @@ async fn one_that_is_replaced_gives_up_what_its_stand_in_lacks() {
     head_is_on(&a, awaited, block(&b, awaited).hash).await;
     let counts = never_twice(&[&of_a, &of_b]);
     assert!(counts[0] >= 8 && counts[1] > 1, "{counts:?}");
+    a.stop().await;
+    b.stop().await;
+}
+
+/// What the stand-in says is lost: the first resigns with the block below the one that the stand-in has, and the
+/// stand-in keeps that and begins on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stand_in_begins_on_what_it_acknowledged_in_vain() {
+    let (world, l1) = short_leases();
+    let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a_port, b_port) = ports();
+    let to_a = Line::to(a_port).await;
+    let roles = (false, 0x5e, Some(0x5f));
+    let a_l1 = l1.feed(0, 10);
+    let a = fenced_with(&world, a_dir.path(), (&l1, a_l1), (a_port, b_port), roles).await;
+    let b = fenced(&world, b_dir.path(), (&l1, l1.feed(0, 10)), (b_port, to_a.port), (true, 0x5f));
+    let b = b.await;
+    let (of_a, of_b) = (listen_to(a_port, 0x5e), listen_to(b_port, 0x5f));
+    a.reach(8).await;
+    to_a.mute.send_replace(true);
+    let awaited = stands_still(&a).await;
+    let hidden = a.handle.store().l2_block_ref(awaited).unwrap().unwrap().hash;
+    caught_up(&b, hidden).await;
+    l1.name(key(0x5f).address());
+    let mut started = json!(null);
+    for _ in 0..1_000 {
+        started = operator(&b, "admin_startSequencer", json!([hidden])).await;
+        if started["error"].is_null() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(started["error"].is_null(), "{started}");
+    let resigned = of_a
+        .lock()
+        .iter()
+        .rev()
+        .find_map(|(_, said)| (said.kind == Kind::Resigned).then_some(said.number));
+    assert_eq!(resigned, Some(awaited - 1));
+    b.reach(awaited + 2).await;
+    a.reach(awaited + 2).await;
+    for node in [&a, &b] {
+        assert_eq!(block(node, awaited).hash, hidden);
+    }
+    never_twice(&[&of_a, &of_b]);
     a.stop().await;
     b.stop().await;
 }
