@@ -81,6 +81,29 @@ contract RecordRefusalsTest is RecordTest {
         );
     }
 
+    function test_RevertWhen_TheResponseIsAnothers() external {
+        addCall(bobId, bobId, bob);
+        earn(net, bob, PAYMENT);
+        postCalls();
+        IRecordTypes.Response memory other = response;
+        other.version = 2;
+        bytes memory call = abi.encodeCall(
+            facts.factEarlier,
+            (opened(0), record(0), 0, other, spelled(9), member(aliceId, 0), excerptOf(ALICE_TEXT), 12)
+        );
+        refused(address(facts), call, MISMATCH);
+    }
+
+    function test_RevertWhen_PaymentsAreCommittedToTwice() external {
+        postOne();
+        payHonest();
+        commitPayments();
+        uint64 epochId = settlement.nextEpochId() - 1;
+        vm.expectRevert(abi.encodeWithSelector(RecordErrors.RecordDispute_Untimely.selector, epochId));
+        vm.prank(poster);
+        records.commitPayments(epochId, "root", PAYMENT, 0, 0);
+    }
+
     /// @dev What an answer repeats is shown once, wherever it stands.
     function test_WhenTokensAreRepeated(uint256 seed) external {
         for (uint256 i; i < 9; ++i) {
