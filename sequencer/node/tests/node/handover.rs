@@ -508,8 +508,14 @@ async fn behind_cut_lines_one_stops_before_the_other_begins() {
     assert_eq!(first.header.timestamp, before.header.timestamp + world.rollup.block_time);
     assert_ne!(block(&a, apart).hash, block(&b, apart).hash);
     // The hole that only a stand-in which acknowledges each block closes: one number, two blocks, both published.
-    let (first, second) = (published(&of_a)[&apart], published(&of_b)[&apart]);
-    assert_eq!((first, second), (block(&a, apart).hash, block(&b, apart).hash));
+    for (heard, node) in [(&of_a, &a), (&of_b, &b)] {
+        let said = || published(heard).get(&apart).copied();
+        while said().is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "block {apart} is not heard");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(said(), Some(block(node, apart).hash));
+    }
     // A follower hears the old one still, and leaves it by its own view of L1.
     head_is_on(&c, apart, block(&b, apart).hash).await;
 
