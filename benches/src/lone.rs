@@ -64,7 +64,10 @@ pub async fn run(directory: &Path, world: &World, gas_limit: u64) -> Result<()> 
         store.l2_block_ref(heads.unsafe_head.number)?.context("the newest block is missing")?;
     // The genesis names no origin.
     let first = if head.number == 0 { 0 } else { node::sequencer::l1_start(&head) };
-    let config = NodeConfig::new(rollup, Role::Sequencer(SequencerConfig::default()));
+    let mut config = NodeConfig::new(rollup, Role::Sequencer(SequencerConfig::default()));
+    // Batches can outrun a block of one second: as much room as anvil has, which knows no bound.
+    config.pool.transactions_max = 200_000;
+    config.pool.bytes_max = 400 << 20;
     let inputs = NodeInputs { store, l1: l1_events.into(), safe_heads: Some(safe_heads.into()) };
     let handle = Node::start(config, inputs, CancellationToken::new()).await?;
     println!("{}", json!({"address": handle.rpc_addr().to_string()}));

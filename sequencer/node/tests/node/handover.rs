@@ -227,9 +227,15 @@ async fn carry(
     }
 }
 
-/// Ports that were free a moment ago.
+/// Ports that were free a moment ago, below those that the system gives to whoever asks for any: a node that
+/// starts again finds its own free.
 pub fn ports() -> (u16, u16) {
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = || loop {
+        let port = rand::random_range(10_000..32_000);
+        if let Ok(listener) = std::net::TcpListener::bind(("127.0.0.1", port)) {
+            return listener;
+        }
+    };
     let (a, b) = (free(), free());
     (a.local_addr().unwrap().port(), b.local_addr().unwrap().port())
 }

@@ -286,7 +286,7 @@ impl Running {
     }
 
     pub async fn reach(&self, number: u64) {
-        for _ in 0..400 {
+        for _ in 0..1_200 {
             if self.head().await >= number {
                 return;
             }
