@@ -100,8 +100,10 @@ impl RpcServer {
             .allow_origin(Any)
             .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
             .allow_headers(Any);
-        let mut router =
-            Router::new().route("/", get(upgrade)).merge(verification::routes(verification));
+        // Requests with POST do not come here, but other methods are told of it.
+        let mut router = Router::new()
+            .route("/", get(upgrade).post(http))
+            .merge(verification::routes(verification));
         if let Some(miner) = &api.miner {
             router = router.merge(beacon::routes(Arc::clone(miner)));
         }

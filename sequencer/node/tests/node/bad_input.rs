@@ -145,6 +145,7 @@ async fn envelopes_are_answered_by_the_book() {
         .unwrap();
     assert!(preflight.status().is_success());
     assert_eq!(preflight.headers()["access-control-allow-origin"], "*");
+    assert_eq!(preflight.headers()["allow"], "GET,HEAD,POST");
     assert!(node.http.get(&node.url).send().await.unwrap().status().is_success());
     node.stop().await;
 }
