@@ -527,11 +527,8 @@ impl Sequencer {
         if !self.lead.get().active {
             return Ok(Err(ControlError::NotRunning));
         }
-        if let Some(number) = self.still_unacknowledged().await? {
-            if !gives_up {
-                return Ok(Err(ControlError::Unacknowledged(number)));
-            }
-            self.take_back(open)?;
+        if let Err(refused) = self.end_unacknowledged(open, gives_up).await? {
+            return Ok(Err(refused));
         }
         match open.take() {
             Some(open) if open.block.included() > 0 && self.may_publish() => {
@@ -542,11 +539,8 @@ impl Sequencer {
                 self.discard(open);
             }
         }
-        if let Some(number) = self.still_unacknowledged().await? {
-            if !gives_up {
-                return Ok(Err(ControlError::Unacknowledged(number)));
-            }
-            self.take_back(open)?;
+        if let Err(refused) = self.end_unacknowledged(open, gives_up).await? {
+            return Ok(Err(refused));
         }
         let last = self.parent.block().id();
         if let Err(error) = self.lead.end(Some(last)) {
@@ -1156,6 +1150,20 @@ impl Sequencer {
             self.parent = self.chain.head()?;
         }
         Ok(())
+    }
+
+    /// Sees to it that no block is left that the stand-in does not have; refused where one would have to be taken away.
+    async fn end_unacknowledged(
+        &mut self,
+        open: &mut Option<Open>,
+        gives_up: bool,
+    ) -> Result<Result<(), ControlError>, SequencerError> {
+        match self.still_unacknowledged().await? {
+            Some(number) if !gives_up => return Ok(Err(ControlError::Unacknowledged(number))),
+            Some(_) => self.take_back(open)?,
+            None => {}
+        }
+        Ok(Ok(()))
     }
 
     /// The number of the block that the stand-in did not acknowledge though it was waited for.

@@ -142,6 +142,19 @@ pub async fn override_until_started(node: &Running, head: B256) -> Vec<String> {
 /// Everything that a feed says, with when it was heard.
 type Heard = Arc<Mutex<Vec<(Instant, Message)>>>;
 
+/// What a sequencer resigns with within 20 s.
+async fn resignation(heard: &Heard) -> Message {
+    let since = Instant::now();
+    loop {
+        assert!(since.elapsed() < Duration::from_secs(20), "it does not resign");
+        let last = heard.lock().last().map(|(_, said)| said.clone());
+        if let Some(last) = last.filter(|last| last.kind == Kind::Resigned) {
+            return last;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Listens to whoever serves a feed there, again and again, until the test ends.
 fn listen_to(port: u16, signer: u8) -> Heard {
     let heard = Heard::default();
@@ -788,16 +801,8 @@ async fn one_that_is_replaced_gives_up_what_its_stand_in_lacks() {
     stands_still(&a).await;
     let hash = a.call("eth_sendRawTransaction", json!([raw])).await;
     let awaited = stands_still(&a).await;
-    let named = Instant::now();
     l1.name(key(0x5f).address());
-    let resigned = loop {
-        assert!(named.elapsed() < Duration::from_secs(20), "it does not resign");
-        let last = of_a.lock().last().map(|(_, said)| said.clone());
-        if let Some(last) = last.filter(|last| last.kind == Kind::Resigned) {
-            break last;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let resigned = resignation(&of_a).await;
     assert_eq!(resigned.number, awaited - 1);
     // Its transaction waits again.
     let status = a.call("eth_getTransactionByHash", json!([hash])).await;
@@ -891,16 +896,8 @@ async fn one_that_hears_l1_resigns_and_its_word_ends_the_wait() {
     a.reach(alone).await;
     let raw = world.transfer(0, 0, Address::repeat_byte(7), U256::ONE);
     a.call("eth_sendRawTransactionSync", json!([raw])).await;
-    let named = Instant::now();
     l1.name(key(0x5f).address());
-    let resigned = loop {
-        assert!(named.elapsed() < Duration::from_secs(20), "it does not resign");
-        let last = of_a.lock().last().map(|(_, said)| said.clone());
-        if let Some(last) = last.filter(|last| last.kind == Kind::Resigned) {
-            break last;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let resigned = resignation(&of_a).await;
     assert_eq!(operator(&a, "admin_sequencerActive", json!([])).await["result"], false);
     assert!(resigned.number >= alone);
     assert_eq!(block(&a, resigned.number).hash, resigned.hash);
