@@ -33,6 +33,8 @@ contract AdmissionHandler is AdmissionTest {
     uint256 public decidedTwice;
 
     mapping(uint256 id => uint8[]) private _scores;
+    /// Outcome and median of the last panel that decided.
+    mapping(uint256 id => bytes32) private _decision;
     mapping(bytes32 key => uint256 order) public orderOf;
     mapping(bytes32 key => bool) private _convicted;
     mapping(uint256 id => bool) private _decided;
@@ -164,20 +166,25 @@ contract AdmissionHandler is AdmissionTest {
         return sink.balance;
     }
 
-    /// @dev At least half of the opened ballots are on either side of the median.
+    /// @dev More than half of the panel opened its ballots, and at least half of those are on either side of the median.
+    /// An appeal to which fewer open leaves the first decision as it was.
     function checkMajority(uint256 id) private {
         IContributionReview.Case memory k = review.caseOf(id);
-        if (k.stage != IContributionReview.Stage.Decided || k.reveals == 0) return;
+        if (k.stage != IContributionReview.Stage.Decided) return;
+        bytes32 decision = keccak256(abi.encode(k.outcome, k.median));
+        uint8[] storage scores = _scores[id];
+        if (2 * scores.length <= review.panelOf(id, k.round).length) {
+            if (k.round == 0 || decision != _decision[id]) ++minorityDecided;
+            return;
+        }
         uint256 above;
         uint256 below;
-        uint8[] storage scores = _scores[id];
         for (uint256 i; i < scores.length; ++i) {
             if (scores[i] >= k.median) ++above;
             if (scores[i] <= k.median) ++below;
         }
         if (2 * above < scores.length || 2 * below < scores.length) ++minorityDecided;
-        uint256 drawn = review.panelOf(id, k.round).length;
-        if (scores.length * 2 <= drawn) ++minorityDecided;
+        _decision[id] = decision;
     }
 
     function appeal(uint256 which) external {
