@@ -122,7 +122,8 @@ abstract contract AdmissionTest is EconomyTest {
     }
 
     function closeAppeal(uint256 id) internal {
-        vm.warp(uint256(review.caseOf(id).deadline) + 1);
+        uint256 closed = uint256(review.caseOf(id).deadline) + 1;
+        if (vm.getBlockTimestamp() < closed) vm.warp(closed);
     }
 
     /// @dev Documents of a batch and the contribution that holds them.
