@@ -124,7 +124,8 @@ contract DisclosureHandler is DisclosureTest {
 
     function activate() external {
         if (!pending()) return;
-        vm.warp(uint256(settlement.epoch(current()).deadline) + 1);
+        uint256 deadline = settlement.epoch(current()).deadline;
+        if (vm.getBlockTimestamp() <= deadline) vm.warp(deadline + 1);
         settlement.activate(abi.decode(postData, (IAttributionSettlement.EpochPost)));
     }
 
