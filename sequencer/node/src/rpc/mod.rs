@@ -27,6 +27,7 @@ mod operators;
 mod otterscan;
 mod overrides;
 mod params;
+mod plain;
 mod rollup;
 mod server;
 mod session;

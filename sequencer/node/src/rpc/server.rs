@@ -1,5 +1,6 @@
 //! HTTP and WebSocket on one port. Bodies, connections, requests in progress and time are bounded
-//! here; what a call means is left to [`super::dispatch`].
+//! here; what a call means is left to [`super::dispatch`]. Most requests do not come here but are answered by
+//! [`super::plain`].
 
 use std::{
     convert::Infallible,
@@ -36,7 +37,7 @@ use super::{
     connection::{LimitedListener, Limits},
     envelope::{Id, write_response},
     error::{INVALID_REQUEST, RESOURCE_UNAVAILABLE, RpcError},
-    session,
+    plain, session,
 };
 use crate::{
     error::NodeError,
@@ -57,10 +58,10 @@ pub struct RpcServer {
 }
 
 #[derive(Clone)]
-struct ServerState {
-    api: Arc<Api>,
+pub(super) struct ServerState {
+    pub(super) api: Arc<Api>,
     requests: Arc<Semaphore>,
-    shutdown: CancellationToken,
+    pub(super) shutdown: CancellationToken,
 }
 
 impl RpcServer {
@@ -112,7 +113,7 @@ impl RpcServer {
             .layer(cors)
             .layer(CatchPanicLayer::new())
             .with_state(state.clone());
-        let front = Front { state, router };
+        let front = Front { state: state.clone(), router };
         let limits = Limits {
             connections_max: config.connections_max,
             peer_connections_max: config.peer_connections_max,
@@ -124,9 +125,11 @@ impl RpcServer {
             write_max: config.write_timeout,
         };
         let listener = LimitedListener::new(self.listener, limits);
-        let serving = axum::serve(listener, front.into_make_service())
+        let (handed_over, plain) = plain::serve(listener, self.address, state);
+        let others = axum::serve(handed_over, front.into_make_service())
             .with_graceful_shutdown(shutdown.clone().cancelled_owned())
             .into_future();
+        let serving = async { tokio::join!(plain, others).1 };
         let given_up = async {
             shutdown.cancelled().await;
             tokio::time::sleep(SHUTDOWN_GRACE).await;
@@ -140,7 +143,7 @@ impl RpcServer {
     }
 }
 
-/// What most requests are is answered before the router: its layers take longer than a short call.
+/// Calls are answered before the router: its layers take longer than a short one.
 #[derive(Clone)]
 struct Front {
     state: ServerState,
@@ -180,19 +183,29 @@ async fn http(State(state): State<ServerState>, request: HttpRequest) -> Respons
     let answer = async {
         // A body that trickles in holds its connection, but no place among the requests.
         match read_body(request, config.body_bytes_max).await {
-            Ok(body) => {
-                let _permit = state.requests.acquire().await;
-                // Only notifications: nothing to say.
-                let answer = state.api.answer(body, None).await.unwrap_or_default();
-                json(StatusCode::OK, answer)
-            }
+            Ok(body) => json(StatusCode::OK, answer(&state, body).await),
             Err(refusal) => refusal,
         }
     };
     match tokio::time::timeout(config.request_timeout, answer).await {
         Ok(response) => response,
-        Err(_) => failure(StatusCode::OK, RpcError::new(RESOURCE_UNAVAILABLE, "request timed out")),
+        Err(_) => json(StatusCode::OK, timed_out()),
     }
+}
+
+/// Answers a body when its turn comes.
+pub(super) async fn answer(state: &ServerState, body: Bytes) -> String {
+    let _permit = state.requests.acquire().await;
+    // Only notifications: nothing to say.
+    state.api.answer(body, None).await.unwrap_or_default()
+}
+
+/// What a request is answered that took too long.
+pub(super) fn timed_out() -> String {
+    let error = RpcError::new(RESOURCE_UNAVAILABLE, "request timed out");
+    let mut answer = String::new();
+    write_response(&mut answer, Id::Notification, &Err(error));
+    answer
 }
 
 /// The whole body, or the answer to give instead. What is beyond the limit is read on for a while and forgotten:

@@ -12,6 +12,7 @@ mod feed;
 mod handover;
 mod harness;
 mod hostile;
+mod http;
 mod l1_reorgs;
 mod otterscan;
 mod pool;
