@@ -81,7 +81,8 @@ impl OpenBlock {
         da_max: DaMax,
     ) -> Result<Self, SequencerError> {
         let view = chain.store().state_at(parent.number())?;
-        let builder = BlockBuilder::new(chain.spec(), parent.header(), attributes, view.clone())?;
+        let builder = BlockBuilder::new(chain.spec(), parent.header(), attributes, view.clone())?
+            .hashing_with(store::keccak::hash_many);
         let fees = builder
             .transactions()
             .first()

@@ -381,6 +381,11 @@ impl Pending {
         Preconfirmation { pending: self, hash, id, answer }
     }
 
+    /// How often anybody began to wait so far.
+    pub(crate) fn waits(&self) -> usize {
+        self.next_waiter.load(Ordering::Relaxed)
+    }
+
     /// Answers those who wait for these transactions, which `block` holds.
     pub(crate) fn answer<'a>(
         &self,

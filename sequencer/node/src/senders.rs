@@ -52,11 +52,12 @@ pub(crate) fn recover(transaction: &TxEnvelope) -> Option<Address> {
         return Some(deposit.from);
     }
     let hash = transaction.tx_hash();
-    if let Some(sender) = known(&hash) {
-        return Some(sender);
-    }
+    known(&hash).or_else(|| recover_unknown(transaction))
+}
+
+fn recover_unknown(transaction: &TxEnvelope) -> Option<Address> {
     let sender = transaction.recover_signer().ok()?;
-    remember(hash, sender);
+    remember(transaction.tx_hash(), sender);
     Some(sender)
 }
 
@@ -69,10 +70,14 @@ pub(crate) fn recover_all(transactions: &[&TxEnvelope]) -> Vec<Option<Address>> 
     let found = in_lanes(unknown.iter().map(|index| transactions[*index]));
     for (index, found) in unknown.into_iter().zip(found) {
         let transaction = transactions[index];
-        if let Some(sender) = found {
-            remember(transaction.tx_hash(), sender);
-        }
-        senders[index] = found.or_else(|| recover(transaction));
+        senders[index] = match (found, transaction) {
+            (Some(sender), _) => {
+                remember(transaction.tx_hash(), sender);
+                Some(sender)
+            }
+            (None, TxEnvelope::Deposit(deposit)) => Some(deposit.from),
+            (None, _) => recover_unknown(transaction),
+        };
     }
     senders
 }

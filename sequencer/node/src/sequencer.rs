@@ -67,10 +67,14 @@ const ARRIVALS_AT_ONCE: usize = 1_024;
 /// Under load arrivals are collected for so long before they are executed together: being woken and
 /// telling of one transaction costs more than executing a transfer.
 const PACE: Duration = Duration::from_micros(400);
+/// The same while nobody waits for a receipt.
+const PACE_UNAWAITED: Duration = Duration::from_millis(2);
+/// How long nobody must have begun to wait for that.
+const UNAWAITED: Duration = Duration::from_secs(1);
 /// Times in a row that a transaction must come within a pace of the one before for that.
 const STREAK: usize = 4;
-/// Times that arrivals are collected before anything else is heard.
-const ROUNDS_MAX: usize = 32;
+/// How long arrivals are collected before anything else is heard.
+const COLLECTING_MAX: Duration = Duration::from_millis(13);
 /// How long a sequencer that starts again listens for another one before it goes on.
 const OTHERS_WAIT: Duration = Duration::from_secs(3);
 /// How far the clock may be behind where the chain expects it, beside the slot itself.
@@ -117,6 +121,8 @@ pub struct Sequencer {
     heard_l1: Instant,
     /// When arrivals were last executed.
     woken: Instant,
+    /// How often anybody began to wait for a receipt, and when the last one was noticed.
+    waits: (usize, Instant),
     /// How often in a row that was within a pace of the time before.
     streak: usize,
     lead: Arc<Leadership>,
@@ -252,6 +258,7 @@ impl Sequencer {
             depth: 0,
             heard_l1: Instant::now(),
             woken: Instant::now(),
+            waits: (0, Instant::now()),
             streak: 0,
         })
     }
@@ -715,11 +722,13 @@ impl Sequencer {
         if self.streak < STREAK {
             return Ok(());
         }
-        for _ in 0..ROUNDS_MAX {
-            if Instant::now() + PACE >= open.deadline {
+        let end = open.deadline.min(now + COLLECTING_MAX);
+        loop {
+            let pace = self.pace();
+            if Instant::now() + pace >= end {
                 break;
             }
-            std::thread::sleep(PACE);
+            std::thread::sleep(pace);
             let arrived = arrivals.len();
             self.receive_more(open, arrivals);
             self.execute_part(open)?;
@@ -731,6 +740,15 @@ impl Sequencer {
         }
         self.woken = Instant::now();
         Ok(())
+    }
+
+    /// How long arrivals are collected now.
+    fn pace(&mut self) -> Duration {
+        let waits = self.chain.pending().waits();
+        if waits != self.waits.0 {
+            self.waits = (waits, Instant::now());
+        }
+        if self.waits.1.elapsed() < UNAWAITED { PACE } else { PACE_UNAWAITED }
     }
 
     fn receive_more(

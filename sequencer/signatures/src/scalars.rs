@@ -6,7 +6,10 @@
 use alloy_primitives::U256;
 use k256::{
     Scalar,
-    elliptic_curve::{PrimeField, ops::Reduce},
+    elliptic_curve::{
+        PrimeField,
+        ops::{Invert, Reduce},
+    },
 };
 
 use super::Signed;
@@ -53,7 +56,9 @@ pub(crate) fn jobs(signed: &[Signed]) -> Vec<Job> {
         before.push(product);
         product *= r;
     }
-    let Some(mut inverse) = Option::<Scalar>::from(product.invert()) else { return Vec::new() };
+    let Some(mut inverse) = Option::<Scalar>::from(product.invert_vartime()) else {
+        return Vec::new();
+    };
     let mut jobs = Vec::with_capacity(valid.len());
     for ((index, signed, r, s), before) in valid.into_iter().zip(before).rev() {
         let r_inverse = inverse * before;

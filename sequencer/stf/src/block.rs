@@ -29,7 +29,7 @@ use crate::{
     delta::ChangedKeys,
     error::{BlockError, TxRejection},
     next_base_fee,
-    ordered_root::OrderedRoot,
+    ordered_root::{HashMany, OrderedRoot},
 };
 use crate::{env::rollup_cfg, evm::recorded_tx_with_bytes};
 
@@ -142,6 +142,14 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         builder.system_call(BEACON_ROOTS_ADDRESS, attributes.parent_beacon_block_root)?;
         builder.open_with(transactions)?;
         Ok(builder)
+    }
+
+    /// Hashes transactions and receipts that come from now on several at once.
+    #[must_use]
+    pub fn hashing_with(mut self, hash_many: HashMany) -> Self {
+        self.transactions_root.hash_with(hash_many);
+        self.receipts_root.hash_with(hash_many);
+        self
     }
 
     /// L1 attributes first, then deposits, then the batch's transactions.

@@ -64,6 +64,7 @@ pub use ethereum::{
 };
 pub use evm::{CallTx, ChainEvm, call_tx, recorded_tx};
 pub use fees::{Eip1559Parameters, next_base_fee};
+pub use ordered_root::HashMany;
 pub use roots::{
     EmptyState, HashedChange, StateRootOutcome, StateRootProvider, TrieReader, TrieUpdates,
     apply_hashed_changes, compute_hashed_roots, compute_roots, hash_changes,

@@ -3,7 +3,10 @@
 use alloc::vec::Vec;
 
 use alloy_primitives::B256;
-use alloy_trie::{HashBuilder, Nibbles};
+use alloy_trie::{HashBuilder, Nibbles, nodes::LeafNodeRef};
+
+/// Hashes each message into the place of the same index, several at once if that is cheaper.
+pub type HashMany = fn(&[&[u8]], &mut [B256]);
 
 /// The trie that maps `rlp(index)` to an item, which transactions and receipts are committed to by
 /// (Yellow Paper, 4.4). All but the right edge is hashed as items come, so that little is left to do
@@ -14,7 +17,24 @@ pub(crate) struct OrderedRoot {
     /// Item 0. Its key `0x80` comes after those of 1 to 127, and the builder wants keys in order.
     first: Vec<u8>,
     len: usize,
+    hash_many: Option<HashMany>,
+    /// Leaves to be hashed together, from an index on that is a multiple of [`GROUP`].
+    group: Vec<Leaf>,
 }
+
+/// A leaf below a branch that tells it by the last digit of its key.
+#[derive(Debug)]
+struct Leaf {
+    node: Vec<u8>,
+    /// Bytes of the item at its end.
+    item: usize,
+}
+
+/// Leaves that are hashed together. Their keys differ in the last digit only, so that nothing of those is left for the
+/// leaves.
+const GROUP: usize = 8;
+/// Bytes from which on a node is referred to by its hash.
+const HASHED_BYTES: usize = 32;
 
 /// Items whose key is one byte, but for the first.
 const SINGLE_BYTES: usize = 0x80;
@@ -28,14 +48,52 @@ impl OrderedRoot {
                 if index == SINGLE_BYTES {
                     self.add_first();
                 }
-                add(&mut self.builder, index, item);
+                let begins = self.hash_many.is_some() && index.is_multiple_of(GROUP);
+                if begins || !self.group.is_empty() {
+                    let node = alloy_rlp::encode(LeafNodeRef::new(&Nibbles::default(), item));
+                    self.group.push(Leaf { node, item: item.len() });
+                } else {
+                    add(&mut self.builder, index, item);
+                }
             }
         }
         self.len = self.len.saturating_add(1);
+        if self.group.len() == GROUP {
+            self.add_group();
+        }
+    }
+
+    /// Hashes items that come from now on in groups.
+    pub(crate) fn hash_with(&mut self, hash_many: HashMany) {
+        self.hash_many = Some(hash_many);
+    }
+
+    fn add_group(&mut self) {
+        let group = core::mem::take(&mut self.group);
+        let first = self.len.saturating_sub(group.len());
+        let hashed =
+            group.len() == GROUP && group.iter().all(|leaf| leaf.node.len() >= HASHED_BYTES);
+        match self.hash_many {
+            Some(hash_many) if hashed => {
+                let nodes: [&[u8]; GROUP] = core::array::from_fn(|index| &*group[index].node);
+                let mut hashes = [B256::ZERO; GROUP];
+                hash_many(&nodes, &mut hashes);
+                for (index, hash) in (first..).zip(hashes) {
+                    self.builder.add_branch(key(index), hash, false);
+                }
+            }
+            _ => {
+                for (index, leaf) in (first..).zip(&group) {
+                    let item = leaf.node.len().saturating_sub(leaf.item);
+                    add(&mut self.builder, index, &leaf.node[item..]);
+                }
+            }
+        }
     }
 
     /// The root over all items.
     pub(crate) fn finish(mut self) -> B256 {
+        self.add_group();
         if (1..=SINGLE_BYTES).contains(&self.len) {
             self.add_first();
         }
@@ -48,7 +106,11 @@ impl OrderedRoot {
 }
 
 fn add(builder: &mut HashBuilder, index: usize, item: &[u8]) {
-    builder.add_leaf(Nibbles::unpack(alloy_rlp::encode_fixed_size(&index)), item);
+    builder.add_leaf(key(index), item);
+}
+
+fn key(index: usize) -> Nibbles {
+    Nibbles::unpack(alloy_rlp::encode_fixed_size(&index))
 }
 
 #[cfg(test)]
@@ -58,17 +120,42 @@ mod tests {
 
     use super::*;
 
-    fn root(items: &[Vec<u8>]) -> B256 {
+    /// Groups are hashed together from the item on that is given.
+    fn root_grouped(items: &[Vec<u8>], from: usize) -> B256 {
+        let hash_many: HashMany = |messages, hashes| {
+            assert_eq!(messages.len(), hashes.len());
+            for (message, hash) in messages.iter().zip(hashes) {
+                *hash = alloy_primitives::keccak256(message);
+            }
+        };
         let mut root = OrderedRoot::default();
-        items.iter().for_each(|item| root.push(item));
+        for (index, item) in items.iter().enumerate() {
+            if index == from {
+                root.hash_with(hash_many);
+            }
+            root.push(item);
+        }
         root.finish()
+    }
+
+    fn root(items: &[Vec<u8>]) -> B256 {
+        let root = root_grouped(items, usize::MAX);
+        for from in [0, 1, 3, 8, 9, 20] {
+            assert_eq!(root_grouped(items, from), root, "grouped from {from}");
+        }
+        root
     }
 
     #[test]
     fn is_the_same_as_over_the_whole_list_at_every_length() {
-        let items: Vec<Vec<u8>> = (0..300_usize).map(|i| alloy_rlp::encode(i * 7_919)).collect();
-        for len in 0..items.len() {
-            assert_eq!(root(&items[..len]), ordered_trie_root_encoded(&items[..len]), "{len}");
+        // Nodes within those above them, hashed ones, and both.
+        let sizes: [fn(usize) -> usize; 3] = [|_| 0, |_| 100, |i| if i % 5 == 0 { 0 } else { 40 }];
+        for size in sizes {
+            let item = |i| [alloy_rlp::encode(i * 7_919), vec![7; size(i)]].concat();
+            let items: Vec<Vec<u8>> = (0..300_usize).map(item).collect();
+            for len in 0..items.len() {
+                assert_eq!(root(&items[..len]), ordered_trie_root_encoded(&items[..len]), "{len}");
+            }
         }
         // Keys of three bytes.
         let many: Vec<Vec<u8>> = (0..66_000_usize).map(alloy_rlp::encode).collect();

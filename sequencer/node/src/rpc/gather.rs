@@ -1,8 +1,8 @@
 //! Transactions that come one by one, over many connections: those that arrive at the same time are decoded
 //! together, since eight signatures cost little more than two ([`signatures`]).
 //!
-//! Nobody waits for company: whoever comes first starts a task, which takes what is there once those had their turn
-//! whose requests have arrived, and what came meanwhile after that.
+//! Nobody waits for company that may not come: whoever comes first starts a task, which lets those have their turn
+//! whose requests have arrived, and takes what is there as soon as nobody came in such a turn, or all lanes are full.
 
 use std::sync::Arc;
 
@@ -69,7 +69,16 @@ impl Api {
 async fn decode(mut task: Task) {
     let api = Arc::clone(&task.api);
     loop {
-        yield_now().await;
+        let mut there = 0;
+        loop {
+            yield_now().await;
+            let now = api.gathering.0.lock().raw.len();
+            // The first one of all came before the first turn.
+            if now <= there.max(1) || now >= WAITING_MAX {
+                break;
+            }
+            there = now;
+        }
         let (raw, answers): (Vec<_>, Vec<_>) = {
             let mut waiting = api.gathering.0.lock();
             if waiting.raw.is_empty() {
