@@ -138,7 +138,8 @@ fn public_files(from: &Path, to: &Path) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_cannot_be_executed_is_disputed_between_processes() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let (_anvil, url) = anvil().await?;
+    let anvil = anvil()?;
+    let url = anvil.endpoint();
     let chain = dir.path().join("chain");
     let plan = dir.path().join("plan.json");
     let mut wanted: Value = serde_json::from_str(&succeed(&["deploy", "--print-plan", "devnet"])?)?;

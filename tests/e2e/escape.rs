@@ -58,7 +58,8 @@ sol! {
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_leaves_without_the_operator() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let (_anvil, l1) = anvil().await?;
+    let anvil = anvil()?;
+    let l1 = anvil.endpoint();
     let data = dir.path().join("operator");
     let dev = Dev::start_with(
         &data,

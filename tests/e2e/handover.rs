@@ -85,7 +85,8 @@ async fn hash_of(url: &str, number: u64) -> Result<Value> {
 async fn two_keys_hand_over_and_no_number_is_told_twice() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (first_dir, second_dir) = (dir.path().join("first"), dir.path().join("second"));
-    let (_anvil, url) = anvil().await?;
+    let anvil = anvil()?;
+    let url = anvil.endpoint();
     let plan = dir.path().join("plan.json");
     fs::write(&plan, succeed(&["deploy", "--print-plan", "devnet"])?)?;
     let deploy = ["deploy", "--l1-rpc", &url, "--plan", path(&plan), "--out", path(&first_dir)];

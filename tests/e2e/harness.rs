@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -13,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tests_anvil::AnvilInstance;
 
 /// The ready line of `openledger dev --json`.
 #[derive(Clone, Debug, Deserialize)]
@@ -169,18 +169,10 @@ impl Drop for Process {
 }
 
 /// An L1 that nobody here controls, with a block each second.
-pub async fn anvil() -> Result<(Process, String)> {
-    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
-    let child = Command::new(foundry("anvil")?)
-        .args(["--port", &port, "--chain-id", "16121", "--block-time", "1", "--silent"])
-        .args(["--accounts", "30", "--slots-in-an-epoch", "1"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot start anvil")?;
-    let (process, url) = (Process(child), format!("http://127.0.0.1:{port}"));
-    wait_for("anvil", 30, || async { Ok(rpc(&url, "eth_chainId", json!([])).await.ok()) }).await?;
-    Ok((process, url))
+pub fn anvil() -> Result<AnvilInstance> {
+    let chain = ["--chain-id", "16121", "--block-time", "1", "--slots-in-an-epoch", "1"];
+    tests_anvil::start(&[&chain[..], &["--accounts", "30"]].concat())
+        .context("the tests need anvil")
 }
 
 /// One JSON-RPC call; the whole answer.

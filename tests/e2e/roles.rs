@@ -237,7 +237,8 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let chain: PathBuf = dir.path().join("chain");
     let log = |name: &str| dir.path().join(format!("{name}.log"));
-    let (_anvil, l1) = anvil().await?;
+    let anvil = anvil()?;
+    let l1 = anvil.endpoint();
     let plan = dir.path().join("plan.json");
     let mut planned: Value =
         serde_json::from_str(&succeed(&["deploy", "--print-plan", "devnet"])?)?;

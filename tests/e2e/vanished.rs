@@ -29,7 +29,8 @@ fn word(text: &str, name: &str) -> Result<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proposal_over_a_vanished_chain_is_challenged_and_pays_nobody() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let (_anvil, url) = anvil().await?;
+    let anvil = anvil()?;
+    let url = anvil.endpoint();
     let chain = dir.path().join("chain");
     let plan = dir.path().join("plan.json");
     let mut wanted: serde_json::Value =

@@ -2,13 +2,7 @@
 //! role without records begins where its node says, and ends with a message if L1 does not lead from there
 //! to the anchor.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use alloy_consensus::{Header, SignableTransaction, TxEip1559};
 use alloy_eips::{BlockNumHash, eip2718::Encodable2718};
@@ -32,8 +26,8 @@ use primitives::{
     transactions_root,
 };
 use serde_json::{Value, json};
+use tests_anvil::AnvilInstance;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 const L1_CHAIN: u64 = 16_121;
 const L2_CHAIN: u64 = 16_120;
@@ -41,44 +35,6 @@ const L2_CHAIN: u64 = 16_120;
 const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const POLL: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Anvil {
-    child: Child,
-    url: Url,
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Anvil {
-    /// `None`, with the reason printed, where anvil is not installed.
-    fn start() -> Option<Self> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
-        if !program.is_file() {
-            println!("skipped: {} is missing, run ./scripts/setup", program.display());
-            return None;
-        }
-        let mut child = Command::new(program)
-            .args(["--port", "0", "--chain-id", "16121", "--block-time", "0.2"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines
-            .find_map(|line| Some(line.unwrap().strip_prefix("Listening on ")?.to_owned()))
-            .unwrap();
-        // The pipe must be emptied, or anvil would block on it.
-        std::thread::spawn(move || lines.for_each(drop));
-        let url = format!("http://{address}/").parse().unwrap();
-        Some(Self { child, url })
-    }
-}
 
 fn key() -> PrivateKeySigner {
     KEY.parse().unwrap()
@@ -124,7 +80,7 @@ fn transfer(nonce: u64) -> Bytes {
 }
 
 struct World {
-    anvil: Anvil,
+    anvil: AnvilInstance,
     client: L1Client,
     config: RollupConfig,
     registry: Address,
@@ -135,7 +91,7 @@ impl World {
     /// The chain up to a block is final on L1.
     async fn anchor(&self, block: &Block) {
         let root = messages::output_root(block.header.state_root, B256::repeat_byte(2), block.hash);
-        let url = self.anvil.url.clone();
+        let url = self.anvil.endpoint_url();
         set_starting_anchor(url, key(), self.registry, root, block.header.number).await.unwrap();
     }
 
@@ -144,12 +100,12 @@ impl World {
     }
 
     async fn call(&self, method: &'static str, params: Value) {
-        let l1 = ProviderBuilder::new().connect_http(self.anvil.url.clone());
+        let l1 = ProviderBuilder::new().connect_http(self.anvil.endpoint_url());
         let _: Value = l1.raw_request(method.into(), params).await.unwrap();
     }
 
     async fn new() -> Option<Self> {
-        let anvil = Anvil::start()?;
+        let anvil = tests_anvil::start(&["--chain-id", "16121", "--block-time", "0.2"])?;
         let account = key().address();
         let system_config = SystemConfig { batcher_address: account, ..Default::default() };
         let params = DeployParams {
@@ -165,7 +121,7 @@ impl World {
             disputes: DisputeParams::devnet(VerifierParams::Devnet { executor: account }),
             multicall3: None,
         };
-        let at = deploy(anvil.url.clone(), key(), &params).await.unwrap();
+        let at = deploy(anvil.endpoint_url(), key(), &params).await.unwrap();
         let header = Header {
             timestamp: at.l1_timestamp,
             transactions_root: transactions_root(&[]),
@@ -190,7 +146,7 @@ impl World {
             deposit_contract_address: at.optimism_portal,
             l1_system_config_address: at.system_config,
         };
-        let client = L1Client::connect(anvil.url.clone(), L1_CHAIN).await.unwrap();
+        let client = L1Client::connect(anvil.endpoint_url(), L1_CHAIN).await.unwrap();
         let registry = at.anchor_state_registry;
         Some(Self { anvil, client, config, registry, blocks: vec![genesis] })
     }
@@ -229,7 +185,7 @@ impl World {
         let data = encode_batcher_transaction(&frames);
         let batcher = ProviderBuilder::new()
             .wallet(EthereumWallet::from(key()))
-            .connect_http(self.anvil.url.clone());
+            .connect_http(self.anvil.endpoint_url());
         let to = self.config.batch_inbox_address;
         let request = TransactionRequest::default().with_to(to).with_input(data);
         let receipt = batcher.send_transaction(request).await.unwrap().get_receipt().await.unwrap();
@@ -295,7 +251,7 @@ async fn a_role_begins_where_its_node_says_and_ends_when_that_was_false() {
     let anchor = world.blocks.last().unwrap().clone();
     let number = anchor.header.number;
     let root = messages::output_root(anchor.header.state_root, B256::repeat_byte(2), anchor.hash);
-    let url = world.anvil.url.clone();
+    let url = world.anvil.endpoint_url();
     set_starting_anchor(url.clone(), key(), world.registry, root, number).await.unwrap();
     let games = Games::of_portal(url, world.config.deposit_contract_address).await.unwrap();
 
@@ -390,7 +346,7 @@ async fn a_role_whose_node_followed_a_reorganisation_first_begins_again() {
     let asked: Arc<Mutex<Vec<(String, usize)>>> = Arc::default();
     let source = changing_node(Arc::clone(&blocks), word, Arc::clone(&asked)).await;
     let games =
-        Games::of_portal(world.anvil.url.clone(), world.config.deposit_contract_address).await;
+        Games::of_portal(world.anvil.endpoint_url(), world.config.deposit_contract_address).await;
     let directory = tempfile::tempdir().unwrap();
     let (client, config) = (world.client.clone(), world.config.clone());
     let checker =

@@ -1,11 +1,6 @@
 //! Transactions of a role across crashes, on a real L1 node.
 
-use std::{
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, hex};
 use alloy_provider::{Provider, RootProvider};
@@ -16,6 +11,7 @@ use bridge_disputes::{
 };
 use l1::{RemoteSigner, RemoteTls, RoleSigner};
 use serde_json::Value;
+use tests_anvil::AnvilInstance;
 use url::Url;
 
 const CHAIN_ID: u64 = 16_121;
@@ -24,49 +20,18 @@ const TO: Address = address!("00000000000000000000000000000000000a11ce");
 const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
 struct Anvil {
-    child: Child,
+    _process: AnvilInstance,
     url: Url,
     provider: RootProvider,
 }
 
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The real binary, since npm's wrapper loses the exit status.
-fn anvil_binary() -> PathBuf {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules/@foundry-rs");
-    std::fs::read_dir(&base)
-        .expect("run ./scripts/setup")
-        .flatten()
-        .map(|entry| entry.path().join("bin/anvil"))
-        .find(|path| {
-            let package = path.parent().and_then(Path::parent).and_then(Path::file_name);
-            package.and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("anvil-"))
-                && path.is_file()
-        })
-        .expect("no anvil: run ./scripts/setup")
-}
-
 impl Anvil {
-    /// Mines only when told to.
-    async fn start() -> Self {
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let child = Command::new(anvil_binary())
-            .args(["--port", &port.to_string(), "--chain-id", "16121", "--no-mining", "--silent"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let url: Url = format!("http://127.0.0.1:{port}").parse().unwrap();
+    /// Mines only when told to. `None`, with the reason printed, where anvil is not installed.
+    fn start() -> Option<Self> {
+        let process = tests_anvil::start(&["--chain-id", "16121", "--no-mining"])?;
+        let url = process.endpoint_url();
         let provider = RootProvider::new_http(url.clone());
-        while provider.get_chain_id().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Self { child, url, provider }
+        Some(Self { _process: process, url, provider })
     }
 
     fn sender(&self, records: &Path, bump_after: Duration) -> Sender {
@@ -128,7 +93,8 @@ async fn die_while_sending(anvil: &Anvil, records: &Path) -> TxHash {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sent_before_a_crash_is_followed_and_not_sent_anew() {
-    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let Some(anvil) = Anvil::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
     let hash = die_while_sending(&anvil, dir.path()).await;
 
     let sender = anvil.sender(dir.path(), NEVER);
@@ -149,7 +115,8 @@ async fn what_was_sent_before_a_crash_is_followed_and_not_sent_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_l1_lost_is_sent_again_as_it_was() {
-    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let Some(anvil) = Anvil::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
     let hash = die_while_sending(&anvil, dir.path()).await;
     // As if the crash had come after the record and before the transaction was sent.
     anvil.raw("anvil_dropAllTransactions", serde_json::json!([])).await;
@@ -168,7 +135,8 @@ async fn what_l1_lost_is_sent_again_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_waits_is_paid_better_and_happens_once() {
-    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let Some(anvil) = Anvil::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
     let sender = anvil.sender(dir.path(), Duration::from_millis(100));
     let sending = tokio::spawn(async move { sender.send("try", TO, Bytes::new()).await });
     let first = anvil.wait_for_waiting(|waiting| waiting.len() == 1).await;
@@ -181,7 +149,8 @@ async fn a_transaction_that_waits_is_paid_better_and_happens_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_l1_would_refuse_is_not_sent() {
-    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let Some(anvil) = Anvil::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
     // PUSH0 PUSH0 REVERT.
     anvil.raw("anvil_setCode", serde_json::json!([TO, "0x5f5ffd"])).await;
     let sender = anvil.sender(dir.path(), NEVER);
@@ -193,7 +162,8 @@ async fn what_l1_would_refuse_is_not_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nonce_that_somebody_else_used_is_noticed() {
-    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let Some(anvil) = Anvil::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
     die_while_sending(&anvil, dir.path()).await;
     anvil.raw("anvil_dropAllTransactions", serde_json::json!([])).await;
     // The same key elsewhere.
@@ -225,7 +195,8 @@ fn damaged_records_are_named() {
 /// Anvil keeps the key: it signs transactions and attestations, and what it signs is what was asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_works_with_a_key_that_somebody_else_keeps() {
-    let (anvil, dir) = (Anvil::start().await, tempfile::tempdir().unwrap());
+    let Some(anvil) = Anvil::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
     let key: PrivateKeySigner = KEY.parse().unwrap();
     let tls = RemoteTls::default();
     let remote = RemoteSigner::connect(anvil.url.clone(), key.address(), &tls).await.unwrap();

@@ -4,9 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::TcpListener,
     path::Path,
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -39,6 +37,7 @@ use primitives::{
     TxEnvelope,
 };
 use serde_json::{Value, json};
+use tests_anvil::AnvilInstance;
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -47,43 +46,20 @@ const L1_CHAIN: u64 = 16_121;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Anvil {
-    child: Child,
+    _process: AnvilInstance,
     url: Url,
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Anvil {
     /// `None`, with the reason printed, where anvil is not installed. Blocks come only on request.
-    async fn start() -> Option<Self> {
-        let program = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap())
-            .join("../../node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
-        if !program.is_file() {
-            println!("skipped: {} is missing, run ./scripts/setup", program.display());
-            return None;
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(program)
-            .args(["--port", &port.to_string(), "--chain-id", &L1_CHAIN.to_string()])
-            .args(["--mixed-mining", "--block-time", "1", "--slots-in-an-epoch", "1"])
-            .args(["--accounts", "20", "--quiet"])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let url: Url = format!("http://127.0.0.1:{port}").parse().unwrap();
-        let anvil = Self { child, url };
-        for _ in 0..100 {
-            if L1Client::connect(anvil.url.clone(), L1_CHAIN).await.is_ok() {
-                return Some(anvil);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("anvil does not answer");
+    fn start() -> Option<Self> {
+        let chain = L1_CHAIN.to_string();
+        let mining = ["--mixed-mining", "--block-time", "1", "--slots-in-an-epoch", "1"];
+        let process = tests_anvil::start(
+            &[&["--chain-id", &chain, "--accounts", "20"], &mining[..]].concat(),
+        )?;
+        let url = process.endpoint_url();
+        Some(Self { _process: process, url })
     }
 
     async fn call(&self, method: &'static str, params: Value) -> Value {
@@ -111,7 +87,7 @@ struct World {
 
 impl World {
     async fn new() -> Option<Self> {
-        let anvil = Anvil::start().await?;
+        let anvil = Anvil::start()?;
         let system_config =
             SystemConfig { batcher_address: key(10).address(), ..Default::default() };
         let params = DeployParams {
@@ -487,7 +463,7 @@ async fn anyone_can_propose_on_a_deployment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_timelock_owns_what_is_deployed_and_changes_wait_for_it() {
     const DELAY: u64 = 1_000_000;
-    let Some(anvil) = Anvil::start().await else { return };
+    let Some(anvil) = Anvil::start() else { return };
     let (deployer, council, treasury) = (key(12), key(5), Address::repeat_byte(0x77));
     let guardian = key(6);
     let attestors = AttestorParams::devnet(vec![key(7).address()]);
@@ -726,7 +702,7 @@ async fn hear(
 
 #[tokio::test]
 async fn a_wrong_chain_is_refused() {
-    let Some(anvil) = Anvil::start().await else { return };
+    let Some(anvil) = Anvil::start() else { return };
     let error = L1Client::connect(anvil.url.clone(), 1).await.unwrap_err();
     assert!(matches!(error, L1Error::WrongChain { expected: 1, found: L1_CHAIN, .. }));
     assert!(!error.is_temporary());

@@ -3,9 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -46,6 +44,7 @@ use scores::{
     exchange::{CanonicalMessage, CanonicalRequest, CanonicalResponse, retrieval_root},
     spec::EngineSpec,
 };
+use tests_anvil::AnvilInstance;
 
 /// Seconds.
 pub const CHALLENGE_WINDOW: u64 = 30;
@@ -81,7 +80,7 @@ pub struct World {
     model: ModelId,
     documents: Vec<(&'static str, Document)>,
     _directory: tempfile::TempDir,
-    _anvil: Anvil,
+    anvil: AnvilInstance,
 }
 
 /// The gateway's books, in memory.
@@ -115,15 +114,6 @@ impl ReceiptSource for Journal {
     }
 }
 
-struct Anvil(Child);
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Roles by their index in the development mnemonic.
 pub fn key(index: u32) -> PrivateKeySigner {
     MnemonicBuilder::from_phrase_nth(
@@ -150,7 +140,9 @@ impl World {
 
     /// Under another tokenizer than that of bytes.
     pub async fn start_with(tokenizer: fn() -> Tokenizer) -> Self {
-        let (anvil, url) = start_anvil();
+        let anvil =
+            tests_anvil::start(&["--chain-id", &CHAIN_ID.to_string()]).expect("anvil is needed");
+        let url = anvil.endpoint();
         let wallet = (0..10).fold(EthereumWallet::default(), |mut wallet, index| {
             wallet.register_signer(key(index));
             wallet
@@ -161,7 +153,6 @@ impl World {
             .wallet(wallet_with_default)
             .connect_http(url.parse().unwrap())
             .erased();
-        wait_until_up(&provider).await;
         let contracts = deploy(&provider).await;
         let gateway_key = key(GATEWAY);
         let chain =
@@ -204,7 +195,7 @@ impl World {
             model,
             documents,
             _directory: directory,
-            _anvil: anvil,
+            anvil,
         }
     }
 
@@ -306,8 +297,8 @@ impl World {
 
     /// Stops the chain for good.
     pub fn stop_chain(&mut self) {
-        self._anvil.0.kill().unwrap();
-        self._anvil.0.wait().unwrap();
+        self.anvil.child_mut().kill().unwrap();
+        self.anvil.child_mut().wait().unwrap();
     }
 
     /// Deploys a contract from the owner's account.
@@ -565,29 +556,6 @@ impl World {
 
 fn root() -> PathBuf {
     Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../..")
-}
-
-fn start_anvil() -> (Anvil, String) {
-    let binary = root().join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
-    // Free at this moment; nothing else on the machine asks for ports in this range's random order.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let child = Command::new(&binary)
-        .args(["--silent", "--port", &port.to_string(), "--chain-id", &CHAIN_ID.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}; run npm ci", binary.display()));
-    (Anvil(child), format!("http://127.0.0.1:{port}"))
-}
-
-async fn wait_until_up(provider: &DynProvider) {
-    for _ in 0..200 {
-        if provider.get_block_number().await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("anvil does not answer");
 }
 
 fn creation_code(contract: &str, arguments: Vec<u8>) -> Vec<u8> {

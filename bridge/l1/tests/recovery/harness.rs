@@ -2,9 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -31,6 +28,7 @@ use primitives::{
     transactions_root,
 };
 use serde_json::{Value, json};
+use tests_anvil::AnvilInstance;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -60,7 +58,7 @@ pub fn stranger() -> PrivateKeySigner {
 
 /// A deployed rollup on an anvil of its own.
 pub struct L1 {
-    process: Child,
+    _process: AnvilInstance,
     pub client: L1Client,
     pub url: Url,
     provider: RootProvider,
@@ -68,35 +66,11 @@ pub struct L1 {
     pub rollup: RollupConfig,
 }
 
-impl Drop for L1 {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 impl L1 {
     /// `None`, with the reason printed, where anvil is not installed.
     pub async fn start() -> Option<Self> {
-        let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../..");
-        let anvil = root.join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
-        if !anvil.exists() {
-            println!("skipped: no anvil at {} (run `npm ci`)", anvil.display());
-            return None;
-        }
-        let mut process = Command::new(anvil)
-            .args(["--port", "0", "--chain-id", "16121", "--block-time", "0.2"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let address = lines
-            .find_map(|line| Some(line.unwrap().strip_prefix("Listening on ")?.to_owned()))
-            .unwrap();
-        // The pipe must be emptied, or anvil would block on it.
-        std::thread::spawn(move || lines.for_each(drop));
-        let url: Url = format!("http://{address}/").parse().unwrap();
+        let process = tests_anvil::start(&["--chain-id", "16121", "--block-time", "0.2"])?;
+        let url = process.endpoint_url();
 
         let system_config =
             SystemConfig { batcher_address: batcher().address(), ..Default::default() };
@@ -135,7 +109,7 @@ impl L1 {
         };
         let client = L1Client::connect(url.clone(), CHAIN_ID).await.unwrap();
         let provider = RootProvider::new_http(url.clone());
-        Some(Self { process, client, url, provider, deployment, rollup })
+        Some(Self { _process: process, client, url, provider, deployment, rollup })
     }
 
     pub async fn call(&self, method: &'static str, params: Value) -> Value {
