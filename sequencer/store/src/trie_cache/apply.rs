@@ -1,5 +1,6 @@
-//! Changes a trie by all of a block's changes at once. Each touched node is visited once and written
-//! anew, so that the trie before the block stays as it was; nothing is hashed yet.
+//! Changes a trie by all of a block's changes at once. Each touched node is visited once: a branch that
+//! keeps its children's places is changed where it lies, and what it referred to is noted, so that the
+//! trie before the block can be put back; every other node is written anew. Nothing is hashed yet.
 
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use stf::{
 
 use super::{
     arena::{Arena, Id, NOWHERE},
-    node::{self, Age, BRANCH, BRANCH_LEN_MAX, Child, LEAF, Reference, nibble},
+    node::{self, Age, BRANCH, BRANCH_LEN_MAX, Birth, Child, LEAF, Reference, nibble},
 };
 
 /// What becomes of a key.
@@ -55,9 +56,37 @@ pub(super) struct Draft {
     pub(super) made: Vec<Id>,
     /// Nodes of the state before it alone.
     pub(super) replaced: Vec<Id>,
+    /// Children that branches of both states had before, oldest first.
+    pub(super) edits: Vec<Edit>,
     /// Nodes that were read below those of the block's part, and belong to it.
     pub(super) loaded: Vec<Id>,
     pub(super) unhashed: Vec<Unhashed>,
+}
+
+/// A child that a branch had before a block changed it where it lies.
+pub(super) struct Edit {
+    id: Id,
+    at: u8,
+    child: Child,
+    before: Birth,
+}
+
+/// How many edits ahead of the one that is undone the nodes are fetched into the processor's cache.
+const UNDO_AHEAD: usize = 16;
+
+impl Draft {
+    /// Puts the state before it back.
+    pub(super) fn undo(self, arena: &mut Arena) {
+        for (index, Edit { id, at, child, before }) in self.edits.iter().enumerate().rev() {
+            if let Some(soon) = index.checked_sub(UNDO_AHEAD) {
+                arena.prefetch_head(self.edits[soon].id);
+            }
+            let node = arena.get_mut(*id);
+            node::set_child(node, usize::from(*at), child);
+            node::set_birth(node, *before);
+        }
+        self.made.into_iter().for_each(|id| arena.free(id));
+    }
 }
 
 /// A subtree after the changes. Leaves and extensions are not written before it is known where they
@@ -337,10 +366,10 @@ impl<'a, R: NodeReader> Walk<'a, R> {
                 self.update_path(id, prefix, depth, items, entry)
             }
         }?;
-        if matches!(built, Built::Same) {
-            self.entries.truncate(entry);
-        } else {
-            self.draft.replaced.push(id);
+        match &built {
+            Built::Same => self.entries.truncate(entry),
+            Built::Branch(child) if child.id == id => {}
+            _ => self.draft.replaced.push(id),
         }
         Ok(built)
     }
@@ -431,15 +460,17 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             };
         }
         if after == mask {
-            let copy = self.arena.copy(id).ok_or_else(out_of_memory)?;
-            node::set_age(self.arena.get_mut(copy), self.age);
             for i in base..self.scratch.results.len() {
                 let (at, built, below) = self.take_result(i);
                 let child = self.place(built, depth + 1, below)?;
-                node::set_child(self.arena.get_mut(copy), at, &child);
+                let node = self.arena.get_mut(id);
+                let (before, old) = (node::birth(node), node::child(node, at));
+                self.draft.edits.push(Edit { id, at: at as u8, child: old, before });
+                node::edit(node, self.age.born);
+                node::set_child(node, at, &child);
             }
             self.scratch.results.truncate(base);
-            return Ok(Built::Branch(self.written(copy, depth, entry)));
+            return Ok(Built::Branch(self.unhashed(id, depth, entry)));
         }
         let mut placed = [None; 16];
         for i in base..self.scratch.results.len() {
@@ -688,6 +719,11 @@ impl<'a, R: NodeReader> Walk<'a, R> {
     /// Notes a new node.
     fn written(&mut self, id: Id, depth: usize, entry: usize) -> Child {
         self.draft.made.push(id);
+        self.unhashed(id, depth, entry)
+    }
+
+    /// Notes a node that is to be hashed.
+    fn unhashed(&mut self, id: Id, depth: usize, entry: usize) -> Child {
         let index = self.draft.unhashed.len() as u32;
         let reference = Reference::Unhashed(index);
         self.draft.unhashed.push(Unhashed { id, depth, trie: self.index, entry, reference });
@@ -746,7 +782,7 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             self.load(&mut child, key, depth)?;
             node::set_child_id(self.arena.get_mut(parent), at, child.id);
             // What a part of the block made is all that knows this node: it goes when that goes.
-            if node::born(self.arena.get(parent)) == self.age.touched {
+            if node::goes_with(self.arena.get(parent), self.age.touched) {
                 node::bear(self.arena.get_mut(child.id), self.age.touched);
                 self.draft.loaded.push(child.id);
             }

@@ -1,11 +1,21 @@
 //! Memory of the trie's nodes: packed bytes in pages of one size class each, addressed by 32 bits. A
 //! node costs its bytes rounded up to eight, freed room is reused by nodes of the same size, and what
 //! is in use is counted exactly, so that a limit can be kept.
+//!
+//! Pages are cut from regions of mapped memory. A walk jumps from node to node all over them, so that
+//! with the system's small pages most steps miss in the processor's table of pages; once there is more
+//! than a region, the system is asked for huge ones.
+
+use memmap2::MmapMut;
 
 /// Bytes that an address counts in.
 const UNIT: usize = 8;
 /// Units of a page; the low half of an address.
 const PAGE_UNITS: usize = 1 << 16;
+/// Bits of an address that say where in its region it is: regions have 16 MiB, of which no more than
+/// what is touched is taken.
+const REGION_BITS: u32 = 21;
+const REGION_PAGES: usize = (1 << REGION_BITS) / PAGE_UNITS;
 /// No node is longer.
 pub(super) const NODE_LEN_MAX: usize = 1 << 10;
 const CLASSES: usize = NODE_LEN_MAX / UNIT + 1;
@@ -14,12 +24,6 @@ const CLASSES: usize = NODE_LEN_MAX / UNIT + 1;
 pub(super) type Id = u32;
 /// A node that is not in memory.
 pub(super) const NOWHERE: Id = 0;
-
-struct Page {
-    bytes: Box<[u8]>,
-    /// Length of its nodes.
-    size: usize,
-}
 
 /// Room of one size.
 #[derive(Clone, Default)]
@@ -32,14 +36,22 @@ struct Class {
 
 /// Nodes as packed bytes.
 pub(super) struct Arena {
-    pages: Vec<Page>,
+    regions: Vec<MmapMut>,
+    /// Length of the nodes of each page.
+    sizes: Vec<u16>,
     classes: Vec<Class>,
     used: usize,
 }
 
+/// A node's region and where it begins there.
+const fn place(id: Id) -> (usize, usize) {
+    ((id >> REGION_BITS) as usize, (id & ((1 << REGION_BITS) - 1)) as usize * UNIT)
+}
+
 impl Arena {
     pub(super) fn new() -> Self {
-        Self { pages: Vec::new(), classes: vec![Class::default(); CLASSES], used: 0 }
+        let classes = vec![Class::default(); CLASSES];
+        Self { regions: Vec::new(), sizes: Vec::new(), classes, used: 0 }
     }
 
     /// Bytes of the nodes in memory.
@@ -49,7 +61,7 @@ impl Arena {
 
     /// Bytes of all pages, used or not.
     pub(super) const fn reserved(&self) -> usize {
-        self.pages.len() * PAGE_UNITS * UNIT
+        self.sizes.len() * PAGE_UNITS * UNIT
     }
 
     /// Keeps a node; `None` if it is too long or no address is left.
@@ -59,37 +71,21 @@ impl Arena {
         Some(id)
     }
 
-    /// Another node with the same bytes.
-    pub(super) fn copy(&mut self, from: Id) -> Option<Id> {
-        let to = self.reserve(self.pages[(from >> 16) as usize].size)?;
-        let [from_page, to_page] = [from, to].map(|id| (id >> 16) as usize);
-        let [from_at, to_at] = [from, to].map(|id| (id & 0xffff) as usize * UNIT);
-        let size = self.pages[to_page].size;
-        if from_page == to_page {
-            self.pages[to_page].bytes.copy_within(from_at..from_at + size, to_at);
-        } else if let Ok([from, to]) = self.pages.get_disjoint_mut([from_page, to_page]) {
-            to.bytes[to_at..to_at + size].copy_from_slice(&from.bytes[from_at..from_at + size]);
-        }
-        Some(to)
-    }
-
     /// Room for a node, with whatever bytes.
     pub(super) fn reserve(&mut self, len: usize) -> Option<Id> {
         let units = len.div_ceil(UNIT).max(1);
-        let class = self.classes.get_mut(units)?;
-        let id = match class.free.pop() {
+        let id = match self.classes.get_mut(units)?.free.pop() {
             Some(id) => id,
             None => {
-                if class.left == 0 {
-                    let page =
-                        u32::try_from(self.pages.len()).ok().filter(|page| *page < 1 << 16)?;
-                    let bytes = vec![0; PAGE_UNITS * UNIT].into_boxed_slice();
-                    self.pages.push(Page { bytes, size: units * UNIT });
+                if self.classes[units].left == 0 {
+                    let page = self.page(units)?;
+                    let class = &mut self.classes[units];
                     // Address zero is nowhere.
                     let skipped = usize::from(page == 0);
                     class.left = PAGE_UNITS / units - skipped;
                     class.next = (page << 16) + (skipped * units) as u32;
                 }
+                let class = &mut self.classes[units];
                 let id = class.next;
                 class.next = class.next.wrapping_add(units as u32);
                 class.left -= 1;
@@ -100,9 +96,33 @@ impl Arena {
         Some(id)
     }
 
+    /// A page for nodes of so many units; `None` if the system has no memory or no address is left.
+    fn page(&mut self, units: usize) -> Option<u32> {
+        let page = u32::try_from(self.sizes.len()).ok().filter(|page| *page < 1 << 16)?;
+        if self.sizes.len() == self.regions.len() * REGION_PAGES {
+            self.regions.push(MmapMut::map_anon(REGION_PAGES * PAGE_UNITS * UNIT).ok()?);
+            // A small state fills the pages of few classes, and would take much that it does not use.
+            #[cfg(target_os = "linux")]
+            if self.regions.len() > 1 {
+                let asked = if self.regions.len() == 2 { 0 } else { self.regions.len() - 1 };
+                for region in &self.regions[asked..] {
+                    // Where the system has none, small ones do.
+                    let _ = region.advise(memmap2::Advice::HugePage);
+                }
+            }
+        }
+        self.sizes.push((units * UNIT) as u16);
+        Some(page)
+    }
+
+    #[inline]
+    fn size(&self, id: Id) -> usize {
+        usize::from(self.sizes[(id >> 16) as usize])
+    }
+
     /// Gives a node's room back.
     pub(super) fn free(&mut self, id: Id) {
-        let size = self.pages[(id >> 16) as usize].size;
+        let size = self.size(id);
         self.used -= size;
         self.classes[size / UNIT].free.push(id);
     }
@@ -110,30 +130,43 @@ impl Arena {
     /// A node's bytes, with up to seven unused ones behind.
     #[inline]
     pub(super) fn get(&self, id: Id) -> &[u8] {
-        let page = &self.pages[(id >> 16) as usize];
-        let at = (id & 0xffff) as usize * UNIT;
-        &page.bytes[at..at + page.size]
+        let (region, at) = place(id);
+        &self.regions[region][at..at + self.size(id)]
     }
 
     /// Asks the processor to fetch a node that will be needed soon.
     #[inline]
     pub(super) fn prefetch(&self, id: Id) {
-        #[cfg(target_arch = "x86_64")]
-        for line in self.get(id).chunks(64) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a hint; it may be given any address, and this one is valid.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = id;
+        self.get(id).chunks(CACHE_LINE).for_each(prefetch_line);
+    }
+
+    /// As [`Arena::prefetch`], of a node of which little is needed.
+    #[inline]
+    pub(super) fn prefetch_head(&self, id: Id) {
+        prefetch_line(self.get(id));
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, id: Id) -> &mut [u8] {
-        let page = &mut self.pages[(id >> 16) as usize];
-        let at = (id & 0xffff) as usize * UNIT;
-        &mut page.bytes[at..at + page.size]
+        let size = self.size(id);
+        let (region, at) = place(id);
+        &mut self.regions[region][at..at + size]
     }
+}
+
+/// Bytes that the processor fetches at once.
+const CACHE_LINE: usize = 64;
+
+#[inline]
+fn prefetch_line(line: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint; it may be given any address, and this one is valid.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 #[cfg(test)]
@@ -150,7 +183,7 @@ mod tests {
                 kept.push((i + round, arena.insert(&node(i + round)).unwrap()));
             }
             for (_, id) in kept.iter_mut().step_by(3) {
-                let copy = arena.copy(*id).unwrap();
+                let copy = arena.insert(&arena.get(*id).to_vec()).unwrap();
                 arena.get_mut(*id).fill(0xee);
                 arena.free(*id);
                 *id = copy;

@@ -1,6 +1,7 @@
 //! The tries in memory, from block to block. Nodes are read from the store when they are first needed
-//! and stay; a block writes new ones beside those it replaces, so the state before it stays whole until
-//! the block is committed, and a block that is dropped leaves nothing behind.
+//! and stay. A block changes branches where they lie and notes what they referred to, and writes other
+//! nodes beside those it replaces, so that the state before it can be put back until the block is
+//! committed, and a block that is dropped leaves nothing behind.
 //!
 //! INVARIANT: a node in memory that the last checkpoint does not hold is never evicted, and what lies
 //! below a node that is not in memory is in the checkpoint as it is in the head: blocks change only
@@ -101,7 +102,8 @@ struct State {
     stats: TrieStats,
 }
 
-/// The state after the head, or after a part of the block on it.
+/// The state after the head, or after a part of the block on it. While there is a candidate, branches that
+/// both share are as they are in the candidate: it is dropped before the head's nodes are read.
 struct Head {
     block: B256,
     number: u64,
@@ -318,7 +320,7 @@ impl State {
 
     fn drop_candidate(&mut self) {
         if let Some(candidate) = self.candidate.take() {
-            candidate.draft.made.into_iter().for_each(|id| self.arena.free(id));
+            candidate.draft.undo(&mut self.arena);
         }
     }
 
@@ -380,7 +382,7 @@ impl State {
                 Ok(outcome)
             }
             Err(error) => {
-                draft.made.into_iter().for_each(|id| self.arena.free(id));
+                draft.undo(&mut self.arena);
                 Err(error)
             }
         }

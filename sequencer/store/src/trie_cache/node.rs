@@ -4,7 +4,8 @@
 //! ```text
 //! common      0 kind   1 length of the path   2..4 mask of children   4..6 which are inline
 //!             6..8 which are not hashed yet   8..12 block that made it   12..16 last touched
-//! branch     16 addresses of the children, 4 bytes each, then their references, 32 bytes each
+//! branch      1 whether it was there before that block
+//!            16 addresses of the children, 4 bytes each, then their references, 32 bytes each
 //! extension  16 address   20 reference   52 path
 //! leaf        0 kind   1 length of the path   2..4 length of the value   4 whether it is cut
 //!             5 path, then the value
@@ -159,9 +160,39 @@ pub(super) fn touch(node: &mut [u8], now: u32) {
 
 /// Makes this block the one that made the node.
 pub(super) fn bear(node: &mut [u8], block: u32) {
-    if node[0] != LEAF {
-        node[8..12].copy_from_slice(&block.to_le_bytes());
+    match node[0] {
+        LEAF => {}
+        BRANCH => set_birth(node, Birth { block, was_there: 0 }),
+        _ => node[8..12].copy_from_slice(&block.to_le_bytes()),
     }
+}
+
+/// The block that made or last changed a branch, and whether the branch was there before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Birth {
+    block: u32,
+    was_there: u8,
+}
+
+pub(super) fn birth(branch: &[u8]) -> Birth {
+    Birth { block: born(branch), was_there: branch[1] }
+}
+
+pub(super) fn set_birth(branch: &mut [u8], Birth { block, was_there }: Birth) {
+    branch[1] = was_there;
+    branch[8..12].copy_from_slice(&block.to_le_bytes());
+}
+
+/// Notes that a block changes a branch where it lies.
+pub(super) fn edit(branch: &mut [u8], block: u32) {
+    if born(branch) != block {
+        set_birth(branch, Birth { block, was_there: 1 });
+    }
+}
+
+/// Whether a node goes when this block is dropped.
+pub(super) fn goes_with(node: &[u8], block: u32) -> bool {
+    born(node) == block && (node[0] != BRANCH || node[1] == 0)
 }
 
 /// How many children stand before this one.
@@ -284,12 +315,6 @@ pub(super) fn write_branch(
         set_child(out, nibble, &child(nibble));
     }
     branch_len(mask)
-}
-
-/// Makes a copied branch one of this age.
-pub(super) fn set_age(node: &mut [u8], age: Age) {
-    node[8..12].copy_from_slice(&age.born.to_le_bytes());
-    node[12..16].copy_from_slice(&age.touched.to_le_bytes());
 }
 
 const fn branch_len(mask: u16) -> usize {

@@ -130,7 +130,7 @@ impl State {
         let (outcome, accounts, storages) = match computed {
             Ok(computed) => computed,
             Err(error) => {
-                draft.made.into_iter().for_each(|id| self.arena.free(id));
+                draft.undo(&mut self.arena);
                 return Err(error);
             }
         };
@@ -144,6 +144,7 @@ impl State {
         }
         part.draft.made.extend(draft.made);
         part.draft.replaced.extend(draft.replaced);
+        part.draft.edits.extend(draft.edits);
         part.updates.merge(&outcome.updates);
         for HashedChange { address, account, slots, .. } in changes {
             let Some(account) = account else { continue };
@@ -168,6 +169,6 @@ impl State {
                 }
             }
         }
-        part.draft.made.into_iter().for_each(|id| self.arena.free(id));
+        part.draft.undo(&mut self.arena);
     }
 }

@@ -355,6 +355,7 @@ impl Chain {
                 let head = self.head();
                 let mut state = self.cache.state.lock();
                 state.follow(head.0, head.1);
+                state.drop_candidate();
                 let root = state.find_account(&self.stored, key).unwrap();
                 let content = &self.blocks.last().unwrap().0;
                 let expected = content.get(key).map_or(EMPTY_ROOT_HASH, |(_, s)| storage_root(s));
@@ -484,16 +485,24 @@ fn everything_is_loaded_once() {
     assert_eq!(outcome.state_root, chain.head().1);
 }
 
-/// Bytes of the head's nodes and of those that the candidate has alone.
+/// Bytes of the newest nodes, the candidate's if there is one, and of those that only the head has, or the
+/// newest block before a part of the next.
 fn reachable_bytes(state: &super::State) -> usize {
     fn below(state: &super::State, id: super::arena::Id) -> usize {
         let children = super::node::loaded_children(&state.arena, id);
         state.arena.get(id).len() + children.map(|(_, child)| below(state, child)).sum::<usize>()
     }
     let Some(head) = &state.head else { return 0 };
-    let roots = head.storages.values().map(|storage| storage.root.id).chain([head.accounts.id]);
-    let made = state.candidate.iter().flat_map(|candidate| &candidate.draft.made);
-    let made = made.chain(state.part.iter().flat_map(|part| &part.draft.replaced));
+    let mut storages: BTreeMap<_, _> =
+        head.storages.iter().map(|(hashed, storage)| (*hashed, storage.root.id)).collect();
+    let mut accounts = head.accounts.id;
+    if let Some(candidate) = &state.candidate {
+        accounts = candidate.accounts.id;
+        storages.extend(candidate.storages.iter().map(|(hashed, trie)| (*hashed, trie.root.id)));
+    }
+    let roots = storages.into_values().chain([accounts]);
+    let replaced = state.candidate.iter().flat_map(|candidate| &candidate.draft.replaced);
+    let replaced = replaced.chain(state.part.iter().flat_map(|part| &part.draft.replaced));
     roots.filter(|id| *id != 0).map(|id| below(state, id)).sum::<usize>()
-        + made.map(|id| state.arena.get(*id).len()).sum::<usize>()
+        + replaced.map(|id| state.arena.get(*id).len()).sum::<usize>()
 }
