@@ -799,6 +799,19 @@ impl Chain {
         mined(what, sent.get_receipt().await)
     }
 
+    /// The least bond of the next epoch with these fees, wei: it covers what is promised and unclaimed, too.
+    pub async fn bond_for(&self, fees: u128) -> Result<u128> {
+        let what = "reading the bond of an epoch";
+        let bond = self.settlement().bondFor(fees).call().await.map_err(call(what))?;
+        Ok(bond.saturating_to())
+    }
+
+    /// What the sender has, wei.
+    pub async fn balance(&self) -> Result<U256> {
+        let sender = self.sender.unwrap_or_default();
+        self.provider.get_balance(sender).await.map_err(rpc("reading a balance"))
+    }
+
     /// Posts an epoch with `bond` wei.
     pub async fn post_epoch(
         &self,
@@ -831,7 +844,10 @@ impl Chain {
     /// Pays the sender's credit at the settlement to `to`.
     pub async fn withdraw(&self, to: Address) -> Result<TransactionReceipt> {
         let what = "withdrawing a credit";
-        let sent = self.settlement().withdraw(to).send().await.map_err(call(what))?;
+        let sent = {
+            let _turn = self.turn().await;
+            self.settlement().withdraw(to).send().await.map_err(call(what))?
+        };
         mined(what, sent.get_receipt().await)
     }
 

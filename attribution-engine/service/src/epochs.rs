@@ -33,6 +33,9 @@ const VOUCHERS_MAX: usize = 256;
 /// to a minute before expiry, and what is not redeemed by then is lost.
 const REDEMPTION_MARGIN: Duration = Duration::from_secs(120);
 
+/// What the poster keeps of its balance for gas when it puts up a bond, wei: 0.05 OPEN.
+const GAS_RESERVE: u128 = 50_000_000_000_000_000;
+
 /// Why the poster cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum EpochError {
@@ -57,6 +60,13 @@ pub enum EpochError {
          time for {most}; governance must lengthen the window"
     )]
     TooLarge { epoch: u64, needed: usize, most: usize },
+    #[error(
+        "epoch {epoch} needs a bond of {required} wei, which covers its fees of {fees} wei and what is promised and unclaimed, and \
+         {GAS_RESERVE} wei for gas; the poster has {balance} wei, {} wei are missing. Claims for whoever has not claimed lower \
+         the bond",
+        required.saturating_add(GAS_RESERVE).saturating_sub(*balance)
+    )]
+    BondMissing { epoch: u64, fees: u128, required: u128, balance: u128 },
     #[error("{found} of our engines are known to the settlement, {needed} must sign")]
     TooFewEngines { found: usize, needed: u8 },
 }
@@ -70,6 +80,7 @@ impl EpochError {
             | Self::Payments(ChallengeError::Chain(error)) => {
                 error.is_temporary() || matches!(error, ChainError::Reverted { .. })
             }
+            Self::BondMissing { .. } => true,
             _ => false,
         }
     }
@@ -265,10 +276,10 @@ impl EpochPoster {
             warn!(first, %funds, "the next receipt is not covered by redeemed vouchers");
             return Ok(Progress::Unfunded);
         }
+        let fees: u128 = receipts.iter().map(|stored| stored.receipt.fee).sum();
+        let bond = self.bond(epoch_id, fees).await?;
         let bundle = self.assemble_disclosable(epoch_id, receipts, answers).await?;
         self.evidence.put(&bundle)?;
-        let fees: u128 = bundle.post.models.iter().map(|model| model.fees).sum();
-        let bond = fees.max(parameters.bond_min);
         let posted = self.chain.post_epoch(&bundle.post, bundle.signatures.clone(), bond).await;
         if let Err(error) = posted {
             // Somebody else may have been first, also in the block in the making; ours is the next then.
@@ -277,6 +288,27 @@ impl EpochPoster {
         }
         self.answer(&self.chain.epoch(epoch_id).await?).await;
         Ok(Progress::Posted(epoch_id))
+    }
+
+    /// What to put up for an epoch with these fees at most: the least that is taken and a hundredth more if the poster has it, so that
+    /// nobody can have the post refused by forcing a little money on the settlement just before. What earlier bonds left as
+    /// credit is withdrawn if it is needed.
+    async fn bond(&self, epoch: u64, fees: u128) -> Result<u128> {
+        let required = self.chain.bond_for(fees).await?;
+        let wanted = required.saturating_add(required / 100);
+        let mut balance: u128 = self.chain.balance().await?.saturating_to();
+        if balance < wanted.saturating_add(GAS_RESERVE)
+            && let Some(poster) = self.chain.sender()
+            && !self.chain.credit(poster).await?.is_zero()
+        {
+            self.chain.withdraw(poster).await?;
+            balance = self.chain.balance().await?.saturating_to();
+        }
+        let most = balance.saturating_sub(GAS_RESERVE);
+        if most < required {
+            return Err(EpochError::BondMissing { epoch, fees, required, balance });
+        }
+        Ok(wanted.min(most))
     }
 
     /// Pays in what the receipts lack and the gateway holds for them; returns the gateway's funds.

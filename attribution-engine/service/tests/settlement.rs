@@ -208,6 +208,46 @@ async fn receipts_without_redeemable_vouchers_wait() {
     assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
 }
 
+/// A bond covers what earlier epochs promised and nobody has claimed. A poster takes what it needs out of what earlier bonds left as
+/// credit, and says what it lacks then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bond_covers_what_is_unclaimed() {
+    const OPEN: u128 = 1_000_000_000_000_000_000;
+    let world = World::start().await;
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    let mut poster = world.poster();
+    settle(&world, &mut poster, 1).await;
+    let settlement = world.chain.settlement();
+    let promised = U256::from(settlement.promised().call().await.unwrap());
+    assert!(!promised.is_zero());
+    assert_eq!(settlement.unclaimed().call().await.unwrap(), promised);
+
+    // What is forced on the contract counts as unclaimed until it is skimmed.
+    let held = world.balance(*settlement.address()).await;
+    world.set_balance(*settlement.address(), held + U256::from(OPEN)).await;
+    world.answer("And WAL?", &[("bob", 500, 800)]);
+    world.set_balance(world.gateway, U256::from(OPEN / 2)).await;
+    assert!(!world.chain.credit(world.gateway).await.unwrap().is_zero());
+    let error = poster.step().await.unwrap_err();
+    assert!(error.is_temporary(), "{error}");
+    let EpochError::BondMissing { epoch: 2, fees, required, balance } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(U256::from(required), U256::from(fees) + promised + U256::from(OPEN));
+    let missing = format!("{} wei are missing", required + OPEN / 20 - balance);
+    assert!(error.to_string().contains(&missing), "{error}");
+    assert_eq!(world.chain.credit(world.gateway).await.unwrap(), U256::ZERO);
+    assert_eq!(world.chain.next_epoch_id().await.unwrap(), 2);
+
+    let skim = settlement.skim(vec![U256::ONE]).send().await.unwrap();
+    assert!(skim.get_receipt().await.unwrap().status());
+    let required = world.chain.bond_for(fees).await.unwrap();
+    assert_eq!(required, OPEN / 1_000);
+    assert_eq!(poster.step().await.unwrap(), Progress::Posted(2));
+    let bond = settlement.epoch(2).call().await.unwrap().bond;
+    assert_eq!(bond, required + required / 100);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn vouchers_are_redeemed_before_their_authorisation_expires() {
     let world = World::start().await;

@@ -13,6 +13,9 @@ pragma solidity ^0.8.28;
 /// Split: by the split of each model and the platform share at the time of posting; all money of the epoch is accounted
 /// for at activation: platform, model payees, stakers, one pool per Datanet, and the rest to the sink.
 /// Claims: against the last activated root only, cumulative, at most what the pool of the Datanet holds.
+/// Bonds: at least all that a false root could move, which is the epoch's fees and what is promised and unclaimed. What the contract
+/// holds for anybody else is counted, what is left is unclaimed. Anybody can claim for anybody, and what an account refuses to
+/// take is set aside for it, so nobody keeps bonds up by not claiming, beyond the gas of claiming for it.
 /// Payments: splits only credit accounts, so no payee can block one; accounts withdraw.
 /// Owner: sets engines, threshold and parameters within the bounds in code, for posts to come. It can move no funds,
 /// change no posted epoch and reject none.
@@ -126,7 +129,7 @@ interface IAttributionSettlement {
         uint8 threshold;
         /// Seconds between post and activation, between the minimum set at deployment and 30 days.
         uint32 challengeWindow;
-        /// Least bond in wei; the bond is at least the fees of the epoch anyway.
+        /// Least bond in wei; the bond is at least the fees of the epoch and what is unclaimed anyway.
         uint128 bondMin;
         /// Receives the platform share.
         address platform;
@@ -145,7 +148,7 @@ interface IAttributionSettlement {
     /// @param poster Who put up the bond, and loses it if the epoch is false.
     /// @param post What was posted, as `activate` and disputes want it again.
     /// @param deadline Unix second up to which it can be rejected whatever happens; activation is possible after it.
-    /// @param bond What the poster put up, wei; at least the epoch's fees.
+    /// @param bond What the poster put up, wei; at least the epoch's fees and what was promised and unclaimed.
     event EpochPosted(uint64 indexed epochId, address indexed poster, EpochPost post, uint64 deadline, uint128 bond);
     /// @notice An epoch's fees were split.
     /// @param epochId Number of the epoch, from 1.
@@ -206,6 +209,15 @@ interface IAttributionSettlement {
     event Claimed(
         uint256 indexed datanetId, address indexed account, address indexed to, uint128 amount, uint128 cumulative
     );
+    /// @notice An account did not take what was claimed for it. It is the account's with its next claim.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param account Who earned it.
+    /// @param amount What it did not take, wei.
+    event SetAside(uint256 indexed datanetId, address indexed account, uint128 amount);
+    /// @notice Money that was forced on the contract was credited.
+    /// @param sink Who gets what is nobody's.
+    /// @param amount Wei.
+    event Skimmed(address indexed sink, uint256 amount);
     /// @notice Credit was paid out.
     /// @param account Whose credit it was.
     /// @param to Who was paid.
@@ -237,7 +249,7 @@ interface IAttributionSettlement {
     /// @param gateway Whose funds grow; what is fees of an epoch later goes by its split, and to nobody else.
     function fund(address gateway) external payable;
     /// @notice Posts the next epoch. `post.gateway` must have at least the epoch's fees in funds that no other epoch
-    /// reserves; value is the bond, at least max(bondMin, fees of the epoch). Signatures are by distinct engines in ascending
+    /// reserves; value is the bond, at least `bondFor` the fees of the epoch. Signatures are by distinct engines in ascending
     /// order of their addresses.
     /// @param post Receipts, fees, pools and roots; models and pools in ascending order, at most 64 each.
     /// @param signatures One of each signing engine over `hashPost`, 65 bytes, ascending by signer; at least the threshold.
@@ -253,13 +265,14 @@ interface IAttributionSettlement {
     /// @param reason The fact, in a word.
     function rejectEpoch(uint64 epochId, address challenger, string calldata reason) external;
     /// @notice Pays `cumulative` minus what was claimed before for (datanetId, account), to `account`. Anyone may send it.
-    /// `index` is the leaf's position; `proof` its siblings from the bottom up.
+    /// `index` is the leaf's position; `proof` its siblings from the bottom up. If the account does not take it, it is set aside, and
+    /// paid with its next claim, for which any leaf of the account in the tree in force will do.
     /// @param datanetId Id of the Datanet, from 1.
     /// @param account Who earned it, and is paid.
     /// @param cumulative What its leaf promises since the beginning, wei.
     /// @param index Place of the leaf in the tree in force, from 0.
     /// @param proof Sibling hashes and sums from the bottom up.
-    /// @return paid What was paid, wei.
+    /// @return paid What was paid, wei; zero if it was set aside.
     function claim(uint256 datanetId, address account, uint128 cumulative, uint256 index, ProofNode[] calldata proof)
         external
         returns (uint128 paid);
@@ -292,6 +305,11 @@ interface IAttributionSettlement {
     /// @param to Who is paid.
     /// @return amount What was paid, wei.
     function withdraw(address payable to) external returns (uint256 amount);
+    /// @notice Credits the sink with money that came in by no function, as by `selfdestruct`: until then bonds have to cover it
+    /// too. Anyone may send it.
+    /// @param datanetIds Every Datanet whose pool was ever funded, ascending: what they were funded with must be `promised`.
+    /// @return surplus What was credited, wei.
+    function skim(uint256[] calldata datanetIds) external returns (uint256 surplus);
     /// @notice Adds or removes an engine; only the owner. Never fewer than the threshold, never more than 32.
     /// @param engine Address that signs epochs; not zero.
     /// @param allowed Whether its signature counts from now on.
@@ -349,6 +367,13 @@ interface IAttributionSettlement {
     /// paid is {claimedFromPool} of each.
     /// @return Wei.
     function promised() external view returns (uint128);
+    /// @notice What the root in force promises and nobody has claimed, and money that was forced on the contract and not skimmed.
+    /// @return Wei.
+    function unclaimed() external view returns (uint256);
+    /// @notice The least bond of the next epoch: its fees and what is unclaimed, or the minimum. Claims lower it.
+    /// @param fees Fees of the epoch, wei.
+    /// @return Wei.
+    function bondFor(uint128 fees) external view returns (uint256);
     /// @notice What an account can withdraw.
     /// @param account Account to ask about.
     /// @return Wei that `withdraw` would pay it.
@@ -366,11 +391,16 @@ interface IAttributionSettlement {
     /// @param datanetId Id of the Datanet, from 1.
     /// @return Wei, at most `poolFunded`.
     function claimedFromPool(uint256 datanetId) external view returns (uint128);
-    /// @notice What an account has claimed from a Datanet's pool.
+    /// @notice What was claimed from a Datanet's pool for an account, taken by it or set aside.
     /// @param datanetId Id of the Datanet, from 1.
-    /// @param account Who claimed.
+    /// @param account Who earned it.
     /// @return Wei, which its next claim is counted from.
     function claimedOf(uint256 datanetId, address account) external view returns (uint128);
+    /// @notice What of it the account did not take, and is paid with its next claim.
+    /// @param datanetId Id of the Datanet, from 1.
+    /// @param account Who earned it.
+    /// @return Wei.
+    function setAsideOf(uint256 datanetId, address account) external view returns (uint128);
     /// @notice Whether a key is an engine's.
     /// @param engine Address to ask about.
     /// @return Whether its signature counts under an epoch.

@@ -88,6 +88,15 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         uint64 nextReceipt;
     }
 
+    // Structs of one word, for a place in storage that is computed once where it is read and written.
+    struct Pool {
+        Tally tally;
+    }
+
+    struct Claims {
+        Tally tally;
+    }
+
     /// What an epoch's fees come apart into; `platform + models + stakers + contributors + residual` is the fees.
     struct Totals {
         uint128 fees;
@@ -107,6 +116,9 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
 
     uint64 private _epochCount;
     uint64 private _lastActivated;
+    /// What is held and promised to no contributor: funds of gateways, credits, the pending bond, what was set aside. What the
+    /// contract holds beyond it is promised and unclaimed, so a claim need not count.
+    uint128 private _apart;
     /// Root and total of the last activated epoch's claims, as one word: a claim need not read the epoch.
     bytes32 private _inForce;
 
@@ -117,9 +129,9 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
     mapping(uint64 epochId => StoredEpoch) private _epochs;
     mapping(address gateway => Gateway) private _gateways;
     /// What epochs have put into a Datanet's pool and what was claimed from it.
-    mapping(uint256 datanetId => Tally) private _pools;
-    /// In words of their own, as nothing shares them.
-    mapping(uint256 datanetId => mapping(address account => uint256)) private _claimed;
+    mapping(uint256 datanetId => Pool) private _pools;
+    /// What was claimed for an account and what of it the account has taken.
+    mapping(uint256 datanetId => mapping(address account => Claims)) private _claims;
     Credit.Book private _credit;
 
     constructor(
@@ -201,8 +213,11 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
     function fund(address gateway) external payable {
         if (gateway == address(0)) revert Errors.ZeroAddress();
         // Native supply is bounded by what is locked on L1, far below 2^128.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        _gateways[gateway].available += uint128(msg.value);
+        // forge-lint: disable-next-item(unsafe-typecast)
+        {
+            _gateways[gateway].available += uint128(msg.value);
+            _apart += uint128(msg.value);
+        }
         emit Funded(gateway, msg.value);
     }
 
@@ -219,7 +234,8 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         if (totals.fees > gateway.available) {
             revert Errors.AttributionSettlement_Underfunded(post.gateway, totals.fees, gateway.available);
         }
-        uint256 bondRequired = totals.fees > _params.bondMin ? totals.fees : _params.bondMin;
+        // The value is in the balance already.
+        uint256 bondRequired = _bondFor(totals.fees, _unclaimed() - msg.value);
         if (msg.value < bondRequired) revert Errors.AttributionSettlement_BondTooSmall(msg.value, bondRequired);
 
         // Effect
@@ -238,6 +254,7 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
             e.postedAt = uint40(block.timestamp);
             e.deadline = uint40(block.timestamp + _params.challengeWindow);
             e.bond = uint128(msg.value);
+            _apart += uint128(msg.value);
         }
         e.fees = totals.fees;
         e.residual = totals.residual;
@@ -248,6 +265,13 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         e.engineSpecHash = post.engineSpecHash;
         e.firstReceipt = post.firstReceipt;
         emit EpochPosted(post.epochId, msg.sender, post, e.deadline, e.bond);
+    }
+
+    /// @dev INVARIANT: all that a false root could move is what the root in force promises and nobody has claimed, and what the epoch
+    /// itself adds, which is out of its fees.
+    function _bondFor(uint256 fees, uint256 unclaimed_) private view returns (uint256 bond) {
+        bond = fees + unclaimed_;
+        if (bond < _params.bondMin) bond = _params.bondMin;
     }
 
     function _checkSequence(EpochPost calldata post) private view {
@@ -362,10 +386,13 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         _credit.add(e.poster, e.bond);
         for (uint256 i; i < post.pools.length; ++i) {
             PoolTotal calldata p = post.pools[i];
-            _pools[p.datanetId] = _pools[p.datanetId].raise(p.amount);
+            Pool storage pool = _pools[p.datanetId];
+            pool.tally = pool.tally.raise(p.amount);
             emit PoolFunded(epochId, p.datanetId, p.amount);
         }
         Totals memory totals = _payModels(post, e.platformBps);
+        // All other shares, and the bond, stay what they are not: contributors'.
+        _apart -= totals.contributors;
         Parameters storage params = _params;
         _credit.add(params.platform, totals.platform);
         _credit.add(params.stakers, totals.stakers);
@@ -413,6 +440,7 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         gateway.available += e.fees;
         uint128 reward = e.bond / 2;
         uint128 burned = e.bond - reward;
+        _apart -= burned;
         _credit.add(challenger, reward);
         emit EpochRejected(epochId, challenger, reward, burned, reason);
 
@@ -430,11 +458,21 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         nonReentrant
         returns (uint128 paid)
     {
+        // Check and Effect
         paid = _claim(datanetId, account, cumulative, index, proof);
-        emit Claimed(datanetId, account, account, paid, cumulative);
 
-        // Interaction
-        SafeTransferLib.safeTransferETH(account, paid);
+        // Interaction, then Effect: claims, withdrawals and skims are guarded, and whatever else an account did that refuses is undone.
+        // Otherwise who refuses could leave its earnings promised for ever, and keep every poster's bond up. Where an account failed for
+        // want of gas, a 64th of what it was given is left, too little for this; and what is set aside is there for the next claim.
+        if (SafeTransferLib.trySafeTransferETH(account, paid, gasleft())) {
+            emit Claimed(datanetId, account, account, paid, cumulative);
+        } else {
+            Claims storage claims = _claims[datanetId][account];
+            claims.tally = claims.tally.unpay(paid);
+            _apart += paid;
+            emit SetAside(datanetId, account, paid);
+            paid = 0;
+        }
     }
 
     /// @inheritdoc IAttributionSettlement
@@ -470,23 +508,33 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         if (!_isClaim(datanetId, account, cumulative, index, proof)) {
             revert Errors.AttributionSettlement_ProofInvalid(datanetId, account, cumulative);
         }
-        mapping(address account => uint256) storage claimed = _claimed[datanetId];
-        // A claim's `cumulative`.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        uint128 before = uint128(claimed[account]);
-        if (cumulative <= before) {
-            revert Errors.AttributionSettlement_NothingToClaim(datanetId, account, before);
-        }
-        paid = cumulative - before;
+        Claims storage claims = _claims[datanetId][account];
+        Tally claimed = claims.tally;
+        uint128 increase;
+        (paid, increase) = _due(claimed, cumulative);
+        if (paid == 0) revert Errors.AttributionSettlement_NothingToClaim(datanetId, account, claimed.total());
         // INVARIANT: what pools were funded with is in all what the root in force promises (see {_checkPools}), so no root pays more
         // than it promises either.
-        Tally pool = _pools[datanetId];
-        uint128 left = pool.left();
-        if (paid > left) revert Errors.AttributionSettlement_PoolInsolvent(datanetId, left, paid);
+        Pool storage pool = _pools[datanetId];
+        Tally funds = pool.tally;
+        if (increase > funds.left()) {
+            revert Errors.AttributionSettlement_PoolInsolvent(datanetId, funds.left(), increase);
+        }
 
         // Effect
-        claimed[account] = cumulative;
-        _pools[datanetId] = pool.pay(paid);
+        claims.tally = claimed.raiseAndPay(increase, paid);
+        pool.tally = funds.pay(increase);
+        if (paid != increase) _apart -= paid - increase;
+    }
+
+    /// @dev What a leaf of `cumulative` pays, and what of it comes out of the pool: the rest was set aside before.
+    function _due(Tally claimed, uint128 cumulative) private pure returns (uint128 paid, uint128 increase) {
+        uint128 before = claimed.total();
+        unchecked {
+            if (cumulative > before) increase = cumulative - before;
+            // At most `cumulative`, or what was claimed before.
+            paid = increase + claimed.left();
+        }
     }
 
     /// @inheritdoc IAttributionSettlement
@@ -497,12 +545,9 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
         uint256 index,
         ProofNode[] calldata proof
     ) external view returns (uint128) {
-        // A claim's `cumulative`.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        uint128 before = uint128(_claimed[datanetId][account]);
-        if (cumulative <= before || !_isClaim(datanetId, account, cumulative, index, proof)) return 0;
-        uint128 amount = cumulative - before;
-        return amount > _pools[datanetId].left() ? 0 : amount;
+        if (!_isClaim(datanetId, account, cumulative, index, proof)) return 0;
+        (uint128 paid, uint128 increase) = _due(_claims[datanetId][account].tally, cumulative);
+        return increase > _pools[datanetId].tally.left() ? 0 : paid;
     }
 
     function _isClaim(uint256 datanetId, address account, uint128 cumulative, uint256 index, ProofNode[] calldata proof)
@@ -517,8 +562,39 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
 
     /// @inheritdoc IAttributionSettlement
     function withdraw(address payable to) external nonReentrant returns (uint256 amount) {
+        // Before the money leaves: whoever it goes to may post.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _apart -= uint128(_credit.owed[msg.sender]);
         amount = _credit.withdraw(msg.sender, to);
         emit Withdrawn(msg.sender, to, amount);
+    }
+
+    /// @inheritdoc IAttributionSettlement
+    function skim(uint256[] calldata datanetIds) external nonReentrant returns (uint256 surplus) {
+        // Check
+        uint256 previous;
+        uint128 funded;
+        uint128 left;
+        for (uint256 i; i < datanetIds.length; ++i) {
+            uint256 id = datanetIds[i];
+            if (id <= previous) revert Errors.AttributionSettlement_PoolsNotAscending(previous, id);
+            previous = id;
+            Tally pool = _pools[id].tally;
+            funded += pool.total();
+            left += pool.left();
+        }
+        // All pools are listed if they were funded with all that is promised.
+        uint128 expected = _epochs[_lastActivated].claimsTotal;
+        if (funded != expected) revert Errors.AttributionSettlement_PoolsMismatch(expected, funded);
+        surplus = _unclaimed() - left;
+        if (surplus == 0) revert Errors.NothingToWithdraw(address(this));
+
+        // Effect
+        address sink = _params.sink;
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _apart += uint128(surplus);
+        _credit.add(sink, surplus);
+        emit Skimmed(sink, surplus);
     }
 
     /*//////////////////////////////////////////////////////////////////////////
@@ -617,6 +693,20 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
     }
 
     /// @inheritdoc IAttributionSettlement
+    function unclaimed() external view returns (uint256) {
+        return _unclaimed();
+    }
+
+    /// @inheritdoc IAttributionSettlement
+    function bondFor(uint128 fees) external view returns (uint256) {
+        return _bondFor(fees, _unclaimed());
+    }
+
+    function _unclaimed() private view returns (uint256) {
+        return address(this).balance - _apart;
+    }
+
+    /// @inheritdoc IAttributionSettlement
     function credit(address account) external view returns (uint256) {
         return _credit.owed[account];
     }
@@ -629,19 +719,22 @@ contract AttributionSettlement is IAttributionSettlement, EIP712, Ownable2Step, 
 
     /// @inheritdoc IAttributionSettlement
     function poolFunded(uint256 datanetId) external view returns (uint128) {
-        return _pools[datanetId].total();
+        return _pools[datanetId].tally.total();
     }
 
     /// @inheritdoc IAttributionSettlement
     function claimedFromPool(uint256 datanetId) external view returns (uint128) {
-        return _pools[datanetId].paid();
+        return _pools[datanetId].tally.paid();
     }
 
     /// @inheritdoc IAttributionSettlement
     function claimedOf(uint256 datanetId, address account) external view returns (uint128) {
-        // A claim's `cumulative`.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        return uint128(_claimed[datanetId][account]);
+        return _claims[datanetId][account].tally.total();
+    }
+
+    /// @inheritdoc IAttributionSettlement
+    function setAsideOf(uint256 datanetId, address account) external view returns (uint128) {
+        return _claims[datanetId][account].tally.left();
     }
 
     /// @inheritdoc IAttributionSettlement

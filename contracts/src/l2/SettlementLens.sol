@@ -77,7 +77,7 @@ contract SettlementLens is ISettlementLens {
         }
         x.poolFunded = settlement.poolFunded(q.datanetId);
         x.poolClaimed = settlement.claimedFromPool(q.datanetId);
-        x.accountClaimed = settlement.claimedOf(q.datanetId, q.account);
+        x.accountClaimed = settlement.claimedOf(q.datanetId, q.account) - settlement.setAsideOf(q.datanetId, q.account);
         x.accountClaimable = settlement.previewClaim(q.datanetId, q.account, q.cumulative, q.index, q.claimProof);
     }
 }

@@ -440,8 +440,9 @@ library Errors {
     /// @param contributors The contributors' share of its fees, wei.
     error AttributionSettlement_OverAttributed(uint256 modelId, uint256 attributed, uint256 contributors);
 
-    /// @notice What is attributed to the models and what the pools receive differ.
-    /// @param attributed Sum over the models, wei.
+    /// @notice What is attributed to the models and what the pools receive differ, or what is promised and what the pools listed were
+    /// funded with.
+    /// @param attributed Sum over the models, or what is promised, wei.
     /// @param pools Sum over the pools, wei.
     error AttributionSettlement_PoolsMismatch(uint256 attributed, uint256 pools);
 
@@ -456,7 +457,7 @@ library Errors {
     /// @param available What of its funds is not reserved, wei.
     error AttributionSettlement_Underfunded(address gateway, uint256 fees, uint256 available);
 
-    /// @notice The bond is less than the fees of the epoch or the minimum.
+    /// @notice The bond is less than the fees of the epoch and what is promised and unclaimed, or than the minimum.
     /// @param given Value that was sent, wei.
     /// @param required The least bond of this epoch, wei.
     error AttributionSettlement_BondTooSmall(uint256 given, uint256 required);

@@ -80,22 +80,25 @@ library MerkleSum {
         // is, none on the way was too large.
         assembly ("memory-safe") {
             root := hash
+            // The four words from 0x00 on, of which Solidity's free pointer and its zero are put back below.
             let free := mload(0x40)
             let seen := 0
             let end := add(proof.offset, shl(6, depth))
+            // Bit 6 says which half is the own one: the left of what is hashed, or the right.
+            index := shl(6, index)
             for { let sibling := proof.offset } lt(sibling, end) { sibling := add(sibling, 0x40) } {
-                // The left half of what is hashed, or the right one.
-                let own := shl(6, and(index, 1))
-                calldatacopy(add(free, xor(own, 0x40)), sibling, 0x40)
-                own := add(free, own)
+                let own := and(index, 0x40)
+                calldatacopy(xor(own, 0x40), sibling, 0x40)
                 mstore(own, root)
                 mstore(add(own, 0x20), sumInAll)
                 let siblingSum := calldataload(add(sibling, 0x20))
                 seen := or(seen, siblingSum)
                 sumInAll := add(sumInAll, siblingSum)
-                root := keccak256(free, 0x80)
+                root := keccak256(0x00, 0x80)
                 index := shr(1, index)
             }
+            mstore(0x40, free)
+            mstore(0x60, 0)
             ok := iszero(shr(128, or(seen, sumInAll)))
         }
         // Only where it is `ok` is it used.

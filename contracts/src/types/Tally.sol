@@ -5,7 +5,7 @@ pragma solidity ^0.8.28;
 /// the lower half; no more than the total is ever paid.
 type Tally is uint256;
 
-using {total, paid, left, raise, pay} for Tally global;
+using {total, paid, left, raise, pay, raiseAndPay, unpay} for Tally global;
 
 /// @notice The two amounts as one.
 function tally(uint128 total_, uint128 paid_) pure returns (Tally) {
@@ -43,5 +43,19 @@ function raise(Tally self, uint128 amount) pure returns (Tally) {
 function pay(Tally self, uint128 amount) pure returns (Tally) {
     unchecked {
         return Tally.wrap(Tally.unwrap(self) + (uint256(amount) << 128));
+    }
+}
+
+/// @notice With `more` to pay, and `amount` of what is left then paid: the caller has seen that the total stays below 2^128.
+function raiseAndPay(Tally self, uint128 more, uint128 amount) pure returns (Tally) {
+    unchecked {
+        return Tally.wrap(Tally.unwrap(self) + more + (uint256(amount) << 128));
+    }
+}
+
+/// @notice With `amount` of what was paid come back: it was paid before.
+function unpay(Tally self, uint128 amount) pure returns (Tally) {
+    unchecked {
+        return Tally.wrap(Tally.unwrap(self) - (uint256(amount) << 128));
     }
 }

@@ -321,11 +321,13 @@ abstract contract EconomyTest is Test {
         }
     }
 
-    function bondOf(IAttributionSettlement.EpochPost memory post) internal pure returns (uint256 bond) {
+    /// @dev The least that is taken. Where no epoch is pending it is the same before and after the post.
+    function bondOf(IAttributionSettlement.EpochPost memory post) internal view returns (uint256) {
+        uint128 fees;
         for (uint256 i; i < post.models.length; ++i) {
-            bond += post.models[i].fees;
+            fees += post.models[i].fees;
         }
-        if (bond < BOND_MIN) bond = BOND_MIN;
+        return settlement.bondFor(fees);
     }
 
     function postEpoch(IAttributionSettlement.EpochPost memory post) internal {

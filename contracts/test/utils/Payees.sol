@@ -8,6 +8,26 @@ contract Refuser {
     }
 }
 
+/// @notice An account that takes money only while it is open.
+contract Door {
+    bool public open;
+
+    function set(bool open_) external {
+        open = open_;
+    }
+
+    receive() external payable {
+        require(open, "closed");
+    }
+}
+
+/// @notice Forces what it is made with on an account.
+contract Forcer {
+    constructor(address payable target) payable {
+        selfdestruct(target);
+    }
+}
+
 /// @notice An account that burns all gas it is given.
 contract GasGuzzler {
     uint256 private n;

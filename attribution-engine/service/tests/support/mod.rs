@@ -207,6 +207,11 @@ impl World {
         self.provider.get_balance(account).await.unwrap()
     }
 
+    pub async fn set_balance(&self, account: Address, wei: U256) {
+        let _: serde_json::Value =
+            self.provider.raw_request("anvil_setBalance".into(), (account, wei)).await.unwrap();
+    }
+
     pub async fn advance(&self, seconds: u64) {
         let _: serde_json::Value =
             self.provider.raw_request("evm_increaseTime".into(), (seconds,)).await.unwrap();
@@ -347,7 +352,8 @@ impl World {
             .into_iter()
             .map(|engine| Bytes::from(engine.sign_hash_sync(&digest).unwrap().as_bytes()))
             .collect();
-        chain.post_epoch(&bundle.post, signatures, ONE).await.unwrap();
+        let bond = chain.bond_for(fees).await.unwrap();
+        chain.post_epoch(&bundle.post, signatures, bond).await.unwrap();
     }
 
     /// Puts `RecordDispute` where `AttributionDispute` looks for it, and `EpochDisclosure` beside it, under the world's engine spec.

@@ -8,6 +8,7 @@ import {IInferenceEscrow} from "../../../src/interfaces/IInferenceEscrow.sol";
 import {IModelRegistry} from "../../../src/interfaces/IModelRegistry.sol";
 import {Shares} from "../../../src/libraries/Shares.sol";
 import {EconomyTest} from "../../utils/EconomyTest.sol";
+import {Door, Forcer} from "../../utils/Payees.sol";
 import {SumTree} from "../../utils/SumTree.sol";
 import {EconomyStore} from "../stores/EconomyStore.sol";
 
@@ -21,6 +22,7 @@ contract EconomyHandler is EconomyTest {
     uint256[3] private customerKeys;
     address[2] private gateways;
     address[3] private contributors;
+    Door private immutable door;
     uint256[] private datanetIds;
     uint256[] private modelIds;
 
@@ -44,6 +46,10 @@ contract EconomyHandler is EconomyTest {
             (customers[i], customerKeys[i]) = makeAddrAndKey(string.concat("customer ", vm.toString(i)));
             contributors[i] = makeAddr(string.concat("contributor ", vm.toString(i)));
         }
+        // Takes money at times.
+        door = new Door();
+        door.set(true);
+        contributors[2] = address(door);
         gateways = [makeAddr("gateway 0"), makeAddr("gateway 1")];
     }
 
@@ -288,7 +294,7 @@ contract EconomyHandler is EconomyTest {
         post.receiptCount = receiptCount;
         (post.claimsRoot, post.claimsTotal) = SumTree.rootOf(tree);
         postEpoch(post);
-        store.addIn(bondOf(post));
+        store.addIn(settlement.epoch(post.epochId).bond);
         pendingPost = abi.encode(post);
         nextBlock();
     }
@@ -343,7 +349,7 @@ contract EconomyHandler is EconomyTest {
     function expose(IAttributionSettlement.EpochPost memory post) private {
         uint256 i;
         while (i < lie.length && same(active[i], lie[i])) ++i;
-        uint256 burned = settlement.BURN().balance;
+        uint256 bond = settlement.epoch(post.epochId).bond;
         SumTree.Claim[] memory pending = lie;
         vm.startPrank(watcher);
         if (lieKind == 2) {
@@ -358,7 +364,7 @@ contract EconomyHandler is EconomyTest {
             dispute.disputeOverpromise(post, over, over);
         }
         vm.stopPrank();
-        store.addBurned(settlement.BURN().balance - burned);
+        store.addBurned(bond - bond / 2);
         bool rejected = settlement.epoch(post.epochId).status == IAttributionSettlement.EpochStatus.Rejected;
         store.addLie(false, rejected);
         lieKind = 0;
@@ -398,10 +404,29 @@ contract EconomyHandler is EconomyTest {
         if (active.length == 0) return;
         uint256 i = pick % active.length;
         SumTree.Claim memory c = active[i];
-        if (settlement.claimedOf(c.datanetId, c.account) == c.cumulative) return;
+        IAttributionSettlement.ProofNode[] memory proof = SumTree.proofOf(active, i);
+        if (settlement.previewClaim(c.datanetId, c.account, c.cumulative, i, proof) == 0) return;
         uint256 before = c.account.balance;
-        settlement.claim(c.datanetId, c.account, c.cumulative, i, SumTree.proofOf(active, i));
+        settlement.claim(c.datanetId, c.account, c.cumulative, i, proof);
         store.addPaid(c.datanetId, c.account, c.account.balance - before);
+    }
+
+    function moveDoor(bool open) external counted("moveDoor") {
+        door.set(open);
+    }
+
+    /// @dev Somebody raises bonds in the only way that is left.
+    function force(uint256 amount) external counted("force") {
+        amount = bound(amount, 1, 1 ether);
+        vm.deal(address(this), amount);
+        new Forcer{value: amount}(payable(address(settlement)));
+        store.addIn(amount);
+        store.addForced(amount);
+    }
+
+    function skim() external counted("skim") {
+        if (store.forced() == 0) return;
+        store.subForced(settlement.skim(datanetIds));
     }
 
     function withdrawCredit(uint256 pick) external counted("withdrawCredit") {

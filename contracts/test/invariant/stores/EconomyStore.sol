@@ -37,6 +37,8 @@ contract EconomyStore {
     uint256 public fees;
     uint256 public attributed;
     uint256 public burned;
+    /// Forced on the settlement and not skimmed.
+    uint256 public forced;
 
     mapping(uint256 datanetId => mapping(address => uint256)) public earned;
     mapping(uint256 datanetId => mapping(address => uint256)) public paid;
@@ -82,6 +84,14 @@ contract EconomyStore {
 
     function addOut(uint256 amount) external {
         paidOut += amount;
+    }
+
+    function addForced(uint256 amount) external {
+        forced += amount;
+    }
+
+    function subForced(uint256 amount) external {
+        forced -= amount;
     }
 
     function addRedeemed(uint256 amount) external {

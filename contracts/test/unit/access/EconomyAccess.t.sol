@@ -247,6 +247,9 @@ contract EconomyAccessTest is EconomyTest {
         reads("platformBpsOf(uint64)");
         reads("poolFunded(uint256)");
         reads("previewClaim(uint256,address,uint128,uint256,(bytes32,uint128)[])");
+        reads("setAsideOf(uint256,address)");
+        reads("unclaimed()");
+        reads("bondFor(uint128)");
         open("claim(uint256,address,uint128,uint256,(bytes32,uint128)[])");
         // The account's signature decides, not the sender.
         only(
@@ -268,6 +271,7 @@ contract EconomyAccessTest is EconomyTest {
         // The signatures decide, not the sender.
         open(string.concat("postEpoch(", POST, ",bytes[])"));
         open("withdraw(address)");
+        open("skim(uint256[])");
         only(
             Who.Dispute,
             "rejectEpoch(uint64,address,string)",

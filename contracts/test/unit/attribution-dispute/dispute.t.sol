@@ -90,8 +90,8 @@ contract DisputeTest is EconomyTest {
 
     function assertRejected() private view {
         assertEq(uint8(settlement.epoch(2).status), uint8(IAttributionSettlement.EpochStatus.Rejected));
-        assertEq(settlement.credit(watcher), 0.5 ether);
-        assertEq(settlement.BURN().balance, 0.5 ether);
+        assertEq(settlement.credit(watcher), 0.65 ether);
+        assertEq(settlement.BURN().balance, 0.65 ether);
         (uint256 available, uint256 reserved) = settlement.fundsOf(gateway);
         assertEq(available, 99 ether);
         assertEq(reserved, 0);
@@ -99,7 +99,7 @@ contract DisputeTest is EconomyTest {
 
     function expectRejection(string memory reason) private {
         vm.expectEmit(address(settlement));
-        emit IAttributionSettlement.EpochRejected(2, watcher, 0.5 ether, 0.5 ether, reason);
+        emit IAttributionSettlement.EpochRejected(2, watcher, 0.65 ether, 0.65 ether, reason);
         vm.prank(watcher);
     }
 
@@ -202,7 +202,7 @@ contract DisputeTest is EconomyTest {
         assertFact(fact, "decrease");
         vm.prank(watcher);
         settlement.withdraw(payable(watcher));
-        assertEq(watcher.balance, 0.5 ether);
+        assertEq(watcher.balance, 0.65 ether);
     }
 
     /*//////////////////////////////////////////////////////////////////////////

@@ -6,7 +6,7 @@ import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
 import {Errors} from "../../../src/libraries/Errors.sol";
 import {EconomyTest} from "../../utils/EconomyTest.sol";
-import {Reentrant, Refuser} from "../../utils/Payees.sol";
+import {Door, GasGuzzler, Reentrant, Refuser} from "../../utils/Payees.sol";
 import {SumTree} from "../../utils/SumTree.sol";
 
 contract ClaimTest is EconomyTest {
@@ -135,17 +135,108 @@ contract ClaimTest is EconomyTest {
         assertEq(claimFor(datanetId, bob), 0.2 ether);
     }
 
-    function test_RevertWhen_TheAccountRefuses() external {
+    function test_WhenTheAccountRefuses() external {
         address refuser = address(new Refuser());
         earn(datanetId, refuser, 0.1 ether);
         earn(datanetId, bob, 0.2 ether);
         settle(onePool(modelId, 1 ether, datanetId, 0.3 ether));
         uint256 index = claimIndex(datanetId, refuser);
         IAttributionSettlement.ProofNode[] memory proof = SumTree.proofOf(claims, index);
-        vm.expectRevert(SafeTransferLib.ETHTransferFailed.selector);
-        settlement.claim(datanetId, refuser, 0.1 ether, index, proof);
-        assertEq(settlement.claimedOf(datanetId, refuser), 0);
+        vm.expectEmit(address(settlement));
+        emit IAttributionSettlement.SetAside(datanetId, refuser, 0.1 ether);
+        assertEq(settlement.claim(datanetId, refuser, 0.1 ether, index, proof), 0);
+        assertEq(settlement.claimedOf(datanetId, refuser), 0.1 ether);
+        assertEq(settlement.setAsideOf(datanetId, refuser), 0.1 ether);
+        assertEq(settlement.claimedFromPool(datanetId), 0.1 ether);
+        assertEq(settlement.unclaimed(), 0.2 ether);
+        // Still its own, and still not taken.
+        assertEq(settlement.previewClaim(datanetId, refuser, 0.1 ether, index, proof), 0.1 ether);
+        assertEq(settlement.claim(datanetId, refuser, 0.1 ether, index, proof), 0);
+        assertEq(settlement.setAsideOf(datanetId, refuser), 0.1 ether);
+        assertEq(settlement.claimedFromPool(datanetId), 0.1 ether);
+        assertEq(settlement.unclaimed(), 0.2 ether);
         assertEq(claimFor(datanetId, bob), 0.2 ether);
+        assertEq(settlement.unclaimed(), 0);
+    }
+
+    function test_WhenWhatWasSetAsideIsTaken(uint128 early, uint128 late, bool again) external {
+        early = uint128(bound(early, 1, 0.4 ether));
+        late = again ? uint128(bound(late, 1, 0.4 ether)) : 0;
+        Door door = new Door();
+        earn(datanetId, address(door), early);
+        settle(onePool(modelId, 1 ether, datanetId, early));
+        assertEq(claimFor(datanetId, address(door)), 0);
+        if (again) {
+            earn(datanetId, address(door), late);
+            settle(onePool(modelId, 1 ether, datanetId, late));
+        }
+        assertEq(settlement.unclaimed(), late);
+        door.set(true);
+        uint256 index = claimIndex(datanetId, address(door));
+        IAttributionSettlement.ProofNode[] memory proof = SumTree.proofOf(claims, index);
+        vm.expectEmit(address(settlement));
+        emit IAttributionSettlement.Claimed(datanetId, address(door), address(door), early + late, early + late);
+        assertEq(settlement.claim(datanetId, address(door), early + late, index, proof), early + late);
+        assertEq(address(door).balance, early + late);
+        assertEq(settlement.setAsideOf(datanetId, address(door)), 0);
+        assertEq(settlement.claimedOf(datanetId, address(door)), early + late);
+        assertEq(settlement.unclaimed(), 0);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Errors.AttributionSettlement_NothingToClaim.selector, datanetId, address(door), early + late
+            )
+        );
+        settlement.claim(datanetId, address(door), early + late, index, proof);
+    }
+
+    /// @dev Another leaf of the account will do, so a root that promises it less keeps nothing of it back.
+    function test_WhenWhatWasSetAsideIsTakenWithALowerLeaf() external {
+        Door door = new Door();
+        earn(datanetId, address(door), 0.3 ether);
+        settle(onePool(modelId, 1 ether, datanetId, 0.3 ether));
+        assertEq(claimFor(datanetId, address(door)), 0);
+        claims[claimIndex(datanetId, address(door))].cumulative = 0.1 ether;
+        earn(datanetId, bob, 0.3 ether);
+        settle(onePool(modelId, 1 ether, datanetId, 0.1 ether));
+        door.set(true);
+        assertEq(claimFor(datanetId, address(door)), 0.3 ether);
+        assertEq(settlement.claimedOf(datanetId, address(door)), 0.3 ether);
+    }
+
+    /// @dev Whoever claims for an account with little gas does not get its money set aside: what is left of the gas is too little.
+    function test_RevertWhen_TheAccountGetsTooLittleGas(uint256 gas) external {
+        Reentrant account = new Reentrant();
+        // It takes 100,000 gas or so to be paid.
+        account.arm(address(this), abi.encodeCall(this.spend, (20)));
+        earn(datanetId, address(account), 0.1 ether);
+        earn(datanetId, bob, 0.2 ether);
+        settle(onePool(modelId, 1 ether, datanetId, 0.3 ether));
+        uint256 index = claimIndex(datanetId, address(account));
+        IAttributionSettlement.ProofNode[] memory proof = SumTree.proofOf(claims, index);
+        gas = bound(gas, 30_000, 1_000_000);
+        bytes memory call = abi.encodeCall(settlement.claim, (datanetId, address(account), 0.1 ether, index, proof));
+        (bool done,) = address(settlement).call{gas: gas}(call);
+        assertEq(settlement.setAsideOf(datanetId, address(account)), 0);
+        assertEq(address(account).balance, done ? 0.1 ether : 0);
+    }
+
+    mapping(uint256 => uint256) private spent;
+
+    function spend(uint256 slots) external {
+        for (uint256 i; i < slots; ++i) {
+            ++spent[i];
+        }
+    }
+
+    function test_WhenTheAccountBurnsItsGas() external {
+        address guzzler = address(new GasGuzzler());
+        earn(datanetId, guzzler, 0.1 ether);
+        settle(onePool(modelId, 1 ether, datanetId, 0.1 ether));
+        uint256 index = claimIndex(datanetId, guzzler);
+        IAttributionSettlement.ProofNode[] memory proof = SumTree.proofOf(claims, index);
+        assertEq(settlement.claim{gas: 2_000_000}(datanetId, guzzler, 0.1 ether, index, proof), 0);
+        assertEq(settlement.setAsideOf(datanetId, guzzler), 0.1 ether);
+        assertEq(settlement.unclaimed(), 0);
     }
 
     function test_WhenTheAccountCallsBack() external {

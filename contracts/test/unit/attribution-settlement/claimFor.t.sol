@@ -71,6 +71,26 @@ contract ClaimForTest is EconomyTest {
         bring(bob, o, signature);
     }
 
+    /// @dev A wallet that takes no money and calls nobody has its earnings sent elsewhere, also after somebody pushed them at it.
+    function test_PaysWhatWasSetAside(uint128 fee) external {
+        fee = uint128(bound(fee, 0, 0.2 ether));
+        address wallet = address(new Willing());
+        earn(datanetId, wallet, 0.2 ether);
+        settle(onePool(modelId, 1 ether, datanetId, 0.2 ether));
+        assertEq(claimFor(datanetId, wallet), 0);
+        assertEq(settlement.setAsideOf(datanetId, wallet), 0.2 ether);
+        uint64 deadline = uint64(vm.getBlockTimestamp() + 60);
+        IAttributionSettlement.ClaimOrder memory o =
+            IAttributionSettlement.ClaimOrder(datanetId, wallet, 0.2 ether, alice, fee, deadline);
+        uint256 before = alice.balance;
+        assertEq(bring(bob, o, ""), 0.2 ether);
+        assertEq(alice.balance - before, 0.2 ether - fee);
+        assertEq(settlement.setAsideOf(datanetId, wallet), 0);
+        assertEq(settlement.unclaimed(), 0.3 ether);
+        vm.expectPartialRevert(Errors.AttributionSettlement_NothingToClaim.selector);
+        bring(bob, o, "");
+    }
+
     function test_RevertWhen_AWordIsAnother(uint8 field) external {
         field = uint8(bound(field, 0, 3));
         IAttributionSettlement.ClaimOrder memory o = order(1);

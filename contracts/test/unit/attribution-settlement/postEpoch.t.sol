@@ -4,9 +4,12 @@ pragma solidity ^0.8.28;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {IAttributionSettlement} from "../../../src/interfaces/IAttributionSettlement.sol";
+import {IModelRegistry} from "../../../src/interfaces/IModelRegistry.sol";
 import {AttributionSettlement} from "../../../src/l2/AttributionSettlement.sol";
 import {Errors} from "../../../src/libraries/Errors.sol";
 import {EconomyTest} from "../../utils/EconomyTest.sol";
+import {Forcer, Reentrant} from "../../utils/Payees.sol";
+import {SumTree} from "../../utils/SumTree.sol";
 
 contract PostEpochTest is EconomyTest {
     uint256 private datanetId;
@@ -308,6 +311,144 @@ contract PostEpochTest is EconomyTest {
         vm.expectRevert(abi.encodeWithSelector(Errors.AttributionSettlement_BondTooSmall.selector, bond, required));
         vm.prank(poster);
         settlement.postEpoch{value: bond}(post, signatures);
+    }
+
+    /// @dev What earlier epochs promised and nobody has claimed is to be covered as well, to the wei.
+    function test_RevertWhen_TheBondDoesNotCoverWhatIsUnclaimed(uint128 promised, bool claimed, uint256 short)
+        external
+    {
+        promised = uint128(bound(promised, 1, 4.75 ether));
+        earn(datanetId, alice, promised);
+        settle(onePool(modelId, 10 ether, datanetId, promised));
+        fund(gateway, 1 ether);
+        if (claimed) claimFor(datanetId, alice);
+        earn(datanetId, bob, 0.1 ether);
+        uint256 atRisk = claimed ? 0 : promised;
+        IAttributionSettlement.EpochPost memory post = onePool(modelId, 1 ether, datanetId, 0.1 ether);
+        uint256 required = 1 ether + atRisk;
+        if (required < BOND_MIN) required = BOND_MIN;
+        assertEq(settlement.unclaimed(), atRisk);
+        assertEq(settlement.bondFor(1 ether), required);
+        short = bound(short, 1, required);
+        bytes[] memory signatures = signPost(post, 2);
+        vm.deal(poster, required);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.AttributionSettlement_BondTooSmall.selector, required - short, required)
+        );
+        vm.prank(poster);
+        settlement.postEpoch{value: required - short}(post, signatures);
+        vm.prank(poster);
+        settlement.postEpoch{value: required}(post, signatures);
+        assertEq(settlement.unclaimed(), atRisk);
+    }
+
+    /// @dev Whatever comes and goes that is not contributors': it is not at risk.
+    function test_WhenOtherMoneyMoves(uint128 more, bool rejected) external {
+        settle(good());
+        assertEq(settlement.unclaimed(), 0.4 ether);
+        more = uint128(bound(more, 0, 1e24));
+        fund(bob, more);
+        assertEq(settlement.unclaimed(), 0.4 ether);
+        vm.prank(platform);
+        settlement.withdraw(payable(platform));
+        assertEq(settlement.unclaimed(), 0.4 ether);
+        IAttributionSettlement.EpochPost memory post = good();
+        postEpoch(post);
+        assertEq(settlement.unclaimed(), 0.4 ether);
+        if (rejected) {
+            vm.prank(address(dispute));
+            settlement.rejectEpoch(2, bob, "false");
+            vm.prank(bob);
+            settlement.withdraw(payable(bob));
+            assertEq(settlement.unclaimed(), 0.4 ether);
+        } else {
+            activate(post);
+            assertEq(settlement.unclaimed(), 0.8 ether);
+            assertEq(claimFor(datanetId, alice), 0.8 ether);
+            assertEq(settlement.unclaimed(), 0);
+        }
+        vm.prank(poster);
+        settlement.withdraw(payable(poster));
+    }
+
+    function test_WhenMoneyIsForced(uint128 amount) external {
+        settle(good());
+        amount = uint128(bound(amount, 1, 1e24));
+        uint256 bond = settlement.bondFor(2 ether);
+        vm.deal(address(this), amount);
+        new Forcer{value: amount}(payable(address(settlement)));
+        assertEq(settlement.bondFor(2 ether), bond + amount);
+        uint256 before = settlement.credit(sink);
+        uint256[] memory ids = new uint256[](1);
+        ids[0] = datanetId;
+        vm.expectEmit(address(settlement));
+        emit IAttributionSettlement.Skimmed(sink, amount);
+        vm.prank(mallory);
+        assertEq(settlement.skim(ids), amount);
+        assertEq(settlement.credit(sink), before + amount);
+        assertEq(settlement.unclaimed(), 0.4 ether);
+        assertEq(settlement.bondFor(2 ether), bond);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NothingToWithdraw.selector, settlement));
+        settlement.skim(ids);
+        assertEq(claimFor(datanetId, alice), 0.4 ether);
+        vm.prank(sink);
+        settlement.withdraw(payable(sink));
+    }
+
+    function test_RevertWhen_SkimmedWithoutAllPools() external {
+        uint256 other = publishedDatanet();
+        IModelRegistry.ModelParams memory params = modelParams("both", other);
+        params.sources = derived(modelId);
+        uint256 both = registerModel(params);
+        earn(datanetId, alice, 0.1 ether);
+        earn(other, alice, 0.2 ether);
+        IAttributionSettlement.PoolTotal[] memory pools = new IAttributionSettlement.PoolTotal[](2);
+        pools[0] = IAttributionSettlement.PoolTotal(datanetId, 0.1 ether);
+        pools[1] = IAttributionSettlement.PoolTotal(other, 0.2 ether);
+        IAttributionSettlement.ModelTotal[] memory m = new IAttributionSettlement.ModelTotal[](1);
+        m[0] = IAttributionSettlement.ModelTotal({modelId: both, fees: 1 ether, attributed: 0.3 ether});
+        settle(postOf(m, pools));
+        vm.deal(address(this), 1);
+        new Forcer{value: 1}(payable(address(settlement)));
+        uint256[] memory ids = new uint256[](1);
+        ids[0] = other;
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Errors.AttributionSettlement_PoolsMismatch.selector, uint128(0.3 ether), uint128(0.2 ether)
+            )
+        );
+        settlement.skim(ids);
+        ids = new uint256[](3);
+        (ids[0], ids[1], ids[2]) = (datanetId, other, other);
+        vm.expectRevert(abi.encodeWithSelector(Errors.AttributionSettlement_PoolsNotAscending.selector, other, other));
+        settlement.skim(ids);
+        (ids[1], ids[2]) = (other, other + 1);
+        assertEq(settlement.skim(ids), 1);
+    }
+
+    /// @dev While an order's fee is on its way, the rest of it is in no pool and not paid: it must not be taken for forced money.
+    function test_RevertWhen_SkimmedWhileAnOrderIsPaid() external {
+        earn(datanetId, customer, 0.4 ether);
+        settle(onePool(modelId, 1 ether, datanetId, 0.4 ether));
+        Reentrant taker = new Reentrant();
+        uint256[] memory ids = new uint256[](1);
+        ids[0] = datanetId;
+        taker.arm(address(settlement), abi.encodeCall(settlement.skim, (ids)));
+        uint256 index = claimIndex(datanetId, customer);
+        IAttributionSettlement.ClaimOrder memory order = IAttributionSettlement.ClaimOrder({
+            datanetId: datanetId,
+            account: customer,
+            cumulative: 0.4 ether,
+            to: bob,
+            fee: 0.1 ether,
+            deadline: uint64(vm.getBlockTimestamp())
+        });
+        bytes memory signature = sign(customerKey, settlement.hashOrder(order));
+        vm.prank(address(taker));
+        settlement.claimFor(order, signature, index, SumTree.proofOf(claims, index));
+        assertTrue(taker.called());
+        assertFalse(taker.succeeded());
+        assertEq(settlement.unclaimed(), 0);
     }
 
     function test_WhenEverythingHolds(uint128 fees, uint128 attributed, uint256 bond, bool all) external {

@@ -178,8 +178,6 @@ impl Liar {
         let funded = settlement.fund(self.key.address()).value(U256::from(fee));
         let receipt = funded.send().await?.get_receipt().await?;
         ensure!(receipt.status(), "the liar cannot pay its fees");
-        let parameters = self.chain.settlement_parameters().await?;
-        let bond = fee.max(parameters.bond_min);
         // Whoever else is posting goes first.
         for _ in 0..5 {
             let next = wait_for("the epoch before to be decided", 120, || async {
@@ -192,6 +190,7 @@ impl Liar {
             let path = publish.join(format!("{next}.json"));
             fs::write(&path, serde_json::to_vec(&bundle)?)
                 .with_context(|| format!("cannot write {}", path.display()))?;
+            let bond = self.chain.bond_for(fee).await?;
             match self.chain.post_epoch(&bundle.post, bundle.signatures, bond).await {
                 Ok(_) => return Ok((next, bond)),
                 Err(error) => tracing::debug!(%error, "the false epoch was not taken"),

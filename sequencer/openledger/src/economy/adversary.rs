@@ -435,7 +435,7 @@ impl Arena {
         }
         let post = self.next_post(poster, claims, totals).await?;
         let signatures = self.signatures(&post, &chain.settlement_domain())?;
-        chain.post_epoch(&post, signatures, fees).await?;
+        chain.post_epoch(&post, signatures, chain.bond_for(fees).await?).await?;
         Ok(post.epochId)
     }
 

@@ -80,7 +80,7 @@ impl Arena {
         let mut failed = Vec::new();
 
         // The epoch again.
-        let bond = U256::from(FEES);
+        let bond = U256::from(mallory.l2.bond_for(FEES).await?);
         let again = settlement.postEpoch(event.post.clone(), posted.signatures.clone());
         failed.push(refused(mallory, again.value(bond).into_transaction_request()).await?);
         // The next epoch, which attributes nothing: with the signatures of that one, and as the same engines would sign
