@@ -157,7 +157,7 @@ where
     }
 }
 
-fn invalid<E>(error: EVMError<E, OpTxError>) -> EVMError<E, InvalidTransaction> {
+pub(crate) fn invalid<E>(error: EVMError<E, OpTxError>) -> EVMError<E, InvalidTransaction> {
     match error {
         EVMError::Transaction(OpTxError(OpTransactionError::Base(reason))) => {
             EVMError::Transaction(reason)
@@ -197,7 +197,7 @@ fn takes_no_l1_fee(tx: &CallTx) -> bool {
 }
 
 /// What such a call needs to know of L1: nothing. Without it the EVM would read six slots for each.
-fn no_l1_fees(block: U256) -> L1BlockInfo {
+pub(crate) fn no_l1_fees(block: U256) -> L1BlockInfo {
     L1BlockInfo {
         l2_block: Some(block),
         operator_fee_scalar: Some(U256::ZERO),

@@ -39,6 +39,7 @@
 extern crate alloc;
 
 mod block;
+mod call_evm;
 mod changes;
 mod delta;
 mod env;
@@ -55,6 +56,7 @@ pub mod trie;
 mod trie_lookup;
 
 pub use block::{BlockBuilder, ExecutedBlock, TxOutcome, execute_block};
+pub use call_evm::CallEvm;
 pub use changes::{Account, AccountChange, StateChanges};
 pub use delta::StateDelta;
 pub use env::{block_env, cfg_env};

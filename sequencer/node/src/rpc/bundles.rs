@@ -50,7 +50,7 @@ impl Api {
                         "the calls took too long",
                     ));
                 }
-                let gas = call.gas.unwrap_or(simulation.gas_max).min(gas_left);
+                let gas = call.gas.unwrap_or(simulation.terms.gas_max).min(gas_left);
                 simulation.set_base_fee(base_fee);
                 let transaction = simulation.transaction(call, gas)?;
                 let outcome =

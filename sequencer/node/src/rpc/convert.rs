@@ -1,6 +1,8 @@
 //! From chain types to the JSON shapes clients expect: op-geth's, through `alloy-rpc-types-eth`
 //! and `op-alloy-rpc-types`.
 
+use std::convert::Infallible;
+
 use alloy_consensus::{BlockHeader, Sealable, Sealed, Transaction as _, TxReceipt, Typed2718};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, U256};
@@ -14,6 +16,7 @@ use primitives::{Header, ReceiptEnvelope, Recovered, TxEnvelope};
 use serde::Serialize;
 use store::LogQuery;
 
+use super::logs::{self, PlacedLog};
 use crate::{chain::SealedBlock, fees::L1Fees, pending::PendingBlock, pool::PoolTransaction};
 
 /// A transaction as clients see it; with the receipt's nonce where it is a deposit.
@@ -242,9 +245,23 @@ pub fn effective_gas_price(envelope: &TxEnvelope, base_fee: Option<u64>) -> u128
 
 /// The block's logs that the filter's addresses and topics match.
 pub fn matching_logs(block: &SealedBlock, filter: &Filter) -> Vec<Log> {
-    let context = BlockContext::of(block);
-    let query = LogQuery::new(filter.address.iter(), filter.topics.each_ref().map(|t| t.iter()));
-    let found = block.find_logs(&query).unwrap_or_else(|| {
+    let query = logs::query_of(filter);
+    let mut found = Vec::new();
+    let Ok(()) = visit_matching_logs(block, filter, &query, |log| {
+        found.push(log.to_rpc());
+        Ok::<_, Infallible>(())
+    });
+    found
+}
+
+/// The same one by one, until the visitor fails. `query` is of the same filter.
+pub fn visit_matching_logs<E>(
+    block: &SealedBlock,
+    filter: &Filter,
+    query: &LogQuery,
+    mut visit: impl FnMut(&PlacedLog<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let found = block.find_logs(query).unwrap_or_else(|| {
         let mut first = 0;
         let count = |(index, receipt): (usize, &ReceiptEnvelope)| {
             let before = first;
@@ -253,7 +270,7 @@ pub fn matching_logs(block: &SealedBlock, filter: &Filter) -> Vec<Log> {
         };
         block.receipts().iter().enumerate().map(count).collect()
     });
-    let mut logs = Vec::new();
+    let header = block.header();
     for (index, first) in found {
         let (Some(receipt), Some(envelope)) =
             (block.receipts().get(index), block.transactions().get(index))
@@ -262,11 +279,19 @@ pub fn matching_logs(block: &SealedBlock, filter: &Filter) -> Vec<Log> {
         };
         for (number, log) in (first..).zip(receipt.logs()) {
             if filter.matches(log) {
-                logs.push(rpc_log(&context, log.clone(), envelope.tx_hash(), index, number));
+                visit(&PlacedLog {
+                    log,
+                    block_hash: block.hash(),
+                    block_number: header.number,
+                    block_timestamp: header.timestamp,
+                    transaction_hash: envelope.tx_hash(),
+                    transaction_index: index as u64,
+                    log_index: number,
+                })?;
             }
         }
     }
-    logs
+    Ok(())
 }
 
 fn rpc_log(

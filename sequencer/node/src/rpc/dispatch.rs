@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use alloy_rpc_types_eth::{
-    BlockOverrides, Filter, Index, TransactionRequest,
+    BlockOverrides, Filter, Index,
     erc4337::TransactionConditional,
     pubsub::{Params as SubscriptionParams, SubscriptionKind},
     state::StateOverride,
@@ -19,11 +19,11 @@ use super::{
     convert, engine,
     envelope::Request,
     error::RpcError,
-    log_json, miner, otterscan,
+    miner, otterscan,
     params::{Number, Params, StorageKey},
     session::{self, CallContext},
     submit::{INLINE_BYTES_MAX, Prepared},
-    to_json, too_large,
+    to_json,
 };
 
 /// Answers one call, or says how it is answered.
@@ -111,7 +111,7 @@ pub(super) fn dispatch<'a>(
         // Execution.
         "eth_call" => {
             params.at_most(4)?;
-            let call = params.required::<TransactionRequest>(0)?;
+            let call = params.call(0)?;
             let block = block_id(&params, 1)?;
             let state = params.optional::<StateOverride>(2)?;
             let overrides = params.optional::<BlockOverrides>(3)?;
@@ -122,7 +122,7 @@ pub(super) fn dispatch<'a>(
         }
         "eth_estimateGas" => {
             params.at_most(4)?;
-            let call = params.required::<TransactionRequest>(0)?;
+            let call = params.call(0)?;
             let block = block_id(&params, 1)?;
             let state = params.optional::<StateOverride>(2)?;
             let overrides = params.optional::<BlockOverrides>(3)?;
@@ -133,7 +133,7 @@ pub(super) fn dispatch<'a>(
         }
         "eth_createAccessList" => {
             params.at_most(3)?;
-            let call = params.required::<TransactionRequest>(0)?;
+            let call = params.call(0)?;
             let block = block_id(&params, 1)?;
             let state = params.optional::<StateOverride>(2)?;
             work(move |api| api.create_access_list(call, block, state))
@@ -451,10 +451,7 @@ pub(super) fn dispatch<'a>(
             params.at_most(1)?;
             let filter = params.required::<Filter>(0)?;
             let key = params.text(0).map(|text| api.short_calls.search("eth_getLogs", text));
-            api.text_where_it_fits(key, move |api| {
-                let logs = api.logs(&filter)?;
-                log_json::write(&logs, api.config.response_bytes_max).ok_or_else(too_large)
-            })
+            api.text_where_it_fits(key, move |api| api.logs_json(&filter))
         }
         "eth_newFilter" => now(api.new_log_filter(params.required(0)?)?),
         "eth_newBlockFilter" => now(api.new_block_filter()),

@@ -15,16 +15,16 @@ use op_revm::OpHaltReason;
 use primitives::Header;
 use revm::{
     DatabaseRef,
-    context::{CfgEnv, TxEnv, either::Either, result::HaltReason},
+    context::{BlockEnv, CfgEnv, TxEnv, either::Either, result::HaltReason},
     context_interface::result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState},
     database::CacheDB,
     inspector::NoOpInspector,
     primitives::hardfork::SpecId,
 };
-use stf::{CallTx, ChainEvm};
+use stf::{CallTx, ChainEvm, ChainSpec};
 
-use super::{Api, error::RpcError, overrides};
-use crate::chain::StateView;
+use super::{Api, error::RpcError, idle_evm, overrides};
+use crate::{chain::StateView, config::RpcConfig};
 
 /// Gas of a plain transfer.
 const TRANSFER_GAS: u64 = 21_000;
@@ -48,6 +48,11 @@ where
     pub(super) evm: ChainEvm<CacheDB<S>, NoOpInspector>,
     /// The rules the calls run by.
     pub(super) config: CfgEnv<SpecId>,
+    pub(super) terms: Terms,
+}
+
+/// What calls on a block must keep to.
+pub(super) struct Terms {
     /// Most gas one run may use.
     pub(super) gas_max: u64,
     chain_id: u64,
@@ -63,14 +68,35 @@ impl Api {
         state: Option<StateOverride>,
         overrides: Option<BlockOverrides>,
     ) -> Result<Bytes, RpcError> {
-        let mut simulation = self.simulation(block, state, overrides)?;
-        let gas = call.gas.unwrap_or(simulation.gas_max);
-        let transaction = simulation.transaction(call, gas)?;
-        match simulation.run(transaction)?.result {
+        let result = if state.is_none() && overrides.is_none() {
+            self.plain_call(call, block)?
+        } else {
+            let mut simulation = self.simulation(block, state, overrides)?;
+            let gas = call.gas.unwrap_or(simulation.terms.gas_max);
+            let transaction = simulation.transaction(call, gas)?;
+            simulation.run(transaction)?.result
+        };
+        match result {
             ExecutionResult::Success { output, .. } => Ok(output.into_data()),
             ExecutionResult::Revert { output, .. } => Err(RpcError::revert(&output)),
             ExecutionResult::Halt { reason, .. } => Err(halted(&reason)),
         }
+    }
+
+    /// Runs a call on the state after a block as it is.
+    fn plain_call(
+        &self,
+        call: TransactionRequest,
+        block: BlockId,
+    ) -> Result<ExecutionResult<OpHaltReason>, RpcError> {
+        let (header, view) = self.header_and_state(block)?;
+        let spec = self.chain.spec();
+        let mut env = stf::block_env(spec, &header);
+        let config = config_for_calls(spec, &header);
+        let mut terms = Terms::new(spec, &self.config, &env);
+        let gas = call.gas.unwrap_or(terms.gas_max);
+        let transaction = terms.transaction(call, gas, &mut env)?;
+        idle_evm::call(spec, &config, &env, view, transaction).map_err(execution_error)
     }
 
     /// `eth_estimateGas`: 21000 for a plain transfer, else the least sufficient gas limit to
@@ -90,8 +116,8 @@ impl Api {
         let mut high = call
             .gas
             .filter(|gas| *gas >= TRANSFER_GAS)
-            .unwrap_or(simulation.gas_max)
-            .min(simulation.gas_max);
+            .unwrap_or(simulation.terms.gas_max)
+            .min(simulation.terms.gas_max);
         if fee_cap > 0 {
             high = high.min(simulation.affordable_gas(from, value, fee_cap)?);
         }
@@ -141,7 +167,7 @@ impl Api {
         state: Option<StateOverride>,
     ) -> Result<AccessListResult, RpcError> {
         let mut simulation = self.simulation(block, state, None)?;
-        let gas = call.gas.unwrap_or(simulation.gas_max);
+        let gas = call.gas.unwrap_or(simulation.terms.gas_max);
         let mut transaction = simulation.transaction(call, gas)?;
         if transaction.base.tx_type == 0 {
             transaction.base.tx_type = 1;
@@ -208,34 +234,40 @@ impl Api {
         if let Some(overrides) = overrides {
             overrides::apply_block(&mut env, &mut db, overrides)?;
         }
-        let mut config = stf::cfg_env(spec, header.number, header.timestamp);
-        config.disable_nonce_check = true;
-        config.disable_eip3607 = true;
-        // EIP-7825 bounds transactions, which calls are not (geth).
-        config.tx_gas_limit_cap = Some(u64::MAX);
-        let (gas_max, base_fee) = (self.config.call_gas_max.min(env.gas_limit), env.basefee);
+        let config = config_for_calls(spec, header);
+        let terms = Terms::new(spec, &self.config, &env);
         let mut evm = ChainEvm::new(spec, config.clone(), env, db, NoOpInspector);
         evm.set_inspector_enabled(false);
         precompiles.install(&mut evm)?;
-        Ok(Simulation { gas_max, base_fee, chain_id: spec.chain_id, config, evm })
+        Ok(Simulation { terms, config, evm })
     }
 }
 
-impl<S> Simulation<S>
-where
-    S: DatabaseRef<Error: std::error::Error + Send + Sync + 'static> + std::fmt::Debug,
-{
-    /// Puts the base fee back, wei per gas: a call without a price lowers it to zero.
-    pub(super) fn set_base_fee(&mut self, base_fee: u64) {
-        self.evm.block_env_mut().basefee = base_fee;
-        self.base_fee = base_fee;
+/// The rules of a block, without the checks that calls do without.
+fn config_for_calls(spec: &ChainSpec, header: &Header) -> CfgEnv<SpecId> {
+    let mut config = stf::cfg_env(spec, header.number, header.timestamp);
+    config.disable_nonce_check = true;
+    config.disable_eip3607 = true;
+    // EIP-7825 bounds transactions, which calls are not (geth).
+    config.tx_gas_limit_cap = Some(u64::MAX);
+    config
+}
+
+impl Terms {
+    fn new(spec: &ChainSpec, config: &RpcConfig, block: &BlockEnv) -> Self {
+        Self {
+            gas_max: config.call_gas_max.min(block.gas_limit),
+            chain_id: spec.chain_id,
+            base_fee: block.basefee,
+        }
     }
 
     /// The call as the EVM takes it.
-    pub(super) fn transaction(
+    fn transaction(
         &mut self,
         call: TransactionRequest,
         gas: u64,
+        block: &mut BlockEnv,
     ) -> Result<CallTx, RpcError> {
         if let Some(have) = call.chain_id
             && have != self.chain_id
@@ -265,7 +297,7 @@ where
         }
         if price == 0 {
             // No price, no base fee: otherwise nothing could be called for free.
-            self.evm.block_env_mut().basefee = 0;
+            block.basefee = 0;
             self.base_fee = 0;
         } else if price < u128::from(self.base_fee) {
             return Err(RpcError::server(format!(
@@ -311,6 +343,26 @@ where
             ..Default::default()
         };
         Ok(stf::call_tx(base))
+    }
+}
+
+impl<S> Simulation<S>
+where
+    S: DatabaseRef<Error: std::error::Error + Send + Sync + 'static> + std::fmt::Debug,
+{
+    /// Puts the base fee back, wei per gas: a call without a price lowers it to zero.
+    pub(super) fn set_base_fee(&mut self, base_fee: u64) {
+        self.evm.block_env_mut().basefee = base_fee;
+        self.terms.base_fee = base_fee;
+    }
+
+    /// The call as the EVM takes it.
+    pub(super) fn transaction(
+        &mut self,
+        call: TransactionRequest,
+        gas: u64,
+    ) -> Result<CallTx, RpcError> {
+        self.terms.transaction(call, gas, self.evm.block_env_mut())
     }
 
     /// Runs the call from the start state.

@@ -4,26 +4,81 @@
 use std::time::Instant;
 
 use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::B256;
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
 use store::{FoundReceipt, LogQuery, StoreError};
 
 use super::{
     Api, convert,
-    error::{INVALID_PARAMS, LIMIT_EXCEEDED, RpcError},
+    error::{INVALID_PARAMS, LIMIT_EXCEEDED, RpcError, RpcResult},
+    log_json::LogArray,
+    too_large,
 };
 
 /// Addresses, and topics at one position, that one filter may name (geth's limits).
 const ALTERNATIVES_MAX: usize = 1_000;
 
+/// Receipts found between looks at the clock.
+const FOUND_PER_LOOK: u32 = 16;
+
+/// A log in a block of the chain, where it was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlacedLog<'a> {
+    pub(super) log: &'a alloy_primitives::Log,
+    pub(super) block_hash: B256,
+    pub(super) block_number: u64,
+    /// Unix seconds.
+    pub(super) block_timestamp: u64,
+    pub(super) transaction_hash: B256,
+    pub(super) transaction_index: u64,
+    /// In the block.
+    pub(super) log_index: u64,
+}
+
+impl PlacedLog<'_> {
+    pub(super) fn to_rpc(self) -> Log {
+        Log {
+            inner: self.log.clone(),
+            block_hash: Some(self.block_hash),
+            block_number: Some(self.block_number),
+            block_timestamp: Some(self.block_timestamp),
+            transaction_hash: Some(self.transaction_hash),
+            transaction_index: Some(self.transaction_index),
+            log_index: Some(self.log_index),
+            removed: false,
+        }
+    }
+}
+
 impl Api {
     /// Logs of the filter's blocks.
     pub(super) fn logs(&self, filter: &Filter) -> Result<Vec<Log>, RpcError> {
+        let mut logs = Vec::new();
+        self.visit_logs(filter, |log| logs.push(log.to_rpc()))?;
+        Ok(logs)
+    }
+
+    /// The same as JSON.
+    pub(super) fn logs_json(&self, filter: &Filter) -> RpcResult {
+        let mut array = LogArray::new(self.config.response_bytes_max);
+        self.visit_logs(filter, |log| array.push(log))?;
+        array.finish().ok_or_else(too_large)
+    }
+
+    fn visit_logs(
+        &self,
+        filter: &Filter,
+        mut visit: impl FnMut(&PlacedLog<'_>),
+    ) -> Result<(), RpcError> {
         check(filter)?;
         match filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
                 let block =
                     self.block(hash.into())?.ok_or_else(|| RpcError::server("unknown block"))?;
-                Ok(convert::matching_logs(&block, filter))
+                convert::visit_matching_logs(&block, filter, &query_of(filter), |log| {
+                    visit(log);
+                    Ok(())
+                })
             }
             FilterBlockOption::Range { from_block, to_block } => {
                 let head = self.chain.heads().unsafe_head.number;
@@ -36,7 +91,7 @@ impl Api {
                 if from > to {
                     return Err(RpcError::new(INVALID_PARAMS, "invalid block range params"));
                 }
-                self.logs_between(filter, from, to.min(head))
+                self.visit_logs_between(filter, from, to.min(head), visit)
             }
         }
     }
@@ -48,23 +103,43 @@ impl Api {
         from: u64,
         to: u64,
     ) -> Result<Vec<Log>, RpcError> {
-        let mut answer = Answer {
-            logs: Vec::new(),
+        let mut logs = Vec::new();
+        self.visit_logs_between(filter, from, to, |log| logs.push(log.to_rpc()))?;
+        Ok(logs)
+    }
+
+    fn visit_logs_between(
+        &self,
+        filter: &Filter,
+        from: u64,
+        to: u64,
+        mut visit: impl FnMut(&PlacedLog<'_>),
+    ) -> Result<(), RpcError> {
+        let mut bounds = Bounds {
+            left: self.config.logs_max,
             max: self.config.logs_max,
             deadline: Instant::now() + self.config.call_time_max,
         };
-        let query =
-            LogQuery::new(filter.address.iter(), filter.topics.each_ref().map(|t| t.iter()));
+        let query = query_of(filter);
         let mut from = from;
         if !query.is_empty() && from <= to {
+            let mut receipts = 0_u32;
             let covered = self.chain.store().find_logs::<LogsError>(&query, from, to, |found| {
-                answer.add(found_logs(found, filter)).map_err(LogsError::Rpc)?;
+                visit_found(found, filter, |log| {
+                    bounds.count()?;
+                    visit(log);
+                    Ok(())
+                })?;
+                receipts = receipts.wrapping_add(1);
+                if receipts.is_multiple_of(FOUND_PER_LOOK) {
+                    bounds.look_at_the_clock()?;
+                }
                 Ok(true)
             });
             from = from.max(covered.map_err(RpcError::from)?.saturating_add(1));
         }
         if from > to {
-            return Ok(answer.logs);
+            return Ok(());
         }
         let config = self.config();
         if to - from >= config.log_blocks_max {
@@ -87,15 +162,24 @@ impl Api {
                     }
                 }
             };
-            match block {
-                Some(block) if convert::bloom_matches(block.header(), filter) => {
-                    answer.add(convert::matching_logs(&block, filter))?;
-                }
-                _ => answer.add(Vec::new())?,
+            if let Some(block) = block
+                && convert::bloom_matches(block.header(), filter)
+            {
+                convert::visit_matching_logs(&block, filter, &query, |log| {
+                    bounds.count()?;
+                    visit(log);
+                    Ok::<_, RpcError>(())
+                })?;
             }
+            bounds.look_at_the_clock()?;
         }
-        Ok(answer.logs)
+        Ok(())
     }
+}
+
+/// What the index is asked.
+pub(super) fn query_of(filter: &Filter) -> LogQuery {
+    LogQuery::new(filter.address.iter(), filter.topics.each_ref().map(|topics| topics.iter()))
 }
 
 /// Refuses filters that name more than the search may cost.
@@ -110,19 +194,23 @@ pub(super) fn check(filter: &Filter) -> Result<(), RpcError> {
     Ok(())
 }
 
-/// What was found so far, within its bounds.
-struct Answer {
-    logs: Vec<Log>,
+/// What one search may find and take.
+struct Bounds {
+    left: usize,
     max: usize,
     deadline: Instant,
 }
 
-impl Answer {
-    fn add(&mut self, mut logs: Vec<Log>) -> Result<(), RpcError> {
-        self.logs.append(&mut logs);
-        if self.logs.len() > self.max {
-            return Err(RpcError::server(format!("query returned more than {} results", self.max)));
-        }
+impl Bounds {
+    /// One more log was found.
+    fn count(&mut self) -> Result<(), RpcError> {
+        self.left = self.left.checked_sub(1).ok_or_else(|| {
+            RpcError::server(format!("query returned more than {} results", self.max))
+        })?;
+        Ok(())
+    }
+
+    fn look_at_the_clock(&self) -> Result<(), RpcError> {
         if Instant::now() > self.deadline {
             return Err(RpcError::new(
                 LIMIT_EXCEEDED,
@@ -133,28 +221,39 @@ impl Answer {
     }
 }
 
-fn found_logs(found: &FoundReceipt<'_>, filter: &Filter) -> Vec<Log> {
+fn visit_found(
+    found: &FoundReceipt<'_>,
+    filter: &Filter,
+    mut visit: impl FnMut(&PlacedLog<'_>) -> Result<(), RpcError>,
+) -> Result<(), RpcError> {
     let mut hash = None;
-    (found.first_log..)
-        .zip(&found.logs)
-        .filter(|(_, log)| filter.matches(log))
-        .map(|(number, log)| Log {
-            inner: log.clone(),
-            block_hash: Some(found.block_hash),
-            block_number: Some(found.block_number),
-            block_timestamp: Some(found.block_timestamp),
-            transaction_hash: Some(*hash.get_or_insert_with(|| found.transaction_hash())),
-            transaction_index: Some(found.transaction_index as u64),
-            log_index: Some(number),
-            removed: false,
-        })
-        .collect()
+    for (number, log) in (found.first_log..).zip(&found.logs) {
+        if !filter.matches(log) {
+            continue;
+        }
+        visit(&PlacedLog {
+            log,
+            block_hash: found.block_hash,
+            block_number: found.block_number,
+            block_timestamp: found.block_timestamp,
+            transaction_hash: *hash.get_or_insert_with(|| found.transaction_hash()),
+            transaction_index: found.transaction_index as u64,
+            log_index: number,
+        })?;
+    }
+    Ok(())
 }
 
 /// Why a search ended.
 enum LogsError {
     Store(StoreError),
     Rpc(RpcError),
+}
+
+impl From<RpcError> for LogsError {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
+    }
 }
 
 impl From<StoreError> for LogsError {

@@ -3,10 +3,11 @@
 use std::str::FromStr;
 
 use alloy_primitives::{B256, U256};
+use alloy_rpc_types_eth::TransactionRequest;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::error::RpcError;
+use super::{call_request, error::RpcError};
 
 /// The parameters of one call.
 #[derive(Debug)]
@@ -46,6 +47,14 @@ impl<'a> Params<'a> {
         self.optional(index)?.ok_or_else(|| {
             RpcError::invalid_params(format!("missing value for required argument {index}"))
         })
+    }
+
+    /// What to call.
+    pub fn call(&self, index: usize) -> Result<TransactionRequest, RpcError> {
+        match self.text(index).and_then(call_request::usual) {
+            Some(call) => Ok(call),
+            None => self.required(index),
+        }
     }
 
     /// As it was written.

@@ -1,7 +1,7 @@
 //! Calls, estimates, logs and proofs against hand-assembled contracts.
 
 use alloy_consensus::TxEip1559;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256, hex};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, b256, hex};
 use serde_json::{Value, json};
 
 use crate::harness::{CHAIN, Running, World, l1_block, quantity};
@@ -128,6 +128,58 @@ async fn calls_estimates_and_reverts() {
     let item = &list["accessList"][0];
     assert_eq!(item["address"], emitter);
     assert_eq!(item["storageKeys"], json!([B256::ZERO]));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_see_their_block_and_nothing_of_others() {
+    let (world, _directory, node) = start().await;
+    // Returns the stored word, the transient one and the block's number, and writes 9 to both.
+    let runtime = hex!("5f545f525f5c6020524360405260095f5560095f5d60605ff3");
+    let contract = deploy(&world, &node, 0, with_init(runtime.to_vec())).await;
+    let first = quantity(&node.call("eth_blockNumber", json!([])).await);
+    deploy(&world, &node, 1, emitter()).await;
+    let second = quantity(&node.call("eth_blockNumber", json!([])).await);
+    assert!(second > first);
+
+    let answer = |stored: u64, block: u64| {
+        let words = [stored, 0, block].map(|word| B256::from(U256::from(word)));
+        json!(Bytes::from(words.concat()))
+    };
+    let contract_text = contract.as_str().unwrap();
+    let stored =
+        json!({contract_text: {"stateDiff": {B256::ZERO.to_string(): B256::with_last_byte(5)}}});
+    let gone = json!({contract_text: {"code": "0x5fff"}});
+    let block = |number: u64| json!(U64::from(number));
+    for round in 0..20_u64 {
+        let number = if round % 2 == 0 { first } else { second };
+        // A refused one, one that ends in the middle, one that is dear: whatever went before.
+        let poor =
+            json!([{"from": Address::repeat_byte(9), "to": contract, "value": "0x1"}, "latest"]);
+        assert_eq!(node.error("eth_call", poor).await.0, -32_000);
+        let out_of_gas = json!([{"to": contract, "gas": U64::from(25_000 + round)}, "latest"]);
+        assert_eq!(node.error("eth_call", out_of_gas).await.1, "out of gas");
+        let call = json!([{"to": contract, "gas": "0x100000"}, block(number)]);
+        assert_eq!(node.call("eth_call", call).await, answer(0, number));
+        let changed = json!([{"to": contract}, block(number), stored]);
+        assert_eq!(node.call("eth_call", changed).await, answer(5, number));
+        let later = json!([{"to": contract}, block(number), {}, {"number": "0x1234"}]);
+        assert_eq!(node.call("eth_call", later).await, answer(0, 0x1234));
+        let ended = json!([{"to": contract}, block(number), gone]);
+        assert_eq!(node.call("eth_call", ended).await, "0x");
+    }
+    // On every thread at once.
+    let calls = (0..200_u64).map(|index| {
+        let (node, contract) = (&node, &contract);
+        async move {
+            let number = if index % 3 == 0 { first } else { second };
+            let call = json!([{"to": contract}, U64::from(number)]);
+            (number, node.call("eth_call", call).await)
+        }
+    });
+    for (number, found) in futures::future::join_all(calls).await {
+        assert_eq!(found, answer(0, number));
+    }
     node.stop().await;
 }
 

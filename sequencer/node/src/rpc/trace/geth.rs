@@ -116,7 +116,7 @@ impl Api {
                 self.simulation_on(header, db, state_overrides, block_overrides)?
             }
         };
-        let gas = call.gas.unwrap_or(simulation.gas_max);
+        let gas = call.gas.unwrap_or(simulation.terms.gas_max);
         let tx = simulation.transaction(call, gas)?;
         let spec = self.chain.spec();
         let (config, env) = (simulation.config, simulation.evm.block_env().clone());
@@ -170,7 +170,7 @@ impl Api {
             let env = simulation.evm.block_env().clone();
             let mut results = Vec::with_capacity(bundle.transactions.len());
             for call in bundle.transactions {
-                let gas = call.gas.unwrap_or(simulation.gas_max);
+                let gas = call.gas.unwrap_or(simulation.terms.gas_max);
                 let tx = simulation.transaction(call, gas)?;
                 let mut inspector = self.geth_inspector(tracing_options.clone())?;
                 inspector.bound(deadline, steps_left);

@@ -152,7 +152,7 @@ impl Api {
         let mut steps_left = RECORDED_STEPS_MAX;
         let mut results = Vec::with_capacity(calls.len());
         for (call, types) in calls {
-            let gas = call.gas.unwrap_or(simulation.gas_max);
+            let gas = call.gas.unwrap_or(simulation.terms.gas_max);
             let env = simulation.evm.block_env().clone();
             let tx = simulation.transaction(call, gas)?;
             let steps_max = if records_steps(&types) { steps_left } else { u64::MAX };
