@@ -133,7 +133,7 @@ fn count(length: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use alloy_primitives::keccak256;
     use proptest::prelude::*;
 
@@ -167,7 +167,12 @@ mod tests {
     }
 
     /// `Merkle.verifyMany`.
-    fn verify_many(root: B256, leaves: &[(u64, B256)], count: u64, siblings: &[B256]) -> bool {
+    pub(crate) fn verify_many(
+        root: B256,
+        leaves: &[(u64, B256)],
+        count: u64,
+        siblings: &[B256],
+    ) -> bool {
         let mut siblings = siblings.iter();
         let (mut known, mut width) = (leaves.to_vec(), count);
         while width > 1 {

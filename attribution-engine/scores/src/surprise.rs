@@ -2,6 +2,13 @@
 //! Only cluster founders' documents are counted, so that copies can neither make a phrase look common
 //! nor raise the floor.
 
+use std::collections::BTreeSet;
+
+use alloy_primitives::{B256, U256};
+use alloy_sol_types::SolValue;
+
+use crate::{error::Result, merkle};
+
 /// Distinct values of a token: 16 bits.
 pub const TOKEN_VALUES: usize = 1 << 16;
 /// One bit of surprise.
@@ -93,10 +100,39 @@ impl SurpriseTable {
         tokens.iter().map(|token| self.of(*token)).collect()
     }
 
+    /// What `surpriseRoot` of a model is over: for every token value its surprise, and last the floor.
+    pub fn tree(&self, margin_q16: u64) -> SurpriseTree {
+        let values = self.values.iter().copied().chain([self.floor(margin_q16)]);
+        let leaf = |(index, value): (u64, u64)| {
+            merkle::leaf_hash(&(U256::from(index), U256::from(value)).abi_encode())
+        };
+        SurpriseTree { leaves: (0..).zip(values).map(leaf).collect() }
+    }
+
     /// What a match must exceed to earn: log₂ of the corpus size, the surprise at which one chance match
     /// per position is expected, plus the engine spec's margin.
     pub const fn floor(&self, margin_q16: u64) -> u64 {
         self.total_log2.saturating_add(margin_q16)
+    }
+}
+
+/// A table of surprises as a tree: leaf *i* is `abi.encode(i, surprise of token i)`, that of the floor comes after all tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurpriseTree {
+    leaves: Vec<B256>,
+}
+
+impl SurpriseTree {
+    /// `surpriseRoot`.
+    pub fn root(&self) -> Result<B256> {
+        merkle::root(&self.leaves)
+    }
+
+    /// Siblings that show the surprises of some tokens, and the floor, together.
+    pub fn proof(&self, tokens: &[u16]) -> Result<Vec<B256>> {
+        let shown: BTreeSet<usize> =
+            tokens.iter().map(|token| usize::from(*token)).chain([TOKEN_VALUES]).collect();
+        merkle::proof_of(&self.leaves, &shown)
     }
 }
 
@@ -105,6 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::merkle::tests::verify_many;
 
     #[test]
     fn known_logarithms() {
@@ -129,6 +166,36 @@ mod tests {
         assert_eq!(table.of(3), 3 * ONE_BIT_Q16);
         assert_eq!(table.of(9), 3 * ONE_BIT_Q16);
         assert_eq!(table.floor(ONE_BIT_Q16), 4 * ONE_BIT_Q16);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        #[test]
+        fn surprises_of_any_tokens_are_shown_with_the_floor(
+            counted in prop::collection::vec((any::<u16>(), 1_u64..1_000), 0..40),
+            others in prop::collection::vec(any::<u16>(), 0..20),
+            margin in 0_u64..1 << 22,
+        ) {
+            let mut counts = UnigramCounts::default();
+            for (token, times) in &counted {
+                counts.add_many(*token, *times);
+            }
+            let table = SurpriseTable::new(&counts);
+            let tree = table.tree(margin);
+            let tokens: Vec<u16> = counted.iter().map(|(token, _)| *token).chain(others).collect();
+            let distinct: BTreeSet<u16> = tokens.iter().copied().collect();
+            let leaf = |(index, value): (u64, u64)| {
+                (index, merkle::leaf_hash(&(U256::from(index), U256::from(value)).abi_encode()))
+            };
+            let mut shown: Vec<(u64, B256)> =
+                distinct.iter().map(|token| leaf((u64::from(*token), table.of(*token)))).collect();
+            shown.push(leaf((65_536, table.floor(margin))));
+            let (root, proof) = (tree.root().unwrap(), tree.proof(&tokens).unwrap());
+            prop_assert!(verify_many(root, &shown, 65_537, &proof));
+            shown[0] = leaf((shown[0].0, table.of(0).max(table.floor(margin)) + 1));
+            prop_assert!(!verify_many(root, &shown, 65_537, &proof));
+        }
     }
 
     proptest! {

@@ -25,7 +25,7 @@ use attribution_scores::{
     royalty::{Royalty, Source, owed, pay},
     sketch::Sketch,
     spec::EngineSpec,
-    surprise::log2_q16,
+    surprise::{SurpriseTable, UnigramCounts, log2_q16},
 };
 use serde_json::{Value, json};
 
@@ -388,6 +388,31 @@ fn what_records_leave_out_is_what_the_contracts_say() {
             let found = record.omits(span, &run, ContributionId(holder), tokens_min);
             assert_eq!(json!(found), *omitted, "{}: {span} {run:?} {holder}", case["name"]);
         }
+    }
+}
+
+#[test]
+fn surprises_of_a_corpus_are_opened_as_for_the_contracts() {
+    let golden: Value =
+        serde_json::from_slice(&std::fs::read(path("surprise.json")).unwrap()).unwrap();
+    let mut counts = UnigramCounts::default();
+    for (token, count) in golden["counts"].as_object().unwrap() {
+        counts.add_many(token.parse().unwrap(), number(count));
+    }
+    let table = SurpriseTable::new(&counts);
+    let margin = number(&golden["floor_margin_q16"]);
+    assert_eq!(table.floor(margin), number::<u64>(&golden["floor_q16"]));
+    let tree = table.tree(margin);
+    assert_eq!(tree.root().unwrap(), hash(&golden["root"]));
+    for run in golden["runs"].as_array().unwrap() {
+        let tokens: Vec<u16> = run["tokens"].as_array().unwrap().iter().map(number).collect();
+        let sum: u64 = table.of_all(&tokens).iter().sum();
+        assert_eq!(sum, number::<u64>(&run["surprise_q16"]));
+        let shown: std::collections::BTreeSet<u16> = tokens.iter().copied().collect();
+        let values: Vec<u64> = shown.iter().map(|token| table.of(*token)).collect();
+        assert_eq!(json!(values), run["values"]);
+        let proof: Vec<B256> = run["proof"].as_array().unwrap().iter().map(hash).collect();
+        assert_eq!(tree.proof(&tokens).unwrap(), proof);
     }
 }
 

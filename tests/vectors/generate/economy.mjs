@@ -1,5 +1,6 @@
 // Writes tests/vectors/economy.json, the golden bytes of the economy contracts, and omissions.json, what records leave out,
-// and together.json, leaves that are shown together, computed here with ethers and nothing of ours, so that Solidity and Rust are both checked against a third implementation.
+// together.json, leaves that are shown together, and surprise.json, surprises of a corpus, computed here with ethers and nothing of ours,
+// so that Solidity and Rust are both checked against a third implementation.
 //
 //   node tests/vectors/generate/economy.mjs            rewrites the files
 //   node tests/vectors/generate/economy.mjs --check    fails when one differs
@@ -49,10 +50,10 @@ function plainProof(items, index) {
 }
 
 // Siblings of several leaves together: from the bottom up, from left to right, none that is known from those below.
-function plainProofOf(items, indices) {
+function plainProofOf(levels, indices) {
   const proof = [];
   let known = new Set(indices);
-  for (const level of plainLevels(items).slice(0, -1)) {
+  for (const level of levels.slice(0, -1)) {
     for (const index of [...known].sort((a, b) => a - b)) {
       const sibling = index ^ 1;
       if (sibling < level.length && !known.has(sibling)) proof.push(level[sibling]);
@@ -67,7 +68,7 @@ function togetherOf(items) {
   const masks = Array.from({ length: 2 ** count - 1 }, (_, i) => i + 1);
   return masks.filter((mask) => mask % 5 === count % 5 || mask === masks.length).map((mask) => {
     const indices = items.map((_, i) => i).filter((i) => (mask >> i) & 1);
-    return { count, indices, proof: plainProofOf(items, indices) };
+    return { count, indices, proof: plainProofOf(plainLevels(items), indices) };
   });
 }
 
@@ -430,7 +431,31 @@ const together = {
 };
 const omissions = { match_tokens_min: matchTokensMin, records: records.filter((r) => r.consistent).map(omissionsOf) };
 
-for (const [name, content] of Object.entries({ economy: vectors, omissions, together })) {
+// Surprises of a corpus: bits as Q16 of a token's share, a token that never occurs counts as occurring once. The last leaf is the floor.
+const bits = (x) => 4 * (x.toString(16).length - 1) + 32 - Math.clz32(Number.parseInt(x.toString(16)[0], 16));
+const log2Q16 = (x) => bits(BigInt(x) ** 65536n) - 1;
+function surpriseOf(counts, marginQ16, runs) {
+  const total = log2Q16(Object.values(counts).reduce((sum, count) => sum + count, 0));
+  const surprises = Array.from({ length: 65536 }, (_, token) => (counts[token] ? total - log2Q16(counts[token]) : total));
+  const leaves = [...surprises, total + marginQ16];
+  const levels = plainLevels(leaves.map((value, i) => abi.encode(['uint256', 'uint256'], [i, value])));
+  return {
+    counts, floor_margin_q16: marginQ16, floor_q16: total + marginQ16, size: leaves.length, root: levels.at(-1)[0],
+    runs: runs.map((tokens) => {
+      const shown = [...new Set(tokens)].sort((a, b) => a - b);
+      return {
+        tokens, values: shown.map((token) => surprises[token]), surprise_q16: tokens.reduce((sum, token) => sum + surprises[token], 0),
+        proof: plainProofOf(levels, [...shown, 65536]),
+      };
+    }),
+  };
+}
+const surprise = surpriseOf(
+  { 0: 1, 1: 2, 7: 3, 11: 100, 12: 41, 500: 977, 501: 6, 40000: 12345, 65534: 3, 65535: 5 }, 32 * 65536,
+  [[], [11], [65535], [7, 11, 12, 500, 501, 40000], [12, 12, 11, 12, 9000, 65535, 0], [65534, 8, 6, 4, 2, 0, 1, 3, 5, 7, 500, 500]],
+);
+
+for (const [name, content] of Object.entries({ economy: vectors, omissions, together, surprise })) {
   const path = fileURLToPath(new URL(`../${name}.json`, import.meta.url));
   const text = `${JSON.stringify(content, null, 2)}\n`;
   if (!process.argv.includes('--check')) {
