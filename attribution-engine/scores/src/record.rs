@@ -275,9 +275,14 @@ impl AttributionRecord {
         {
             return true;
         }
-        if own.credit_q16 == 0 || run.end.saturating_sub(run.start) < tokens_min {
-            return false;
-        }
+        own.credit_q16 > 0
+            && run.end.saturating_sub(run.start) >= tokens_min
+            && self.keeps_from(run, holder)
+    }
+
+    /// Whether one of some answer tokens belongs to nobody or to a later document than `holder`, though they are a match
+    /// that it has, as `RecordExhibits` decides it.
+    pub fn keeps_from(&self, run: &Range<u32>, holder: ContributionId) -> bool {
         let mut from = run.start;
         for owned in &self.spans {
             if from >= run.end {

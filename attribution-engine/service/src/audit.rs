@@ -21,8 +21,13 @@ use serde::Serialize;
 
 use crate::{
     batches,
-    chain::{Chain, ChainError, DatanetRef, EpochState, EpochStatus, Missing, Model},
-    clusters::{Corpus, CorpusError, TokenCodec, check_cluster_map, retrieval_query},
+    chain::{
+        Chain, ChainError, DatanetRef, DatanetVersion, EpochState, EpochStatus, Missing, Model,
+    },
+    clusters::{
+        Corpus, CorpusDocument, CorpusError, TokenCodec, check_cluster_map, retrieval_query,
+    },
+    content::ContentError,
     evidence::{CorpusEvidence, EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
 };
 
@@ -35,6 +40,8 @@ pub enum AuditError {
     Evidence(#[from] EvidenceError),
     #[error(transparent)]
     Corpus(#[from] CorpusError),
+    #[error(transparent)]
+    Content(#[from] ContentError),
 }
 
 /// Result of auditing.
@@ -248,6 +255,44 @@ impl Checks {
             self.record(name, false, format!("computed {computed:?}, posted {posted:?}"))
         }
     }
+}
+
+/// The corpus of a model over these Datanet versions, from their published documents; its roots are what such a model is to be
+/// registered with. `codec` is what the engine spec pins.
+pub async fn corpus_over(
+    chain: &Chain,
+    datanets: &[DatanetRef],
+    spec: &EngineSpec,
+    source: &dyn EvidenceSource,
+    codec: &dyn TokenCodec,
+) -> Result<Corpus> {
+    let (found, wrong) = published_of(chain, datanets, source).await?;
+    if let Some(wrong) = wrong.into_iter().next() {
+        return Err(wrong.into());
+    }
+    let documents = found.into_iter().flat_map(|(_, documents)| documents).collect();
+    Ok(Corpus::build(spec, documents, codec, None)?)
+}
+
+/// The documents that count in Datanet versions, as they are published, and what is wrong with those that are not here.
+async fn published_of(
+    chain: &Chain,
+    datanets: &[DatanetRef],
+    source: &dyn EvidenceSource,
+) -> Result<(Vec<(DatanetVersion, Vec<CorpusDocument>)>, Vec<ContentError>)> {
+    let (mut found, mut wrong) = (Vec::new(), Vec::new());
+    for reference in datanets {
+        let version = chain.datanet_version(*reference).await?;
+        let mut documents = Vec::new();
+        for contribution in &version.active {
+            match batches::published(contribution, source, &version.unsound).await? {
+                Ok(mut of_contribution) => documents.append(&mut of_contribution),
+                Err(error) => wrong.push(error),
+            }
+        }
+        found.push((version, documents));
+    }
+    Ok((found, wrong))
 }
 
 /// Recomputes an epoch. `None` if a check that the rest builds on failed; errors are reserved for inputs
@@ -500,24 +545,16 @@ pub(crate) async fn corpus_of(
 ) -> Result<Option<Arc<Corpus>>> {
     let key = (spec_hash, model.datanets.clone());
     if let Some(corpus) = cache.0.get(&key) {
+        check_roots(model, corpus, checks);
         return Ok(Some(corpus.clone()));
     }
-    let mut all = Vec::new();
-    let (mut wrong, mut clusters) = (Vec::new(), Vec::new());
-    for reference in &model.datanets {
-        let version = chain.datanet_version(*reference).await?;
-        let mut documents = Vec::new();
-        for contribution in &version.active {
-            match batches::published(contribution, source, &version.unsound).await? {
-                Ok(mut found) => documents.append(&mut found),
-                Err(error) => wrong.push(error.to_string()),
-            }
-        }
-        if let Err(error) = check_cluster_map(&version, &documents, spec.cluster) {
-            clusters.push(error.to_string());
-        }
-        all.extend(documents);
-    }
+    let (found, wrong) = published_of(chain, &model.datanets, source).await?;
+    let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    let other = |(version, documents): &(DatanetVersion, Vec<CorpusDocument>)| {
+        check_cluster_map(version, documents, spec.cluster).err().map(|error| error.to_string())
+    };
+    let clusters: Vec<String> = found.iter().filter_map(other).collect();
+    let all: Vec<CorpusDocument> = found.into_iter().flat_map(|(_, documents)| documents).collect();
     let count = all.len();
     let documents_ok =
         checks.none("documents", &wrong, format!("{count} documents of {}", model.name));
@@ -526,8 +563,16 @@ pub(crate) async fn corpus_of(
         return Ok(None);
     }
     let corpus = Arc::new(Corpus::build(spec, all, codec, None)?);
+    check_roots(model, &corpus, checks);
     cache.0.insert(key, corpus.clone());
     Ok(Some(corpus))
+}
+
+fn check_roots(model: &Model, corpus: &Corpus, checks: &mut Checks) {
+    let wrong = corpus.check_roots(model).err().map(|error| error.to_string());
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    let held = format!("{} is registered with what its documents make", model.name);
+    checks.none("corpus roots", &wrong, held);
 }
 
 /// Recomputes every record; `None` if one cannot be computed.

@@ -41,8 +41,8 @@ mod types;
 
 use sending::{Fill, Turn};
 pub use types::{
-    Authorization, Contribution, DatanetRef, DatanetVersion, EpochState, EpochStatus, Model, Place,
-    PostedEpoch, SettlementParameters,
+    Authorization, Contribution, CorpusRoots, DatanetRef, DatanetVersion, EpochState, EpochStatus,
+    Model, Place, PostedEpoch, SettlementParameters,
 };
 
 /// Bindings generated from the interfaces in `contracts/src/interfaces`.
@@ -133,6 +133,13 @@ pub mod bindings {
             #[sol(rpc, all_derives)]
             RecordFacts,
             "../../contracts/artifacts/RecordFacts.json"
+        );
+    }
+    pub mod surprises {
+        alloy_sol_types::sol!(
+            #[sol(rpc, all_derives)]
+            SurpriseFacts,
+            "../../contracts/artifacts/SurpriseFacts.json"
         );
     }
     pub mod dispute {
@@ -571,6 +578,7 @@ impl Chain {
             },
             payee: params.payee,
             datanets,
+            roots: CorpusRoots { surprises: params.surpriseRoot, clusters: params.clusterMapRoot },
         })
     }
 

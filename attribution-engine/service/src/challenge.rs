@@ -44,6 +44,7 @@ use crate::{
         },
         call, mined, post_of,
     },
+    clusters::CorpusError,
     disclosed,
     disclosure::{Disclosures, Piece, Tree},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
@@ -63,6 +64,8 @@ pub enum ChallengeError {
     Evidence(#[from] EvidenceError),
     #[error(transparent)]
     Scores(#[from] ScoresError),
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
     #[error("epoch {epoch} is {status:?}: only a pending epoch can be challenged")]
     NotPending { epoch: u64, status: EpochStatus },
     #[error("the claims published for epoch {epoch} hash to {found}, the chain says {on_chain}")]

@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use alloy_primitives::{Address, B256, keccak256};
@@ -20,10 +20,10 @@ use scores::{
     exchange::{CanonicalRequest, CanonicalResponse, RetrievedChunk},
     record::AttributionRecord,
     spec::EngineSpec,
-    surprise::SurpriseTable,
+    surprise::{SurpriseTable, SurpriseTree},
 };
 
-use crate::chain::{Contribution, DatanetVersion};
+use crate::chain::{Contribution, CorpusRoots, DatanetVersion, Model};
 
 /// Why a corpus cannot be built or an answer not be attributed.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,8 @@ pub enum CorpusError {
         "Datanet {datanet} version {version} was published with cluster map {published}, its documents make it {computed}"
     )]
     ClusterMap { datanet: DatanetId, version: u32, published: B256, computed: B256 },
+    #[error("the model was registered with {what} {registered}, its documents make it {computed}")]
+    Root { what: &'static str, registered: B256, computed: B256 },
     #[error("contribution {0} has no tokens: the tokenizer knows none of its characters")]
     NoTokens(ContributionId),
 }
@@ -151,6 +153,8 @@ pub struct Corpus {
     clusters: ClusterMap,
     index: Index,
     surprises: SurpriseTable,
+    /// Once somebody has asked for them.
+    roots: OnceLock<CorpusRoots>,
     chunks: ChunkIndex,
 }
 
@@ -182,7 +186,8 @@ impl Corpus {
         let founders = documents.iter().filter(|(id, _)| clusters.is_founder(**id));
         let chunks = founders.flat_map(|(id, document)| chunks_of(*id, document));
         let chunks = ChunkIndex::new(chunks, spec.retrieval);
-        Ok(Self { spec: spec.clone(), documents, clusters, index, surprises, chunks })
+        let roots = OnceLock::new();
+        Ok(Self { spec: spec.clone(), documents, clusters, index, surprises, roots, chunks })
     }
 
     pub const fn spec(&self) -> &EngineSpec {
@@ -195,6 +200,51 @@ impl Corpus {
 
     pub const fn index(&self) -> &Index {
         &self.index
+    }
+
+    pub const fn surprises(&self) -> &SurpriseTable {
+        &self.surprises
+    }
+
+    /// Surprise that a match must reach, Q16 bits.
+    pub const fn floor_q16(&self) -> u64 {
+        self.surprises.floor(self.spec.credit.floor_margin_q16)
+    }
+
+    /// What `surpriseRoot` is over.
+    pub fn surprise_tree(&self) -> SurpriseTree {
+        self.surprises.tree(self.spec.credit.floor_margin_q16)
+    }
+
+    /// What a model over these documents is registered with.
+    pub fn roots(&self) -> Result<CorpusRoots> {
+        if let Some(known) = self.roots.get() {
+            return Ok(*known);
+        }
+        let roots = match self.documents.is_empty() {
+            true => CorpusRoots::default(),
+            false => CorpusRoots {
+                surprises: self.surprise_tree().root()?,
+                clusters: self.clusters.root(),
+            },
+        };
+        Ok(*self.roots.get_or_init(|| roots))
+    }
+
+    /// Whether a model was registered with what this corpus makes. One that was not cannot be served: no engine could sign its
+    /// epochs, and what the chain decides about its records would not be what engines compute.
+    pub fn check_roots(&self, model: &Model) -> Result<()> {
+        let computed = self.roots()?;
+        let roots = [
+            ("surpriseRoot", model.roots.surprises, computed.surprises),
+            ("clusterMapRoot", model.roots.clusters, computed.clusters),
+        ];
+        match roots.into_iter().find(|(_, registered, computed)| registered != computed) {
+            Some((what, registered, computed)) => {
+                Err(CorpusError::Root { what, registered, computed })
+            }
+            None => Ok(()),
+        }
     }
 
     /// A document by what spans name it by.
@@ -257,7 +307,7 @@ impl Corpus {
     ) -> Result<AttributionRecord> {
         let params = self.spec.credit;
         let surprises = self.surprises.of_all(answer);
-        let floor_q16 = self.surprises.floor(params.floor_margin_q16);
+        let floor_q16 = self.floor_q16();
         let in_prompt = credit::longest_in(answer, prompt.iter().map(Vec::as_slice));
         let in_corpus = self.index.longest(answer)?;
         let longest: Vec<u32> = in_prompt.iter().zip(&in_corpus).map(|(a, b)| *a.max(b)).collect();

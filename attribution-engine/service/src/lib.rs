@@ -10,7 +10,7 @@
 //! * [`attributor`] writes the record of each answer after it was delivered, against its model's [`clusters::Corpus`];
 //! * [`epochs`] posts receipts and records as epochs with their [`evidence`], and [`audit`] recomputes them;
 //! * [`challenge`] proves on chain what is wrong with one, by commitments and payments that [`records`] makes; what is
-//!   wrong with a single record is found by [`record_faults`].
+//!   wrong with a single record is found by [`record_faults`] and `corpus_faults`.
 //!
 //! [`agents`] and [`sponsors`] are what agents' purses and newcomers need of the chain, with
 //! [`typed_data`] for signers that keep keys elsewhere. [`chain`] reads and writes the economy contracts, [`view`] follows models and documents ([`content`], [`batches`]) as they appear,
@@ -27,6 +27,7 @@ pub mod challenge;
 pub mod charging;
 pub mod clusters;
 pub mod content;
+mod corpus_faults;
 pub mod disclosed;
 pub mod disclosure;
 pub mod drills;

@@ -1,13 +1,14 @@
-//! What is wrong with one record of a pending epoch, among what `RecordFacts` decides, and the exhibits that show it:
-//! the receipt's path, tokens by the tokenizer's tree, texts that hash to what was committed, members of a version by
-//! their paths, documents of batches by theirs. Everything is looked for here: a node that were asked would know what is
-//! about to be shown.
+//! What is wrong with one record of a pending epoch, among what `RecordFacts` and `SurpriseFacts` decide, and the exhibits that
+//! show it: the receipt's path, tokens by the tokenizer's tree, texts that hash to what was committed, members of a version by
+//! their paths, documents of batches by theirs, surprises and clusters by the model's roots, for which all of its documents must
+//! be to be had. Everything is looked for here: a node that were asked would know what is about to be shown.
 //!
 //! Facts about influence scores are not looked for; the engine writes no such records.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
+    sync::Arc,
 };
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
@@ -15,7 +16,6 @@ use alloy_sol_types::{SolCall, SolValue};
 use models::{TokenId, Tokenizer};
 use scores::{
     ContributionId, ModelId, ScoresError,
-    cluster::{ClusterMap, ClusterParams},
     document::Document,
     epoch::SettledReceipt,
     exchange::CanonicalResponse,
@@ -26,9 +26,10 @@ use scores::{
 };
 
 use crate::{
+    audit::{AuditError, corpus_over},
     batches,
     chain::{
-        Chain, ChainError, Contribution, DatanetRef, Missing,
+        Chain, ChainError, Contribution, DatanetRef, Missing, Model,
         bindings::{
             datanets::IDatanetRegistry,
             facts::{
@@ -39,16 +40,23 @@ use crate::{
                     factLongerCall, factPayeeCall, factPromptCall, factSpanCall, factSumsCall,
                 },
             },
+            surprises::{
+                IRecordTypes::Surprises,
+                SurpriseFacts::{factMissedCall, factSurpriseCall},
+            },
         },
         lookup,
     },
     challenge::{ChallengeError, Result},
-    clusters::cluster_map,
+    clusters::{Corpus, TokenCodec},
+    corpus_faults::{FalseSurprise, Missed, false_surprise, is_space, is_word, missed},
     evidence::{EvidenceBundle, EvidenceSource, StoredReceipt},
     pinned,
     records::Limits,
 };
 
+/// Bytes of a fact about surprises that fits a transaction, of at most 128 KiB, with what reveals it.
+const CALL_BYTES_MAX: usize = 128 * 1_024 - 1_024;
 /// `IDatanetRegistry.Status` of contributions that may have counted.
 const ACCEPTED: u8 = 3;
 const TOMBSTONED: u8 = 6;
@@ -82,17 +90,22 @@ pub(crate) async fn find(
         .collect();
     let leaves: Vec<B256> =
         settled.iter().map(|receipt| merkle::leaf_hash(receipt.leaf().as_slice())).collect();
-    // The published map says whether these are the right ones.
-    let spec = EngineSpec::from_canonical_json(&bundle.engine_spec).unwrap_or_default();
+    // Facts hold under one spec. If another is published, the usual one may be it; the models' roots say so.
+    let published = EngineSpec::from_canonical_json(&bundle.engine_spec).ok();
+    let right = |spec: &EngineSpec| spec.hash().is_ok_and(|hash| hash == limits.engine_spec_hash);
+    let spec = published.filter(right).unwrap_or_else(|| EngineSpec {
+        tokenizer_hash: TokenCodec::fingerprint(tokenizer),
+        ..EngineSpec::default()
+    });
     let mut search = Search {
         chain,
         source,
         tokenizer,
         limits,
-        clusters: spec.cluster,
-        maps: BTreeMap::new(),
+        spec,
+        corpora: BTreeMap::new(),
         vocabulary: Vec::new(),
-        datanets: BTreeMap::new(),
+        models: BTreeMap::new(),
         contributions: BTreeMap::new(),
         stored: BTreeMap::new(),
         batches: BTreeMap::new(),
@@ -123,13 +136,13 @@ struct Search<'a> {
     source: &'a dyn EvidenceSource,
     tokenizer: &'a Tokenizer,
     limits: &'a Limits,
-    clusters: ClusterParams,
-    /// The clusters of a Datanet's version, if they are those that it was published with.
-    maps: BTreeMap<DatanetRef, Option<ClusterMap>>,
+    spec: EngineSpec,
+    /// What models stand over, if all of it is to be had.
+    corpora: BTreeMap<Vec<DatanetRef>, Option<Arc<Corpus>>>,
     /// Leaves of the tokenizer's tree, once they are needed.
     vocabulary: Vec<B256>,
-    /// What the models of receipts stand over.
-    datanets: BTreeMap<ModelId, Vec<DatanetRef>>,
+    /// Those of receipts.
+    models: BTreeMap<ModelId, Model>,
     /// `None` for ids that nobody revealed.
     contributions: BTreeMap<ContributionId, Option<Contribution>>,
     /// The same as the registry has them.
@@ -217,7 +230,17 @@ impl Search<'_> {
                 return Ok(Some(found));
             }
         }
-        Ok(None)
+        if let Some(found) = self.surprise(stored, &opened, &record).await? {
+            if found.call.len() <= CALL_BYTES_MAX {
+                return Ok(Some(found));
+            }
+            tracing::warn!(
+                receipt = stored.receipt.number,
+                about = found.about,
+                "too long to be shown"
+            );
+        }
+        self.missed(stored, &opened, &record).await
     }
 
     /// A span or a cluster that cannot be a document of the model's, or a founder that is later than the document.
@@ -406,12 +429,7 @@ impl Search<'_> {
     /// A span with the tokens beside it that are a word each; `None` if there are none.
     fn words_around(&self, stored: &StoredReceipt, span: &CreditedSpan) -> Option<Range<u32>> {
         let tokens = &stored.response.tokens;
-        let is_word = |token: &u16| match self.tokenizer.bytes(*token) {
-            [b' ', letters @ ..] => {
-                !letters.is_empty() && letters.iter().all(u8::is_ascii_alphabetic)
-            }
-            _ => false,
-        };
+        let is_word = |token: &u16| is_word(self.tokenizer.bytes(*token));
         let own = span_range(span);
         let end = tokens.len().min(stored.record.answer_tokens as usize);
         let before = tokens.get(..own.start)?.iter().rev().take_while(|token| is_word(token));
@@ -475,11 +493,14 @@ impl Search<'_> {
         runs
     }
 
-    /// A span whose cluster is not the published map's.
+    /// A span whose cluster is not that of the map that the model is registered with.
     async fn founder(&mut self, place: Place<'_>) -> Result<Option<Found>> {
         let Place { stored, index, span, opened, record } = place;
-        let [reference] = self.datanets_of(stored).await?[..] else { return Ok(None) };
-        let Some(map) = self.map(reference).await? else { return Ok(None) };
+        let Some(corpus) = self.corpus(stored).await? else { return Ok(None) };
+        let map = corpus.clusters();
+        if corpus.roots()?.clusters != self.model(stored).await?.roots.clusters {
+            return Ok(None);
+        }
         let Some(member) = map.member(span.contribution) else { return Ok(None) };
         if member.cluster == span.cluster {
             return Ok(None);
@@ -502,33 +523,121 @@ impl Search<'_> {
         Ok(Some(Found { rule: "founder", call: call.abi_encode().into(), about }))
     }
 
-    async fn map(&mut self, reference: DatanetRef) -> Result<Option<ClusterMap>> {
-        if let Some(known) = self.maps.get(&reference) {
-            return Ok(known.clone());
-        }
-        let version = self.chain.datanet_version(reference).await?;
-        let mut documents = Vec::new();
-        let mut whole = true;
-        for contribution in &version.active {
-            match batches::published(contribution, self.source, &version.unsound).await {
-                Ok(Ok(mut found)) => documents.append(&mut found),
-                Ok(Err(error)) => {
-                    tracing::warn!(contribution = contribution.id.0, %error, "no document of the version");
-                    whole = false;
+    /// Surprise of a span or of the answer, or a floor, that is not what the model's documents make.
+    async fn surprise(
+        &mut self,
+        stored: &StoredReceipt,
+        opened: &Opened,
+        record: &Record,
+    ) -> Result<Option<Found>> {
+        let own = &stored.record;
+        let tokens = &stored.response.tokens;
+        let (span, surprises, about) = if own.answer_tokens as usize > tokens.len() {
+            // Which is false whatever the surprises are.
+            let nothing = Surprises { values: vec![], floor: 0, proof: vec![] };
+            (U256::MAX, nothing, "it counts more tokens than the answer has".to_owned())
+        } else {
+            let Some(corpus) = self.corpus_of_surprises(stored).await? else { return Ok(None) };
+            let (span, shown, about) = match false_surprise(own, tokens, &corpus) {
+                None => return Ok(None),
+                Some(FalseSurprise::Span(index)) => {
+                    let shown = own.spans.get(index).map(span_range).unwrap_or_default();
+                    let about =
+                        format!("the surprise of span {index}, or the floor, is not the corpus's");
+                    (U256::from(index), shown, about)
                 }
-                Err(error) => {
-                    tracing::warn!(contribution = contribution.id.0, %error, "a document is not to be had");
-                    whole = false;
+                Some(FalseSurprise::Answer) => {
+                    let about =
+                        "the surprise of the answer, or the floor, is not the corpus's".to_owned();
+                    (U256::MAX, 0..own.answer_tokens as usize, about)
                 }
+            };
+            let shown = tokens.get(shown).unwrap_or_default();
+            (span, surprises(&corpus, shown)?, about)
+        };
+        let call = factSurpriseCall {
+            opened: reshape(opened)?,
+            record: reshape(record)?,
+            span,
+            response: reshape(&stored.response)?,
+            surprises,
+        };
+        Ok(Some(Found { rule: "surprise", call: call.abi_encode().into(), about }))
+    }
+
+    /// A match that a document holds and the record does not give it or an earlier one, whatever its spans say.
+    async fn missed(
+        &mut self,
+        stored: &StoredReceipt,
+        opened: &Opened,
+        record: &Record,
+    ) -> Result<Option<Found>> {
+        let Some(corpus) = self.corpus_of_surprises(stored).await? else { return Ok(None) };
+        let (own, answer) = (&stored.record, &stored.response.tokens);
+        let mut documents = BTreeMap::new();
+        for reference in self.datanets_of(stored).await? {
+            for (number, document) in self.documents_of(reference).await? {
+                documents.insert(document.document_id()?, (reference, number, document));
             }
         }
-        let map = match whole {
-            true => cluster_map(&documents, self.clusters).ok(),
-            false => None,
+        let shown = |id| documents.contains_key(&id);
+        let found = missed(own, answer, &corpus, self.tokenizer, shown)?;
+        let Some(Missed { run, holder, bytes }) = found else { return Ok(None) };
+        let Some((reference, number, document)) = documents.remove(&holder) else {
+            return Ok(None);
         };
-        let map = map.filter(|map| map.root() == version.cluster_map_root);
-        self.maps.insert(reference, map.clone());
-        Ok(map)
+        let Some(text) = self.document(&document).await? else { return Ok(None) };
+        let (excerpt, place) = excerpt(&text, bytes)?;
+        let words = run.start as usize..run.end as usize;
+        let behind = words.end.saturating_add(1).min(answer.len());
+        let call = factMissedCall {
+            opened: reshape(opened)?,
+            record: reshape(record)?,
+            response: reshape(&stored.response)?,
+            tokens: reshape(&self.tokens(&stored.response, words.start..behind)?)?,
+            surprises: surprises(&corpus, answer.get(words).unwrap_or_default())?,
+            run: reshape(&Run {
+                from: run.start,
+                to: run.end,
+                holder: self.member(reference, number, &document).await?,
+                excerpt,
+                place: U256::from(place),
+            })?,
+        };
+        let about = format!(
+            "{} holds tokens {} to {} of the answer, which are not all credited to it or to what is earlier",
+            described(&document),
+            run.start,
+            run.end
+        );
+        Ok(Some(Found { rule: "missed", call: call.abi_encode().into(), about }))
+    }
+
+    /// The corpus of a receipt's model, if its surprises are those that the model is registered with.
+    async fn corpus_of_surprises(&mut self, stored: &StoredReceipt) -> Result<Option<Arc<Corpus>>> {
+        let Some(corpus) = self.corpus(stored).await? else { return Ok(None) };
+        let registered = self.model(stored).await?.roots.surprises;
+        let computed = corpus.roots()?.surprises;
+        Ok(Some(corpus).filter(|_| computed == registered))
+    }
+
+    /// The corpus of a receipt's model, if all of its documents are to be had.
+    async fn corpus(&mut self, stored: &StoredReceipt) -> Result<Option<Arc<Corpus>>> {
+        let datanets = self.datanets_of(stored).await?;
+        if let Some(known) = self.corpora.get(&datanets) {
+            return Ok(known.clone());
+        }
+        let over = corpus_over(self.chain, &datanets, &self.spec, self.source, self.tokenizer);
+        let corpus = match over.await {
+            Ok(corpus) => Some(Arc::new(corpus)),
+            Err(AuditError::Chain(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(model = %stored.receipt.modelId, %error, "a model's corpus is not to be had");
+                None
+            }
+        };
+        self.corpora.insert(datanets, corpus.clone());
+        Ok(corpus)
     }
 
     /// An earlier document that the span's is a near-copy of, in another cluster, or that holds all of the span.
@@ -632,13 +741,17 @@ impl Search<'_> {
     }
 
     async fn datanets_of(&mut self, stored: &StoredReceipt) -> Result<Vec<DatanetRef>> {
+        Ok(self.model(stored).await?.datanets)
+    }
+
+    async fn model(&mut self, stored: &StoredReceipt) -> Result<Model> {
         let id = ModelId::try_from(stored.receipt.modelId)?;
-        if let Some(known) = self.datanets.get(&id) {
+        if let Some(known) = self.models.get(&id) {
             return Ok(known.clone());
         }
-        let datanets = self.chain.model(id).await?.datanets;
-        self.datanets.insert(id, datanets.clone());
-        Ok(datanets)
+        let model = self.chain.model(id).await?;
+        self.models.insert(id, model.clone());
+        Ok(model)
     }
 
     async fn stored(
@@ -808,6 +921,16 @@ fn exhibit(tokenizer: &Tokenizer, vocabulary: &[B256], tokens: &[TokenId]) -> Re
     })
 }
 
+/// Surprises of tokens, each once, and the floor, with the path of all under the model's `surpriseRoot`.
+fn surprises(corpus: &Corpus, tokens: &[TokenId]) -> Result<Surprises> {
+    let shown: BTreeSet<TokenId> = tokens.iter().copied().collect();
+    Ok(Surprises {
+        values: shown.iter().map(|token| corpus.surprises().of(*token)).collect(),
+        floor: corpus.floor_q16(),
+        proof: corpus.surprise_tree().proof(tokens)?,
+    })
+}
+
 /// The chunks that some bytes of a document lie in, with the byte behind them, and where they begin there.
 fn excerpt(document: &Document, bytes: Range<usize>) -> Result<(Excerpt, usize)> {
     let chunks = document.chunks();
@@ -867,10 +990,6 @@ fn is_words(piece: &[u8]) -> bool {
         [b' ', only] => only.is_ascii_alphabetic(),
         _ => false,
     }
-}
-
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\t')
 }
 
 fn response(response: &CanonicalResponse) -> Result<Response> {

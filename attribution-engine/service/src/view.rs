@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     batches,
     chain::{Authorization, Chain, ChainError, DatanetRef, Model},
-    clusters::{Corpus, TokenCodec, check_cluster_map},
+    clusters::{Corpus, CorpusError, TokenCodec, check_cluster_map},
     content::{ContentError, ContentStore},
     ports::{ChainView, PortError, ServedModel, ServedModels},
 };
@@ -137,8 +137,21 @@ impl ModelWatcher {
         Ok(())
     }
 
-    /// The model's corpus, or what it is waiting for.
+    /// The model's corpus, or what it is waiting for, or what is wrong with it.
     async fn corpus(
+        &self,
+        model: &Model,
+        corpora: &mut BTreeMap<Vec<DatanetRef>, Arc<Corpus>>,
+    ) -> Result<Result<Arc<Corpus>, String>, ChainError> {
+        let corpus = match self.corpus_over(model, corpora).await? {
+            Ok(corpus) => corpus,
+            Err(why) => return Ok(Err(why)),
+        };
+        let registered = corpus.check_roots(model).map_err(|error| error.to_string());
+        Ok(registered.map(|()| corpus))
+    }
+
+    async fn corpus_over(
         &self,
         model: &Model,
         corpora: &mut BTreeMap<Vec<DatanetRef>, Arc<Corpus>>,
@@ -189,7 +202,10 @@ impl ModelWatcher {
         let (spec, codec, directory) =
             (self.spec.clone(), self.codec.clone(), self.index_directory.clone());
         let built = tokio::task::spawn_blocking(move || {
-            Corpus::build(&spec, documents, codec.as_ref(), Some(&directory))
+            let corpus = Corpus::build(&spec, documents, codec.as_ref(), Some(&directory))?;
+            // Tens of thousands of hashes, which are not to hold up who waits for an answer.
+            corpus.roots()?;
+            Ok::<_, CorpusError>(corpus)
         })
         .await;
         match built {

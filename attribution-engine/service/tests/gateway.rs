@@ -16,7 +16,7 @@ use alloy_signer_local::PrivateKeySigner;
 use async_trait::async_trait;
 use attribution_service::{
     calls::{Gateway, GatewayConfig},
-    chain::{Authorization, Contracts, Contribution, Model},
+    chain::{Authorization, Contracts, Contribution, CorpusRoots, Model},
     clusters::{Corpus, CorpusDocument, TokenCodec},
     engine_spec,
     gateway::{Api, REQUEST_BYTES_MAX, router},
@@ -204,6 +204,7 @@ fn bench_in(
         split: Split { model_bps: 4_000, contributors_bps: 5_000, stakers_bps: 1_000 },
         payee: Address::repeat_byte(7),
         datanets: vec![],
+        roots: CorpusRoots::default(),
     };
     let served = |model: Model, corpus: &Result<Arc<Corpus>, String>| {
         (model.name.clone(), ServedModel { model, seen_at: 0, corpus: corpus.clone() })

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use attribution_service::{
     audit::audit,
     batches::{is_at, published},
-    chain::{DatanetRef, DatanetVersion, EpochStatus},
+    chain::{CorpusRoots, DatanetRef, DatanetVersion, EpochStatus},
     challenge::{
         self, ChallengeError, Fault, collect, demand, find_fault, find_record_fault, prove,
     },
@@ -28,7 +28,9 @@ use attribution_service::{
     disclosure::{Disclosures, Tree},
     epochs::{EpochError, EpochPoster, Progress, ReceiptSource},
     evidence::{EvidenceBundle, EvidenceError, EvidenceSource, EvidenceStore, StoredReceipt},
+    ports::ChainView,
     records::Records,
+    view::{LiveView, ModelWatcher},
 };
 use scores::{
     ContributionId, DatanetId, ModelId,
@@ -40,6 +42,7 @@ use scores::{
 };
 use support::World;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 /// What a commitment or a demand puts up, wei.
 const STAKE: u128 = 50_000_000_000_000_000;
@@ -270,6 +273,53 @@ async fn engines_do_not_sign_what_they_cannot_recompute() {
     let EpochError::NotReproducible { epoch: 1, failures } = &error else { panic!("{error}") };
     assert!(failures.contains("records: receipt 0"), "{failures}");
     assert_eq!(world.chain.next_epoch_id().await.unwrap(), 1);
+}
+
+/// Whose corpus a model does not have is neither served nor signed for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_not_served_with_roots_that_its_documents_do_not_make() {
+    let mut world = World::start().await;
+    let (roots, over) =
+        (world.corpus().roots().unwrap(), [DatanetRef { datanet: DatanetId(1), version: 1 }]);
+    let other = B256::repeat_byte(1);
+    let others = [
+        ("other-surprises", CorpusRoots { surprises: other, ..roots }, "surpriseRoot"),
+        ("other-clusters", CorpusRoots { clusters: other, ..roots }, "clusterMapRoot"),
+    ];
+    for (name, roots, _) in others {
+        world.register(name, &over, roots).await;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let watcher = ModelWatcher {
+        chain: world.chain.clone(),
+        gateway: world.gateway,
+        spec: world.spec().clone(),
+        spec_hash: world.spec().hash().unwrap(),
+        base_model_hash: world.spec().model_hash,
+        codec: Arc::new(support::byte_tokenizer()),
+        content: world.evidence.content().clone(),
+        index_directory: directory.path().to_owned(),
+        arrived: Arc::default(),
+        poll: Duration::from_millis(10),
+    };
+    let view = Arc::new(LiveView::new(world.chain.clone(), world.gateway));
+    let mut changes = view.watch();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(watcher.run(view.clone(), stop.clone()));
+    changes.changed().await.unwrap();
+    stop.cancel();
+    running.await.unwrap();
+    let models = view.models();
+    assert!(models["sqlite-guide"].corpus.is_ok());
+    for (name, _, what) in others {
+        let error = models[name].corpus.as_ref().unwrap_err();
+        assert!(error.contains(&format!("registered with {what} {other}")), "{error}");
+    }
+
+    world.answer("How do readers and writers get along?", &[("alice", 300, 1_000)]);
+    let error = world.poster().step().await.unwrap_err();
+    let EpochError::NotReproducible { epoch: 1, failures } = &error else { panic!("{error}") };
+    assert!(failures.contains("corpus roots: the model was registered with"), "{failures}");
 }
 
 /// Evidence as somebody would forge it.
@@ -1040,6 +1090,165 @@ async fn what_a_record_keeps_from_its_holders_is_shown() {
     }
 }
 
+/// Records whose numbers are not what the corpus gives, and such as leave out matches as a whole, of which no span says anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_record_says_of_the_corpus_is_shown_against_the_models_roots() {
+    let world = World::start_with(support::word_tokenizer).await;
+    world.deploy_records().await;
+    world
+        .answer("How do readers and writers get along?", &[("alice", 437, 240), ("bob", 200, 220)]);
+    let honest = world.snapshot().await;
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+    let watcher = world.stranger().await;
+    let none = find_record_fault(&watcher, 1, &*world.evidence, &world.codec).await.unwrap();
+    assert_eq!(none, None, "an honest record has no fault");
+    let bundle = world.evidence.get(1).unwrap();
+    world.revert(honest).await;
+    let of = |author: u64| move |span: &CreditedSpan| span.contribution == ContributionId(author);
+    assert!(bundle.receipts[0].record.spans.iter().any(of(1)));
+    assert!(bundle.receipts[0].record.spans.iter().any(of(2)));
+
+    type Lie = (&'static str, &'static str, fn(&mut AttributionRecord, usize));
+    let lies: [Lie; 7] = [
+        // Nothing of bob's is in the answer, it is said.
+        ("missed", "contribution 2", |r, _| r.spans.retain(|s| s.contribution.0 != 2)),
+        // Nor of anybody's.
+        ("missed", "contribution 1", |r, _| r.spans.clear()),
+        // What each of alice's words is worth.
+        ("surprise", "span", |r, _| {
+            let span = r.spans.iter_mut().find(|s| s.credit_q16 > 0).unwrap();
+            span.surprise_q16 += 1 << 16;
+            span.credit_q16 += 1 << 16;
+        }),
+        // What the answer is worth, of which she has a part.
+        ("surprise", "the answer", |r, _| r.total_surprise_q16 *= 2),
+        // What a match must be worth to earn anything.
+        ("surprise", "the floor", |r, _| {
+            r.floor_q16 += 1 << 16;
+            for span in &mut r.spans {
+                span.credit_q16 = span.credit_q16.saturating_sub(1 << 16);
+            }
+        }),
+        // The same where nobody has earned anything.
+        ("surprise", "the floor", |r, _| {
+            r.floor_q16 <<= 20;
+            r.spans.clear();
+        }),
+        ("surprise", "more tokens than the answer has", |r, tokens| {
+            r.answer_tokens = tokens as u32 + 1;
+        }),
+    ];
+    for (rule, about, lie) in lies {
+        let before = world.snapshot().await;
+        let mut bundle = bundle.clone();
+        let tokens = bundle.receipts[0].response.tokens.len();
+        let record = &mut bundle.receipts[0].record;
+        lie(record, tokens);
+        weigh(record, &world);
+        show(&world, &mut bundle, rule, about).await;
+        world.revert(before).await;
+    }
+}
+
+/// The total of a very long answer does not fit a transaction. What else is false of its record is found all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_long_to_be_shown_hides_nothing_else() {
+    let world = World::start_with(support::word_tokenizer).await;
+    world.deploy_records().await;
+    let whole = world.document("alice").text().len();
+    world.answer("What is WAL?", &[("alice", 0, whole), ("bob", 200, 220)]);
+    let honest = world.snapshot().await;
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+    let mut bundle = world.evidence.get(1).unwrap();
+    world.revert(honest).await;
+    // Nor does another spec than that of the facts, published to mislead.
+    bundle.engine_spec =
+        bundle.engine_spec.replace("\"matchTokensMin\":6", "\"matchTokensMin\":60");
+    bundle.receipts[0].record.total_surprise_q16 *= 2;
+    weigh(&mut bundle.receipts[0].record, &world);
+    let before = world.snapshot().await;
+    let (_directory, published) = post_record(&world, &mut bundle.clone()).await;
+    let watcher = world.stranger().await;
+    let none = find_record_fault(&watcher, 1, &published, &world.codec).await.unwrap();
+    assert_eq!(none, None);
+    world.revert(before).await;
+
+    let record = &mut bundle.receipts[0].record;
+    record.spans.retain(|span| span.contribution.0 != 2);
+    weigh(record, &world);
+    let (_directory, published) = post_record(&world, &mut bundle).await;
+    let fault = find_record_fault(&watcher, 1, &published, &world.codec).await.unwrap();
+    assert_eq!(fault.expect("missed").rule(), "missed");
+}
+
+/// Has a false record of one receipt posted, found and shown.
+async fn show(world: &World, bundle: &mut EvidenceBundle, rule: &str, about: &str) {
+    let (_directory, published) = post_record(world, bundle).await;
+    let watcher = world.stranger().await;
+    let fault = find_record_fault(&watcher, 1, &published, &world.codec).await.unwrap();
+    let fault = fault.expect(rule);
+    assert_eq!(fault.rule(), rule, "{:?}", fault.about());
+    assert!(fault.about().unwrap().contains(about), "{:?}", fault.about());
+    world.make_blocks().await;
+    let won = prove(&watcher, 1, &fault).await.unwrap();
+    assert_eq!(watcher.epoch(1).await.unwrap().status, EpochStatus::Rejected);
+    assert!(won.gas < 1_500_000, "{rule}: {} gas", won.gas);
+    println!("{rule}: {} gas ({})", won.gas, fault.about().unwrap());
+    world.make_blocks_at_once().await;
+}
+
+/// Clusters reach over all Datanets of a model, and so does the map that it is registered with: a document of one Datanet that
+/// is said to be in a cluster of the other's, or to have nothing of the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_false_record_of_a_model_over_two_datanets_is_shown() {
+    let mut world = World::start_with(support::word_tokenizer).await;
+    world.deploy_records().await;
+    // Most words are bob's, so that they are tokens, in an order that nobody else has them in.
+    let text = world.document("bob").text();
+    let words: Vec<&str> = text.split_whitespace().filter(|word| is_plain(word)).collect();
+    let shuffled: Vec<&str> = (0..90).map(|i| words[i * 37 % words.len()]).collect();
+    let text = shuffled.join(" ");
+    let id = world.add_datanet("stranger", &text).await;
+    assert!(world.corpus().clusters().is_founder(id));
+    let from = text.find(' ').unwrap();
+    let length = text.len() - from;
+    world.answer("What do strangers say?", &[("stranger", from, length.min(200))]);
+    let honest = world.snapshot().await;
+    assert_eq!(world.poster().step().await.unwrap(), Progress::Posted(1));
+    let report = audit(&world.chain, 1, &*world.evidence, &world.codec).await.unwrap();
+    assert!(report.ok, "{:#?}", report.failures().collect::<Vec<_>>());
+    let watcher = world.stranger().await;
+    let none = find_record_fault(&watcher, 1, &*world.evidence, &world.codec).await.unwrap();
+    assert_eq!(none, None, "an honest record has no fault");
+    let bundle = world.evidence.get(1).unwrap();
+    world.revert(honest).await;
+    let credited = bundle.receipts[0].record.credited().filter(|span| span.contribution == id);
+    assert!(credited.count() > 0);
+
+    type Lie = (&'static str, &'static str, fn(&mut AttributionRecord));
+    let lies: [Lie; 2] = [
+        // Alice's is earlier and not near.
+        ("founder", "it is in that of contribution 4", |r| {
+            for span in r.spans.iter_mut().filter(|span| span.contribution.0 == 4) {
+                span.cluster = ContributionId(1);
+            }
+        }),
+        ("missed", "contribution 4", |r| r.spans.retain(|span| span.contribution.0 != 4)),
+    ];
+    for (rule, about, lie) in lies {
+        let before = world.snapshot().await;
+        let mut bundle = bundle.clone();
+        lie(&mut bundle.receipts[0].record);
+        weigh(&mut bundle.receipts[0].record, &world);
+        show(&world, &mut bundle, rule, about).await;
+        world.revert(before).await;
+    }
+}
+
+fn is_plain(word: &str) -> bool {
+    word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
 /// Posts and publishes an epoch of one receipt with the record that the bundle has.
 async fn post_record(world: &World, bundle: &mut EvidenceBundle) -> (TempDir, EvidenceStore) {
     let stored = &bundle.receipts[0];
@@ -1097,7 +1306,8 @@ async fn a_false_record_about_a_batch_is_shown_by_its_documents() {
     let stranger = world.stranger().await.sender().unwrap();
     // By the documents of the batch: which one the span names, and which one's cluster.
     let cases = [
-        (None, 0, 0, ""),
+        // Whose it is, but not what it is worth.
+        (Some("surprise"), 0, 0, "the surprise of span 0"),
         (Some("span"), 2, 2, "not in document 2 of batch 4"),
         (Some("earlier"), 1, 0, "is in document 0 of batch 4"),
         (Some("cluster"), 1, 1, "document 1 of batch 4"),

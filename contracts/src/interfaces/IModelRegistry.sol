@@ -12,6 +12,10 @@ pragma solidity ^0.8.28;
 /// use, the prices are zero; if one is to be shared alike, the model's licence is its licence. A model's own licence binds what derives from it in the same way, and if it is to be shared
 /// alike, what derives from it has the same one.
 ///
+/// A model commits to what its corpus makes, the surprise of every token and the cluster of every document: what a dispute about
+/// records opens. The registry cannot compute the two roots. No honest engine serves a model whose roots are not what the
+/// documents of its effective Datanets make.
+///
 /// A model that derives from others owes each of them a part of its model share: the source's `royaltyBps` of the source's
 /// weight in the merge. What a source receives so is income of its own, of which it owes its sources. The registry works
 /// the whole lineage out once, at registration, so terms cannot change afterwards and paying them costs the same however
@@ -62,6 +66,10 @@ interface IModelRegistry {
         DatanetRef[] datanets;
         bytes32 trainingManifestRoot;
         bytes32 sketchRoot;
+        /// Root of the corpus's surprises and floor (docs/formats/attribution.md); zero without effective Datanets.
+        bytes32 surpriseRoot;
+        /// Root of the cluster map over all effective Datanets; zero without any.
+        bytes32 clusterMapRoot;
         /// keccak256 of the canonical engine-spec JSON (docs/formats/attribution.md).
         bytes32 engineSpecHash;
         /// Datanet chunks to retrieve into the prompt per call; 0 for none, at most 16.

@@ -7,8 +7,8 @@ import {IRecordTypes} from "./IRecordTypes.sol";
 /// @notice Facts about the records under an epoch's receipts root, and about what they pay, shown by one receipt and short
 /// paths; and the challenge in which they are shown: commit, reveal, all correct challengers share.
 /// @dev Rules by subject.
-/// Facts: every `fact…` function, here, in {IRecordFacts} and in {IAttributionDispute}, is a view that reverts unless the
-/// epoch is false; it names the epoch and the reason.
+/// Facts: every `fact…` function, here, in {IRecordFacts}, {ISurpriseFacts} and {IAttributionDispute}, is a view that reverts
+/// unless the epoch is false; it names the epoch and the reason.
 /// Challenge: a commitment to the call, with a stake, in an earlier block; then the call itself. The first one rejects the
 /// epoch: half of the bond is burned, half is the pot. Who committed before that and reveals a fact of its own within the
 /// share window has an equal part of the pot. So watching the pool for a reveal earns nothing. Stakes of commitments that

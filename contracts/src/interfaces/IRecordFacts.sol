@@ -55,8 +55,7 @@ interface IRecordFacts is IRecordTypes {
         Member calldata earlier,
         bytes calldata earlierSketch
     ) external view returns (uint64, string memory);
-    /// @notice A span names another cluster than the map that its Datanet's version was published with. Of models over one
-    /// version only: clusters reach over all versions of a model, and a map does not.
+    /// @notice A span names another cluster than the map that the model was registered with.
     /// @param opened A receipt with its place in the epoch.
     /// @param record The attribution record.
     /// @param span Number of the span in the record.

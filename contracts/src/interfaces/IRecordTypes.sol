@@ -127,6 +127,14 @@ interface IRecordTypes {
         bytes32[] proof;
     }
 
+    /// Surprises of tokens, each token once, ascending by id, and the floor, and what opens them together in the tree of a model's
+    /// surprises: the plain tree over abi.encode(token, surprise) of all 65,536 tokens and over abi.encode(65536, floor).
+    struct Surprises {
+        uint64[] values;
+        uint64 floor;
+        bytes32[] proof;
+    }
+
     /// A leaf of the payments tree. Padding has an amount of zero and an account of zero.
     struct Payment {
         uint256 datanetId;

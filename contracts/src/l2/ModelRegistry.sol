@@ -107,6 +107,7 @@ contract ModelRegistry is IModelRegistry {
         _derive(modelId, params.sources);
         record.notForSale = _checkLicences(modelId, keccak256(bytes(params.licence)));
         _checkPrices(record, params.pricePer1kIn, params.pricePer1kOut);
+        _checkRoots(_effective[modelId].length, params.surpriseRoot, params.clusterMapRoot);
         emit ModelRegistered(modelId, msg.sender, params.name, params);
     }
 
@@ -233,6 +234,8 @@ contract ModelRegistry is IModelRegistry {
         }
         to.trainingManifestRoot = from.trainingManifestRoot;
         to.sketchRoot = from.sketchRoot;
+        to.surpriseRoot = from.surpriseRoot;
+        to.clusterMapRoot = from.clusterMapRoot;
         to.engineSpecHash = from.engineSpecHash;
         to.retrievalChunks = from.retrievalChunks;
         to.pricePer1kIn = from.pricePer1kIn;
@@ -276,6 +279,14 @@ contract ModelRegistry is IModelRegistry {
     function _addEffective(uint256 modelId, DatanetRef memory ref) private {
         _uses[modelId][ref.datanetId] = ref.version;
         _effective[modelId].push(ref);
+    }
+
+    /// @dev What is under the roots is for engines to check.
+    function _checkRoots(uint256 count, bytes32 surpriseRoot, bytes32 clusterMapRoot) private pure {
+        bool any = count != 0;
+        if ((surpriseRoot != 0) != any || (clusterMapRoot != 0) != any) {
+            revert Errors.ModelRegistry_CorpusRootsInvalid(count, surpriseRoot, clusterMapRoot);
+        }
     }
 
     /// @dev Of all Datanets of the lineage. Returns one whose licence forbids sale, zero when there is none.

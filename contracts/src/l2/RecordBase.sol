@@ -9,7 +9,7 @@ import {Errors} from "../libraries/Errors.sol";
 import {RecordErrors} from "../libraries/RecordErrors.sol";
 
 /// @title RecordBase
-/// @notice What {RecordFacts} and {RecordDispute} share: the contracts and the spec, and opening a receipt of an epoch.
+/// @notice What {RecordFacts}, {SurpriseFacts} and {RecordDispute} share: the contracts and the spec, and opening a receipt of an epoch.
 abstract contract RecordBase is IRecordTypes {
     uint256 internal constant WEIGHT_ONE = 1_000_000_000;
     /// Of records that list every token that is somebody's. 1 named contributions, 2 is the influence track's, 3 left out what

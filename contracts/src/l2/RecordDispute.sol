@@ -10,6 +10,7 @@ import {IEpochDisclosure} from "../interfaces/IEpochDisclosure.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRecordDispute} from "../interfaces/IRecordDispute.sol";
 import {IRecordFacts} from "../interfaces/IRecordFacts.sol";
+import {ISurpriseFacts} from "../interfaces/ISurpriseFacts.sol";
 import {Credit} from "../libraries/Credit.sol";
 import {Disclosures} from "../libraries/Disclosures.sol";
 import {Errors} from "../libraries/Errors.sol";
@@ -19,7 +20,7 @@ import {PaymentFacts} from "./PaymentFacts.sol";
 import {RecordBase} from "./RecordBase.sol";
 
 /// @title RecordDispute
-/// @notice See {IRecordDispute}. Facts about records are in {RecordFacts}, about payments in
+/// @notice See {IRecordDispute}. Facts about records are in {RecordFacts} and {SurpriseFacts}, about payments in
 /// {PaymentFacts}; the challenge is here.
 contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
     using Credit for Credit.Book;
@@ -73,6 +74,8 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
     IAttributionDispute public immutable dispute;
     /// @notice Where facts about records are.
     IRecordFacts public immutable facts;
+    /// @notice Where facts about records are that need surprises of tokens.
+    ISurpriseFacts public immutable surprises;
     /// @notice Where pieces of epochs are demanded.
     IEpochDisclosure public immutable disclosure;
     /// @inheritdoc IRecordDispute
@@ -94,6 +97,7 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
     constructor(
         IAttributionDispute dispute_,
         IRecordFacts facts_,
+        ISurpriseFacts surprises_,
         IEpochDisclosure disclosure_,
         IAttributionSettlement settlement_,
         IModelRegistry models_,
@@ -101,11 +105,13 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
         Spec memory spec_,
         uint32 shareWindow_
     ) RecordBase(settlement_, models_, datanets_, spec_) {
-        if (address(dispute_) == address(0) || address(facts_) == address(0) || address(disclosure_) == address(0)) {
-            revert Errors.ZeroAddress();
-        }
+        if (
+            address(dispute_) == address(0) || address(facts_) == address(0) || address(surprises_) == address(0)
+                || address(disclosure_) == address(0)
+        ) revert Errors.ZeroAddress();
         dispute = dispute_;
         facts = facts_;
+        surprises = surprises_;
         disclosure = disclosure_;
         shareWindow = shareWindow_;
     }
@@ -212,13 +218,17 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
             || selector == IRecordFacts.factEarlier.selector || selector == IRecordFacts.factInfluence.selector
             || selector == IRecordFacts.factDocument.selector || selector == IRecordFacts.factLonger.selector
             || selector == IRecordFacts.factPrompt.selector || selector == IRecordFacts.factFounder.selector;
+        bool surprise =
+            selector == ISurpriseFacts.factSurprise.selector || selector == ISurpriseFacts.factMissed.selector;
         bool claims = selector == IAttributionDispute.factDecrease.selector
             || selector == IAttributionDispute.factOmission.selector
             || selector == IAttributionDispute.factOrder.selector
             || selector == IAttributionDispute.factOverpromise.selector;
         bool withheld = selector == IEpochDisclosure.factWithheld.selector;
-        if (!own && !other && !claims && !withheld) revert RecordErrors.RecordDispute_NotFact(selector);
-        address judge = own ? address(this) : other ? address(facts) : withheld ? address(disclosure) : address(dispute);
+        if (!own && !other && !surprise && !claims && !withheld) revert RecordErrors.RecordDispute_NotFact(selector);
+        address judge = own
+            ? address(this)
+            : other ? address(facts) : surprise ? address(surprises) : withheld ? address(disclosure) : address(dispute);
         (bool ok, bytes memory result) = judge.staticcall(call);
         if (!ok) {
             // The fact's own error says what is missing.

@@ -1,36 +1,27 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {LibSort} from "solady/utils/LibSort.sol";
-
 import {IAttributionSettlement} from "../interfaces/IAttributionSettlement.sol";
 import {IContentChallenges} from "../interfaces/IContentChallenges.sol";
 import {IDatanetRegistry} from "../interfaces/IDatanetRegistry.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRecordFacts} from "../interfaces/IRecordFacts.sol";
 import {Batches} from "../libraries/Batches.sol";
-import {Errors} from "../libraries/Errors.sol";
 import {Merkle} from "../libraries/Merkle.sol";
 import {MinHash} from "../libraries/MinHash.sol";
 import {RecordErrors} from "../libraries/RecordErrors.sol";
-import {RecordBase} from "./RecordBase.sol";
+import {RecordExhibits} from "./RecordExhibits.sol";
 
 /// @title RecordFacts
 /// @notice See {IRecordFacts}.
-contract RecordFacts is IRecordFacts, RecordBase {
-    /// @notice What rules documents out.
-    IContentChallenges public immutable challenges;
-
+contract RecordFacts is IRecordFacts, RecordExhibits {
     constructor(
         IAttributionSettlement settlement_,
         IModelRegistry models_,
         IDatanetRegistry datanets_,
         IContentChallenges challenges_,
         Spec memory spec_
-    ) RecordBase(settlement_, models_, datanets_, spec_) {
-        if (address(challenges_) == address(0)) revert Errors.ZeroAddress();
-        challenges = challenges_;
-    }
+    ) RecordExhibits(settlement_, models_, datanets_, challenges_, spec_) {}
 
     /*//////////////////////////////////////////////////////////////////////////
                                         RECORDS
@@ -101,17 +92,10 @@ contract RecordFacts is IRecordFacts, RecordBase {
             Span calldata next = record.spans[span + 1];
             if (next.start == s.end && next.documentId == holder) return true;
         }
-        // SOUNDNESS: a run is a match if its surprise reaches the floor and it is long enough, and each of its tokens belongs to
-        // the earliest holder of a match that it is in. The span's surprise is beyond the floor, so the run's is.
+        // SOUNDNESS: a run is a match if its surprise reaches the floor and it is long enough. The span's surprise is beyond the
+        // floor, so the run's is.
         if (s.creditQ16 == 0 || to - from < matchTokensMin) return false;
-        for (uint256 i; i < record.spans.length && from < to; ++i) {
-            Span calldata owned = record.spans[i];
-            if (owned.end <= from) continue;
-            if (owned.start > from) return true;
-            if (owned.documentId != 0 && Batches.orderOf(owned.documentId) > Batches.orderOf(holder)) return true;
-            from = owned.end;
-        }
-        return from < to;
+        return _isLeftOut(record, from, to, holder);
     }
 
     /// @inheritdoc IRecordFacts
@@ -163,16 +147,13 @@ contract RecordFacts is IRecordFacts, RecordBase {
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
         Span calldata s = record.spans[span];
-        IModelRegistry.DatanetRef[] memory refs = models.datanetsOf(opened.receipt.modelId);
-        // SOUNDNESS: no engine serves a model over a version whose map is not what its documents make it. `count` only says how
-        // long the path is: a leaf under the root is one of the map's, wherever it lies.
+        (,, IModelRegistry.ModelParams memory params) = models.model(opened.receipt.modelId);
+        // SOUNDNESS: no honest engine serves a model whose map is not what its documents make. `count` only says how long the path
+        // is: a leaf under the root is one of the map's, wherever it lies.
         bytes32 leaf = Merkle.hashLeaf(abi.encode(s.documentId, founder));
-        if (
-            refs.length != 1
-                || !Merkle.verify(
-                    datanets.version(refs[0].datanetId, refs[0].version).clusterMapRoot, leaf, index, count, proof
-                )
-        ) revert RecordErrors.RecordDispute_ExhibitMismatch();
+        if (!Merkle.verify(params.clusterMapRoot, leaf, index, count, proof)) {
+            revert RecordErrors.RecordDispute_ExhibitMismatch();
+        }
         if (s.clusterId == founder) revert RecordErrors.RecordDispute_NotFalse();
         return (opened.epochId, "founder");
     }
@@ -217,9 +198,7 @@ contract RecordFacts is IRecordFacts, RecordBase {
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
         Span calldata s = record.spans[span];
-        if (keccak256(abi.encode(response)) != opened.receipt.responseHash) {
-            revert RecordErrors.RecordDispute_ExhibitMismatch();
-        }
+        _openResponse(opened, response);
         if (s.end <= response.tokens.length) {
             _openOwn(s, own);
             if (keccak256(text) != own.document.contentHash) {
@@ -242,10 +221,10 @@ contract RecordFacts is IRecordFacts, RecordBase {
         Tokens calldata tokens
     ) external view returns (uint64, string memory) {
         _openRecord(opened, record);
-        if (
-            keccak256(abi.encode(request)) != opened.receipt.requestHash
-                || keccak256(abi.encode(response)) != opened.receipt.responseHash
-        ) revert RecordErrors.RecordDispute_ExhibitMismatch();
+        if (keccak256(abi.encode(request)) != opened.receipt.requestHash) {
+            revert RecordErrors.RecordDispute_ExhibitMismatch();
+        }
+        _openResponse(opened, response);
         Span calldata s = record.spans[span];
         bytes[] memory texts = new bytes[](request.messages.length);
         for (uint256 i; i < texts.length; ++i) {
@@ -357,81 +336,6 @@ contract RecordFacts is IRecordFacts, RecordBase {
         }
     }
 
-    /// @dev Id of a document that counts in the version of its Datanet that the model stands over: of an accepted contribution,
-    /// and not ruled out.
-    /// SOUNDNESS: what is withdrawn or ruled out today is no exhibit, whether that was before the version or after it.
-    function _used(uint256 modelId, Member calldata member) private view returns (uint256 documentId) {
-        IDatanetRegistry.Contribution memory c = Batches.open(datanets, member.item);
-        uint256 contributionId = member.item.contributionId;
-        bool batch = Batches.isBatch(c);
-        if (!challenges.isSound(Batches.keyOf(contributionId, member.item.index))) {
-            revert RecordErrors.RecordDispute_ExhibitMismatch();
-        }
-        IModelRegistry.DatanetRef[] memory refs = models.datanetsOf(modelId);
-        for (uint256 i; i < refs.length; ++i) {
-            if (refs[i].datanetId != c.datanetId) continue;
-            IDatanetRegistry.Version memory v = datanets.version(c.datanetId, refs[i].version);
-            bytes32 leaf = Merkle.hashLeaf(datanets.leafOf(contributionId));
-            if (
-                c.status == IDatanetRegistry.Status.Accepted
-                    && Merkle.verify(v.contributionsRoot, leaf, member.index, v.contributionCount, member.proof)
-            ) return Batches.idOf(contributionId, member.item.index, batch);
-        }
-        revert RecordErrors.RecordDispute_ExhibitMismatch();
-    }
-
-    /// @dev Bytes of the answer's tokens `from` to `to`, and of the one behind them if there is one.
-    function _answer(
-        Opened calldata opened,
-        Response calldata response,
-        Tokens calldata tokens,
-        uint256 from,
-        uint256 to
-    ) private view returns (bytes[] memory) {
-        if (keccak256(abi.encode(response)) != opened.receipt.responseHash) {
-            revert RecordErrors.RecordDispute_ExhibitMismatch();
-        }
-        return _words(response, tokens, from, to < response.tokens.length ? to + 1 : to);
-    }
-
-    /// @dev Bytes of the answer's tokens `from` to `to`, of which `tokens` has each once and no other.
-    function _words(Response calldata response, Tokens calldata tokens, uint256 from, uint256 to)
-        private
-        view
-        returns (bytes[] memory words)
-    {
-        uint256[] memory ids = new uint256[](to - from);
-        for (uint256 i; i < ids.length; ++i) {
-            ids[i] = response.tokens[from + i];
-        }
-        uint256[] memory sorted = LibSort.copy(ids);
-        // Tens of tokens, by far less than what their bytes cost.
-        LibSort.insertionSort(sorted);
-        LibSort.uniquifySorted(sorted);
-        uint256 count = sorted.length;
-        if (tokens.texts.length != count) revert RecordErrors.RecordDispute_ExhibitMismatch();
-        bytes[] memory texts = new bytes[](count);
-        bytes32[] memory leaves = new bytes32[](count);
-        for (uint256 i; i < count; ++i) {
-            texts[i] = tokens.texts[i];
-            leaves[i] = Merkle.hashLeaf(keccak256(texts[i]));
-        }
-        words = new bytes[](ids.length);
-        for (uint256 i; i < ids.length; ++i) {
-            (, uint256 place) = LibSort.searchSorted(sorted, ids[i]);
-            words[i] = texts[place];
-        }
-        if (!Merkle.verifyMany(vocabularyRoot, leaves, sorted, vocabularySize, tokens.proof)) {
-            revert RecordErrors.RecordDispute_ExhibitMismatch();
-        }
-    }
-
-    function _join(bytes[] memory words, uint256 from, uint256 to) private pure returns (bytes memory piece) {
-        for (uint256 i = from; i < to; ++i) {
-            piece = bytes.concat(piece, words[i]);
-        }
-    }
-
     /// @dev Whether a span can be of the one of `texts` that it is said to be of: they hold its bytes, and if it is shorter than
     /// a match, which is what earlier holders have left of one, then a match that its first token is in.
     function _isHeld(
@@ -507,14 +411,6 @@ contract RecordFacts is IRecordFacts, RecordBase {
         }
     }
 
-    /// @dev SOUNDNESS: the same bytes are the same tokens only between the same borders: the tokenizer cuts before a space
-    /// that a letter follows, and after a letter that white space follows. So the piece begins with " x" and ends with "x",
-    /// and white space or the end follows it in the answer as in the text.
-    function _isBordered(bytes[] memory words, uint256 count, bytes memory piece) private pure returns (bool) {
-        if (!_isWords(piece, 0, piece.length)) return false;
-        return words.length == count || (words[count].length != 0 && _isSpace(words[count][0]));
-    }
-
     /// @dev SOUNDNESS: a span's tokens are those that its document's text becomes, and so those that its bytes become between
     /// borders. Of the tokens beside it nothing of the kind is known, for a model can write a word in other tokens than the
     /// tokenizer does; unless the word is one token, which is what the tokenizer makes of it.
@@ -527,51 +423,11 @@ contract RecordFacts is IRecordFacts, RecordBase {
         for (uint256 i = from; i < to; ++i) {
             if (i >= s.start && i < s.end) continue;
             bytes memory text = words[i - from];
-            if (text.length < 2 || text[0] != " ") return false;
-            for (uint256 j = 1; j < text.length; ++j) {
-                if (!_isLetter(text[j])) return false;
-            }
+            if (!_isWord(text)) return false;
             if (i < s.start) left += text.length;
             else right -= text.length;
         }
         return _isWords(piece, left, right);
-    }
-
-    function _isWords(bytes memory piece, uint256 from, uint256 to) private pure returns (bool) {
-        return from + 1 < to && piece[from] == " " && _isLetter(piece[from + 1]) && _isLetter(piece[to - 1]);
-    }
-
-    /// @dev Whether the document has the piece at a place of the excerpt, and there its end or white space behind it.
-    function _isAt(Excerpt calldata excerpt, Batches.Document calldata document, uint256 place, bytes memory piece)
-        private
-        pure
-        returns (bool)
-    {
-        bytes memory text;
-        uint256 count = excerpt.chunks.length;
-        for (uint256 i; i < count; ++i) {
-            bytes32 leaf = Merkle.hashLeaf(excerpt.chunks[i]);
-            if (!Merkle.verify(document.chunkRoot, leaf, excerpt.first + i, document.chunkCount, excerpt.proofs[i])) {
-                revert RecordErrors.RecordDispute_ExhibitMismatch();
-            }
-            text = bytes.concat(text, excerpt.chunks[i]);
-        }
-        if (place > text.length || piece.length > text.length - place) return false;
-        uint256 end = place + piece.length;
-        bool ends = end == text.length ? excerpt.first + count == document.chunkCount : _isSpace(text[end]);
-        bytes32 found;
-        assembly ("memory-safe") {
-            found := keccak256(add(add(text, 0x20), place), mload(piece))
-        }
-        return ends && found == keccak256(piece);
-    }
-
-    function _isLetter(bytes1 c) private pure returns (bool) {
-        return (c >= "a" && c <= "z") || (c >= "A" && c <= "Z");
-    }
-
-    function _isSpace(bytes1 c) private pure returns (bool) {
-        return c == " " || c == "\n" || c == "\t";
     }
 
     /// @dev Product of two vectors of signed bytes; at most 2^14 for each, so it fits 64 bits for any calldata.

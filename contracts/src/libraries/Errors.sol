@@ -259,6 +259,12 @@ library Errors {
     /// @param version Number that was given; versions count from 1.
     error ModelRegistry_VersionUnknown(uint256 datanetId, uint32 version);
 
+    /// @notice A model over Datanets has a root of surprises and one of clusters, one over none has neither.
+    /// @param datanets Number of effective Datanets.
+    /// @param surpriseRoot Root that was given.
+    /// @param clusterMapRoot Root that was given.
+    error ModelRegistry_CorpusRootsInvalid(uint256 datanets, bytes32 surpriseRoot, bytes32 clusterMapRoot);
+
     /// @notice The licence of a Datanet of the lineage has to be the model's.
     /// @param datanetId Id of that Datanet.
     error ModelRegistry_LicenceSharesAlike(uint256 datanetId);

@@ -54,8 +54,10 @@ contract EconomyDeploymentGasTest is RecordTest, DeploymentMeter {
         measure("ContributionReview", abi.encode(datanets, pool, challenges, sink));
         measure("ContentChallenges", abi.encode(datanets, review, sink, CHALLENGE_BOND, RESPONSE_WINDOW));
         measure("RecordFacts", abi.encode(settlement, models, datanets, challenges, spec));
+        measure("SurpriseFacts", abi.encode(settlement, models, datanets, challenges, spec));
         measure(
-            "RecordDispute", abi.encode(dispute, facts, disclosure, settlement, models, datanets, spec, uint32(1 hours))
+            "RecordDispute",
+            abi.encode(dispute, facts, surpriseFacts, disclosure, settlement, models, datanets, spec, uint32(1 hours))
         );
         measure("EpochDisclosure", abi.encode(settlement, records, models));
         measure("SettlementLens", abi.encode(settlement, models));

@@ -107,7 +107,7 @@ contract RecordsInvariantTest is Test {
         handler.post(2, 0);
         handler.commit(0, 0, 0, 0);
         handler.commit(1, 0, 0, 0);
-        handler.commit(2, 9, 0, 0);
+        handler.commit(2, 11, 0, 0);
         handler.reveal(2);
         handler.reveal(0);
         handler.reveal(1);
@@ -120,7 +120,7 @@ contract RecordsInvariantTest is Test {
         handler.post(0, 0);
         handler.demand(3);
         handler.wait(200);
-        handler.commit(0, 8, 0, 0);
+        handler.commit(0, 10, 0, 0);
         handler.reveal(3);
         handler.reclaim(1);
         assertEq(handler.demandsOpen(), 0);
@@ -152,11 +152,11 @@ contract RecordsInvariantTest is Test {
     /// @dev Each kind of record against each fact with each exhibit: what is so is shown, whatever else is tried is not.
     function test_HandlerShowsWhatIsSo() external {
         uint256 committed;
-        for (uint8 kind; kind < 7; ++kind) {
+        for (uint8 kind; kind < 11; ++kind) {
             handler.post(kind, 3);
             uint256 before = handler.truthsShown();
-            for (uint8 fact; fact < 8; ++fact) {
-                for (uint256 span; span < 2; ++span) {
+            for (uint8 fact; fact < 10; ++fact) {
+                for (uint256 span; span < 3; ++span) {
                     for (uint256 which; which < 3; ++which) {
                         handler.show(fact, span, which);
                     }
@@ -164,9 +164,10 @@ contract RecordsInvariantTest is Test {
             }
             assertEq(handler.truthsShown() > before, !handler.isHonest());
             // The same by a challenge.
-            uint8[7] memory shown = [uint8(7), 7, 0, 7, 3, 5, 4];
-            uint256[7] memory exhibits = [uint256(0), 0, 0, 0, 1, 0, 2];
-            handler.commit(0, shown[kind], 0, exhibits[kind]);
+            uint8[11] memory shown = [uint8(7), 9, 0, 7, 3, 5, 4, 9, 8, 8, 8];
+            uint256[11] memory exhibits = [uint256(0), 0, 0, 0, 1, 0, 2, 1, 0, 0, 0];
+            // Behind the only span comes the whole answer.
+            handler.commit(0, shown[kind], kind == 10 ? 1 : 0, exhibits[kind]);
             handler.reveal(committed++);
             IAttributionSettlement.Epoch memory e = settlement.epoch(settlement.nextEpochId() - 1);
             assertEq(e.status == IAttributionSettlement.EpochStatus.Rejected, !handler.isHonest());

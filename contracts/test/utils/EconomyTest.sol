@@ -203,6 +203,22 @@ abstract contract EconomyTest is Test {
         params = modelParams(name);
         params.datanets = new IModelRegistry.DatanetRef[](1);
         params.datanets[0] = IModelRegistry.DatanetRef({datanetId: datanetId, version: 1});
+        return withRoots(params);
+    }
+
+    /// @dev With roots of its corpus, if it has one, where none are given.
+    function withRoots(IModelRegistry.ModelParams memory params)
+        internal
+        view
+        returns (IModelRegistry.ModelParams memory)
+    {
+        bool any = params.datanets.length != 0;
+        for (uint256 i; i < params.sources.length; ++i) {
+            if (models.datanetsOf(params.sources[i].modelId).length != 0) any = true;
+        }
+        if (any && params.surpriseRoot == 0) params.surpriseRoot = keccak256("surprises");
+        if (any && params.clusterMapRoot == 0) params.clusterMapRoot = keccak256("clusters");
+        return params;
     }
 
     /// @dev The sources of a fine-tune of one model; none of model zero.
@@ -212,6 +228,7 @@ abstract contract EconomyTest is Test {
     }
 
     function registerModel(IModelRegistry.ModelParams memory params) internal returns (uint256) {
+        params = withRoots(params);
         vm.prank(builder);
         return models.registerModel(params);
     }

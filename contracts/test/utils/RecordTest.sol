@@ -8,9 +8,12 @@ import {IRecordTypes} from "../../src/interfaces/IRecordTypes.sol";
 import {EpochDisclosure} from "../../src/l2/EpochDisclosure.sol";
 import {RecordDispute} from "../../src/l2/RecordDispute.sol";
 import {RecordFacts} from "../../src/l2/RecordFacts.sol";
+import {SurpriseFacts} from "../../src/l2/SurpriseFacts.sol";
 import {Batches} from "../../src/libraries/Batches.sol";
+import {Merkle} from "../../src/libraries/Merkle.sol";
 import {AdmissionTest} from "./AdmissionTest.sol";
 import {PlainTree} from "./PlainTree.sol";
+import {SparseTree} from "./SparseTree.sol";
 import {SumTree} from "./SumTree.sol";
 
 /// @title RecordTest
@@ -19,6 +22,7 @@ import {SumTree} from "./SumTree.sol";
 abstract contract RecordTest is AdmissionTest {
     RecordDispute internal constant records = RecordDispute(payable(0x4f50454e00000000000000000000000000000014));
     RecordFacts internal constant facts = RecordFacts(0x4f50454E00000000000000000000000000000015);
+    SurpriseFacts internal constant surpriseFacts = SurpriseFacts(0x4f50454e00000000000000000000000000000017);
     EpochDisclosure internal constant disclosure = EpochDisclosure(0x4F50454e00000000000000000000000000000016);
 
     uint128 internal constant RECEIPT_FEE = 1 ether;
@@ -34,6 +38,10 @@ abstract contract RecordTest is AdmissionTest {
         IAttributionSettlement.InferenceReceipt receipt;
         IRecordTypes.Record record;
     }
+
+    /// Of the tree of surprises; place by place, as long as the vocabulary.
+    uint64 internal floorQ16 = 100_000;
+    uint64[] internal surpriseValues;
 
     bytes[] internal vocabulary;
     IRecordTypes.Request internal request;
@@ -57,14 +65,14 @@ abstract contract RecordTest is AdmissionTest {
         for (uint256 i; i < 9; ++i) {
             vocabulary.push(bytes(words[i]));
             items[i] = keccak256(vocabulary[i]);
+            // Eight have as much as a record's span, all nine as the answer (`addCall`).
+            surpriseValues.push(i < 8 ? 75_000 : 3_400_000);
         }
         IRecordTypes.Spec memory spec = IRecordTypes.Spec(SPEC, 250_000_000, 6, 64, PlainTree.rootOf(items), 9);
-        deployCodeTo(
-            "RecordFacts.sol:RecordFacts", abi.encode(settlement, models, datanets, challenges, spec), address(facts)
-        );
+        deployFacts(spec);
         deployCodeTo(
             "RecordDispute.sol:RecordDispute",
-            abi.encode(dispute, facts, disclosure, settlement, models, datanets, spec, uint32(1 hours)),
+            abi.encode(dispute, facts, surpriseFacts, disclosure, settlement, models, datanets, spec, uint32(1 hours)),
             address(records)
         );
         deployCodeTo(
@@ -89,10 +97,23 @@ abstract contract RecordTest is AdmissionTest {
         (bytes32 root,) = PlainTree.fold(clusterMap(), 0);
         vm.prank(curator);
         datanets.publishVersion(net, root);
-        IModelRegistry.ModelParams memory params = modelParams("m", net);
+        IModelRegistry.ModelParams memory params = corpusParams("m");
         params.sketchRoot = influenceRoot();
         modelOf = registerModel(params);
         fund(gateway, 1_000 ether);
+    }
+
+    function deployFacts(IRecordTypes.Spec memory spec) internal {
+        bytes memory arguments = abi.encode(settlement, models, datanets, challenges, spec);
+        deployCodeTo("RecordFacts.sol:RecordFacts", arguments, address(facts));
+        deployCodeTo("SurpriseFacts.sol:SurpriseFacts", arguments, address(surpriseFacts));
+    }
+
+    /// @dev A model over the Datanet's version, with the roots of what that makes.
+    function corpusParams(string memory name) internal view returns (IModelRegistry.ModelParams memory params) {
+        params = modelParams(name, net);
+        params.surpriseRoot = surpriseRoot();
+        (params.clusterMapRoot,) = PlainTree.fold(clusterMap(), 0);
     }
 
     function clusterMap() internal view returns (bytes[] memory leaves) {
@@ -283,6 +304,51 @@ abstract contract RecordTest is AdmissionTest {
         (, tokens.proof) = PlainTree.foldMany(items, ids);
     }
 
+    /// @dev Places of the tokens that the tree of surprises is made for.
+    function surprisePlaces() internal view virtual returns (uint256[] memory places) {
+        places = new uint256[](surpriseValues.length);
+        for (uint256 i; i < places.length; ++i) {
+            places[i] = i;
+        }
+    }
+
+    function surpriseRoot() internal view returns (bytes32 root) {
+        (root,) = surpriseTree(new bool[](surpriseValues.length + 1));
+    }
+
+    /// @dev Those of places that are `shown`; the floor, which is behind them, always is.
+    function surpriseTree(bool[] memory shown) private view returns (bytes32 root, bytes32[] memory proof) {
+        uint256[] memory some = surprisePlaces();
+        uint256 count = some.length;
+        uint256[] memory places = new uint256[](count + 1);
+        bytes32[] memory leaves = new bytes32[](count + 1);
+        for (uint256 i; i < count; ++i) {
+            (places[i], leaves[i]) = (some[i], Merkle.hashLeaf(abi.encode(some[i], surpriseValues[i])));
+        }
+        (places[count], leaves[count]) = (65_536, Merkle.hashLeaf(abi.encode(65_536, floorQ16)));
+        shown[count] = true;
+        return SparseTree.fold(places, leaves, 65_537, shown);
+    }
+
+    /// @dev Of tokens of the answer, each once, with the floor.
+    function surprisesOf(uint256 from, uint256 count) internal view returns (IRecordTypes.Surprises memory s) {
+        uint256[] memory places = surprisePlaces();
+        bool[] memory shown = new bool[](places.length + 1);
+        uint64[] memory values = new uint64[](places.length);
+        uint256 used;
+        for (uint256 i; i < places.length; ++i) {
+            for (uint256 j = from; j < from + count && !shown[i]; ++j) {
+                shown[i] = response.tokens[j] == places[i];
+            }
+            if (shown[i]) values[used++] = surpriseValues[i];
+        }
+        assembly ("memory-safe") {
+            mstore(values, used)
+        }
+        (s.values, s.floor) = (values, floorQ16);
+        (, s.proof) = surpriseTree(shown);
+    }
+
     /*//////////////////////////////////////////////////////////////////////////
                                        PAYMENTS
     //////////////////////////////////////////////////////////////////////////*/
@@ -357,6 +423,7 @@ abstract contract RecordTest is AdmissionTest {
     function expectNotShown(bytes memory call) internal {
         (bool ok,) = address(facts).staticcall(call);
         (bool also,) = address(records).staticcall(call);
-        assertFalse(ok || also);
+        (bool too,) = address(surpriseFacts).staticcall(call);
+        assertFalse(ok || also || too);
     }
 }

@@ -59,6 +59,7 @@ const CONTRACTS: &[&str] = &[
     "ContributionReview",
     "ContentChallenges",
     "RecordFacts",
+    "SurpriseFacts",
     "RecordDispute",
     "EpochDisclosure",
     "AgentIdentity",

@@ -1,14 +1,17 @@
 //! `openledger attribution audit`: recompute an epoch from the chain and published evidence. What is done
-//! about one that does not hold is in [`crate::watch`].
+//! about one that does not hold is in [`crate::watch`]. `openledger attribution roots`: compute from the same what a model
+//! is to be registered with.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args as ClapArgs, Subcommand};
 use models::{Tokenizer, default_model_path, parts, read_model};
+use scores::{DatanetId, spec::EngineSpec};
 use service::{
-    audit::audit,
-    chain::{Chain, Contracts},
+    audit::{audit, corpus_over},
+    chain::{Chain, Contracts, DatanetRef},
+    clusters::TokenCodec,
     evidence::{CollectedEvidence, HttpEvidence},
 };
 use url::Url;
@@ -30,6 +33,8 @@ pub enum Command {
     Challenge(ChallengeArgs),
     /// Do so with every epoch that is posted, until stopped.
     Watch(WatchArgs),
+    /// What a model over Datanet versions is to be registered with: its surpriseRoot and clusterMapRoot.
+    Roots(RootsArgs),
 }
 
 /// Recompute an epoch from public inputs: the chain, and a gateway's evidence, which is trusted in
@@ -46,6 +51,37 @@ pub struct AuditArgs {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Compute the two roots of a corpus, which the model registry asks for, from the chain and the documents that a
+/// gateway has, with the usual parameters. Engines serve no model whose roots are others.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  \
+    openledger attribution roots 1:1\n  \
+    openledger attribution roots 1:3 4:1 --json")]
+pub struct RootsArgs {
+    /// The versions that the model stands over, those of its sources included.
+    #[arg(required = true, value_name = "DATANET:VERSION")]
+    datanets: Vec<Version>,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Print the roots as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A version as it is written on the command line.
+#[derive(Clone, Copy, Debug)]
+struct Version(DatanetRef);
+
+impl FromStr for Version {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (datanet, version) = text.split_once(':').context("a version is DATANET:VERSION")?;
+        let datanet = DatanetId(datanet.parse().context("no number of a Datanet")?);
+        Ok(Self(DatanetRef { datanet, version: version.parse().context("no version")? }))
+    }
 }
 
 /// Where public inputs come from.
@@ -99,7 +135,26 @@ pub async fn run(command: Command) -> Result<()> {
         Command::Explain(args) => explain::run(args).await,
         Command::Challenge(args) => watch::challenge(args).await,
         Command::Watch(args) => watch::watch(args).await,
+        Command::Roots(args) => roots(args).await,
     }
+}
+
+async fn roots(args: RootsArgs) -> Result<()> {
+    let (l2_rpc, _) = args.inputs.addresses()?;
+    let tokenizer = args.inputs.tokenizer()?;
+    let chain = Chain::connect(l2_rpc, Contracts::default()).await?;
+    // Roots do not depend on the weights.
+    let spec =
+        EngineSpec { tokenizer_hash: TokenCodec::fingerprint(&tokenizer), ..EngineSpec::default() };
+    let datanets: Vec<DatanetRef> = args.datanets.iter().map(|version| version.0).collect();
+    let source = args.inputs.source()?;
+    let roots = corpus_over(&chain, &datanets, &spec, &source, &tokenizer).await?.roots()?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&roots)?);
+    } else {
+        println!("surpriseRoot    {}\nclusterMapRoot  {}", roots.surprises, roots.clusters);
+    }
+    Ok(())
 }
 
 async fn run_audit(args: AuditArgs) -> Result<()> {

@@ -86,6 +86,17 @@ pub struct DatanetRef {
     pub version: u32,
 }
 
+/// What a model is registered with about its corpus, so that facts about records can be shown against it: what its documents
+/// and no others make. Both are zero for a model without documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorpusRoots {
+    #[serde(rename = "surpriseRoot")]
+    pub surprises: B256,
+    /// Over all of the model's Datanets.
+    #[serde(rename = "clusterMapRoot")]
+    pub clusters: B256,
+}
+
 /// What the engine needs to know of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
@@ -106,6 +117,8 @@ pub struct Model {
     pub payee: Address,
     /// Own Datanet versions and those of ancestors.
     pub datanets: Vec<DatanetRef>,
+    /// Stated at registration; engines compare.
+    pub roots: CorpusRoots,
 }
 
 /// A customer's authorisation of a gateway.

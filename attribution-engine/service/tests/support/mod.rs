@@ -18,7 +18,8 @@ use alloy_sol_types::{SolCall, SolValue};
 use attribution_service::{
     batches::{items, stored},
     chain::{
-        CONTENT_CHALLENGES, Chain, Contracts, Contribution, DatanetRef, DatanetVersion,
+        CONTENT_CHALLENGES, Chain, Contracts, Contribution, CorpusRoots, DatanetRef,
+        DatanetVersion,
         bindings::{
             challenges::{Batches, ContentChallenges},
             datanets::IDatanetRegistry,
@@ -38,6 +39,7 @@ use models::Tokenizer;
 use parking_lot::Mutex;
 use scores::{
     ContributionId, DatanetId, ModelId,
+    cluster::ClusterMap,
     document::{Document, DocumentCommitment},
     eip712::{InferenceReceipt, Voucher},
     epoch::fee,
@@ -171,13 +173,15 @@ impl World {
             EvidenceStore::open(directory.path().join("evidence"), content.clone()).unwrap();
 
         let documents = contribute(&provider, &chain, &content).await;
-        let model = register_model(&provider, &chain, &content, &spec, 1).await;
-        let reference = DatanetRef { datanet: DatanetId(1), version: 1 };
-        let active = chain.datanet_version(reference).await.unwrap().active;
-        let corpus_documents = with_documents(&active, &content, &BTreeSet::new());
+        let clusters = publish(&provider, &chain, &content, &spec, DatanetId(1)).await;
+        assert_eq!(clusters.member(ContributionId(3)).unwrap().cluster, ContributionId(1));
+        let references = [DatanetRef { datanet: DatanetId(1), version: 1 }];
+        let documents_of_model = documents_of(&chain, &content, &references).await;
         let corpus =
-            Corpus::build(&spec, corpus_documents, &codec, Some(directory.path())).unwrap();
+            Corpus::build(&spec, documents_of_model, &codec, Some(directory.path())).unwrap();
         let corpus = Arc::new(corpus);
+        let (roots, name) = (corpus.roots().unwrap(), "sqlite-guide");
+        let model = register_model(&provider, &chain, &spec, name, &references, roots).await;
         fund(&provider, &chain, gateway_key.address()).await;
         Self {
             gateway: gateway_key.address(),
@@ -271,12 +275,49 @@ impl World {
             let place = item.place.as_ref().unwrap();
             content.accept_of_batch(&batch, place, document.text().as_bytes()).unwrap();
         }
-        self.model = register_model(&self.provider, &self.chain, &content, &self.spec, 2).await;
-        let (_, documents_of_model) = self.version(2).await;
-        let corpus = Corpus::build(&self.spec, documents_of_model, &self.codec, None).unwrap();
-        self.corpus = Arc::new(corpus);
+        publish(&self.provider, &self.chain, &content, &self.spec, DatanetId(1)).await;
+        self.stand_over(&[DatanetRef { datanet: DatanetId(1), version: 2 }]).await;
         self.documents.extend(documents);
         batch
+    }
+
+    /// The stranger contributes a document to a Datanet of its own; from now on answers are those of a model over it and the
+    /// first.
+    pub async fn add_datanet(&mut self, name: &'static str, text: &str) -> ContributionId {
+        let author = key(STRANGER).address();
+        let registry =
+            IDatanetRegistry::new(self.chain.contracts().datanets, self.provider.clone());
+        send!(registry.createDatanet(datanet_params("Of strangers")), key(OWNER).address());
+        let document = Document::normalise(text.as_bytes()).unwrap();
+        let reveal = reveal_of(&DocumentCommitment::of(&document).unwrap(), STRANGER);
+        let (datanet, id) = (U256::from(2), U256::from(4));
+        let hash = registry.commitmentOf(datanet, author, reveal.clone()).call().await.unwrap();
+        send!(registry.commit(datanet, hash).value(U256::from(ONE / 1_000)), author);
+        send!(registry.reveal(id, reveal), author);
+        send!(registry.accept(vec![id]), key(OWNER).address());
+        let contribution = self.chain.contribution(ContributionId(4)).await.unwrap();
+        let content = self.evidence.content().clone();
+        content.accept(&contribution, document.text().as_bytes()).unwrap();
+        publish(&self.provider, &self.chain, &content, &self.spec, DatanetId(2)).await;
+        let both = [1, 2].map(|id| DatanetRef { datanet: DatanetId(id), version: 1 });
+        self.stand_over(&both).await;
+        self.documents.push((name, document));
+        contribution.id
+    }
+
+    /// Registers a second model, which answers from now on.
+    async fn stand_over(&mut self, references: &[DatanetRef]) {
+        let documents = documents_of(&self.chain, self.evidence.content(), references).await;
+        let corpus = Corpus::build(&self.spec, documents, &self.codec, None).unwrap();
+        self.corpus = Arc::new(corpus);
+        let roots = self.corpus.roots().unwrap();
+        self.register("sqlite-library", references, roots).await;
+    }
+
+    /// Registers a model, which answers from now on.
+    pub async fn register(&mut self, name: &str, references: &[DatanetRef], roots: CorpusRoots) {
+        let (provider, chain) = (&self.provider, &self.chain);
+        self.model = register_model(provider, chain, &self.spec, name, references, roots).await;
     }
 
     /// The model's documents, as its gateway sees them.
@@ -360,7 +401,7 @@ impl World {
     pub async fn deploy_records(&self) {
         let owner = key(OWNER).address();
         let nonce = self.provider.get_transaction_count(owner).await.unwrap();
-        let facts = owner.create(nonce);
+        let (facts, surprises) = (owner.create(nonce), owner.create(nonce + 1));
         let Contracts { datanets, models, settlement, dispute, .. } = self.chain.contracts();
         let spec = (
             self.spec.hash().unwrap(),
@@ -371,16 +412,14 @@ impl World {
             U256::from(self.codec.vocabulary_size()),
         );
         let share = U256::from(SHARE_WINDOW);
+        let of_facts = (settlement, models, datanets, CONTENT_CHALLENGES, spec).abi_encode_params();
+        let disclosure = EPOCH_DISCLOSURE;
+        let of_disputes =
+            (dispute, facts, surprises, disclosure, settlement, models, datanets, spec, share);
         let codes = [
-            creation_code(
-                "RecordFacts",
-                (settlement, models, datanets, CONTENT_CHALLENGES, spec).abi_encode_params(),
-            ),
-            creation_code(
-                "RecordDispute",
-                (dispute, facts, EPOCH_DISCLOSURE, settlement, models, datanets, spec, share)
-                    .abi_encode_params(),
-            ),
+            creation_code("RecordFacts", of_facts.clone()),
+            creation_code("SurpriseFacts", of_facts),
+            creation_code("RecordDispute", of_disputes.abi_encode_params()),
             creation_code(
                 "EpochDisclosure",
                 (settlement, RECORD_DISPUTE, models).abi_encode_params(),
@@ -397,7 +436,7 @@ impl World {
             assert!(sent.get_receipt().await.unwrap().status());
         }
         let places = [RECORD_DISPUTE, EPOCH_DISCLOSURE, CONTENT_CHALLENGES];
-        for (nonce, place) in (nonce + 1..).zip(places) {
+        for (nonce, place) in (nonce + 2..).zip(places) {
             let code = self.provider.get_code_at(owner.create(nonce)).await.unwrap();
             let _: serde_json::Value =
                 self.provider.raw_request("anvil_setCode".into(), (place, code)).await.unwrap();
@@ -472,13 +511,8 @@ impl World {
 
     /// The curator publishes a version of what counts by now.
     async fn publish(&self) {
-        let registry =
-            IDatanetRegistry::new(self.chain.contracts().datanets, self.provider.clone());
-        let accepted = self.chain.accepted(DatanetId(1)).await.unwrap();
-        let unsound = self.chain.unsound().await.unwrap();
-        let documents = with_documents(&accepted, self.evidence.content(), &unsound);
-        let clusters = cluster_map(&documents, self.spec.cluster).unwrap();
-        send!(registry.publishVersion(U256::from(1), clusters.root()), key(OWNER).address());
+        let content = self.evidence.content();
+        publish(&self.provider, &self.chain, content, &self.spec, DatanetId(1)).await;
     }
 
     /// The documents that count in a version.
@@ -619,15 +653,7 @@ async fn contribute(
     content: &ContentStore,
 ) -> Vec<(&'static str, Document)> {
     let registry = IDatanetRegistry::new(chain.contracts().datanets, provider.clone());
-    let params = IDatanetRegistry::DatanetParams {
-        name: "How an embedded database works".into(),
-        licence: LICENCE.into(),
-        licenceTextHash: B256::repeat_byte(1),
-        schemaHash: B256::ZERO,
-        bond: U256::from(ONE / 1_000).to(),
-        revealWindow: 3_600,
-        curators: vec![],
-    };
+    let params = datanet_params("How an embedded database works");
     send!(registry.createDatanet(params), key(OWNER).address());
     let mut documents = Vec::new();
     let mut reveals = Vec::new();
@@ -652,6 +678,18 @@ async fn contribute(
         content.accept(&contribution, document.text().as_bytes()).unwrap();
     }
     documents
+}
+
+fn datanet_params(name: &str) -> IDatanetRegistry::DatanetParams {
+    IDatanetRegistry::DatanetParams {
+        name: name.into(),
+        licence: LICENCE.into(),
+        licenceTextHash: B256::repeat_byte(1),
+        schemaHash: B256::ZERO,
+        bond: U256::from(ONE / 1_000).to(),
+        revealWindow: 3_600,
+        curators: vec![],
+    }
 }
 
 /// A text of `tests/data/sqlite`.
@@ -682,29 +720,60 @@ fn with_documents(
     contributions.iter().flat_map(documents).collect()
 }
 
-async fn register_model(
+/// The curator publishes a version of what counts in a Datanet by now.
+async fn publish(
     provider: &DynProvider,
     chain: &Chain,
     content: &ContentStore,
     spec: &EngineSpec,
-    version: u32,
+    datanet: DatanetId,
+) -> ClusterMap {
+    let accepted = chain.accepted(datanet).await.unwrap();
+    let documents = with_documents(&accepted, content, &chain.unsound().await.unwrap());
+    let clusters = cluster_map(&documents, spec.cluster).unwrap();
+    let registry = IDatanetRegistry::new(chain.contracts().datanets, provider.clone());
+    send!(registry.publishVersion(datanet.to_u256(), clusters.root()), key(OWNER).address());
+    clusters
+}
+
+/// The documents that count in versions of Datanets.
+async fn documents_of(
+    chain: &Chain,
+    content: &ContentStore,
+    references: &[DatanetRef],
+) -> Vec<CorpusDocument> {
+    let mut documents = Vec::new();
+    for reference in references {
+        let version = chain.datanet_version(*reference).await.unwrap();
+        documents.extend(with_documents(&version.active, content, &version.unsound));
+    }
+    documents
+}
+
+async fn register_model(
+    provider: &DynProvider,
+    chain: &Chain,
+    spec: &EngineSpec,
+    name: &str,
+    references: &[DatanetRef],
+    roots: CorpusRoots,
 ) -> ModelId {
     let owner = key(OWNER).address();
-    let accepted = chain.accepted(DatanetId(1)).await.unwrap();
-    let clusters =
-        cluster_map(&with_documents(&accepted, content, &BTreeSet::new()), spec.cluster).unwrap();
-    assert_eq!(clusters.member(ContributionId(3)).unwrap().cluster, ContributionId(1));
-    let registry = IDatanetRegistry::new(chain.contracts().datanets, provider.clone());
-    send!(registry.publishVersion(U256::from(1), clusters.root()), owner);
     let models = IModelRegistry::new(chain.contracts().models, provider.clone());
+    let reference = |r: &DatanetRef| IModelRegistry::DatanetRef {
+        datanetId: r.datanet.to_u256(),
+        version: r.version,
+    };
     let params = IModelRegistry::ModelParams {
-        name: if version == 1 { "sqlite-guide" } else { "sqlite-library" }.into(),
+        name: name.into(),
         sources: vec![],
         baseModelHash: spec.model_hash,
         adapters: vec![],
-        datanets: vec![IModelRegistry::DatanetRef { datanetId: U256::from(1), version }],
+        datanets: references.iter().map(reference).collect(),
         trainingManifestRoot: B256::ZERO,
         sketchRoot: B256::ZERO,
+        surpriseRoot: roots.surprises,
+        clusterMapRoot: roots.clusters,
         engineSpecHash: spec.hash().unwrap(),
         retrievalChunks: 2,
         pricePer1kIn: U256::from(PRICE).to(),
@@ -715,7 +784,7 @@ async fn register_model(
         licence: String::new(),
     };
     send!(models.registerModel(params), owner);
-    ModelId(version.into())
+    ModelId(models.modelCount().call().await.unwrap().to())
 }
 
 async fn fund(provider: &DynProvider, chain: &Chain, gateway: Address) {

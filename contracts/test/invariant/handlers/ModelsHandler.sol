@@ -41,6 +41,7 @@ contract ModelsHandler is EconomyTest {
             p.datanets = new IModelRegistry.DatanetRef[](1);
             p.datanets[0] = IModelRegistry.DatanetRef(nets[seed % nets.length], 1);
         }
+        p = withRoots(p);
         vm.prank(builder);
         try models.registerModel(p) returns (uint256 id) {
             ++registered;

@@ -7,7 +7,7 @@ import {PlainTree} from "../../utils/PlainTree.sol";
 import {RecordTest} from "../../utils/RecordTest.sol";
 
 /// @title RecordHandler
-/// @notice Epochs of one receipt, honest or with a record that is false in one of five ways; watchers who challenge rightly and
+/// @notice Epochs of one receipt, honest or with a record that is false in one of nine ways; watchers who challenge rightly and
 /// wrongly, with every fact about records, and share; demands for payments, answered or not; drills. No call reverts: an
 /// action without occasion does nothing.
 contract RecordHandler is RecordTest {
@@ -27,7 +27,15 @@ contract RecordHandler is RecordTest {
         // As `Prompts`, but the prompt holds none of them.
         NotPrompts,
         // Carol's, whose document holds none of them.
-        Carols
+        Carols,
+        // Nobody's.
+        Omitted,
+        // Alice's, with less surprise than they have.
+        WrongSurprise,
+        // Alice's, beyond a floor that is too high.
+        WrongFloor,
+        // Alice's, of an answer with more surprise than it has.
+        WrongTotal
     }
 
     /// What a watcher tries to show.
@@ -40,6 +48,8 @@ contract RecordHandler is RecordTest {
         Prompt,
         Earlier,
         Longer,
+        Surprise,
+        Missed,
         Silence,
         None
     }
@@ -59,6 +69,8 @@ contract RecordHandler is RecordTest {
 
     /// The pending epoch, its post, and whether its record is false.
     bytes private postData;
+    /// What it adds to alice's claim.
+    uint128 private earned;
     Kind public kind;
     mapping(uint64 epochId => uint256) public sharesTaken;
     mapping(uint64 epochId => bool) public demandOpen;
@@ -112,7 +124,7 @@ contract RecordHandler is RecordTest {
         if (pending()) return;
         delete calls;
         delete payments;
-        kind = Kind(kind_ % 7);
+        kind = Kind(kind_ % 11);
         // A match is six tokens.
         request.messages[0].content =
             kind == Kind.Prompts ? "go on: alpha beta gamma delta epsilon zeta" : "what comes after alpha beta";
@@ -124,15 +136,46 @@ contract RecordHandler is RecordTest {
         if (kind == Kind.CutShort) r.spans[0].end = uint32(bound(end, 1, 7));
         if (kind == Kind.Prompts || kind == Kind.NotPrompts) {
             IRecordTypes.Span memory own = r.spans[0];
-            own.start = 6;
-            r.spans[0] = IRecordTypes.Span(0, 6, 0, 0, 0, 600_000, 0);
+            // Each of the eight has an eighth of the surprise.
+            (own.start, own.surpriseQ16) = (6, 150_000);
+            r.spans[0] = IRecordTypes.Span(0, 6, 0, 0, 0, 450_000, 0);
             r.spans.push(own);
             r.promptTokens = 6;
+            credit(1, 50_000);
         }
-        earn(net, alice, PAYMENT);
-        payHonest();
+        if (kind == Kind.Omitted) {
+            r.spans.pop();
+            r.weights.pop();
+            r.residual = 1_000_000_000;
+        }
+        if (kind == Kind.WrongSurprise) {
+            r.spans[0].surpriseQ16 = 400_000;
+            credit(0, 300_000);
+        }
+        if (kind == Kind.WrongFloor) {
+            r.floorQ16 = 200_000;
+            credit(0, 400_000);
+        }
+        if (kind == Kind.WrongTotal) {
+            r.totalSurpriseQ16 = 5_000_000;
+            credit(0, 500_000);
+        }
+        uint128 amount = r.weights.length == 0 ? 0 : uint128(uint256(PAYMENT) * r.weights[0].weight / 125_000_000);
+        earned = amount;
+        if (amount != 0) {
+            earn(net, alice, amount);
+            pay(r.weights[0].payee, calls[0].receipt.number, amount);
+        }
         postData = abi.encode(postCalls());
         epochs.push(current());
+    }
+
+    /// @dev What a span earns, and the record's only weight with it.
+    function credit(uint256 span, uint64 creditQ16) private {
+        IRecordTypes.Record storage r = calls[0].record;
+        uint32 weight = uint32(uint256(creditQ16) * 1_000_000_000 / r.totalSurpriseQ16);
+        r.spans[span].creditQ16 = creditQ16;
+        (r.weights[0].creditQ16, r.weights[0].weight, r.residual) = (creditQ16, weight, 1_000_000_000 - weight);
     }
 
     function isHonest() public view returns (bool) {
@@ -152,7 +195,8 @@ contract RecordHandler is RecordTest {
 
     /// @dev The claims tree goes back to what the last activated epoch left.
     function fell() private {
-        claims[0].cumulative -= PAYMENT;
+        if (earned == 0) return;
+        claims[0].cumulative -= earned;
         if (claims[0].cumulative == 0) claims.pop();
     }
 
@@ -160,7 +204,10 @@ contract RecordHandler is RecordTest {
 
     /// @dev What shows a fact about a span, with the document, the holder or the leaf that `which` picks.
     function callOf(Fact fact, uint256 span, uint256 which) private view returns (bytes memory) {
-        span %= record(0).spans.length;
+        if (fact == Fact.Missed) return missedCall(which % 3);
+        uint256 count = record(0).spans.length;
+        if (fact == Fact.Surprise) return surpriseCall(span % (count + 1));
+        if (count != 0) span %= count;
         if (fact == Fact.Sums) return abi.encodeCall(facts.factSums, (opened(0), record(0)));
         if (fact == Fact.Payee) return abi.encodeCall(facts.factPayee, (opened(0), record(0), 0));
         if (fact == Fact.Document) return abi.encodeCall(facts.factDocument, (opened(0), record(0), span));
@@ -171,7 +218,27 @@ contract RecordHandler is RecordTest {
         }
         if (fact == Fact.Silence) return abi.encodeCall(records.factSilence, (current()));
         if (fact == Fact.None) return hex"deadbeef";
+        // Of no span there is nothing to quote.
+        if (count == 0) return hex"deadbeef";
         return quoting(fact, span, which % 3);
+    }
+
+    /// @dev Of a span, or behind the last of the whole answer.
+    function surpriseCall(uint256 span) private view returns (bytes memory) {
+        IRecordTypes.Record memory r = record(0);
+        (uint256 from, uint256 to) = (0, 9);
+        if (span < r.spans.length) (from, to) = (r.spans[span].start, r.spans[span].end);
+        else span = type(uint256).max;
+        IRecordTypes.Surprises memory s = surprisesOf(from, to - from);
+        return abi.encodeCall(surpriseFacts.factSurprise, (opened(0), r, span, response, s));
+    }
+
+    function missedCall(uint256 which) private view returns (bytes memory) {
+        (uint256 id, string memory text) =
+            which == 0 ? (aliceId, ALICE_TEXT) : which == 1 ? (bobId, BOB_TEXT) : (carolId, CAROL_TEXT);
+        IRecordTypes.Run memory run = IRecordTypes.Run(0, 8, member(id, which), excerptOf(text), placeOf(which, 0));
+        IRecordTypes.Surprises memory s = surprisesOf(0, 8);
+        return abi.encodeCall(surpriseFacts.factMissed, (opened(0), record(0), response, spelled(9), s, run));
     }
 
     /// @dev The facts that exhibit tokens.
@@ -221,7 +288,20 @@ contract RecordHandler is RecordTest {
 
     /// @dev What is so, by what each kind of record is.
     function isSo(Fact fact, uint256 span, uint256 which) private view returns (bool) {
-        (span, which) = (span % record(0).spans.length, which % 3);
+        uint256 count = record(0).spans.length;
+        which %= 3;
+        if (fact == Fact.Surprise) {
+            bool whole = span % (count + 1) == count;
+            if (kind == Kind.WrongTotal) return whole;
+            if (kind == Kind.WrongSurprise || kind == Kind.CutShort) return !whole;
+            return kind == Kind.WrongFloor;
+        }
+        if (fact == Fact.Missed) {
+            if (kind == Kind.Bobs) return which == 0;
+            return (kind == Kind.Carols || kind == Kind.CutShort || kind == Kind.Omitted) && which < 2;
+        }
+        if (count == 0) return false;
+        span %= count;
         if (fact == Fact.Sums) return kind == Kind.WrongSums;
         if (fact == Fact.Founder) return kind == Kind.Bobs && which == 1;
         if (fact == Fact.Span) return kind == Kind.Carols && which == 2;
@@ -237,8 +317,11 @@ contract RecordHandler is RecordTest {
     /// @dev Anybody asks whether a fact is shown, without a stake.
     function show(uint8 fact_, uint256 span, uint256 which) external {
         if (!pending()) return;
-        Fact fact = Fact(fact_ % 8);
-        (bool shown,) = address(facts).staticcall(callOf(fact, span, which));
+        Fact fact = Fact(fact_ % 10);
+        bytes memory call = callOf(fact, span, which);
+        (bool shown,) = address(facts).staticcall(call);
+        (bool also,) = address(surpriseFacts).staticcall(call);
+        shown = shown || also;
         bool so = isSo(fact, span, which);
         if (shown && so) ++truthsShown;
         if (shown && !so) ++untruthHeard;
@@ -252,7 +335,7 @@ contract RecordHandler is RecordTest {
         for (uint256 i; i < marks.length; ++i) {
             if (marks[i].epochId == current() && marks[i].challenger == watcher) return;
         }
-        Fact fact = Fact(fact_ % 10);
+        Fact fact = Fact(fact_ % 12);
         bytes memory call = callOf(fact, span, which);
         commitAsChallenger(watcher, call);
         moneyIn += records.STAKE();

@@ -229,4 +229,9 @@ contract DatanetsAccessTest is RecordTest, AccessTable {
         // Views only: a verdict changes nothing by itself.
         check("RecordFacts", address(facts), mallory);
     }
+
+    function test_SurpriseFacts() external {
+        // As those of RecordFacts.
+        check("SurpriseFacts", address(surpriseFacts), mallory);
+    }
 }

@@ -172,7 +172,7 @@ contract EconomyAccessTest is EconomyTest {
         reads("splitOf(uint256)");
         reads("usesDatanet(uint256,uint256)");
         open(
-            "registerModel((string,(uint256,uint16)[],bytes32,(bytes32,uint16)[],(uint256,uint32)[],bytes32,bytes32,bytes32,uint8,uint96,uint96,(uint16,uint16,uint16),address,uint16,string))"
+            "registerModel((string,(uint256,uint16)[],bytes32,(bytes32,uint16)[],(uint256,uint32)[],bytes32,bytes32,bytes32,bytes32,bytes32,uint8,uint96,uint96,(uint16,uint16,uint16),address,uint16,string))"
         );
         bytes4 refusal = Errors.ModelRegistry_NotOwner.selector;
         only(Who.RecordOwner, "retire(uint256)", abi.encodeCall(models.retire, (modelId)), refusal);

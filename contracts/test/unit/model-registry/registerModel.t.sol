@@ -205,6 +205,39 @@ contract RegisterModelTest is EconomyTest {
         models.registerModel(child);
     }
 
+    /// @dev Of Datanets of its own, of a source's, and of none.
+    function test_RevertWhen_TheRootsOfTheCorpusAreNotThere(bytes32 surprises, bytes32 clusters, uint8 which) external {
+        if (which % 4 != 0) (surprises, clusters) = which % 2 == 0 ? (surprises, bytes32(0)) : (bytes32(0), clusters);
+        IModelRegistry.ModelParams memory own = modelParams("own", datanetId);
+        IModelRegistry.ModelParams memory inherited = modelParams("inherited");
+        inherited.sources = derived(registerModel(modelParams("source", datanetId)));
+        IModelRegistry.ModelParams memory none = modelParams("none");
+        none.sources = derived(registerModel(modelParams("another")));
+        bool any = surprises != 0 || clusters != 0;
+        bool both = surprises != 0 && clusters != 0;
+        checkRoots(own, surprises, clusters, both, 1);
+        checkRoots(inherited, surprises, clusters, both, 1);
+        checkRoots(none, surprises, clusters, !any, 0);
+        checkRoots(modelParams("lone"), 0, 0, true, 0);
+    }
+
+    function checkRoots(
+        IModelRegistry.ModelParams memory params,
+        bytes32 surprises,
+        bytes32 clusters,
+        bool holds,
+        uint256 count
+    ) private {
+        (params.surpriseRoot, params.clusterMapRoot) = (surprises, clusters);
+        bytes4 why = Errors.ModelRegistry_CorpusRootsInvalid.selector;
+        if (!holds) vm.expectRevert(abi.encodeWithSelector(why, count, surprises, clusters));
+        uint256 id = models.registerModel(params);
+        if (!holds) return;
+        (,, IModelRegistry.ModelParams memory stored) = models.model(id);
+        assertEq(stored.surpriseRoot, surprises);
+        assertEq(stored.clusterMapRoot, clusters);
+    }
+
     function test_WhenEverythingHolds(address owner, uint96 priceIn, uint96 priceOut, uint16 contributors) external {
         vm.assume(owner != address(0));
         contributors = uint16(bound(contributors, 2_000, 10_000));

@@ -41,7 +41,7 @@ contract RecordLongerTest is RecordTest {
         (bytes32 root,) = PlainTree.fold(clusterMap(), 0);
         vm.prank(curator);
         datanets.publishVersion(net, root);
-        modelOf = registerModel(modelParams("long", net));
+        modelOf = registerModel(corpusParams("long"));
     }
 
     function filler(uint256 length) private pure returns (string memory) {
@@ -294,9 +294,7 @@ contract RecordLongerTest is RecordTest {
             items[j] = keccak256(vocabulary[j]);
         }
         IRecordTypes.Spec memory spec = IRecordTypes.Spec(SPEC, 250_000_000, 6, 64, PlainTree.rootOf(items), 9);
-        deployCodeTo(
-            "RecordFacts.sol:RecordFacts", abi.encode(settlement, models, datanets, challenges, spec), address(facts)
-        );
+        deployFacts(spec);
         bytes memory words = "bob says";
         for (uint256 j; j < 8; ++j) {
             words = bytes.concat(words, vocabulary[j]);
@@ -430,7 +428,7 @@ contract RecordLongerTest is RecordTest {
                                        FOUNDERS
     //////////////////////////////////////////////////////////////////////////*/
 
-    /// @dev By the map that the version was published with, bob's document is of alice's cluster.
+    /// @dev By the map that the model was registered with, bob's document is of alice's cluster.
     function founderCall(uint256 founder, uint256 index) private view returns (bytes memory) {
         (, bytes32[] memory proof) = PlainTree.fold(clusterMap(), index);
         return abi.encodeCall(facts.factFounder, (opened(0), record(0), 0, founder, index, 3, proof));
@@ -463,22 +461,32 @@ contract RecordLongerTest is RecordTest {
         refused(founderCall(bobId, 1), MISMATCH);
     }
 
-    /// @dev Clusters reach over all versions of a model, so the map of one says nothing.
-    function test_RevertWhen_TheModelIsOverTwoVersions() external {
+    /// @dev Clusters reach over all versions of a model, and so does its map: of a model over two, carol's document is a copy of one
+    /// of the other Datanet, which no version's map says.
+    function test_WhenTheModelIsOverTwoVersions(bool early) external {
         uint256 second = createDatanet();
         uint256 id = contributeReveal(bob, second, document(42));
         accept(id);
         vm.prank(curator);
         datanets.publishVersion(second, "clusters");
-        IModelRegistry.ModelParams memory params = modelParams("both", net);
+        IModelRegistry.ModelParams memory params = corpusParams("both");
         params.datanets = new IModelRegistry.DatanetRef[](2);
         params.datanets[0] = IModelRegistry.DatanetRef(net, 1);
         params.datanets[1] = IModelRegistry.DatanetRef(second, 1);
+        bytes[] memory map = new bytes[](4);
+        (map[0], map[1]) = (abi.encode(aliceId, aliceId), abi.encode(bobId, aliceId));
+        (map[2], map[3]) = (abi.encode(carolId, carolId), abi.encode(id, carolId));
+        bytes32[] memory proof;
+        (params.clusterMapRoot, proof) = PlainTree.fold(map, 3);
         modelOf = registerModel(params);
-        addCall(carolId, aliceId, alice);
+        // Its own cluster, or one of an earlier document that it is not near to.
+        addCall(id, early ? aliceId : id, early ? alice : bob);
         earn(net, alice, PAYMENT);
         postCalls();
-        refused(founderCall(carolId, 2), MISMATCH);
+        // By the version's map nothing is shown.
+        refused(founderCall(aliceId, 1), MISMATCH);
+        bytes memory call = abi.encodeCall(facts.factFounder, (opened(0), record(0), 0, carolId, 3, 4, proof));
+        assertLt(prove(call), 1_500_000);
     }
 
     /*//////////////////////////////////////////////////////////////////////////

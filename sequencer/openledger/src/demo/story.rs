@@ -20,7 +20,7 @@ use scores::{
 use serde_json::{Value, json};
 use service::{
     chain::{
-        Chain, Contracts, EpochStatus,
+        Chain, Contracts, CorpusRoots, EpochStatus,
         bindings::{
             datanets::IDatanetRegistry::{self, DatanetParams, Reveal},
             models::IModelRegistry::{self, DatanetRef, ModelParams, Split},
@@ -116,7 +116,7 @@ pub async fn run(ready: &Ready, report: &mut Report) -> Result<()> {
     let contributions = step_contribute(ready, &cast, datanet, report).await?;
     let spec = engine_spec(ready).await?;
     let version = step_version(&cast, datanet, &contributions, &spec, report).await?;
-    let model = step_model(&cast, datanet, version, &spec, report).await?;
+    let model = step_model(ready, &cast, datanet, version, &spec, report).await?;
     report.set("model", json!(model.name));
     let access = step_fund(ready, &cast, report).await?;
     report.set("apiKey", json!(access.api_key));
@@ -458,6 +458,7 @@ struct Model {
 }
 
 async fn step_model(
+    ready: &Ready,
     cast: &Cast,
     datanet: u64,
     version: u32,
@@ -466,6 +467,7 @@ async fn step_model(
 ) -> Result<Model> {
     report.step("Register a model over that version");
     let name = format!("sqlite-helper-{datanet}");
+    let roots = roots_over(ready, datanet, version).await?;
     let params = ModelParams {
         name: name.clone(),
         sources: Vec::new(),
@@ -474,6 +476,8 @@ async fn step_model(
         datanets: vec![DatanetRef { datanetId: U256::from(datanet), version }],
         trainingManifestRoot: B256::ZERO,
         sketchRoot: B256::ZERO,
+        surpriseRoot: roots.surprises,
+        clusterMapRoot: roots.clusters,
         engineSpecHash: spec.hash()?,
         retrievalChunks: 2,
         pricePer1kIn: PRICE_IN.try_into().context("the price fits 96 bits")?,
@@ -492,8 +496,24 @@ async fn step_model(
         event.modelId
     ));
     report.proof("engine spec", spec.hash()?);
+    report.proof("root of the corpus's surprises", roots.surprises);
     report.proof("transaction", receipt.transaction_hash);
     Ok(Model { name })
+}
+
+/// What the builder commits to of the corpus, as `openledger attribution roots` computes it from public inputs.
+async fn roots_over(ready: &Ready, datanet: u64, version: u32) -> Result<CorpusRoots> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let output = tokio::process::Command::new(&program)
+        .args(["attribution", "roots", &format!("{datanet}:{version}"), "--json"])
+        .args(["--l2-rpc", &ready.l2_rpc, "--gateway", &ready.gateway])
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .context("cannot start computing roots")?;
+    let failed = || format!("no roots: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), failed());
+    serde_json::from_slice(&output.stdout).context("the roots")
 }
 
 async fn step_fund(ready: &Ready, cast: &Cast, report: &mut Report) -> Result<customer::Access> {

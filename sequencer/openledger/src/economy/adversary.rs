@@ -5,6 +5,7 @@
 mod admission;
 mod bindings;
 mod crowd;
+mod omission;
 mod reentrancy;
 mod refusals;
 mod rows;
@@ -20,8 +21,9 @@ use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{Eip712Domain, SolEvent};
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
+use models::{Tokenizer, default_model_path, parts, read_model};
 use scores::{
-    DatanetId,
+    ContributionId, DatanetId,
     claims::{ClaimProof, Claims},
     document::Document,
     eip712::{EpochPost, ModelTotal, PoolTotal},
@@ -30,7 +32,7 @@ use scores::{
 use serde::Serialize;
 use service::{
     chain::{
-        Chain, Contracts, EpochStatus,
+        Chain, Contracts, CorpusRoots, EpochStatus,
         bindings::{
             datanets::IDatanetRegistry::{self, Reveal},
             models::IModelRegistry::{self, DatanetRef, ModelParams, Split as ModelSplit},
@@ -38,8 +40,9 @@ use service::{
         },
     },
     challenge,
+    clusters::{Corpus, CorpusDocument},
     content::ContentError,
-    evidence::{BUNDLE_VERSION, EvidenceBundle, EvidenceError, EvidenceSource},
+    evidence::{BUNDLE_VERSION, EvidenceBundle, EvidenceError, EvidenceSource, StoredReceipt},
     pinned,
 };
 
@@ -107,6 +110,7 @@ pub async fn run(ready: &Ready) -> Result<Vec<Line>> {
         for lie in [Lie::Scale, Lie::Omit, Lie::Invent, Lie::Boost] {
             lines.push(arena.lie(lie).await?);
         }
+        lines.push(arena.leave_out().await?);
         anyhow::Ok(lines)
     };
     let (mut lines, laundered, reviews) = tokio::try_join!(
@@ -175,6 +179,9 @@ struct Arena {
     reveal: Reveal,
     /// Alice's contribution and Mallory's copy of it.
     contributions: [U256; 2],
+    tokenizer: Tokenizer,
+    /// Of the model.
+    corpus: Corpus,
     /// Claims under the root in force.
     claims: Claims,
     /// Basis points.
@@ -216,8 +223,19 @@ impl Arena {
             *place = event::<IDatanetRegistry::ContributionCommitted>(&receipt)?.contributionId;
         }
         crowd::wait_for_blocks(&alice, 1).await?;
+        let registry = alice.l2.datanets();
+        sent!(registry.reveal(contributions[0], reveal.clone()));
+        sent!(curator.l2.datanets().accept(vec![contributions[0]]));
+        let id = ContributionId::try_from(contributions[0])?;
+        let contribution = alice.l2.contribution(id).await?;
+        let tokenizer = parts(&read_model(&default_model_path(), None)?)?.1;
+        let document = Document::normalise(TEXT.as_bytes())?;
+        let documents = vec![CorpusDocument { contribution, document }];
+        let corpus = Corpus::build(&pinned::engine_spec(), documents, &tokenizer, None)?;
         let datanet = DatanetId::try_from(created)?;
         let arena = Self {
+            tokenizer,
+            corpus,
             gateway: person(HONEST_GATEWAY).await?,
             watcher: person(WATCHER).await?,
             engines: keys::engine_keys()?,
@@ -231,20 +249,17 @@ impl Arena {
             platform_bps: curator.l2.settlement_parameters().await?.platform_bps,
             curator,
         };
-        let registry = arena.alice.l2.datanets();
-        sent!(registry.reveal(arena.contributions[0], arena.reveal.clone()));
-        sent!(arena.curator.l2.datanets().accept(vec![arena.contributions[0]]));
-        let model = arena.register(datanet).await?;
+        let model = arena.register(datanet, arena.corpus.roots()?).await?;
         Ok(Self { model, ..arena })
     }
 
     /// Publishes a version of the Datanet and registers a model of Mallory's over it.
-    async fn register(&self, datanet: DatanetId) -> Result<U256> {
+    async fn register(&self, datanet: DatanetId, roots: CorpusRoots) -> Result<U256> {
         let registry = self.curator.l2.datanets();
-        let receipt = sent!(registry.publishVersion(datanet.to_u256(), keccak256("clusters")));
+        let receipt = sent!(registry.publishVersion(datanet.to_u256(), roots.clusters));
         let version = event::<IDatanetRegistry::VersionPublished>(&receipt)?.version;
         let name = format!("harbour-guide-{datanet}");
-        let params = model_params(datanet, version, name, self.mallory.address())?;
+        let params = model_params(datanet, version, name, self.mallory.address(), roots)?;
         let receipt = sent!(self.mallory.l2.models().registerModel(params));
         Ok(event::<IModelRegistry::ModelRegistered>(&receipt)?.modelId)
     }
@@ -333,23 +348,10 @@ impl Arena {
             Lie::Invent => claims.add(nowhere, mallory, pool)?,
             Lie::Boost => claims.add(self.datanet, mallory, pool)?,
         }
-        let (poster, watcher) = (self.mallory.balance().await?, self.watcher.balance().await?);
-        let funds = self.mallory.l2.funds_available(mallory).await?;
+        let before = self.at_stake().await?;
         let epoch = self.post(&self.mallory, &claims, self.one_pool(pool)).await?;
         let chain = &self.watcher.l2;
-        let source = Published(EvidenceBundle {
-            version: BUNDLE_VERSION,
-            chain_id: chain.chain_id(),
-            contracts: chain.contracts(),
-            engine_spec: pinned::engine_spec().canonical_json()?,
-            post: chain.posted_epoch(epoch).await?.post,
-            signatures: Vec::new(),
-            receipts: Vec::new(),
-            corpora: Vec::new(),
-            previous_claims: previous,
-            claims,
-            payments: None,
-        });
+        let source = self.published(epoch, claims, Vec::new()).await?;
         let (rule, won) = match challenge::find_fault(chain, epoch, &source).await? {
             Some(fault) => (fault.rule(), challenge::prove(chain, epoch, &fault).await?),
             None => {
@@ -357,29 +359,75 @@ impl Arena {
                 ("silence", won.context("the poster answered")?)
             }
         };
-        challenge::collect(chain, epoch).await?;
-        let rejected = chain.epoch(epoch).await?.status == EpochStatus::Rejected;
-        // Fees that no epoch reserves are the gateway's still, for a later epoch.
-        let freed = self.mallory.l2.funds_available(mallory).await?.saturating_sub(funds);
-        let gain = self.mallory.balance().await?.saturating_sub(poster);
-        let gain = gain.saturating_add(I256::try_from(freed)?);
-        let reward = self.watcher.balance().await?.saturating_sub(watcher);
         let what = match lie {
             Lie::Scale => "scale: half of another's claim",
             Lie::Omit => "omit: all of another's claim",
             Lie::Invent => "invent: a pool that has nothing",
             Lie::Boost => "boost: payments to the poster",
         };
+        self.fallen(what, epoch, before, rule, won.gas).await
+    }
+
+    /// What poster and watcher have before a false epoch.
+    async fn at_stake(&self) -> Result<Stakes> {
+        let (poster, watcher) = (self.mallory.balance().await?, self.watcher.balance().await?);
+        let funds = self.mallory.l2.funds_available(self.mallory.address()).await?;
+        Ok(Stakes { poster, watcher, funds })
+    }
+
+    /// What the poster publishes of a false epoch.
+    async fn published(
+        &self,
+        epoch: u64,
+        claims: Claims,
+        receipts: Vec<StoredReceipt>,
+    ) -> Result<Published> {
+        let chain = &self.watcher.l2;
+        let bundle = EvidenceBundle {
+            version: BUNDLE_VERSION,
+            chain_id: chain.chain_id(),
+            contracts: chain.contracts(),
+            engine_spec: pinned::engine_spec().canonical_json()?,
+            post: chain.posted_epoch(epoch).await?.post,
+            signatures: Vec::new(),
+            receipts,
+            corpora: Vec::new(),
+            previous_claims: self.claims.clone(),
+            claims,
+            payments: None,
+        };
+        let documents = self.corpus.documents().map(|d| d.document.clone()).collect();
+        Ok(Published { bundle, documents })
+    }
+
+    /// What has become of a false epoch that somebody has shown to be so.
+    async fn fallen(
+        &self,
+        what: &str,
+        epoch: u64,
+        before: Stakes,
+        rule: &str,
+        gas: u64,
+    ) -> Result<Line> {
+        let chain = &self.watcher.l2;
+        challenge::collect(chain, epoch).await?;
+        let rejected = chain.epoch(epoch).await?.status == EpochStatus::Rejected;
+        // Fees that no epoch reserves are the gateway's still, for a later epoch.
+        let funds = self.mallory.l2.funds_available(self.mallory.address()).await?;
+        let freed = I256::try_from(funds.saturating_sub(before.funds))?;
+        let gain = self.mallory.balance().await?.saturating_sub(before.poster);
+        let gain = gain.saturating_add(freed);
+        let reward = self.watcher.balance().await?.saturating_sub(before.watcher);
         Ok(Line {
             attack: format!("colluding engines, {what}"),
             goal: "one watcher wins under 1,500,000 gas; the poster loses",
-            holds: rejected && won.gas < 1_500_000 && gain < I256::ZERO && reward > I256::ZERO,
+            holds: rejected && gas < 1_500_000 && gain < I256::ZERO && reward > I256::ZERO,
             measured: format!(
                 "rejected ({rule}); poster loses {}, watcher gains {}",
                 signed(-gain),
                 signed(reward)
             ),
-            gas: Some(won.gas),
+            gas: Some(gas),
             gain: Some(gain),
         })
     }
@@ -426,14 +474,18 @@ impl Arena {
 
     /// Posts an epoch with the poster's own money.
     async fn post(&self, poster: &Person, claims: &Claims, totals: Totals) -> Result<u64> {
+        let post = self.next_post(poster, claims, totals).await?;
+        self.submit(poster, post).await
+    }
+
+    async fn submit(&self, poster: &Person, post: EpochPost) -> Result<u64> {
         let chain = &poster.l2;
-        let fees: u128 = totals.models.iter().map(|model| model.fees).sum();
+        let fees: u128 = post.models.iter().map(|model| model.fees).sum();
         let missing =
             U256::from(fees).saturating_sub(chain.funds_available(poster.address()).await?);
         if !missing.is_zero() {
             sent!(chain.settlement().fund(poster.address()).value(missing));
         }
-        let post = self.next_post(poster, claims, totals).await?;
         let signatures = self.signatures(&post, &chain.settlement_domain())?;
         chain.post_epoch(&post, signatures, chain.bond_for(fees).await?).await?;
         Ok(post.epochId)
@@ -475,6 +527,7 @@ fn model_params(
     version: u32,
     name: String,
     payee: Address,
+    roots: CorpusRoots,
 ) -> Result<ModelParams> {
     Ok(ModelParams {
         name,
@@ -484,6 +537,8 @@ fn model_params(
         datanets: vec![DatanetRef { datanetId: datanet.to_u256(), version }],
         trainingManifestRoot: B256::ZERO,
         sketchRoot: B256::ZERO,
+        surpriseRoot: roots.surprises,
+        clusterMapRoot: roots.clusters,
         engineSpecHash: pinned::engine_spec().hash()?,
         retrievalChunks: 2,
         pricePer1kIn: U256::from(1_000).to(),
@@ -505,20 +560,32 @@ struct Totals {
     pools: Vec<PoolTotal>,
 }
 
+/// What the poster of a false epoch and its watcher have before, wei.
+struct Stakes {
+    poster: I256,
+    watcher: I256,
+    /// Fees that no epoch reserves.
+    funds: U256,
+}
+
 /// What a poster publishes of its one epoch.
-struct Published(EvidenceBundle);
+struct Published {
+    bundle: EvidenceBundle,
+    documents: Vec<Document>,
+}
 
 #[async_trait]
 impl EvidenceSource for Published {
     async fn bundle(&self, epoch: u64) -> Result<EvidenceBundle, EvidenceError> {
-        if epoch == self.0.post.epochId {
-            return Ok(self.0.clone());
+        if epoch == self.bundle.post.epochId {
+            return Ok(self.bundle.clone());
         }
         Err(EvidenceError::NotFound(epoch))
     }
 
     async fn document(&self, content_hash: B256) -> Result<Document, EvidenceError> {
-        Err(ContentError::NotFound(content_hash).into())
+        let found = self.documents.iter().find(|d| keccak256(d.text()) == content_hash);
+        found.cloned().ok_or_else(|| ContentError::NotFound(content_hash).into())
     }
 }
 

@@ -32,13 +32,14 @@ pub const CONTENT_CHALLENGES: Address = address!("4f50454E0000000000000000000000
 pub const RECORD_DISPUTE: Address = address!("4f50454E00000000000000000000000000000014");
 pub const RECORD_FACTS: Address = address!("4f50454E00000000000000000000000000000015");
 pub const EPOCH_DISCLOSURE: Address = address!("4f50454E00000000000000000000000000000016");
+pub const SURPRISE_FACTS: Address = address!("4f50454E00000000000000000000000000000017");
 pub const AGENT_IDENTITY: Address = address!("4f50454E00000000000000000000000000000021");
 pub const AGENT_REPUTATION: Address = address!("4f50454E00000000000000000000000000000022");
 pub const AGENT_VALIDATION: Address = address!("4f50454E00000000000000000000000000000023");
 pub const AGENT_ACCOUNTS: Address = address!("4f50454E00000000000000000000000000000024");
 
 /// Contracts of the economy under the names that users see.
-pub const NAMES: [(&str, Address); 25] = [
+pub const NAMES: [(&str, Address); 26] = [
     ("DatanetRegistry", DATANET_REGISTRY),
     ("ModelRegistry", MODEL_REGISTRY),
     ("InferenceEscrow", INFERENCE_ESCROW),
@@ -60,6 +61,7 @@ pub const NAMES: [(&str, Address); 25] = [
     ("RecordDispute", RECORD_DISPUTE),
     ("RecordFacts", RECORD_FACTS),
     ("EpochDisclosure", EPOCH_DISCLOSURE),
+    ("SurpriseFacts", SURPRISE_FACTS),
     ("AgentIdentity", AGENT_IDENTITY),
     ("AgentReputation", AGENT_REPUTATION),
     ("AgentValidation", AGENT_VALIDATION),
@@ -94,7 +96,7 @@ sol! {
         address sink;
     }
 
-    /// Constructor argument of `RecordDispute` and `RecordFacts`.
+    /// Constructor argument of `RecordDispute`, `RecordFacts` and `SurpriseFacts`.
     struct RecordSpec {
         bytes32 engineSpecHash;
         uint32 clusterWeightMax;
@@ -158,10 +160,12 @@ pub(super) fn constructions(
         DATANET_REGISTRY,
         CONTENT_CHALLENGES,
         record_spec.clone(),
-    );
+    )
+        .abi_encode_params();
     let records = (
         ATTRIBUTION_DISPUTE,
         RECORD_FACTS,
+        SURPRISE_FACTS,
         EPOCH_DISCLOSURE,
         ATTRIBUTION_SETTLEMENT,
         MODEL_REGISTRY,
@@ -276,7 +280,8 @@ pub(super) fn constructions(
             (DATANET_REGISTRY, REVIEWER_POOL, CONTENT_CHALLENGES, economy.sink).abi_encode_params(),
         ),
         (CONTENT_CHALLENGES, artifact!("ContentChallenges"), challenges.abi_encode_params()),
-        (RECORD_FACTS, artifact!("RecordFacts"), facts.abi_encode_params()),
+        (RECORD_FACTS, artifact!("RecordFacts"), facts.clone()),
+        (SURPRISE_FACTS, artifact!("SurpriseFacts"), facts),
         (RECORD_DISPUTE, artifact!("RecordDispute"), records.abi_encode_params()),
         (
             EPOCH_DISCLOSURE,

@@ -19,7 +19,7 @@ use scores::{
     spec::EngineSpec,
 };
 use service::{
-    chain::{Contribution, bindings::datanets::IDatanetRegistry::Reveal},
+    chain::{Contribution, CorpusRoots, bindings::datanets::IDatanetRegistry::Reveal},
     clusters::{Corpus, CorpusDocument, TokenCodec},
     pinned,
 };
@@ -196,9 +196,12 @@ impl Arena {
         let added = contribute(&offers).await?;
         accept(&self.curator, &[first, added.clone()].concat()).await?;
         let mut models = vec![(self.datanet, self.model)];
+        // No honest engine would serve these, and none is asked.
+        let roots =
+            CorpusRoots { surprises: keccak256("surprises"), clusters: keccak256("clusters") };
         for net in nets {
             let net = DatanetId::try_from(net)?;
-            models.push((net, self.register(net).await?));
+            models.push((net, self.register(net, roots).await?));
         }
         let mut paid = Vec::new();
         for (place, account, amount) in plan.paid {

@@ -68,13 +68,13 @@ impl Arena {
         self.stake_alone().await?;
 
         // The fees are paid and the models registered; whatever an actor does not own is Alice's.
-        let gateway = self.mallory.address();
+        let (gateway, roots) = (self.mallory.address(), self.corpus.roots()?);
         let mut requests = Vec::new();
         for washer in &washers {
             let (owner, registry) = (washer.who, washer.who.l2.models());
             let payee = if washer.owns_model { owner.address() } else { self.alice.address() };
             let name = format!("wash-{}", owner.address());
-            let params = model_params(self.datanet, VERSION, name, payee)?;
+            let params = model_params(self.datanet, VERSION, name, payee, roots)?;
             let settlement = owner.l2.settlement();
             let fund = settlement.fund(gateway).value(U256::from(washer.volume));
             let register = registry.registerModel(params);
