@@ -42,20 +42,20 @@ use crate::{
             },
             surprises::{
                 IRecordTypes::Surprises,
-                SurpriseFacts::{factMissedCall, factSurpriseCall},
+                SurpriseFacts::{factAnswerCall, factMissedCall, factSurpriseCall},
             },
         },
         lookup,
     },
     challenge::{ChallengeError, Result},
-    clusters::{Corpus, TokenCodec},
+    clusters::{Corpus, TokenCodec, visible_tokens},
     corpus_faults::{FalseSurprise, Missed, false_surprise, is_space, is_word, missed},
     evidence::{EvidenceBundle, EvidenceSource, StoredReceipt},
     pinned,
     records::Limits,
 };
 
-/// Bytes of a fact about surprises that fits a transaction, of at most 128 KiB, with what reveals it.
+/// Bytes of a fact about all of an answer that fits a transaction, of at most 128 KiB, with what reveals it.
 const CALL_BYTES_MAX: usize = 128 * 1_024 - 1_024;
 /// `IDatanetRegistry.Status` of contributions that may have counted.
 const ACCEPTED: u8 = 3;
@@ -230,7 +230,9 @@ impl Search<'_> {
                 return Ok(Some(found));
             }
         }
-        if let Some(found) = self.surprise(stored, &opened, &record).await? {
+        let miscounted = self.miscounted(stored, &opened, &record)?;
+        let surprise = self.surprise(stored, &opened, &record).await?;
+        for found in miscounted.into_iter().chain(surprise) {
             if found.call.len() <= CALL_BYTES_MAX {
                 return Ok(Some(found));
             }
@@ -563,6 +565,31 @@ impl Search<'_> {
             surprises,
         };
         Ok(Some(Found { rule: "surprise", call: call.abi_encode().into(), about }))
+    }
+
+    /// Another number of tokens than the customer saw.
+    fn miscounted(
+        &mut self,
+        stored: &StoredReceipt,
+        opened: &Opened,
+        record: &Record,
+    ) -> Result<Option<Found>> {
+        let (said, response) = (stored.record.answer_tokens, &stored.response);
+        let words: Vec<&[u8]> =
+            response.tokens.iter().map(|token| self.tokenizer.bytes(*token)).collect();
+        let Some(count) = another_answer(&words, response.text.as_bytes(), said as usize) else {
+            return Ok(None);
+        };
+        let seen = visible_tokens(response, self.tokenizer).len();
+        let call = factAnswerCall {
+            opened: reshape(opened)?,
+            record: reshape(record)?,
+            response: reshape(response)?,
+            tokens: reshape(&self.tokens(response, 0..count)?)?,
+            count: U256::from(count),
+        };
+        let about = format!("it counts {said} tokens as the answer, and the customer saw {seen}");
+        Ok(Some(Found { rule: "answer", call: call.abi_encode().into(), about }))
     }
 
     /// A match that a document holds and the record does not give it or an earlier one, whatever its spans say.
@@ -921,6 +948,25 @@ fn exhibit(tokenizer: &Tokenizer, vocabulary: &[B256], tokens: &[TokenId]) -> Re
     })
 }
 
+/// How many first tokens show that `said` is not how many of `words` make the answer, the longest run that `text` begins with:
+/// `SurpriseFacts.factAnswer`, by the fewest. `None` also where bytes that are no UTF-8 leave it open.
+fn another_answer(words: &[&[u8]], text: &[u8], said: usize) -> Option<usize> {
+    let bytes = words.concat();
+    let common = bytes.iter().zip(text).take_while(|(byte, seen)| byte == seen).count();
+    let is_whole = |at: usize| text.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let apart =
+        common < text.len() && is_whole(common) && bytes.get(common).is_some_and(u8::is_ascii);
+    let mut length = 0_usize;
+    let shown = words.iter().zip(1..).find(|(word, count)| {
+        length = length.saturating_add(word.len());
+        match *count > said {
+            true => length <= common && is_whole(length),
+            false => length > common && (length > text.len() || apart),
+        }
+    });
+    shown.map(|(_, count)| count)
+}
+
 /// Surprises of tokens, each once, and the floor, with the path of all under the model's `surpriseRoot`.
 fn surprises(corpus: &Corpus, tokens: &[TokenId]) -> Result<Surprises> {
     let shown: BTreeSet<TokenId> = tokens.iter().copied().collect();
@@ -1012,9 +1058,53 @@ mod tests {
 
     use alloy_primitives::hex;
     use models::{DEFAULT_MODEL_SHA256, default_model_path, parts, read_model};
+    use proptest::{collection::vec, prelude::*};
     use serde_json::{Value, json};
 
     use super::*;
+
+    /// `contracts/test/unit/record-dispute/answer.t.sol` asks the contract.
+    #[test]
+    fn how_many_tokens_are_the_answer_is_decided_as_in_the_vectors() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/answers.json");
+        let golden: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        for case in golden["answers"].as_array().unwrap() {
+            let bytes = |value: &Value| hex::decode(value.as_str().unwrap()).unwrap();
+            let words: Vec<Vec<u8>> = case["words"].as_array().unwrap().iter().map(bytes).collect();
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            let text = bytes(&case["text"]);
+            for (said, shown) in case["shown"].as_array().unwrap().iter().enumerate() {
+                let count = another_answer(&words, &text, said).unwrap_or_default();
+                assert_eq!(json!(count), *shown, "{}: {said}", case["name"]);
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever bytes tokens stand for, and wherever the text ends.
+        #[test]
+        fn the_right_number_of_tokens_is_never_shown_to_be_wrong(
+            words in vec(vec(prop_oneof![
+                Just(b'a'), Just(b' '), Just(0xc3), Just(0xa9), Just(0xef), Just(0xbf), Just(0xbd), any::<u8>()
+            ], 0..4), 0..12),
+            cut in any::<prop::sample::Index>(),
+            said in 0_usize..13,
+        ) {
+            let text = String::from_utf8_lossy(&words.concat()).into_owned();
+            let ends: Vec<usize> =
+                text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let text = &text[..*cut.get(&ends)];
+            let decoded = |count: usize| String::from_utf8_lossy(&words[..count].concat()).into_owned();
+            let right = (0..=words.len()).rev().find(|count| text.starts_with(&decoded(*count)));
+            let right = right.unwrap_or_default();
+            let shown: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            prop_assert_eq!(another_answer(&shown, text.as_bytes(), right), None);
+            // Of text alone, any other number is.
+            if words.concat().is_ascii() && said <= words.len() && said != right {
+                prop_assert!(another_answer(&shown, text.as_bytes(), said).is_some());
+            }
+        }
+    }
 
     /// The exhibit of an answer of the default model, which `contracts/test/gas/VocabularyGas.t.sol` shows to the contract.
     /// `BLESS=1` writes the file anew.

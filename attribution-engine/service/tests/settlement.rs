@@ -1109,7 +1109,7 @@ async fn what_a_record_says_of_the_corpus_is_shown_against_the_models_roots() {
     assert!(bundle.receipts[0].record.spans.iter().any(of(2)));
 
     type Lie = (&'static str, &'static str, fn(&mut AttributionRecord, usize));
-    let lies: [Lie; 7] = [
+    let lies: [Lie; 8] = [
         // Nothing of bob's is in the answer, it is said.
         ("missed", "contribution 2", |r, _| r.spans.retain(|s| s.contribution.0 != 2)),
         // Nor of anybody's.
@@ -1132,6 +1132,11 @@ async fn what_a_record_says_of_the_corpus_is_shown_against_the_models_roots() {
         // The same where nobody has earned anything.
         ("surprise", "the floor", |r, _| {
             r.floor_q16 <<= 20;
+            r.spans.clear();
+        }),
+        // The customer is said to have seen but the first words.
+        ("answer", "it counts 20 tokens as the answer, and the customer saw", |r, _| {
+            r.answer_tokens = 20;
             r.spans.clear();
         }),
         ("surprise", "more tokens than the answer has", |r, tokens| {

@@ -42,4 +42,21 @@ interface ISurpriseFacts is IRecordTypes {
         Surprises calldata surprises,
         Run calldata run
     ) external view returns (uint64, string memory);
+    /// @notice The record counts another number of tokens as the answer than the customer saw: the longest run of first tokens that the
+    /// response's text begins with. More than it says are shown by that many; fewer by a number of them, at most as many as it says, whose bytes are longer
+    /// than the text or differ from it, in a byte of ASCII where the text has a whole character.
+    /// @param opened A receipt with its place in the epoch.
+    /// @param record The attribution record.
+    /// @param response The response of the receipt.
+    /// @param tokens The response's first `count` tokens.
+    /// @param count How many tokens are exhibited.
+    /// @return The epoch.
+    /// @return The reason.
+    function factAnswer(
+        Opened calldata opened,
+        Record calldata record,
+        Response calldata response,
+        Tokens calldata tokens,
+        uint256 count
+    ) external view returns (uint64, string memory);
 }

@@ -218,8 +218,8 @@ contract RecordDispute is PaymentFacts, ReentrancyGuardTransient {
             || selector == IRecordFacts.factEarlier.selector || selector == IRecordFacts.factInfluence.selector
             || selector == IRecordFacts.factDocument.selector || selector == IRecordFacts.factLonger.selector
             || selector == IRecordFacts.factPrompt.selector || selector == IRecordFacts.factFounder.selector;
-        bool surprise =
-            selector == ISurpriseFacts.factSurprise.selector || selector == ISurpriseFacts.factMissed.selector;
+        bool surprise = selector == ISurpriseFacts.factSurprise.selector
+            || selector == ISurpriseFacts.factMissed.selector || selector == ISurpriseFacts.factAnswer.selector;
         bool claims = selector == IAttributionDispute.factDecrease.selector
             || selector == IAttributionDispute.factOmission.selector
             || selector == IAttributionDispute.factOrder.selector

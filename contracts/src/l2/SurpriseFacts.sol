@@ -76,6 +76,26 @@ contract SurpriseFacts is ISurpriseFacts, RecordExhibits {
         return (opened.epochId, "missed");
     }
 
+    /// @inheritdoc ISurpriseFacts
+    function factAnswer(
+        Opened calldata opened,
+        Record calldata record,
+        Response calldata response,
+        Tokens calldata tokens,
+        uint256 count
+    ) external view returns (uint64, string memory) {
+        _openRecord(opened, record);
+        _openResponse(opened, response);
+        bytes memory piece = _join(_words(response, tokens, 0, count), 0, count);
+        bytes memory text = bytes(response.text);
+        (uint256 end, bool apart) = _common(piece, text);
+        bool isFalse = count > record.answerTokens
+            ? end == piece.length && (end == text.length || !_isInside(text[end]))
+            : end < piece.length && (piece.length > text.length || apart);
+        if (!isFalse) revert RecordErrors.RecordDispute_NotFalse();
+        return (opened.epochId, "answer");
+    }
+
     /// @dev What the surprises of the answer's tokens `from` to `to` sum to. Shows that these, and the floor, are the model's.
     /// SOUNDNESS: no honest engine serves a model whose surprises and floor are not what its documents make.
     function _sum(uint256 modelId, uint16[] calldata answer, uint256 from, uint256 to, Surprises calldata surprises)
@@ -107,6 +127,20 @@ contract SurpriseFacts is ISurpriseFacts, RecordExhibits {
         {
             revert RecordErrors.RecordDispute_ExhibitMismatch();
         }
+    }
+
+    /// @dev How many first bytes `piece` has in common with `text`, and whether what follows is another character for sure.
+    /// SOUNDNESS: an engine reads bytes that are no UTF-8 as U+FFFD, of three bytes for one to three. So what it reads is at least as long as
+    /// the bytes, and is the bytes themselves as far as they are a whole number of the text's characters; behind those an ASCII byte is itself.
+    function _common(bytes memory piece, bytes memory text) private pure returns (uint256 end, bool apart) {
+        uint256 least = piece.length < text.length ? piece.length : text.length;
+        while (end < least && piece[end] == text[end]) ++end;
+        apart = end < least && piece[end] < 0x80 && !_isInside(text[end]);
+    }
+
+    /// @dev Whether the byte is one of a character in UTF-8, but not its first.
+    function _isInside(bytes1 b) private pure returns (bool) {
+        return b & 0xc0 == 0x80;
     }
 
     function _leafOf(uint256 place, uint256 value) private pure returns (bytes32) {

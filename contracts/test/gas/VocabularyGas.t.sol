@@ -99,6 +99,17 @@ contract VocabularyGasTest is RecordTest {
         vm.snapshotValue(GROUP, string.concat("dispute: ", what, " of ", vm.toString(count), " tokens"), gas);
     }
 
+    /// @dev The customer saw all, and the record leaves the last token out.
+    function test_Gas_TokensOfTheAnswer() external {
+        addBobs();
+        uint256 count = response.tokens.length;
+        calls[0].record.answerTokens = uint32(count - 1);
+        earn(net, bob, PAYMENT);
+        postCalls();
+        bytes memory call = abi.encodeCall(surpriseFacts.factAnswer, (opened(0), record(0), response, shown(), count));
+        keep("answer", count, prove(call));
+    }
+
     /// @dev Of a span that is all of the answer, and of the answer.
     function test_Gas_SurpriseOfTheDefaultModelsTokens() external {
         addBobs();

@@ -107,7 +107,7 @@ contract RecordsInvariantTest is Test {
         handler.post(2, 0);
         handler.commit(0, 0, 0, 0);
         handler.commit(1, 0, 0, 0);
-        handler.commit(2, 11, 0, 0);
+        handler.commit(2, 12, 0, 0);
         handler.reveal(2);
         handler.reveal(0);
         handler.reveal(1);
@@ -120,7 +120,7 @@ contract RecordsInvariantTest is Test {
         handler.post(0, 0);
         handler.demand(3);
         handler.wait(200);
-        handler.commit(0, 10, 0, 0);
+        handler.commit(0, 11, 0, 0);
         handler.reveal(3);
         handler.reclaim(1);
         assertEq(handler.demandsOpen(), 0);
@@ -152,20 +152,20 @@ contract RecordsInvariantTest is Test {
     /// @dev Each kind of record against each fact with each exhibit: what is so is shown, whatever else is tried is not.
     function test_HandlerShowsWhatIsSo() external {
         uint256 committed;
-        for (uint8 kind; kind < 11; ++kind) {
+        for (uint8 kind; kind < 12; ++kind) {
             handler.post(kind, 3);
             uint256 before = handler.truthsShown();
-            for (uint8 fact; fact < 10; ++fact) {
+            for (uint8 fact; fact < 11; ++fact) {
                 for (uint256 span; span < 3; ++span) {
-                    for (uint256 which; which < 3; ++which) {
+                    for (uint256 which; which < 9; ++which) {
                         handler.show(fact, span, which);
                     }
                 }
             }
             assertEq(handler.truthsShown() > before, !handler.isHonest());
             // The same by a challenge.
-            uint8[11] memory shown = [uint8(7), 9, 0, 7, 3, 5, 4, 9, 8, 8, 8];
-            uint256[11] memory exhibits = [uint256(0), 0, 0, 0, 1, 0, 2, 1, 0, 0, 0];
+            uint8[12] memory shown = [uint8(7), 9, 0, 7, 3, 5, 4, 9, 8, 8, 8, 10];
+            uint256[12] memory exhibits = [uint256(0), 0, 0, 0, 1, 0, 2, 1, 0, 0, 0, 8];
             // Behind the only span comes the whole answer.
             handler.commit(0, shown[kind], kind == 10 ? 1 : 0, exhibits[kind]);
             handler.reveal(committed++);

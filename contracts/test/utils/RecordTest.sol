@@ -82,7 +82,7 @@ abstract contract RecordTest is AdmissionTest {
         for (uint16 i; i < 9; ++i) {
             response.tokens.push(i);
         }
-        response.text = "alpha beta gamma delta epsilon zeta eta theta omega";
+        response.text = " alpha beta gamma delta epsilon zeta eta theta omega";
         request.version = 1;
         request.messages.push(IRecordTypes.Message("user", "what comes after alpha beta"));
 

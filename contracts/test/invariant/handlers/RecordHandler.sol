@@ -35,7 +35,9 @@ contract RecordHandler is RecordTest {
         // Alice's, beyond a floor that is too high.
         WrongFloor,
         // Alice's, of an answer with more surprise than it has.
-        WrongTotal
+        WrongTotal,
+        // Alice's, of an answer of which the customer is said not to have seen the last token.
+        Unseen
     }
 
     /// What a watcher tries to show.
@@ -50,6 +52,7 @@ contract RecordHandler is RecordTest {
         Longer,
         Surprise,
         Missed,
+        Answer,
         Silence,
         None
     }
@@ -124,7 +127,7 @@ contract RecordHandler is RecordTest {
         if (pending()) return;
         delete calls;
         delete payments;
-        kind = Kind(kind_ % 11);
+        kind = Kind(kind_ % 12);
         // A match is six tokens.
         request.messages[0].content =
             kind == Kind.Prompts ? "go on: alpha beta gamma delta epsilon zeta" : "what comes after alpha beta";
@@ -159,6 +162,11 @@ contract RecordHandler is RecordTest {
         if (kind == Kind.WrongTotal) {
             r.totalSurpriseQ16 = 5_000_000;
             credit(0, 500_000);
+        }
+        if (kind == Kind.Unseen) {
+            (r.answerTokens, r.totalSurpriseQ16) = (8, 600_000);
+            // All but the cap.
+            (r.weights[0].weight, r.residual) = (250_000_000, 750_000_000);
         }
         uint128 amount = r.weights.length == 0 ? 0 : uint128(uint256(PAYMENT) * r.weights[0].weight / 125_000_000);
         earned = amount;
@@ -205,6 +213,7 @@ contract RecordHandler is RecordTest {
     /// @dev What shows a fact about a span, with the document, the holder or the leaf that `which` picks.
     function callOf(Fact fact, uint256 span, uint256 which) private view returns (bytes memory) {
         if (fact == Fact.Missed) return missedCall(which % 3);
+        if (fact == Fact.Answer) return answerCall(which % 9 + 1);
         uint256 count = record(0).spans.length;
         if (fact == Fact.Surprise) return surpriseCall(span % (count + 1));
         if (count != 0) span %= count;
@@ -239,6 +248,10 @@ contract RecordHandler is RecordTest {
         IRecordTypes.Run memory run = IRecordTypes.Run(0, 8, member(id, which), excerptOf(text), placeOf(which, 0));
         IRecordTypes.Surprises memory s = surprisesOf(0, 8);
         return abi.encodeCall(surpriseFacts.factMissed, (opened(0), record(0), response, spelled(9), s, run));
+    }
+
+    function answerCall(uint256 tokens) private view returns (bytes memory) {
+        return abi.encodeCall(surpriseFacts.factAnswer, (opened(0), record(0), response, spelled(tokens), tokens));
     }
 
     /// @dev The facts that exhibit tokens.
@@ -289,6 +302,7 @@ contract RecordHandler is RecordTest {
     /// @dev What is so, by what each kind of record is.
     function isSo(Fact fact, uint256 span, uint256 which) private view returns (bool) {
         uint256 count = record(0).spans.length;
+        if (fact == Fact.Answer) return kind == Kind.Unseen && which % 9 == 8;
         which %= 3;
         if (fact == Fact.Surprise) {
             bool whole = span % (count + 1) == count;
@@ -317,7 +331,7 @@ contract RecordHandler is RecordTest {
     /// @dev Anybody asks whether a fact is shown, without a stake.
     function show(uint8 fact_, uint256 span, uint256 which) external {
         if (!pending()) return;
-        Fact fact = Fact(fact_ % 10);
+        Fact fact = Fact(fact_ % 11);
         bytes memory call = callOf(fact, span, which);
         (bool shown,) = address(facts).staticcall(call);
         (bool also,) = address(surpriseFacts).staticcall(call);
@@ -335,7 +349,7 @@ contract RecordHandler is RecordTest {
         for (uint256 i; i < marks.length; ++i) {
             if (marks[i].epochId == current() && marks[i].challenger == watcher) return;
         }
-        Fact fact = Fact(fact_ % 12);
+        Fact fact = Fact(fact_ % 13);
         bytes memory call = callOf(fact, span, which);
         commitAsChallenger(watcher, call);
         moneyIn += records.STAKE();

@@ -74,7 +74,26 @@ contract HonestRecordTest is RecordTest {
             response.tokens.push(token);
         }
         seen = response.tokens.length - uint256(keccak256(abi.encode(seed, "seen"))) % 3;
+        see(uint256(keccak256(abi.encode(seed, "cut"))));
         publish();
+    }
+
+    /// @dev The customer saw the tokens that count and, of the one behind them, a part.
+    function see(uint256 random) private {
+        bytes memory text = spell(seen);
+        if (seen < response.tokens.length) {
+            bytes memory behind = vocabulary[response.tokens[seen]];
+            for (uint256 i; i < random % behind.length; ++i) {
+                text = bytes.concat(text, behind[i]);
+            }
+        }
+        response.text = string(text);
+    }
+
+    function spell(uint256 count) private view returns (bytes memory text) {
+        for (uint256 i; i < count; ++i) {
+            text = bytes.concat(text, vocabulary[response.tokens[i]]);
+        }
     }
 
     /// @dev A word that is one token.
@@ -272,6 +291,15 @@ contract HonestRecordTest is RecordTest {
         return false;
     }
 
+    function isAnotherAnswerShown() private view returns (bool) {
+        for (uint256 count = 1; count <= response.tokens.length; ++count) {
+            bytes memory call =
+                abi.encodeCall(surpriseFacts.factAnswer, (opened(0), record(0), response, spelled(count), count));
+            if (isShown(address(surpriseFacts), call)) return true;
+        }
+        return false;
+    }
+
     /*//////////////////////////////////////////////////////////////////////////
                                         TESTS
     //////////////////////////////////////////////////////////////////////////*/
@@ -282,6 +310,19 @@ contract HonestRecordTest is RecordTest {
         post();
         assertFalse(isAnythingMissed());
         assertFalse(isSurpriseFalse());
+        assertFalse(isAnotherAnswerShown());
+    }
+
+    /// @dev More tokens count, or fewer, than the customer saw.
+    function testFuzz_AnotherAnswerIsShown(uint256 seed, bool anyTokens, uint256 said) external {
+        draw(seed, anyTokens);
+        said = bound(said, 0, response.tokens.length);
+        vm.assume(said != seen);
+        write(owners());
+        calls[0].record.answerTokens = uint32(said);
+        earn(net, alice, PAYMENT);
+        postCalls();
+        assertTrue(isAnotherAnswerShown());
     }
 
     /// @dev A token is given to nobody or to somebody later. Words are one token each, so that who holds it can show it.
