@@ -43,14 +43,13 @@ impl L1Fees {
     /// The L1 data fee in wei of a transaction whose estimated compressed size, scaled by 10^6, is
     /// `size_scaled` (`op_revm::estimate_tx_compressed_size`).
     pub fn data_fee(&self, size_scaled: u64) -> U256 {
-        let per_byte = self
-            .base_fee
-            .saturating_mul(U256::from(16))
-            .saturating_mul(U256::from(self.base_fee_scalar))
-            .saturating_add(
-                self.blob_base_fee.saturating_mul(U256::from(self.blob_base_fee_scalar)),
-            );
-        U256::from(size_scaled).saturating_mul(per_byte) / U256::from(1_000_000_000_000_u64)
+        stf::l1_data_fee(
+            size_scaled,
+            self.base_fee,
+            U256::from(self.base_fee_scalar),
+            self.blob_base_fee,
+            U256::from(self.blob_base_fee_scalar),
+        )
     }
 
     /// L1 gas the data stands for: 16 gas a byte of the estimate (receipt field `l1GasUsed`).

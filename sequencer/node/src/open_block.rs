@@ -12,7 +12,7 @@ use alloy_primitives::{
     map::{AddressMap, AddressSet, B256Set},
 };
 use primitives::{Header, PayloadAttributes, Recovered, TxEnvelope};
-use stf::{BlockBuilder, ExecutedBlock, TxRejection};
+use stf::{BlockBuilder, ExecutedBlock, HashMany, TxRejection};
 
 use crate::{
     ahead::Ahead,
@@ -22,6 +22,7 @@ use crate::{
     pending::{Pending, PendingBlock},
     pool::{Conditions, Pool, PoolTransaction, Unmet},
     queue::Queue,
+    senders,
 };
 
 /// Gas below which no transaction fits.
@@ -81,8 +82,16 @@ impl OpenBlock {
         da_max: DaMax,
     ) -> Result<Self, SequencerError> {
         let view = chain.store().state_at(parent.number())?;
-        let builder = BlockBuilder::new(chain.spec(), parent.header(), attributes, view.clone())?
-            .hashing_with(store::keccak::hash_many);
+        let transactions = senders::decode_all(&attributes.transactions)?;
+        let hash_many = Some(store::keccak::hash_many as HashMany);
+        let builder = BlockBuilder::open(
+            chain.spec(),
+            parent.header(),
+            attributes,
+            transactions,
+            view.clone(),
+            hash_many,
+        )?;
         let fees = builder
             .transactions()
             .first()
@@ -238,7 +247,7 @@ impl OpenBlock {
             self.skip(sender);
             return Ok(());
         }
-        match self.builder.execute(transaction.recovered()) {
+        match self.builder.execute_estimated(transaction.recovered(), transaction.size_scaled()) {
             Ok(_) => {
                 self.da_scaled = da_after;
                 self.included.insert(transaction.hash());

@@ -325,7 +325,14 @@ fn execute(
     let roots = chain.store().head_roots()?;
     let executed = senders::decode_all(&attributes.transactions)
         .and_then(|transactions: Vec<Recovered<_>>| {
-            BlockBuilder::open(chain.spec(), parent.header(), &attributes, transactions, view)
+            BlockBuilder::open(
+                chain.spec(),
+                parent.header(),
+                &attributes,
+                transactions,
+                view,
+                Some(store::keccak::hash_many),
+            )
         })
         .and_then(|builder| builder.finish(&roots));
     let executed = match executed {

@@ -462,7 +462,14 @@ pub(crate) fn execute(
     let roots = chain.store().head_roots()?;
     let executed = match senders::decode_all(&attributes.transactions)
         .and_then(|transactions| {
-            BlockBuilder::open(chain.spec(), parent.header(), attributes, transactions, view)
+            BlockBuilder::open(
+                chain.spec(),
+                parent.header(),
+                attributes,
+                transactions,
+                view,
+                Some(store::keccak::hash_many),
+            )
         })
         .and_then(|builder| builder.finish(&roots))
     {

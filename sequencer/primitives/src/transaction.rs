@@ -8,7 +8,7 @@ use alloy_consensus::{
     transaction::{SignerRecoverable, TxHashRef},
 };
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error, Eip2718Result, Encodable2718, IsTyped2718};
-use alloy_primitives::{Address, B256, Bloom, Log, Signature};
+use alloy_primitives::{Address, B256, Bloom, Log, Signature, logs_bloom};
 use alloy_rlp::{BufMut, Decodable, Encodable};
 use op_alloy_consensus::{OpDepositReceipt, OpTransaction, TxDeposit, TxPostExec};
 
@@ -207,16 +207,33 @@ impl ReceiptEnvelope {
         deposit_nonce: Option<u64>,
         deposit_receipt_version: Option<u64>,
     ) -> Self {
+        let bloom = logs_bloom(&receipt.logs);
+        Self::with_bloom(kind, receipt, bloom, deposit_nonce, deposit_receipt_version)
+    }
+
+    /// The same, of whose logs the bloom is known.
+    pub fn with_bloom(
+        kind: TxType,
+        receipt: Receipt,
+        logs_bloom: Bloom,
+        deposit_nonce: Option<u64>,
+        deposit_receipt_version: Option<u64>,
+    ) -> Self {
+        let ethereum = |receipt| ReceiptWithBloom { receipt, logs_bloom };
         match kind {
-            TxType::Legacy => Self::Legacy(receipt.into_with_bloom()),
-            TxType::Eip2930 => Self::Eip2930(receipt.into_with_bloom()),
-            TxType::Eip1559 => Self::Eip1559(receipt.into_with_bloom()),
-            TxType::Eip4844 => Self::Eip4844(receipt.into_with_bloom()),
-            TxType::Eip7702 => Self::Eip7702(receipt.into_with_bloom()),
-            TxType::Deposit => Self::Deposit(
-                OpDepositReceipt { inner: receipt, deposit_nonce, deposit_receipt_version }
-                    .into_with_bloom(),
-            ),
+            TxType::Legacy => Self::Legacy(ethereum(receipt)),
+            TxType::Eip2930 => Self::Eip2930(ethereum(receipt)),
+            TxType::Eip1559 => Self::Eip1559(ethereum(receipt)),
+            TxType::Eip4844 => Self::Eip4844(ethereum(receipt)),
+            TxType::Eip7702 => Self::Eip7702(ethereum(receipt)),
+            TxType::Deposit => Self::Deposit(ReceiptWithBloom {
+                receipt: OpDepositReceipt {
+                    inner: receipt,
+                    deposit_nonce,
+                    deposit_receipt_version,
+                },
+                logs_bloom,
+            }),
         }
     }
 }

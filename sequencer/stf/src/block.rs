@@ -1,6 +1,6 @@
 //! Building and re-executing blocks.
 
-use alloc::{string::ToString, vec::Vec};
+use alloc::{string::ToString, vec, vec::Vec};
 
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Transaction as _, Typed2718,
@@ -10,7 +10,7 @@ use alloy_eips::{
     eip2718::Encodable2718, eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS,
     eip7685::EMPTY_REQUESTS_HASH,
 };
-use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
+use alloy_primitives::{Address, B64, B256, Bloom, BloomInput, Bytes, Log, U256};
 use op_revm::{
     DefaultOp, L1BlockInfo, OpBuilder, OpHaltReason, OpTransactionError,
     api::{builder::DefaultOpEvm, default_ctx::OpContext},
@@ -28,7 +28,7 @@ use crate::{
     block_env, cfg_env,
     delta::ChangedKeys,
     error::{BlockError, TxRejection},
-    next_base_fee,
+    l1_data_fee, next_base_fee,
     ordered_root::{HashMany, OrderedRoot},
 };
 use crate::{env::rollup_cfg, evm::recorded_tx_with_bytes};
@@ -64,6 +64,7 @@ pub struct BlockBuilder<S: DatabaseRef> {
     receipts: Vec<ReceiptEnvelope>,
     transactions_root: OrderedRoot,
     receipts_root: OrderedRoot,
+    hash_many: Option<HashMany>,
     /// Of all receipts.
     logs_bloom: Bloom,
     /// A receipt's encoding, kept for its memory.
@@ -103,17 +104,19 @@ impl<S: DatabaseRef> BlockBuilder<S> {
                 transaction.recover_signer().map_err(|_| BlockError::BadSignature { index })?;
             transactions.push(Recovered::new_unchecked(transaction, sender));
         }
-        Self::open(spec, parent, attributes, transactions, state)
+        Self::open(spec, parent, attributes, transactions, state, None)
     }
 
     /// As [`BlockBuilder::new`], with the attributes' transactions already decoded and their senders
-    /// recovered from their signatures; `attributes.transactions` is not looked at.
+    /// recovered from their signatures; `attributes.transactions` is not looked at. Given `hash_many`, the
+    /// block's transactions, receipts and values of logs are hashed several at once.
     pub fn open(
         spec: &ChainSpec,
         parent: &Header,
         attributes: &PayloadAttributes,
         transactions: Vec<Recovered<TxEnvelope>>,
         state: S,
+        hash_many: Option<HashMany>,
     ) -> Result<Self, BlockError> {
         if attributes.timestamp <= parent.timestamp {
             return Err(BlockError::TimestampNotAboveParent {
@@ -129,8 +132,9 @@ impl<S: DatabaseRef> BlockBuilder<S> {
             transactions: Vec::new(),
             senders: Vec::new(),
             receipts: Vec::new(),
-            transactions_root: OrderedRoot::default(),
-            receipts_root: OrderedRoot::default(),
+            transactions_root: OrderedRoot::new(hash_many),
+            receipts_root: OrderedRoot::new(hash_many),
+            hash_many,
             logs_bloom: Bloom::ZERO,
             buffer: Vec::new(),
             gas_used: 0,
@@ -142,14 +146,6 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         builder.system_call(BEACON_ROOTS_ADDRESS, attributes.parent_beacon_block_root)?;
         builder.open_with(transactions)?;
         Ok(builder)
-    }
-
-    /// Hashes transactions and receipts that come from now on several at once.
-    #[must_use]
-    pub fn hashing_with(mut self, hash_many: HashMany) -> Self {
-        self.transactions_root.hash_with(hash_many);
-        self.receipts_root.hash_with(hash_many);
-        self
     }
 
     /// L1 attributes first, then deposits, then the batch's transactions.
@@ -244,6 +240,28 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         &mut self,
         transaction: &Recovered<TxEnvelope>,
     ) -> Result<TxOutcome, TxRejection> {
+        let encoded: Bytes = transaction.inner().encoded_2718().into();
+        let size_scaled = estimate_tx_compressed_size(&encoded);
+        self.execute_encoded(transaction, encoded, size_scaled)
+    }
+
+    /// The same, where the estimate of the transaction's compressed size (Fjord, scaled by 10^6) is known.
+    pub fn execute_estimated(
+        &mut self,
+        transaction: &Recovered<TxEnvelope>,
+        size_scaled: u64,
+    ) -> Result<TxOutcome, TxRejection> {
+        let encoded: Bytes = transaction.inner().encoded_2718().into();
+        debug_assert_eq!(size_scaled, estimate_tx_compressed_size(&encoded));
+        self.execute_encoded(transaction, encoded, size_scaled)
+    }
+
+    fn execute_encoded(
+        &mut self,
+        transaction: &Recovered<TxEnvelope>,
+        encoded: Bytes,
+        size_scaled: u64,
+    ) -> Result<TxOutcome, TxRejection> {
         let inner = transaction.inner();
         match inner {
             TxEnvelope::Deposit(_) => return Err(TxRejection::Deposit),
@@ -257,14 +275,13 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         if inner.gas_limit() > available {
             return Err(TxRejection::GasExceedsBlock { gas_limit: inner.gas_limit(), available });
         }
-        let encoded: Bytes = inner.encoded_2718().into();
-        let footprint = estimate_tx_compressed_size(&encoded)
-            .wrapping_div(1_000_000)
-            .saturating_mul(self.da_footprint_scalar);
+        let footprint =
+            size_scaled.wrapping_div(1_000_000).saturating_mul(self.da_footprint_scalar);
         let available = self.header.gas_limit.saturating_sub(self.da_footprint);
         if footprint > available {
             return Err(TxRejection::DaFootprintExceedsBlock { footprint, available });
         }
+        self.set_l1_cost(size_scaled)?;
         let env = recorded_tx_with_bytes(inner, transaction.signer(), encoded.clone());
         let ResultAndState { result, state } =
             self.evm.transact(env).map_err(|error| match error {
@@ -325,16 +342,40 @@ impl<S: DatabaseRef> BlockBuilder<S> {
         };
         let version = deposit_nonce.map(|_| 1);
         let kind = transaction.inner().tx_type();
-        let receipt = ReceiptEnvelope::new(kind, receipt, deposit_nonce, version);
+        let bloom = match self.hash_many {
+            Some(hash_many) => logs_bloom(&receipt.logs, hash_many),
+            None => alloy_primitives::logs_bloom(&receipt.logs),
+        };
+        let receipt = ReceiptEnvelope::with_bloom(kind, receipt, bloom, deposit_nonce, version);
         self.buffer.clear();
         receipt.encode_2718(&mut self.buffer);
         self.receipts_root.push(&self.buffer);
         self.transactions_root.push(encoded);
-        self.logs_bloom |= *receipt.logs_bloom();
+        self.logs_bloom |= bloom;
         self.receipts.push(receipt);
         self.transactions.push(transaction.inner().clone());
         self.senders.push(transaction.signer());
         TxOutcome { success, gas_used }
+    }
+
+    /// Tells the EVM what the next transaction's data costs on L1, for which it would compress it again.
+    fn set_l1_cost(&mut self, size_scaled: u64) -> Result<(), TxRejection> {
+        let context = &mut self.evm.0.ctx;
+        let number = U256::from(self.header.number);
+        if context.chain.l2_block != Some(number) {
+            let database = &mut context.journaled_state.database;
+            context.chain = L1BlockInfo::try_fetch(database, number, context.cfg.spec)
+                .map_err(|error| TxRejection::State(error.to_string()))?;
+        }
+        let l1 = &context.chain;
+        context.chain.tx_l1_cost = Some(l1_data_fee(
+            size_scaled,
+            l1.l1_base_fee,
+            l1.l1_base_fee_scalar,
+            l1.l1_blob_base_fee.unwrap_or_default(),
+            l1.l1_blob_base_fee_scalar.unwrap_or_default(),
+        ));
+        Ok(())
     }
 
     fn load_da_footprint_scalar(&mut self) -> Result<(), BlockError> {
@@ -421,7 +462,7 @@ pub fn execute_block<S: DatabaseRef>(
     }
     let attributes = attributes_of(&block.header);
     let executed =
-        BlockBuilder::open(spec, parent, &attributes, transactions, state)?.finish(roots)?;
+        BlockBuilder::open(spec, parent, &attributes, transactions, state, None)?.finish(roots)?;
     compare(&block.header, &executed.block.header)?;
     if block.hash != executed.block.hash {
         return Err(mismatch("hash", &block.hash, &executed.block.hash));
@@ -527,6 +568,27 @@ fn evm<S: DatabaseRef>(
     Context::op().with_db(database).with_cfg(cfg).with_block(block_env(spec, header)).build_op()
 }
 
+/// The bloom of a receipt's logs (Yellow Paper, 4.4.1), all of whose values are hashed together.
+fn logs_bloom(logs: &[Log], hash_many: HashMany) -> Bloom {
+    if logs.is_empty() {
+        return Bloom::ZERO;
+    }
+    let values: Vec<&[u8]> = logs
+        .iter()
+        .flat_map(|log| {
+            let topics = log.topics().iter().map(|topic| topic.as_slice());
+            core::iter::once(log.address.as_slice()).chain(topics)
+        })
+        .collect();
+    let mut hashes = vec![B256::ZERO; values.len()];
+    hash_many(&values, &mut hashes);
+    let mut bloom = Bloom::ZERO;
+    for hash in hashes {
+        bloom.accrue(BloomInput::Hash(hash));
+    }
+    bloom
+}
+
 fn describe<E: core::fmt::Display>(
     error: EVMError<E, OpTransactionError>,
 ) -> alloc::string::String {
@@ -536,5 +598,36 @@ fn describe<E: core::fmt::Display>(
         EVMError::Transaction(error) => error.to_string(),
         EVMError::Custom(error) => error,
         _ => "the EVM failed".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_bloom_is_the_same_whoever_hashes(
+            logs in prop::collection::vec(
+                (any::<[u8; 20]>(), prop::collection::vec(any::<[u8; 32]>(), 0..=4)),
+                0..5,
+            ),
+        ) {
+            let logs: Vec<Log> = logs
+                .into_iter()
+                .map(|(address, topics)| {
+                    let topics = topics.into_iter().map(B256::from).collect();
+                    Log::new_unchecked(Address::from(address), topics, Bytes::new())
+                })
+                .collect();
+            let hash_many: HashMany = |messages, hashes| {
+                for (message, hash) in messages.iter().zip(hashes) {
+                    *hash = alloy_primitives::keccak256(message);
+                }
+            };
+            prop_assert_eq!(logs_bloom(&logs, hash_many), alloy_primitives::logs_bloom(&logs));
+        }
     }
 }

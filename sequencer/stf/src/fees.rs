@@ -1,7 +1,7 @@
 //! EIP-1559 with the OP Stack's parameters in the header (Holocene, Jovian).
 
 use alloy_consensus::Header;
-use alloy_primitives::{B64, Bytes};
+use alloy_primitives::{B64, Bytes, U256};
 
 /// Parameters that a header's `extra_data` carries for the block after it. Jovian form, 17 bytes:
 /// version 1, denominator u32, elasticity u32, minimum base fee u64, big-endian.
@@ -83,6 +83,21 @@ pub fn next_base_fee(parent: &Header) -> u64 {
         Some(change) => base_fee.saturating_sub(change),
     };
     next.max(parameters.min_base_fee)
+}
+
+/// The L1 data fee in wei (Fjord) of a transaction whose estimated compressed size, scaled by 10^6, is `size_scaled`.
+pub fn l1_data_fee(
+    size_scaled: u64,
+    base_fee: U256,
+    base_fee_scalar: U256,
+    blob_base_fee: U256,
+    blob_base_fee_scalar: U256,
+) -> U256 {
+    let per_byte = base_fee
+        .saturating_mul(U256::from(16))
+        .saturating_mul(base_fee_scalar)
+        .saturating_add(blob_base_fee.saturating_mul(blob_base_fee_scalar));
+    U256::from(size_scaled).saturating_mul(per_byte).wrapping_div(U256::from(1_000_000_000_000_u64))
 }
 
 #[cfg(test)]

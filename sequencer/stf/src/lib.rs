@@ -65,7 +65,7 @@ pub use ethereum::{
     EthereumBuilder, Proposal, execute_ethereum_block, execute_with_requests, signer,
 };
 pub use evm::{CallTx, ChainEvm, call_tx, recorded_tx};
-pub use fees::{Eip1559Parameters, next_base_fee};
+pub use fees::{Eip1559Parameters, l1_data_fee, next_base_fee};
 pub use ordered_root::HashMany;
 pub use roots::{
     EmptyState, HashedChange, StateRootOutcome, StateRootProvider, TrieReader, TrieUpdates,

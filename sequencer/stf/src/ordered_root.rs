@@ -40,6 +40,11 @@ const HASHED_BYTES: usize = 32;
 const SINGLE_BYTES: usize = 0x80;
 
 impl OrderedRoot {
+    /// An empty list, whose items are hashed in groups if `hash_many` is given.
+    pub(crate) fn new(hash_many: Option<HashMany>) -> Self {
+        Self { hash_many, ..Self::default() }
+    }
+
     /// Appends an item, given by its encoding.
     pub(crate) fn push(&mut self, item: &[u8]) {
         match self.len {
@@ -61,11 +66,6 @@ impl OrderedRoot {
         if self.group.len() == GROUP {
             self.add_group();
         }
-    }
-
-    /// Hashes items that come from now on in groups.
-    pub(crate) fn hash_with(&mut self, hash_many: HashMany) {
-        self.hash_many = Some(hash_many);
     }
 
     fn add_group(&mut self) {
@@ -120,29 +120,22 @@ mod tests {
 
     use super::*;
 
-    /// Groups are hashed together from the item on that is given.
-    fn root_grouped(items: &[Vec<u8>], from: usize) -> B256 {
+    fn root_of(items: &[Vec<u8>], hash_many: Option<HashMany>) -> B256 {
+        let mut root = OrderedRoot::new(hash_many);
+        items.iter().for_each(|item| root.push(item));
+        root.finish()
+    }
+
+    /// Whether hashed one by one or in groups.
+    fn root(items: &[Vec<u8>]) -> B256 {
         let hash_many: HashMany = |messages, hashes| {
             assert_eq!(messages.len(), hashes.len());
             for (message, hash) in messages.iter().zip(hashes) {
                 *hash = alloy_primitives::keccak256(message);
             }
         };
-        let mut root = OrderedRoot::default();
-        for (index, item) in items.iter().enumerate() {
-            if index == from {
-                root.hash_with(hash_many);
-            }
-            root.push(item);
-        }
-        root.finish()
-    }
-
-    fn root(items: &[Vec<u8>]) -> B256 {
-        let root = root_grouped(items, usize::MAX);
-        for from in [0, 1, 3, 8, 9, 20] {
-            assert_eq!(root_grouped(items, from), root, "grouped from {from}");
-        }
+        let root = root_of(items, None);
+        assert_eq!(root_of(items, Some(hash_many)), root);
         root
     }
 

@@ -11,12 +11,14 @@ use alloy_consensus::{
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_primitives::{Address, B64, B256, Bytes, TxKind, U256, address, bytes, keccak256};
 use k256::ecdsa::SigningKey;
+use op_revm::{L1BlockInfo, OpSpecId, estimate_tx_compressed_size};
 use primitives::{
     AccountAllocation, BASE_FEE_VAULT, GenesisL2, Header, L1_BLOCK, L1_FEE_VAULT,
     L2_TO_L1_MESSAGE_PASSER, OPERATOR_FEE_VAULT, PayloadAttributes, SEQUENCER_FEE_VAULT,
 };
 use primitives::{ReceiptEnvelope, TxDeposit, TxEnvelope};
 use proptest::prelude::*;
+use revm::database::WrapDatabaseRef;
 use sequencer_store::{Store, StoreError, StoreOptions, genesis_header};
 use stf::{
     BlockBuilder, BlockError, ChainSpec, Eip1559Parameters, ExecutedBlock, StateChanges,
@@ -176,11 +178,26 @@ impl Chain {
         let parent = self.head();
         let state = self.store.latest_state().unwrap();
         let roots = self.store.head_roots().unwrap();
-        let mut builder =
-            BlockBuilder::new(&SPEC, &parent, &self.attributes(deposits), state.clone()).unwrap();
+        let attributes = self.attributes(deposits);
+        let opening = attributes.transactions.iter().map(|raw| {
+            let transaction = TxEnvelope::decode_strict(raw).unwrap();
+            let sender = transaction.as_deposit().unwrap().from;
+            Recovered::new_unchecked(transaction, sender)
+        });
+        // It hashes in lanes and knows sizes; it is executed again without either.
+        let mut builder = BlockBuilder::open(
+            &SPEC,
+            &parent,
+            &attributes,
+            opening.collect(),
+            state.clone(),
+            Some(sequencer_store::keccak::hash_many),
+        )
+        .unwrap();
         let mut rejections = Vec::new();
         for (index, tx) in transactions.iter().enumerate() {
-            rejections.extend(builder.execute(tx).err());
+            let size = estimate_tx_compressed_size(&tx.inner().encoded_2718());
+            rejections.extend(builder.execute_estimated(tx, size).err());
             // As a sequencer does that tells of its open block and hashes ahead.
             if index % 2 == 1 {
                 let mut changes = StateChanges::default();
@@ -310,7 +327,15 @@ fn every_transaction_type_is_included_and_money_is_conserved() {
     assert!(built.receipts.iter().all(ReceiptEnvelope::status));
     let after: U256 = parties.iter().map(|party| chain.balance(*party)).sum();
     assert_eq!(after, before + U256::from(5_000), "only the mint is new money");
-    assert!(chain.balance(L1_FEE_VAULT) > U256::ZERO, "the L1 fee is paid");
+    let mut state = WrapDatabaseRef(chain.store.latest_state().unwrap());
+    let mut l1 = L1BlockInfo::try_fetch(&mut state, U256::from(1), OpSpecId::JOVIAN).unwrap();
+    let fees = built.block.body.transactions.iter().map(|transaction| {
+        l1.clear_tx_l1_cost();
+        l1.calculate_tx_l1_cost(&transaction.encoded_2718(), OpSpecId::JOVIAN)
+    });
+    let fees: U256 = fees.sum();
+    assert!(fees > U256::ZERO);
+    assert_eq!(chain.balance(L1_FEE_VAULT), fees, "the L1 fees are paid");
     assert!(chain.balance(OPERATOR_FEE_VAULT) > U256::ZERO, "the operator fee is paid");
     assert!(chain.balance(BASE_FEE_VAULT) > U256::ZERO, "the base fee is not burned");
     assert_eq!(chain.balance(fresh), U256::from(4_010));
