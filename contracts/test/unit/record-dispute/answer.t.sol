@@ -26,6 +26,18 @@ contract RecordAnswerTest is RecordTest {
         postCalls();
     }
 
+    /// @dev Cuts the text; the tokens that are left whole.
+    function cut(uint256 length) private returns (uint256 seen) {
+        bytes memory text = bytes(response.text);
+        assembly ("memory-safe") {
+            mstore(text, length)
+        }
+        response.text = string(text);
+        for (uint256 end; seen < 9 && end + vocabulary[seen].length <= length; ++seen) {
+            end += vocabulary[seen].length;
+        }
+    }
+
     function answerCall(uint256 count) private view returns (bytes memory) {
         return abi.encodeCall(surpriseFacts.factAnswer, (opened(0), record(0), response, spelled(count), count));
     }
@@ -43,13 +55,19 @@ contract RecordAnswerTest is RecordTest {
     }
 
     /// @dev Other bytes for the vocabulary's first tokens.
-    function respell(bytes[3] memory words) private {
+    function respell(bytes[] memory words) private {
         bytes32[] memory items = new bytes32[](9);
         for (uint256 i; i < 9; ++i) {
-            if (i < 3) vocabulary[i] = words[i];
+            if (i < words.length) vocabulary[i] = words[i];
             items[i] = keccak256(vocabulary[i]);
         }
         deployFacts(IRecordTypes.Spec(SPEC, 250_000_000, 6, 64, PlainTree.rootOf(items), 9));
+    }
+
+    function respell(bytes memory first, bytes memory second, bytes memory third) private {
+        bytes[] memory words = new bytes[](3);
+        (words[0], words[1], words[2]) = (first, second, third);
+        respell(words);
     }
 
     function test_WhenFewerTokensCountThanWereSeen(uint256 said) external {
@@ -69,16 +87,7 @@ contract RecordAnswerTest is RecordTest {
 
     /// @dev A stop string has cut the text, in a token or between two.
     function test_WhenMoreTokensCountThanWereSeen(uint256 length, uint256 said) external {
-        bytes memory text = bytes(response.text);
-        length = bound(length, 0, text.length - 1);
-        assembly ("memory-safe") {
-            mstore(text, length)
-        }
-        response.text = string(text);
-        uint256 seen;
-        for (uint256 bytes_; seen < 9 && bytes_ + vocabulary[seen].length <= length; ++seen) {
-            bytes_ += vocabulary[seen].length;
-        }
+        uint256 seen = cut(bound(length, 0, bytes(response.text).length - 1));
         said = bound(said, seen + 1, 10);
         post(said);
         if (seen != 0) refused(answerCall(seen), RecordErrors.RecordDispute_NotFalse.selector);
@@ -97,16 +106,7 @@ contract RecordAnswerTest is RecordTest {
     }
 
     function test_RevertWhen_ItIsRight(uint256 length) external {
-        bytes memory text = bytes(response.text);
-        length = bound(length, 0, text.length);
-        assembly ("memory-safe") {
-            mstore(text, length)
-        }
-        response.text = string(text);
-        uint256 seen;
-        for (uint256 bytes_; seen < 9 && bytes_ + vocabulary[seen].length <= length; ++seen) {
-            bytes_ += vocabulary[seen].length;
-        }
+        uint256 seen = cut(bound(length, 0, bytes(response.text).length));
         post(seen);
         refusedAll();
     }
@@ -114,14 +114,14 @@ contract RecordAnswerTest is RecordTest {
     /// @dev A character of two bytes of which the first token has one: an engine reads it as U+FFFD and counts no token, though
     /// the text begins with its bytes.
     function test_RevertWhen_ATokenEndsInACharacter() external {
-        respell([bytes(hex"c3"), bytes(hex"a9"), bytes("x")]);
+        respell(bytes(hex"c3"), bytes(hex"a9"), bytes("x"));
         response.text = unicode"é";
         post(2);
         refusedAll();
     }
 
     function test_RevertWhen_TheTextEndsInACharacterOfTheNextToken() external {
-        respell([bytes("a"), bytes(hex"c3"), bytes(hex"a9")]);
+        respell(bytes("a"), bytes(hex"c3"), bytes(hex"a9"));
         response.text = unicode"aé beta";
         post(1);
         refused(answerCall(2), RecordErrors.RecordDispute_NotFalse.selector);
@@ -129,7 +129,7 @@ contract RecordAnswerTest is RecordTest {
 
     /// @dev Bytes that are no character are U+FFFD in the text, which has more bytes and others.
     function test_RevertWhen_BytesAreNoCharacter() external {
-        respell([bytes(hex"ff"), bytes("a"), bytes(hex"efbf61")]);
+        respell(bytes(hex"ff"), bytes("a"), bytes(hex"efbf61"));
         response.text = unicode"�a�a delta";
         post(3);
         refusedAll();
@@ -167,19 +167,14 @@ contract RecordAnswerTest is RecordTest {
     /// @dev What tests/vectors/answers.json says, which who looks for false records reads as well.
     function test_AnswersOfTheVectors() external {
         string memory json = vm.readFile("tests/vectors/answers.json");
-        bytes32[] memory items = new bytes32[](9);
         uint256 cases;
         for (string memory path = ".answers[0]"; vm.keyExistsJson(json, path);) {
             bytes[] memory words = json.readBytesArray(string.concat(path, ".words"));
+            respell(words);
             delete response.tokens;
-            for (uint16 i; i < 9; ++i) {
-                if (i < words.length) {
-                    response.tokens.push(i);
-                    vocabulary[i] = words[i];
-                }
-                items[i] = keccak256(vocabulary[i]);
+            for (uint16 i; i < words.length; ++i) {
+                response.tokens.push(i);
             }
-            deployFacts(IRecordTypes.Spec(SPEC, 250_000_000, 6, 64, PlainTree.rootOf(items), 9));
             response.text = string(json.readBytes(string.concat(path, ".text")));
             checkVector(json.readUintArray(string.concat(path, ".shown")));
             path = string.concat(".answers[", vm.toString(++cases), "]");
