@@ -115,9 +115,7 @@ fn stretches(
     while at < end {
         let words = (at..end).take_while(|at| is_word(*at)).count();
         let behind = at.saturating_add(words);
-        let bordered = tokens.get(behind).is_none_or(|token| {
-            tokenizer.bytes(*token).first().is_some_and(|first| is_space(*first))
-        });
+        let bordered = is_bordered(tokenizer, tokens.get(behind));
         let last = if bordered { behind } else { behind.saturating_sub(1) };
         if at < last {
             stretches.push(at..last);
@@ -128,7 +126,7 @@ fn stretches(
 }
 
 /// Where a text has a piece with white space or its end behind it.
-fn place_of(piece: &[u8], text: &[u8]) -> Option<usize> {
+pub(crate) fn place_of(piece: &[u8], text: &[u8]) -> Option<usize> {
     let ends =
         |at: usize| text.get(at.saturating_add(piece.len())).is_none_or(|next| is_space(*next));
     let places = text.windows(piece.len().max(1)).enumerate();
@@ -147,7 +145,13 @@ pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\t')
 }
 
-fn spell(tokenizer: &Tokenizer, tokens: &[u16]) -> Vec<u8> {
+/// Whether a word ends before the answer's next token, or with the answer.
+pub(crate) fn is_bordered(tokenizer: &Tokenizer, next: Option<&u16>) -> bool {
+    next.is_none_or(|next| tokenizer.bytes(*next).first().is_some_and(|first| is_space(*first)))
+}
+
+/// The bytes of some tokens.
+pub(crate) fn spell(tokenizer: &Tokenizer, tokens: &[u16]) -> Vec<u8> {
     tokens.iter().flat_map(|token| tokenizer.bytes(*token).to_vec()).collect()
 }
 

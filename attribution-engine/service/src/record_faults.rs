@@ -49,7 +49,10 @@ use crate::{
     },
     challenge::{ChallengeError, Result},
     clusters::{Corpus, TokenCodec, visible_tokens},
-    corpus_faults::{FalseSurprise, Missed, false_surprise, is_space, is_word, missed},
+    corpus_faults::{
+        FalseSurprise, Missed, false_surprise, is_bordered, is_space, is_word, missed, place_of,
+        spell,
+    },
     evidence::{EvidenceBundle, EvidenceSource, StoredReceipt},
     pinned,
     records::Limits,
@@ -230,17 +233,19 @@ impl Search<'_> {
                 return Ok(Some(found));
             }
         }
-        let miscounted = self.miscounted(stored, &opened, &record)?;
-        let surprise = self.surprise(stored, &opened, &record).await?;
-        for found in miscounted.into_iter().chain(surprise) {
-            if found.call.len() <= CALL_BYTES_MAX {
-                return Ok(Some(found));
+        let fits = |found: &Found| {
+            let fits = found.call.len() <= CALL_BYTES_MAX;
+            if !fits {
+                let (receipt, about) = (stored.receipt.number, &found.about);
+                tracing::warn!(receipt, about, "too long to be shown");
             }
-            tracing::warn!(
-                receipt = stored.receipt.number,
-                about = found.about,
-                "too long to be shown"
-            );
+            fits
+        };
+        if let Some(found) = self.miscounted(stored, &opened, &record)?.filter(fits) {
+            return Ok(Some(found));
+        }
+        if let Some(found) = self.surprise(stored, &opened, &record).await?.filter(fits) {
+            return Ok(Some(found));
         }
         self.missed(stored, &opened, &record).await
     }
@@ -460,9 +465,8 @@ impl Search<'_> {
             return vec![];
         }
         let ends = |token: u32, at: usize| {
-            let next = (token as usize) < tokens.len();
             text.get(at).is_none_or(|next| is_space(*next))
-                && (!next || bytes(token).first().is_some_and(|first| is_space(*first)))
+                && is_bordered(self.tokenizer, tokens.get(token as usize))
         };
         let mut runs = Vec::new();
         let places = text.windows(piece.len()).enumerate().filter(|(_, window)| *window == piece);
@@ -740,22 +744,15 @@ impl Search<'_> {
         let long = span.credit_q16 > 0
             && span.end.saturating_sub(span.start) >= self.limits.match_tokens_min;
         let next = stored.response.tokens.get(span.end as usize);
-        let bordered = next.is_none_or(|next| {
-            self.tokenizer.bytes(*next).first().is_some_and(|first| is_space(*first))
-        });
-        if !long || !bordered || !is_words(piece) {
+        if !long || !is_bordered(self.tokenizer, next) || !is_words(piece) {
             return None;
         }
-        let text = text.as_bytes();
-        let ends = |at: &usize| text.get(at + piece.len()).is_none_or(|next| is_space(*next));
-        let places = text.windows(piece.len()).enumerate();
-        places.filter(|(_, window)| *window == piece).map(|(at, _)| at).find(ends)
+        place_of(piece, text.as_bytes())
     }
 
     /// The bytes of some tokens; `None` if they go beyond the answer.
     fn spell(&self, response: &CanonicalResponse, tokens: Range<usize>) -> Option<Vec<u8>> {
-        let tokens = response.tokens.get(tokens)?;
-        Some(tokens.iter().flat_map(|token| self.tokenizer.bytes(*token).to_vec()).collect())
+        Some(spell(self.tokenizer, response.tokens.get(tokens)?))
     }
 
     /// Tokens of the answer, each once, with the path of all.
