@@ -11,7 +11,8 @@ use crate::{
     trie::{NodeReader, NodeUpdates, SparseTrie, TrieError, TrieId},
 };
 
-/// Trie nodes that a block writes and removes.
+/// Trie nodes that a block writes and removes. Where nodes came and went within the block, places may be
+/// named with what they had before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrieUpdates {
     pub accounts: NodeUpdates,

@@ -3,7 +3,10 @@
 
 use primitives::{Block, Witness};
 use sequencer_store::StoreError as Error;
-use stf::{RangeVerifier, WitnessError, attempt_stateless, execute_stateless};
+use stf::{
+    RangeVerifier, StateRootOutcome, WitnessError, attempt_stateless, execute_stateless,
+    trie::{NodeReader, NodeUpdates, TrieId},
+};
 
 use super::*;
 
@@ -127,6 +130,33 @@ impl Chain {
     fn witness(&self, number: u64) -> Witness {
         self.store.record(&SPEC, number).unwrap().witness
     }
+
+    /// The roots of a block and what becomes of the tries are the same. A block that was built in parts may
+    /// name more places, but only with what they had before.
+    fn same_roots(&self, again: &StateRootOutcome, built: &StateRootOutcome, number: u64) {
+        assert_eq!(again.state_root, built.state_root);
+        assert_eq!(again.withdrawals_root, built.withdrawals_root);
+        assert_eq!(again.updates.storage_roots, built.updates.storage_roots);
+        let before = self.store.tries_at(number - 1).unwrap();
+        let same = |trie, again: &NodeUpdates, built: &NodeUpdates| {
+            for (position, node) in built.iter() {
+                let expected = again.get(position).map_or_else(
+                    || before.node(trie, position, B256::ZERO).unwrap(),
+                    |node| node.map(<[u8]>::to_vec),
+                );
+                assert_eq!(node.map(<[u8]>::to_vec), expected, "{trie:?} at {position:?}");
+            }
+            for (position, _) in again.iter() {
+                assert!(built.get(position).is_some(), "{trie:?} at {position:?} is left out");
+            }
+        };
+        let (again, built) = (&again.updates, &built.updates);
+        same(TrieId::Accounts, &again.accounts, &built.accounts);
+        assert!(again.storages.keys().eq(built.storages.keys()));
+        for (owner, nodes) in &built.storages {
+            same(TrieId::Storage(*owner), &again.storages[owner], nodes);
+        }
+    }
 }
 
 fn refusal(block: &Block, witness: &Witness) -> BlockError {
@@ -211,7 +241,7 @@ proptest! {
             prop_assert_eq!(&again.receipts, &built.receipts);
             prop_assert_eq!(&again.senders, &built.senders);
             prop_assert_eq!(&again.changes, &built.changes);
-            prop_assert_eq!(&again.roots, &built.roots);
+            chain.same_roots(&again.roots, &built.roots, built.block.header.number);
             known.push((built.block, witness));
         }
         let (block, witness) = known.last().unwrap();
@@ -262,6 +292,20 @@ fn a_cleared_slot_brings_its_sibling() {
     // Cleared to the end, the trie is empty.
     let (emptied, _) = chain.block(&[], &[put(4, second, 0)]);
     execute_stateless(&SPEC, &emptied.block, &chain.witness(4)).unwrap();
+}
+
+/// Hashing ahead, as [`Chain::block`] does, sees what a later transaction of the block takes back: here
+/// two leaves of the storage trie, of which the first goes again. Their places are then named without
+/// need, and the state is the same.
+#[test]
+fn nodes_that_come_and_go_in_one_block_change_nothing() {
+    let chain = Chain::new();
+    let set = |slot, value| (0, Deed::Set { passer: true, slot, value });
+    chain.live(&[set(10, 1)]);
+    let built = chain.live(&[set(0, 1), (0, Deed::Transfer { to: 0, value: 0 }), set(10, 0)]);
+    let again = execute_stateless(&SPEC, &built.block, &chain.witness(2)).unwrap();
+    assert_ne!(again.roots, built.roots, "nothing came and went");
+    chain.same_roots(&again.roots, &built.roots, 2);
 }
 
 /// A block that claims what did not happen is refused, however good its witness.
