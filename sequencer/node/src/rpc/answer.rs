@@ -21,6 +21,8 @@ pub(super) enum Answer<'a> {
     /// As JSON.
     Now(String),
     Work(Work),
+    /// Work that was short the last time.
+    Short(CallKey, Work),
     Later(BoxFuture<'a, RpcResult>),
 }
 
@@ -46,8 +48,8 @@ pub(super) fn later<'a>(answer: impl Future<Output = RpcResult> + Send + 'a) -> 
 }
 
 impl Api {
-    /// An answer that takes executing or scanning, mostly little: in place if the same was short the last time,
-    /// else on the blocking threads.
+    /// An answer that takes executing or scanning, mostly little: in place if the same was short the last time and
+    /// a place is free, else when one is, or on the blocking threads.
     pub(super) fn where_it_fits<'a, T: Serialize>(
         &self,
         key: Option<CallKey>,
@@ -72,9 +74,14 @@ impl Api {
             }
             answer
         };
-        match key.and_then(|key| self.short_calls.place(key)) {
-            Some(_place) => timed(self).map(Answer::Now),
-            None => Ok(Answer::Work(Box::new(timed))),
+        if let Some(key) = key {
+            if let Some(_place) = self.short_calls.place(key) {
+                return timed(self).map(Answer::Now);
+            }
+            if self.short_calls.is_short(key) {
+                return Ok(Answer::Short(key, Box::new(timed)));
+            }
         }
+        Ok(Answer::Work(Box::new(timed)))
     }
 }

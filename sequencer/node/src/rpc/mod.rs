@@ -71,7 +71,7 @@ use filters::Filters;
 use gather::Gathering;
 use meters::Meters;
 use session::CallContext;
-use short_calls::ShortCalls;
+use short_calls::{CallKey, ShortCalls};
 use submit::Prepared;
 
 /// Name and version as `web3_clientVersion` gives them.
@@ -80,6 +80,9 @@ const CLIENT_VERSION: &str =
 
 /// How long a batch is answered before others have their turn.
 const BATCH_TURN: std::time::Duration = std::time::Duration::from_millis(2);
+
+/// Turns of others for which a short call waits for a place.
+const TURNS_MAX: usize = 8;
 
 /// Everything calls are answered from.
 pub struct Api {
@@ -252,6 +255,7 @@ impl Api {
         let mut result = match dispatch::dispatch(self, request, context, prepared) {
             Ok(Answer::Now(answer)) => Ok(answer),
             Ok(Answer::Work(work)) => self.blocking(work).await,
+            Ok(Answer::Short(key, work)) => self.soon(key, work).await,
             Ok(Answer::Later(answer)) => answer.await,
             Err(error) => Err(error),
         };
@@ -260,6 +264,18 @@ impl Api {
         }
         self.meters.record(&request.method, &result, started.elapsed());
         result
+    }
+
+    /// Runs a short call here once there is a place for it. Whoever has that place is done in a moment: to hand the
+    /// call to another thread takes longer than a few turns of others.
+    async fn soon(self: &Arc<Self>, key: CallKey, work: Work) -> RpcResult {
+        for _ in 0..TURNS_MAX {
+            tokio::task::yield_now().await;
+            if let Some(_place) = self.short_calls.place(key) {
+                return work(self);
+            }
+        }
+        self.blocking(work).await
     }
 
     /// Runs what executes or scans on the blocking threads, a bounded number at a time.

@@ -89,6 +89,12 @@ impl ShortCalls {
         }
     }
 
+    /// Whether the call was short the last time.
+    pub(super) fn is_short(&self, key: CallKey) -> bool {
+        let known = self.slot(key).load(Ordering::Relaxed);
+        matches!(known.checked_sub(key.hash), Some(SHORT | TINY))
+    }
+
     /// Remembers how long a call took.
     pub(super) fn note(&self, key: CallKey, took: Duration) {
         let slot = self.slot(key);
@@ -131,13 +137,16 @@ mod tests {
         let other = calls.execution("eth_call", &call(1, &[1, 2, 3, 4, 9, 9])).unwrap();
         let place = calls.place(other).expect("it was short");
         assert!(calls.place(key).is_none(), "no place is left");
+        assert!(calls.is_short(key));
         drop(place);
         for different in [call(2, &[1, 2, 3, 4]), call(1, &[1, 2, 3, 5]), call(1, &[1, 2])] {
             let different = calls.execution("eth_call", &different).unwrap();
             assert!(calls.place(different).is_none());
+            assert!(!calls.is_short(different));
         }
         calls.note(key, SHORT_MAX * 2);
         assert!(calls.place(key).is_none(), "it was long the last time");
+        assert!(!calls.is_short(key));
         let estimate = calls.execution("eth_estimateGas", &call(1, &[1, 2, 3, 4])).unwrap();
         let search = calls.search("eth_getLogs", "{}");
         calls.note(search, SHORT_MAX);
