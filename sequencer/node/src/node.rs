@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::body::Bytes;
 use store::Store;
 use tokio::{
     sync::{broadcast, mpsc, watch},
@@ -436,9 +437,9 @@ async fn serve_callers_with_token(
     let address = server.address();
     let AuthConfig { secret, body_bytes_max, .. } = config.clone();
     let api = Arc::new(api);
-    let answer = move |body| {
+    let answer = move |body: Bytes| {
         let api = Arc::clone(&api);
-        async move { api.answer(body, None).await.unwrap_or_default() }
+        async move { api.answer(&body, None).await.unwrap_or_default() }
     };
     spawn(tasks, name, shutdown, move |shutdown| {
         server.run(secret, body_bytes_max, answer, shutdown)

@@ -204,7 +204,7 @@ impl Api {
         block: BlockId,
     ) -> Result<(Header, CacheDB<StateView>), RpcError> {
         let (header, view) = self.header_and_state(block)?;
-        Ok((header, CacheDB::new(view)))
+        Ok((header.clone(), CacheDB::new(view)))
     }
 
     pub(super) fn simulation(

@@ -44,7 +44,6 @@ mod txpool;
 use std::sync::Arc;
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use axum::body::Bytes;
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 
@@ -185,10 +184,10 @@ impl Api {
     /// Answers a body; `None` when it holds only notifications.
     pub async fn answer(
         self: &Arc<Self>,
-        body: Bytes,
+        body: &[u8],
         context: Option<&CallContext<'_>>,
     ) -> Option<String> {
-        match Body::parse(&body, self.config.batch_max) {
+        match Body::parse(body, self.config.batch_max) {
             Body::Single(Ok(request)) => {
                 let result = self.call(&request, context, None).await;
                 let Id::Value(_) = request.id else { return None };

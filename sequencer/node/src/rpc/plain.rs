@@ -7,20 +7,21 @@ use std::{
     cell::RefCell,
     future::poll_fn,
     io::{self, Write},
+    mem::MaybeUninit,
     net::SocketAddr,
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use axum::{body::Bytes, serve::Listener};
+use axum::serve::Listener;
 use futures::FutureExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     sync::mpsc,
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -81,7 +82,12 @@ async fn accept(
         };
         let (others, state) = (others.clone(), state.clone());
         connections.spawn(async move {
-            let connection = Connection { stream, input: Input::default(), output: Vec::new() };
+            let connection = Connection {
+                stream,
+                input: Input::default(),
+                request: Vec::new(),
+                output: Vec::new(),
+            };
             if let Some(begun) = connection.serve(&state).await {
                 // Nobody is there any more at a shutdown.
                 let _ = others.send((begun, address)).await;
@@ -222,9 +228,12 @@ enum Head {
 
 impl Head {
     fn of(bytes: &[u8], body_bytes_max: usize) -> Self {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut request = httparse::Request::new(&mut headers);
-        let head = match request.parse(bytes) {
+        if bytes.is_empty() {
+            return Self::Partial;
+        }
+        let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+        let mut request = httparse::Request::new(&mut []);
+        let head = match request.parse_with_uninit_headers(bytes, &mut headers) {
             Ok(httparse::Status::Complete(head)) => head,
             Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Self::Partial,
             // The whole server says what is wrong.
@@ -265,7 +274,8 @@ fn length(value: &[u8]) -> Option<usize> {
 struct Connection {
     stream: LimitedStream,
     input: Input,
-    /// Kept for its memory.
+    /// Kept for its memory, as the next.
+    request: Vec<u8>,
     output: Vec<u8>,
 }
 
@@ -327,13 +337,22 @@ impl Connection {
                 }
             }
         }
-        let body = Bytes::copy_from_slice(self.input.bytes().get(head..end).unwrap_or_default());
+        let mut request = std::mem::take(&mut self.request);
+        request.clear();
+        request.extend_from_slice(self.input.bytes().get(head..end).unwrap_or_default());
         self.input.forget(end);
-        let answer = AssertUnwindSafe(answer(state, body)).catch_unwind();
-        match timeout(wait, self.unless_gone(answer)).await {
+        let answer = {
+            let answer = pin!(AssertUnwindSafe(answer(state, &request)).catch_unwind());
+            self.unless_gone(wait, answer).await?
+        };
+        // As with input: few bodies are long.
+        if request.capacity() <= INPUT_BYTES {
+            self.request = request;
+        }
+        match answer {
             // The panic is in the log.
-            Ok(answer) => self.respond(answer?.ok().as_deref()).await?,
-            Err(_) => self.respond(Some(&timed_out())).await?,
+            Some(answer) => self.respond(answer.ok().as_deref()).await?,
+            None => self.respond(Some(&timed_out())).await?,
         }
         Ok(())
     }
@@ -347,13 +366,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for an answer as long as somebody is there to hear it. The next request, if it comes meanwhile, is
-    /// read only as far as it is there.
-    async fn unless_gone<T>(&mut self, answer: impl Future<Output = T>) -> Result<T, Over> {
-        let mut answer = pin!(answer);
+    /// Waits for an answer as long as somebody is there to hear it; `None` when it took too long. The next request,
+    /// if it comes meanwhile, is read only as far as it is there.
+    async fn unless_gone<T>(
+        &mut self,
+        wait: Duration,
+        mut answer: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<Option<T>, Over> {
+        // Most answers are there at once, and need no timer.
+        let mut timer = None;
         poll_fn(|context| {
             if let Poll::Ready(answer) = answer.as_mut().poll(context) {
-                return Poll::Ready(Ok(answer));
+                return Poll::Ready(Ok(Some(answer)));
             }
             if self.input.filled == 0 {
                 match self.input.poll_fill(&mut self.stream, context) {
@@ -361,7 +385,8 @@ impl Connection {
                     Poll::Ready(Ok(_)) | Poll::Pending => {}
                 }
             }
-            Poll::Pending
+            let timer = timer.get_or_insert_with(|| Box::pin(sleep(wait)));
+            timer.as_mut().poll(context).map(|()| Ok(None))
         })
         .await
     }

@@ -183,7 +183,7 @@ async fn http(State(state): State<ServerState>, request: HttpRequest) -> Respons
     let answer = async {
         // A body that trickles in holds its connection, but no place among the requests.
         match read_body(request, config.body_bytes_max).await {
-            Ok(body) => json(StatusCode::OK, answer(&state, body).await),
+            Ok(body) => json(StatusCode::OK, answer(&state, &body).await),
             Err(refusal) => refusal,
         }
     };
@@ -194,7 +194,7 @@ async fn http(State(state): State<ServerState>, request: HttpRequest) -> Respons
 }
 
 /// Answers a body when its turn comes.
-pub(super) async fn answer(state: &ServerState, body: Bytes) -> String {
+pub(super) async fn answer(state: &ServerState, body: &[u8]) -> String {
     let _permit = state.requests.acquire().await;
     // Only notifications: nothing to say.
     state.api.answer(body, None).await.unwrap_or_default()

@@ -152,7 +152,7 @@ impl Connection {
     async fn call(self: Arc<Self>, body: Bytes) {
         let started = Mutex::new(Vec::new());
         let context = CallContext { connection: &self, started: &started };
-        let answer = Arc::clone(&self.api).answer(body, Some(&context)).await;
+        let answer = Arc::clone(&self.api).answer(&body, Some(&context)).await;
         if let Some(answer) = answer
             && !self.send(answer).await
         {

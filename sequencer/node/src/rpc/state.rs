@@ -1,6 +1,6 @@
 //! Reads of account state at a block.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
@@ -14,7 +14,10 @@ use super::{
     error::{CLIENT_LIMIT_EXCEEDED, RpcError},
     params::StorageKey,
 };
-use crate::chain::StateView;
+use crate::{
+    chain::{SealedBlock, StateView},
+    pending::PendingBlock,
+};
 
 /// `eth_getAccount`.
 #[derive(Serialize)]
@@ -24,6 +27,26 @@ pub(super) struct Account {
     storage_root: B256,
     balance: U256,
     nonce: U64,
+}
+
+/// The header of a block, where it lies.
+#[derive(Debug)]
+pub(super) enum BlockHeader {
+    Pending(Arc<PendingBlock>),
+    Recent(Arc<SealedBlock>),
+    Stored(Box<Header>),
+}
+
+impl Deref for BlockHeader {
+    type Target = Header;
+
+    fn deref(&self) -> &Header {
+        match self {
+            Self::Pending(block) => block.header(),
+            Self::Recent(block) => block.header(),
+            Self::Stored(header) => header,
+        }
+    }
 }
 
 /// Storage keys one `eth_getProof` may ask for (geth).
@@ -172,17 +195,25 @@ impl Api {
     }
 
     /// The header and the state that a call at this block runs with.
-    pub(super) fn header_and_state(&self, block: BlockId) -> Result<(Header, StateView), RpcError> {
+    pub(super) fn header_and_state(
+        &self,
+        block: BlockId,
+    ) -> Result<(BlockHeader, StateView), RpcError> {
         if block.is_pending()
             && let Some(pending) = self.chain.pending_block()
         {
-            return Ok((pending.header().clone(), StateView::Pending(pending.state())));
+            let view = StateView::Pending(pending.state());
+            return Ok((BlockHeader::Pending(pending), view));
         }
         let number = self.resolve(block)?.ok_or_else(RpcError::header_not_found)?;
-        let internal = |error| RpcError::internal(&error);
-        let header = self.chain.header(number).map_err(internal)?;
-        let view = self.chain.state(number).map_err(internal)?;
-        Ok((header.ok_or_else(RpcError::header_not_found)?, view))
+        let header = match self.chain.recent(number) {
+            Some(block) => BlockHeader::Recent(block),
+            None => {
+                let header = self.chain.header(number).map_err(internal)?;
+                BlockHeader::Stored(Box::new(header.ok_or_else(RpcError::header_not_found)?))
+            }
+        };
+        Ok((header, self.chain.state(number).map_err(internal)?))
     }
 }
 
