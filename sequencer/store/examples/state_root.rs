@@ -115,6 +115,8 @@ fn measure(directory: &Path, accounts: u64, per_block: u64, blocks: u64) -> Resu
     );
     println!("all tries in memory:");
     round(&store, &mut parent, (5, accounts, per_block, blocks), Change::Existing)?;
+    println!("each dropped for the next:");
+    again(&store, (5 + blocks, accounts, per_block, blocks))?;
     println!("new accounts:");
     round(&store, &mut parent, (5 + blocks, accounts, per_block, blocks), Change::New)?;
     println!("slots of one contract, first writes then changes:");
@@ -127,6 +129,43 @@ enum Change {
     Existing,
     New,
     Slots,
+}
+
+/// Blocks on the head that are computed twice in turn, and none is committed.
+fn again(
+    store: &Arc<Store>,
+    (first, accounts, per_block, blocks): (u64, u64, u64, u64),
+) -> Result<(), StoreError> {
+    let state = store.latest_state()?;
+    let mut candidates = Vec::new();
+    for block in first..first + blocks {
+        let mut changes = StateChanges::default();
+        for i in 0..per_block {
+            let address = account((block * per_block + i) * 104_729 % accounts);
+            let before = state.account(address)?;
+            let mut after = before.unwrap_or_default();
+            after.nonce += 1;
+            let change = AccountChange { before, after: Some(after), ..Default::default() };
+            changes.accounts.insert(address, change);
+        }
+        candidates.push(changes);
+    }
+    let provider = store.head_roots()?;
+    let mut roots = Figures::default();
+    let (mut walk, mut hash) = (Figures::default(), Figures::default());
+    for changes in candidates.iter().chain(&candidates) {
+        let before = store.trie_stats();
+        let (outcome, took) = timed(|| provider.state_root(changes));
+        outcome?;
+        roots.0.push(took);
+        let after = store.trie_stats();
+        walk.0.push(after.walk - before.walk);
+        hash.0.push(after.hash - before.hash);
+    }
+    println!("  state root, CPU     {}", roots.each(per_block));
+    println!("    walk, wall        {}", walk.each(per_block));
+    println!("    hash, wall        {}", hash.each(per_block));
+    Ok(())
 }
 
 /// Some blocks of one kind, numbered from `first`.

@@ -131,17 +131,21 @@ fn permute<R: Row>(a: &mut [R; 25]) {
 #[repr(C, align(64))]
 struct States<const LANES: usize>([[u64; LANES]; 25]);
 
-/// Permutes states that lie in memory.
-type Permute<const LANES: usize> = fn(&mut States<LANES>);
+/// What is left of each lane's message; `None` once a lane's hash is there.
+type Rests<'a, const LANES: usize> = [Option<&'a [u8]>; LANES];
+
+/// Takes the next block of every lane's rest into states that lie in memory, padded where a message
+/// ends, and permutes them. Lanes without a rest change to whatever.
+type Step<const LANES: usize> = fn(&mut States<LANES>, &Rests<'_, LANES>);
 
 /// A way to hash.
 #[derive(Clone, Copy)]
 enum Way {
     One,
     #[cfg(target_arch = "x86_64")]
-    Four(Permute<4>),
+    Four(Step<4>),
     #[cfg(target_arch = "x86_64")]
-    Eight(Permute<8>),
+    Eight(Step<8>),
 }
 
 impl Way {
@@ -180,9 +184,9 @@ impl Way {
                 }
             }
             #[cfg(target_arch = "x86_64")]
-            Self::Four(permute) => hash_in_lanes(permute, messages, out),
+            Self::Four(step) => hash_in_lanes(step, messages, out),
             #[cfg(target_arch = "x86_64")]
-            Self::Eight(permute) => hash_in_lanes(permute, messages, out),
+            Self::Eight(step) => hash_in_lanes(step, messages, out),
         }
     }
 }
@@ -203,25 +207,21 @@ pub fn hash_all<T: AsRef<[u8]>>(messages: &[T]) -> Vec<B256> {
 
 /// Hashes groups of messages that take the same number of permutations.
 #[cfg(target_arch = "x86_64")]
-fn hash_in_lanes<const LANES: usize>(
-    permute: Permute<LANES>,
-    messages: &[&[u8]],
-    out: &mut [B256],
-) {
+fn hash_in_lanes<const LANES: usize>(step: Step<LANES>, messages: &[&[u8]], out: &mut [B256]) {
     // By length in blocks; nodes of a trie take one to four.
-    let blocks = |message: &[u8]| message.len() / RATE;
     let mut groups: [[usize; LANES]; 8] = [[0; LANES]; 8];
     let mut counts = [0_usize; 8];
     for (index, message) in messages.iter().enumerate() {
-        let Some(group) = groups.get_mut(blocks(message)) else {
+        let blocks = message.len() / RATE;
+        let Some(group) = groups.get_mut(blocks) else {
             out[index] = keccak256(message);
             continue;
         };
-        let count = &mut counts[blocks(message)];
+        let count = &mut counts[blocks];
         group[*count] = index;
         *count += 1;
         if *count == LANES {
-            hash_group(permute, blocks(message), group, messages, out);
+            hash_group(step, group, messages, out);
             *count = 0;
         }
     }
@@ -232,53 +232,54 @@ fn hash_in_lanes<const LANES: usize>(
     }
     for group in rest.chunks(LANES) {
         // Even a message alone is done sooner in a lane than by the portable permutation.
-        let last = group.iter().map(|index| blocks(messages[*index])).max().unwrap_or_default();
-        hash_group(permute, last, group, messages, out);
+        hash_group(step, group, messages, out);
     }
 }
 
-/// Hashes up to as many messages as there are lanes, none longer than `last` whole blocks and a rest.
+/// Hashes up to as many messages as there are lanes.
 #[cfg(target_arch = "x86_64")]
 fn hash_group<const LANES: usize>(
-    permute: Permute<LANES>,
-    last: usize,
+    step: Step<LANES>,
     group: &[usize],
     messages: &[&[u8]],
     out: &mut [B256],
 ) {
     let mut states = States([[0; LANES]; 25]);
-    for block in 0..=last {
-        for (lane, index) in group.iter().enumerate() {
-            let message = messages[*index];
-            let whole = message.len() / RATE;
-            if block < whole {
-                absorb(&mut states, lane, &message[block * RATE..(block + 1) * RATE]);
-            } else if block == whole {
-                let rest = &message[block * RATE..];
-                let mut padded = [0_u8; RATE];
-                padded[..rest.len()].copy_from_slice(rest);
-                padded[rest.len()] = 1;
-                padded[RATE - 1] |= 0x80;
-                absorb(&mut states, lane, &padded);
-            }
-        }
-        permute(&mut states);
-        for (lane, index) in group.iter().enumerate() {
-            if messages[*index].len() / RATE == block {
+    let mut rests: Rests<'_, LANES> = [None; LANES];
+    for (rest, index) in rests.iter_mut().zip(group) {
+        *rest = Some(messages[*index]);
+    }
+    while rests.iter().any(Option::is_some) {
+        step(&mut states, &rests);
+        for (lane, (rest, index)) in rests.iter_mut().zip(group).enumerate() {
+            let Some(bytes) = rest else { continue };
+            if bytes.len() < RATE {
                 for (word, bytes) in out[*index].0.chunks_exact_mut(8).enumerate() {
                     bytes.copy_from_slice(&states.0[word][lane].to_le_bytes());
                 }
             }
+            *rest = bytes.get(RATE..);
         }
     }
 }
 
+/// Takes the next blocks of the rests into the states, word by word.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn absorb<const LANES: usize>(states: &mut States<LANES>, lane: usize, block: &[u8]) {
-    let (words, _) = block.as_chunks::<8>();
-    for (state, word) in states.0.iter_mut().zip(words) {
-        state[lane] ^= u64::from_le_bytes(*word);
+fn absorb<const LANES: usize>(states: &mut States<LANES>, rests: &Rests<'_, LANES>) {
+    for (lane, rest) in rests.iter().enumerate() {
+        let Some(rest) = rest else { continue };
+        let mut padded = [0_u8; RATE];
+        let block = rest.first_chunk::<RATE>().unwrap_or_else(|| {
+            padded[..rest.len()].copy_from_slice(rest);
+            padded[rest.len()] = 1;
+            padded[RATE - 1] |= 0x80;
+            &padded
+        });
+        let (words, _) = block.as_chunks::<8>();
+        for (state, word) in states.0.iter_mut().zip(words) {
+            state[lane] ^= u64::from_le_bytes(*word);
+        }
     }
 }
 
@@ -313,7 +314,8 @@ mod tests {
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn portable<const LANES: usize>(states: &mut States<LANES>) {
+    fn portable<const LANES: usize>(states: &mut States<LANES>, rests: &Rests<'_, LANES>) {
+        absorb(states, rests);
         for lane in 0..LANES {
             let mut state = states.0.map(|row| row[lane]);
             permute(&mut state);

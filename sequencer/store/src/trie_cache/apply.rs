@@ -12,7 +12,7 @@ use stf::{
 };
 
 use super::{
-    arena::{Arena, Id, NOWHERE},
+    arena::{self, Arena, Id, NOWHERE},
     node::{self, Age, BRANCH, BRANCH_LEN_MAX, Birth, Child, LEAF, Reference, nibble},
 };
 
@@ -67,8 +67,8 @@ pub(super) struct Draft {
 pub(super) struct Edit {
     id: Id,
     at: u8,
-    child: Child,
-    before: Birth,
+    child: node::Before,
+    birth: Birth,
 }
 
 /// How many edits ahead of the one that is undone the nodes are fetched into the processor's cache.
@@ -77,13 +77,13 @@ const UNDO_AHEAD: usize = 16;
 impl Draft {
     /// Puts the state before it back.
     pub(super) fn undo(self, arena: &mut Arena) {
-        for (index, Edit { id, at, child, before }) in self.edits.iter().enumerate().rev() {
+        for (index, Edit { id, at, child, birth }) in self.edits.iter().enumerate().rev() {
             if let Some(soon) = index.checked_sub(UNDO_AHEAD) {
                 arena.prefetch_head(self.edits[soon].id);
             }
             let node = arena.get_mut(*id);
-            node::set_child(node, usize::from(*at), child);
-            node::set_birth(node, *before);
+            node::put_back(node, usize::from(*at), child);
+            node::set_birth(node, *birth);
         }
         self.made.into_iter().for_each(|id| arena.free(id));
     }
@@ -317,6 +317,12 @@ impl<'a, R: NodeReader> Walk<'a, R> {
     /// Changes the loaded subtree at `depth`, given its address and whether its parent refers to it by
     /// hash. Its entry is the next one when this is called.
     fn update(&mut self, at: (Id, bool), depth: usize, items: &[Item]) -> Result<Built, TrieError> {
+        if let [item] = items
+            && self.is_ahead
+            && let Some(built) = self.update_one(at, depth, item)?
+        {
+            return Ok(built);
+        }
         if self.is_ahead || items.len() > AHEAD {
             return self.update_node(at, depth, items);
         }
@@ -328,7 +334,8 @@ impl<'a, R: NodeReader> Walk<'a, R> {
     }
 
     /// Follows the keys of all changes at once, one level after the other, so that their nodes come
-    /// into the processor's cache side by side and not one after another.
+    /// into the processor's cache side by side and not one after another. Only what the walk needs of
+    /// them: the rest is fetched when they are encoded, which leaves more time for it.
     fn fetch_ahead(&self, id: Id, depth: usize, items: &[Item]) {
         let mut cursors = [(id, depth); AHEAD];
         let mut left = items.len().min(AHEAD);
@@ -338,9 +345,11 @@ impl<'a, R: NodeReader> Walk<'a, R> {
                 if *id == NOWHERE {
                     continue;
                 }
-                (*id, *depth) = node::step(self.arena.get(*id), key, *depth);
+                let reference;
+                (*id, *depth, reference) = node::step(self.arena.get(*id), key, *depth);
+                arena::prefetch(reference);
                 if *id != NOWHERE {
-                    self.arena.prefetch(*id);
+                    self.arena.prefetch_head(*id);
                     left += 1;
                 }
             }
@@ -372,6 +381,79 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             _ => self.draft.replaced.push(id),
         }
         Ok(built)
+    }
+
+    /// As [`Walk::update_node`] of one change that gives a leaf below branches another value, as most do;
+    /// `None`, and nothing is changed, of any other.
+    fn update_one(
+        &mut self,
+        (mut id, mut existed): (Id, bool),
+        depth: usize,
+        (key, change): &Item,
+    ) -> Result<Option<Built>, TrieError> {
+        let position = Nibbles::unpack(key);
+        let base = self.entries.len();
+        let mut branches = [NOWHERE; 64];
+        let mut below = depth;
+        let is_leaf = loop {
+            let node = self.arena.get_mut(id);
+            let kind = node::kind(node);
+            if kind == LEAF {
+                break node::leaf_key(node, below, key) == *key;
+            }
+            if kind != BRANCH || node::mask(node) >> nibble(key, below) & 1 == 0 {
+                break false;
+            }
+            node::touch(node, self.age.touched);
+            self.entry_at(position.slice(..below), existed);
+            branches[below] = id;
+            (id, existed) = self.loaded_id(id, nibble(key, below), key, below + 1)?;
+            below += 1;
+        };
+        if !is_leaf {
+            self.entries.truncate(base);
+            return Ok(None);
+        }
+        self.entry_at(position.slice(..below), existed);
+        let start = self.scratch.values.len();
+        node::leaf_value(self.arena.get(id), &mut self.scratch.values);
+        let old = Leaf { key: *key, value: start..self.scratch.values.len() };
+        let Some(value) = self.value(change, Some(&old)) else {
+            self.entries.truncate(base);
+            return Ok(None);
+        };
+        if self.scratch.values[old.value] == self.scratch.values[value.clone()] {
+            self.entries.truncate(base);
+            return Ok(Some(Built::Same));
+        }
+        self.draft.replaced.push(id);
+        let leaf = Built::Leaf(Leaf { key: *key, value });
+        if below == depth {
+            return Ok(Some(leaf));
+        }
+        let mut child = self.place(leaf, below, self.entries.len() - 1)?;
+        while below > depth {
+            below -= 1;
+            self.edit(branches[below], nibble(key, below), &child);
+            child = self.unhashed(branches[below], below, base + below - depth);
+        }
+        Ok(Some(Built::Branch(child)))
+    }
+
+    /// Changes a child of a branch where it lies.
+    fn edit(&mut self, id: Id, at: usize, child: &Child) {
+        let node = self.arena.get_mut(id);
+        let birth = node::birth(node);
+        node::edit(node, self.age.born);
+        let child = match child.reference {
+            Reference::Unhashed(index) => node::replace_child(node, at, (child.id, index)),
+            _ => {
+                let before = node::before(node, at);
+                node::set_child(node, at, child);
+                before
+            }
+        };
+        self.draft.edits.push(Edit { id, at: at as u8, child, birth });
     }
 
     fn update_leaf(
@@ -463,11 +545,7 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             for i in base..self.scratch.results.len() {
                 let (at, built, below) = self.take_result(i);
                 let child = self.place(built, depth + 1, below)?;
-                let node = self.arena.get_mut(id);
-                let (before, old) = (node::birth(node), node::child(node, at));
-                self.draft.edits.push(Edit { id, at: at as u8, child: old, before });
-                node::edit(node, self.age.born);
-                node::set_child(node, at, &child);
+                self.edit(id, at, &child);
             }
             self.scratch.results.truncate(base);
             return Ok(Built::Branch(self.unhashed(id, depth, entry)));
@@ -749,9 +827,13 @@ impl<'a, R: NodeReader> Walk<'a, R> {
     }
 
     fn entry(&mut self, key: &B256, depth: usize, existed: bool) {
-        let position = node::path(key, 0, depth);
+        self.entry_at(node::path(key, 0, depth), existed);
+    }
+
+    fn entry_at(&mut self, position: Nibbles, existed: bool) {
         // A root is stored however short it is.
-        self.entries.push(Entry { position, existed: existed || depth == 0, node: None });
+        let existed = existed || position.is_empty();
+        self.entries.push(Entry { position, existed, node: None });
     }
 
     /// As [`Walk::loaded_child`], without what its parent knows of it.

@@ -137,13 +137,14 @@ impl Arena {
     /// Asks the processor to fetch a node that will be needed soon.
     #[inline]
     pub(super) fn prefetch(&self, id: Id) {
-        self.get(id).chunks(CACHE_LINE).for_each(prefetch_line);
+        prefetch(self.get(id));
     }
 
-    /// As [`Arena::prefetch`], of a node of which little is needed.
+    /// As [`Arena::prefetch`], only what a branch begins with: all but the references.
     #[inline]
     pub(super) fn prefetch_head(&self, id: Id) {
-        prefetch_line(self.get(id));
+        let node = self.get(id);
+        prefetch(&node[..node.len().min(HEAD)]);
     }
 
     #[inline]
@@ -156,17 +157,26 @@ impl Arena {
 
 /// Bytes that the processor fetches at once.
 const CACHE_LINE: usize = 64;
+/// Bytes of a full branch before its references.
+const HEAD: usize = 80;
 
+/// Asks the processor to fetch bytes that will be needed soon.
 #[inline]
-fn prefetch_line(line: &[u8]) {
+pub(super) fn prefetch(bytes: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint; it may be given any address, and this one is valid.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        let start = bytes.as_ptr();
+        let first = start.addr() % CACHE_LINE;
+        for line in (0..first + bytes.len()).step_by(CACHE_LINE) {
+            // SAFETY: a hint; it may be given any address.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line).wrapping_sub(first).cast())
+            };
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
+    let _ = bytes;
 }
 
 #[cfg(test)]

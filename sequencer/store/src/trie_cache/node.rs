@@ -235,28 +235,74 @@ pub(super) fn child_id(node: &[u8], nibble: usize) -> (Id, bool) {
     (u32_at(node, id), (u16_at(node, 4) | u16_at(node, 6)) & bit == 0)
 }
 
-/// Address and depth of the child towards a key, if it is in memory; that the key shares the path of
-/// an extension is not checked.
-pub(super) fn step(node: &[u8], key: &B256, depth: usize) -> (Id, usize) {
+/// Address and depth of the child towards a key, if it is in memory, and where its parent refers to it;
+/// that the key shares the path of an extension is not checked.
+#[inline]
+pub(super) fn step<'a>(node: &'a [u8], key: &B256, depth: usize) -> (Id, usize, &'a [u8]) {
     let (at, below) = match node[0] {
         BRANCH => (nibble(key, depth), depth + 1),
         EXTENSION => {
             let odd = usize::from(node[EXTENSION_PATH] >> 4 & 1);
             (0, depth + 2 * (usize::from(node[1]) - 1) + odd)
         }
-        _ => return (NOWHERE, depth),
+        _ => return (NOWHERE, depth, &[]),
     };
     if mask(node) >> at & 1 == 0 {
-        return (NOWHERE, depth);
+        return (NOWHERE, depth, &[]);
     }
-    let (id, _, _) = child_at(node, at);
-    (u32_at(node, id), below)
+    let (id, reference, _) = child_at(node, at);
+    (u32_at(node, id), below, &node[reference..reference + REFERENCE])
 }
 
 /// Puts a child's address into its parent, once it is loaded.
 pub(super) fn set_child_id(node: &mut [u8], nibble: usize, id: Id) {
     let (at, _, _) = child_at(node, nibble);
     node[at..at + 4].copy_from_slice(&id.to_le_bytes());
+}
+
+/// A child as its branch had it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    id: Id,
+    reference: [u8; REFERENCE],
+    inline: bool,
+    unhashed: bool,
+}
+
+/// A child as it is now.
+#[inline]
+pub(super) fn before(node: &[u8], nibble: usize) -> Before {
+    let (id, at, bit) = child_at(node, nibble);
+    let mut reference = [0; REFERENCE];
+    reference.copy_from_slice(&node[at..at + REFERENCE]);
+    let (inline, unhashed) = (u16_at(node, 4) & bit != 0, u16_at(node, 6) & bit != 0);
+    Before { id: u32_at(node, id), reference, inline, unhashed }
+}
+
+/// Replaces a child of a branch by one that is not hashed yet, and gives what was there.
+#[inline]
+pub(super) fn replace_child(node: &mut [u8], nibble: usize, (id, index): (Id, u32)) -> Before {
+    let (id_at, at, bit) = child_at(node, nibble);
+    let before = before(node, nibble);
+    let (inline, unhashed) = (u16_at(node, 4), u16_at(node, 6));
+    node[id_at..id_at + 4].copy_from_slice(&id.to_le_bytes());
+    node[at..at + 4].copy_from_slice(&index.to_le_bytes());
+    node[4..6].copy_from_slice(&(inline & !bit).to_le_bytes());
+    node[6..8].copy_from_slice(&(unhashed | bit).to_le_bytes());
+    before
+}
+
+/// Undoes [`replace_child`].
+#[inline]
+pub(super) fn put_back(node: &mut [u8], nibble: usize, before: &Before) {
+    let (id_at, at, bit) = child_at(node, nibble);
+    let with = |mask: u16, is_set: bool| (mask & !bit) | if is_set { bit } else { 0 };
+    let (inline, unhashed) =
+        (with(u16_at(node, 4), before.inline), with(u16_at(node, 6), before.unhashed));
+    node[id_at..id_at + 4].copy_from_slice(&before.id.to_le_bytes());
+    node[at..at + REFERENCE].copy_from_slice(&before.reference);
+    node[4..6].copy_from_slice(&inline.to_le_bytes());
+    node[6..8].copy_from_slice(&unhashed.to_le_bytes());
 }
 
 /// Replaces a child.
@@ -283,9 +329,28 @@ pub(super) fn set_reference(node: &mut [u8], nibble: usize, reference: &Referenc
     node[6..8].copy_from_slice(&unhashed.to_le_bytes());
 }
 
-/// Which children are not hashed yet.
-pub(super) fn unhashed(node: &[u8]) -> u16 {
-    if node[0] == LEAF { 0 } else { u16_at(node, 6) }
+/// Puts what its unhashed children became into a node.
+#[inline]
+pub(super) fn resolve<'a>(node: &mut [u8], became: impl Fn(u32) -> &'a Reference) {
+    if node[0] == LEAF {
+        return;
+    }
+    let (mut inline, mut left) = (u16_at(node, 4), u16_at(node, 6));
+    for nibble in bits(left) {
+        let (_, at, bit) = child_at(node, nibble);
+        let bytes = match became(u32_at(node, at)) {
+            Reference::Hash(bytes) => bytes,
+            Reference::Inline(bytes) => {
+                inline |= bit;
+                bytes
+            }
+            Reference::Unhashed(_) => continue,
+        };
+        node[at..at + REFERENCE].copy_from_slice(bytes);
+        left &= !bit;
+    }
+    node[4..6].copy_from_slice(&inline.to_le_bytes());
+    node[6..8].copy_from_slice(&left.to_le_bytes());
 }
 
 /// When a node was made and touched.
@@ -469,40 +534,7 @@ fn string_len(bytes: &[u8], len: usize) -> usize {
 /// Appends the RLP of a node whose children are hashed.
 pub(super) fn encode(node: &[u8], out: &mut Vec<u8>) {
     match node[0] {
-        BRANCH => {
-            let mask = mask(node);
-            let inline = u16_at(node, 4);
-            let references = HEADER + 4 * mask.count_ones() as usize;
-            let reference = |rank: usize| &node[references + REFERENCE * rank..][..REFERENCE];
-            let hashes = (mask & !inline).count_ones() as usize;
-            let mut payload = 17 - mask.count_ones() as usize + 33 * hashes;
-            for (rank, nibble) in bits(mask).enumerate() {
-                if inline >> nibble & 1 != 0 {
-                    payload += usize::from(reference(rank)[0]);
-                }
-            }
-            list_header(payload, out);
-            if mask == u16::MAX && inline == 0 {
-                // The most frequent shape above the leaves.
-                let mut bytes = [EMPTY_STRING_CODE + 32; 16 * 33 + 1];
-                for (item, hash) in bytes.chunks_exact_mut(33).zip(node[references..].chunks(32)) {
-                    item[1..].copy_from_slice(hash);
-                }
-                bytes[16 * 33] = EMPTY_STRING_CODE;
-                out.extend_from_slice(&bytes);
-                return;
-            }
-            let mut rank = 0;
-            for nibble in 0..16 {
-                if mask >> nibble & 1 == 0 {
-                    out.push(EMPTY_STRING_CODE);
-                    continue;
-                }
-                encode_reference(reference(rank), inline >> nibble & 1 != 0, out);
-                rank += 1;
-            }
-            out.push(EMPTY_STRING_CODE);
-        }
+        BRANCH => encode_branch(node, out),
         EXTENSION => {
             let path = &node[EXTENSION_PATH..EXTENSION_PATH + usize::from(node[1])];
             let reference = &node[EXTENSION_REFERENCE..EXTENSION_PATH];
@@ -529,6 +561,51 @@ pub(super) fn encode(node: &[u8], out: &mut Vec<u8>) {
             }
         }
     }
+}
+
+/// Room for the header of a list.
+const LIST_HEADER: usize = 3;
+
+fn encode_branch(node: &[u8], out: &mut Vec<u8>) {
+    let (mask, inline) = (mask(node), u16_at(node, 4));
+    let count = mask.count_ones() as usize;
+    let (references, _) = node[HEADER + 4 * count..][..REFERENCE * count].as_chunks::<REFERENCE>();
+    let mut bytes = [0; LIST_HEADER + 16 * 33 + 1];
+    let (mut at, mut rank) = (LIST_HEADER, 0);
+    for nibble in 0..16 {
+        let is_there = usize::from(mask >> nibble & 1);
+        // Which children there are cannot be guessed, so that asking costs more than writing 32 bytes
+        // in vain, which the next item then overwrites.
+        let reference = &references[rank.min(count - 1)];
+        if inline >> nibble & 1 != 0 {
+            let rlp = &reference[1..=usize::from(reference[0])];
+            bytes[at..at + rlp.len()].copy_from_slice(rlp);
+            at += rlp.len();
+        } else {
+            bytes[at] = EMPTY_STRING_CODE + 32 * is_there as u8;
+            bytes[at + 1..at + 33].copy_from_slice(reference);
+            at += 1 + 32 * is_there;
+        }
+        rank += is_there;
+    }
+    bytes[at] = EMPTY_STRING_CODE;
+    let payload = at + 1 - LIST_HEADER;
+    let start = match payload {
+        0..=55 => {
+            bytes[2] = 0xc0 + payload as u8;
+            2
+        }
+        56..=255 => {
+            bytes[1..3].copy_from_slice(&[0xf8, payload as u8]);
+            1
+        }
+        _ => {
+            bytes[0] = 0xf9;
+            bytes[1..3].copy_from_slice(&(payload as u16).to_be_bytes());
+            0
+        }
+    };
+    out.extend_from_slice(&bytes[start..=at]);
 }
 
 fn encode_reference(reference: &[u8], is_inline: bool, out: &mut Vec<u8>) {

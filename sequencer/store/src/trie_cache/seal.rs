@@ -12,7 +12,7 @@ use super::{
 use crate::keccak;
 
 /// How many nodes ahead of the one in work are fetched into the processor's cache.
-const AHEAD: usize = 8;
+const AHEAD: usize = 16;
 
 /// Hashes every unhashed node and notes the RLP of those that are stored, trie by trie.
 pub(super) fn seal(
@@ -35,7 +35,7 @@ pub(super) fn seal(
                 arena.prefetch(unhashed[*soon].id);
             }
             let (id, trie) = (unhashed[index].id, unhashed[index].trie);
-            resolve(arena.get_mut(id), |child| unhashed[child].reference);
+            node::resolve(arena.get_mut(id), |child| &unhashed[child as usize].reference);
             let buffer = &mut buffers[trie];
             let start = buffer.len();
             node::encode(arena.get(id), buffer);
@@ -58,15 +58,6 @@ pub(super) fn seal(
         }
     }
     tries.iter_mut().zip(buffers).map(|(entries, buffer)| updates(entries, buffer)).collect()
-}
-
-/// Puts the references of hashed children into their parent.
-fn resolve(node: &mut [u8], reference: impl Fn(usize) -> Reference) {
-    for at in node::bits(node::unhashed(node)) {
-        if let Reference::Unhashed(index) = node::child(node, at).reference {
-            node::set_reference(node, at, &reference(index as usize));
-        }
-    }
 }
 
 /// What is now stored where, in order of position. Entries come nearly sorted.
