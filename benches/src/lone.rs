@@ -42,7 +42,8 @@ fn now() -> Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
 
-/// Runs until it is killed. Prints one line when it answers. A directory that holds a chain goes on.
+/// Runs until it is killed. Prints a line when it answers, and one when it has loaded the tries, as the
+/// rollup's node does. A directory that holds a chain goes on.
 pub async fn run(directory: &Path, world: &World, gas_limit: u64) -> Result<()> {
     let file = directory.join("rollup.json");
     let store = Store::open(&directory.join("store"), StoreOptions::default())?;
@@ -68,6 +69,7 @@ pub async fn run(directory: &Path, world: &World, gas_limit: u64) -> Result<()> 
     // Batches can outrun a block of one second: as much room as anvil has, which knows no bound.
     config.pool.transactions_max = 200_000;
     config.pool.bytes_max = 400 << 20;
+    let loading = Arc::clone(&store);
     let inputs = NodeInputs { store, l1: l1_events.into(), safe_heads: Some(safe_heads.into()) };
     let handle = Node::start(config, inputs, CancellationToken::new()).await?;
     println!("{}", json!({"address": handle.rpc_addr().to_string()}));
@@ -82,5 +84,7 @@ pub async fn run(directory: &Path, world: &World, gas_limit: u64) -> Result<()> 
             }
         }
     });
+    tokio::task::spawn_blocking(move || loading.load_tries()).await??;
+    println!("{}", json!({"tries": "loaded"}));
     Ok(handle.join().await?)
 }

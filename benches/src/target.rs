@@ -15,7 +15,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Load, client::Connection, world::World};
+use crate::{
+    Load,
+    client::Connection,
+    world::{World, account},
+};
 
 /// Longest wait for a node to answer; ten million accounts take minutes to load.
 const START_MAX: Duration = Duration::from_secs(1_800);
@@ -57,6 +61,8 @@ pub struct Target {
     directory: TempDir,
     /// From its start until it answered.
     pub started_in: Duration,
+    /// From its start until it had the state's tries in memory, as far as they fit; a peer's is not known.
+    pub loaded_in: Duration,
 }
 
 impl Drop for Target {
@@ -95,12 +101,14 @@ impl Target {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
-        let stdout = child.stdout.take().context("no standard output")?;
-        BufReader::new(stdout).read_line(&mut line)?;
+        let mut stdout = BufReader::new(child.stdout.take().context("no standard output")?);
+        stdout.read_line(&mut line)?;
         let ready: Value = serde_json::from_str(&line).context("the sequencer did not start")?;
         let address = ready["address"].as_str().context("address")?.parse()?;
         let started_in = started.elapsed();
-        Self { name: "openledger", address, child, directory, started_in }.producing()
+        ensure!(stdout.read_line(&mut line)? > 0, "the sequencer ended while it loaded the tries");
+        let loaded_in = started.elapsed();
+        Self { name: "openledger", address, child, directory, started_in, loaded_in }.producing()
     }
 
     /// Kills the sequencer without warning and starts it again on what it left.
@@ -128,7 +136,8 @@ impl Target {
         let child =
             command.current_dir(directory.path()).stdout(Stdio::null()).spawn().context(name)?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut target = Self { name, address, child, directory, started_in: Duration::ZERO };
+        let (started_in, loaded_in) = (Duration::ZERO, Duration::ZERO);
+        let mut target = Self { name, address, child, directory, started_in, loaded_in };
         loop {
             if let Some(status) = target.child.try_wait()? {
                 bail!("{name} ended: {status}");
@@ -170,6 +179,14 @@ impl Target {
     /// User and system time so far, seconds.
     pub fn cpu(&self) -> Result<f64> {
         cpu_seconds(self.child.id())
+    }
+
+    /// Waits until the sequencer's database holds all blocks: proofs are made from it. CPU seconds that took.
+    pub fn catch_up(&self) -> Result<f64> {
+        let before = self.cpu()?;
+        let params = json!([account(0), [], "latest"]);
+        self.connect()?.call("eth_getProof", params)?;
+        Ok(self.cpu()? - before)
     }
 
     /// Seconds on a CPU by name of the thread; of threads that live.

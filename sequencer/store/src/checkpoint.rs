@@ -18,6 +18,7 @@ use crate::{
     overlay::{Overlay, Recent},
     read_cache::ReadCache,
     trie_cache::TrieCache,
+    write,
 };
 
 /// What the thread shares with the store.
@@ -216,7 +217,7 @@ impl Shared {
         self.overlay.checkpoint_begins(last.number());
         step("checkpoint-begun")?;
         let txn = self.db.write()?;
-        crate::write_blocks(&txn, &blocks)?;
+        write::write_blocks(&txn, &blocks)?;
         crate::write_heads(&txn, &heads)?;
         crate::write_log_position(&txn, last.sequence)?;
         step("checkpoint-written")?;

@@ -206,6 +206,11 @@ impl Txn<'_, RW> {
         Ok(self.0.put(&tree, key, value, WriteFlags::UPSERT)?)
     }
 
+    /// Writes entries whose keys come in order, faster than one by one.
+    pub(crate) fn writer(&self) -> Result<Writer<'_>, StoreError> {
+        Ok(Writer(self.cursor()?))
+    }
+
     pub(crate) fn delete(&self, key: &[u8]) -> Result<(), StoreError> {
         let tree = self.0.open_table(None)?;
         self.0.del(&tree, key, None)?;
@@ -215,6 +220,33 @@ impl Txn<'_, RW> {
     /// Durable once this returns.
     pub(crate) fn commit(self) -> Result<(), StoreError> {
         self.0.commit()?;
+        Ok(())
+    }
+}
+
+/// Stays where it wrote last: an entry that belongs into the same page is put there without a search.
+pub(crate) struct Writer<'t>(Cursor<'t, RW>);
+
+impl Writer<'_> {
+    pub(crate) fn get<V: Value>(
+        &mut self,
+        table: Table,
+        key: &[u8],
+    ) -> Result<Option<V>, StoreError> {
+        match self.0.set::<Cow<'_, [u8]>>(key)? {
+            Some(bytes) => decode(table, key, &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        Ok(self.0.put(key, value, WriteFlags::UPSERT)?)
+    }
+
+    pub(crate) fn delete(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        if self.0.set::<()>(key)?.is_some() {
+            self.0.del(WriteFlags::CURRENT)?;
+        }
         Ok(())
     }
 }

@@ -40,6 +40,7 @@ mod tables;
 mod trie_cache;
 mod tries;
 mod view;
+mod write;
 
 use std::{
     collections::BTreeMap,
@@ -51,7 +52,7 @@ use std::{
 
 use alloy_eips::BlockNumHash;
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use libmdbx::{RO, RW};
 use parking_lot::Mutex;
@@ -80,9 +81,10 @@ use log::{BlockLog, Kind, Opened, SyncPoint};
 use nodes::{Scan, trie_key};
 use overlay::{Overlay, Recent, TipRoots};
 use read_cache::ReadCache;
-use receipts::{Receipts, encode_receipts};
-use tables::{ChangedKeys, StoredAccount, Table, Value, block_key, decode, key, node_key};
+use receipts::Receipts;
+use tables::{ChangedKeys, StoredAccount, Table, Value, block_key, key};
 use trie_cache::{Loaded, TrieCache};
+use write::{write_blocks, write_slot, write_trie};
 
 /// Decoders of bytes on disk, for the fuzzer.
 #[doc(hidden)]
@@ -943,30 +945,6 @@ fn header_entry<K: libmdbx::TransactionKind>(
         .ok_or(StoreError::MissingBlock(number))
 }
 
-/// Writes blocks that follow each other; of the tries only what the last leaves.
-fn write_blocks(txn: &Txn<'_, RW>, blocks: &[Arc<Recent>]) -> Result<(), StoreError> {
-    for recent in blocks {
-        let StoredBlock { block, receipts, senders } = &*recent.shared;
-        let number = block.header.number;
-        let header = (block.hash, block.header.clone());
-        txn.put(&block_key(Table::Headers, number), &header.encode())?;
-        txn.put(&key(Table::Numbers, &[block.hash.as_slice()]), &number.encode())?;
-        txn.put(&block_key(Table::Bodies, number), &block.body.encode())?;
-        txn.put(&block_key(Table::Receipts, number), &encode_receipts(receipts))?;
-        txn.put(&block_key(Table::Senders, number), &senders.encode())?;
-        for (index, transaction) in (0_u32..).zip(&block.body.transactions) {
-            let at = key(Table::Transactions, &[transaction.hash().as_slice()]);
-            txn.put(&at, &(number, index).encode())?;
-        }
-        log_index::write(txn, number, receipts)?;
-        write_state(txn, number, &recent.changes, &recent.roots)?;
-    }
-    match blocks {
-        [only] => write_trie(txn, &only.roots.updates),
-        blocks => write_trie(txn, &checkpoint::merged_nodes(blocks)),
-    }
-}
-
 fn schema(db: &Db) -> Result<Option<u64>, StoreError> {
     db.read()?.get(Table::Meta, &key(Table::Meta, &[b"schema"]))
 }
@@ -978,102 +956,6 @@ fn log_position<K: libmdbx::TransactionKind>(txn: &Txn<'_, K>) -> Result<u64, St
 
 fn write_log_position(txn: &Txn<'_, RW>, sequence: u64) -> Result<(), StoreError> {
     txn.put(&key(Table::Meta, &[b"log"]), &sequence.encode())
-}
-
-fn write_state(
-    txn: &Txn<'_, RW>,
-    number: u64,
-    changes: &StateChanges,
-    roots: &StateRootOutcome,
-) -> Result<(), StoreError> {
-    for (hash, code) in &changes.codes {
-        txn.put(&key(Table::Codes, &[hash.as_slice()]), code)?;
-    }
-    let mut changed = ChangedKeys::default();
-    let addresses: Vec<&Address> = changes.accounts.keys().collect();
-    let hashes = keccak::hash_all(&addresses);
-    for ((address, change), hashed) in changes.accounts.iter().zip(hashes) {
-        let at = key(Table::Accounts, &[hashed.as_slice()]);
-        let before = txn.get::<StoredAccount>(Table::Accounts, &at)?;
-        if before.map(|stored| stored.account) != change.before {
-            return Err(StoreError::StaleChange { address: *address });
-        }
-        changed.accounts.push(hashed);
-        let history = key(Table::AccountHistory, &[hashed.as_slice(), &number.to_be_bytes()]);
-        txn.put(&history, &before.encode())?;
-        match change.after {
-            Some(account) => {
-                let storage_root = roots.updates.storage_roots.get(&hashed).copied().unwrap_or(
-                    before
-                        .filter(|_| !change.wiped)
-                        .map_or(EMPTY_ROOT_HASH, |stored| stored.storage_root),
-                );
-                txn.put(&at, &StoredAccount { account, storage_root }.encode())?;
-            }
-            None => txn.delete(&at)?,
-        }
-        let mut gone = match change.clears_storage() {
-            true => all_slots(txn, hashed)?,
-            false => BTreeMap::new(),
-        };
-        for (slot, (value_before, value)) in &change.storage {
-            let slot = keccak256(slot.to_be_bytes::<32>());
-            let value_before = gone.remove(&slot).unwrap_or(*value_before);
-            changed.slots.push((hashed, slot));
-            write_slot_history(txn, (hashed, slot), number, value_before)?;
-            write_slot(txn, hashed, slot, *value)?;
-        }
-        for (slot, value_before) in gone {
-            changed.slots.push((hashed, slot));
-            write_slot_history(txn, (hashed, slot), number, value_before)?;
-            write_slot(txn, hashed, slot, U256::ZERO)?;
-        }
-    }
-    txn.put(&block_key(Table::Changes, number), &changed.encode())
-}
-
-/// Everything in an account's storage.
-fn all_slots(txn: &Txn<'_, RW>, hashed: B256) -> Result<BTreeMap<B256, U256>, StoreError> {
-    let prefix = key(Table::Storage, &[hashed.as_slice()]);
-    let slots = txn.all(&prefix)?.into_iter().map(|(at, bytes)| {
-        let value = decode::<U256>(Table::Storage, &at, &bytes)?;
-        let slot = at.get(prefix.len()..).and_then(|slot| B256::try_from(slot).ok());
-        let slot = slot.ok_or_else(|| StoreError::Malformed {
-            table: Table::Storage.name(),
-            key: alloy_primitives::hex::encode(&at),
-        })?;
-        Ok((slot, value))
-    });
-    slots.collect()
-}
-
-fn write_slot_history(
-    txn: &Txn<'_, RW>,
-    (hashed, slot): (B256, B256),
-    number: u64,
-    before: U256,
-) -> Result<(), StoreError> {
-    let at = [hashed.as_slice(), slot.as_slice(), &number.to_be_bytes()];
-    txn.put(&key(Table::StorageHistory, &at), &before.encode())
-}
-
-fn write_slot(txn: &Txn<'_, RW>, hashed: B256, slot: B256, value: U256) -> Result<(), StoreError> {
-    let at = key(Table::Storage, &[hashed.as_slice(), slot.as_slice()]);
-    if value.is_zero() { txn.delete(&at) } else { txn.put(&at, &value.encode()) }
-}
-
-fn write_trie(txn: &Txn<'_, RW>, updates: &stf::TrieUpdates) -> Result<(), StoreError> {
-    let write = |owner: Option<&B256>, nodes: &stf::trie::NodeUpdates| {
-        nodes.iter().try_for_each(|(position, node)| {
-            let at = node_key(owner, position);
-            match node {
-                Some(node) => txn.put(&at, node),
-                None => txn.delete(&at),
-            }
-        })
-    };
-    write(None, &updates.accounts)?;
-    updates.storages.iter().try_for_each(|(owner, nodes)| write(Some(owner), nodes))
 }
 
 fn remove_block(txn: &Txn<'_, RW>, number: u64) -> Result<(), StoreError> {

@@ -41,7 +41,8 @@ use crate::{
     record::{self, BlockRecord},
     reverse_changes, storage_root,
     tables::{ChangedKeys, StoredAccount, Table, Value, block_key, decode, key},
-    write_heads, write_log_position, write_slot, write_trie,
+    write::{write_slot, write_trie},
+    write_heads, write_log_position,
 };
 
 pub(crate) mod fuzz;
