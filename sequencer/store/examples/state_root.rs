@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use primitives::{AccountAllocation, Block, BlockBody, GenesisL2, Header};
 use sequencer_store::{Store, StoreError, StoreOptions, keccak};
-use stf::{AccountChange, ExecutedBlock, StateChanges, StateRootProvider};
+use stf::{
+    Account, AccountChange, ExecutedBlock, StateChanges, StateRootOutcome, StateRootProvider,
+};
 
 fn account(i: u64) -> Address {
     Address::from_slice(&keccak256(i.to_be_bytes())[..20])
@@ -142,30 +144,54 @@ fn again(
         let mut changes = StateChanges::default();
         for i in 0..per_block {
             let address = account((block * per_block + i) * 104_729 % accounts);
-            let before = state.account(address)?;
-            let mut after = before.unwrap_or_default();
-            after.nonce += 1;
-            let change = AccountChange { before, after: Some(after), ..Default::default() };
-            changes.accounts.insert(address, change);
+            changes.accounts.insert(address, raised(state.account(address)?));
         }
         candidates.push(changes);
     }
-    let provider = store.head_roots()?;
-    let mut roots = Figures::default();
-    let (mut walk, mut hash) = (Figures::default(), Figures::default());
+    let mut roots = Roots::default();
     for changes in candidates.iter().chain(&candidates) {
-        let before = store.trie_stats();
-        let (outcome, took) = timed(|| provider.state_root(changes));
-        outcome?;
-        roots.0.push(took);
-        let after = store.trie_stats();
-        walk.0.push(after.walk - before.walk);
-        hash.0.push(after.hash - before.hash);
+        roots.measure(store, changes)?;
     }
-    println!("  state root, CPU     {}", roots.each(per_block));
-    println!("    walk, wall        {}", walk.each(per_block));
-    println!("    hash, wall        {}", hash.each(per_block));
+    roots.print(per_block);
     Ok(())
+}
+
+/// What state roots cost, with the parts of it that the store measures.
+#[derive(Default)]
+struct Roots {
+    all: Figures,
+    walk: Figures,
+    hash: Figures,
+}
+
+impl Roots {
+    fn measure(
+        &mut self,
+        store: &Arc<Store>,
+        changes: &StateChanges,
+    ) -> Result<StateRootOutcome, StoreError> {
+        let before = store.trie_stats();
+        let provider = store.head_roots()?;
+        let (outcome, took) = timed(|| provider.state_root(changes));
+        let after = store.trie_stats();
+        self.all.0.push(took);
+        self.walk.0.push(after.walk - before.walk);
+        self.hash.0.push(after.hash - before.hash);
+        Ok(outcome?)
+    }
+
+    fn print(self, per_block: u64) {
+        println!("  state root, CPU     {}", self.all.each(per_block));
+        println!("    walk, wall        {}", self.walk.each(per_block));
+        println!("    hash, wall        {}", self.hash.each(per_block));
+    }
+}
+
+/// An account's nonce is raised.
+fn raised(before: Option<Account>) -> AccountChange {
+    let mut after = before.unwrap_or_default();
+    after.nonce += 1;
+    AccountChange { before, after: Some(after), ..Default::default() }
 }
 
 /// Some blocks of one kind, numbered from `first`.
@@ -176,8 +202,7 @@ fn round(
     kind: Change,
 ) -> Result<(), StoreError> {
     let (mut read, mut read_again) = (Figures::default(), Figures::default());
-    let (mut roots, mut commit) = (Figures::default(), Figures::default());
-    let (mut walk, mut hash) = (Figures::default(), Figures::default());
+    let (mut roots, mut commit) = (Roots::default(), Figures::default());
     for block in first..first + blocks {
         let state = store.latest_state()?;
         let mut changes = StateChanges::default();
@@ -195,26 +220,17 @@ fn round(
             (found, _) = (result?, times.0.push(took));
         }
         for (address, before) in addresses.iter().zip(found) {
-            let mut after = before.unwrap_or_default();
-            after.nonce += 1;
-            let mut storage = BTreeMap::new();
+            let mut change = raised(before);
             if let Change::Slots = kind {
                 for slot in (0..per_block).map(|i| U256::from(block * per_block + i)) {
                     let before = state.storage(*address, slot)?;
-                    storage.insert(slot, (before, before + U256::from(parent.number + 1)));
+                    let after = before + U256::from(parent.number + 1);
+                    change.storage.insert(slot, (before, after));
                 }
             }
-            let change =
-                AccountChange { before, after: Some(after), storage, ..Default::default() };
             changes.accounts.insert(*address, change);
         }
-        let before = store.trie_stats();
-        let provider = store.head_roots()?;
-        let (outcome, took) = timed(|| provider.state_root(&changes));
-        roots.0.push(took);
-        let (outcome, after) = (outcome?, store.trie_stats());
-        walk.0.push(after.walk - before.walk);
-        hash.0.push(after.hash - before.hash);
+        let outcome = roots.measure(store, &changes)?;
         let header = Header {
             parent_hash: parent.hash_slow(),
             number: parent.number + 1,
@@ -239,9 +255,7 @@ fn round(
         println!("  read                {}", read.each(per_block));
         println!("  read again          {}", read_again.each(per_block));
     }
-    println!("  state root, CPU     {}", roots.each(per_block));
-    println!("    walk, wall        {}", walk.each(per_block));
-    println!("    hash, wall        {}", hash.each(per_block));
+    roots.print(per_block);
     println!("  commit, this thread {}", commit.each(per_block));
     Ok(())
 }

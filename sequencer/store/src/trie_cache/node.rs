@@ -292,7 +292,7 @@ pub(super) fn replace_child(node: &mut [u8], nibble: usize, (id, index): (Id, u3
     before
 }
 
-/// Undoes [`replace_child`].
+/// Puts a child back that was replaced.
 #[inline]
 pub(super) fn put_back(node: &mut [u8], nibble: usize, before: &Before) {
     let (id_at, at, bit) = child_at(node, nibble);
