@@ -84,7 +84,7 @@ impl Agents {
             let _turn = self.chain.turn().await;
             register.send().await.map_err(call(what))?
         };
-        let receipt = mined(what, sent.get_receipt().await)?;
+        let receipt = mined(what, sent).await?;
         let registered = receipt
             .logs()
             .iter()
@@ -97,7 +97,7 @@ impl Agents {
             let _turn = self.chain.turn().await;
             create.send().await.map_err(call("creating a purse"))?
         };
-        mined("creating a purse", sent.get_receipt().await)?;
+        mined("creating a purse", sent).await?;
         Ok((agent, self.account_of(agent).await?))
     }
 
@@ -140,7 +140,7 @@ impl Agents {
             let _turn = self.chain.turn().await;
             self.chain.provider().send_transaction(payment).await.map_err(rpc(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Names the purse's key and its limits; the sender owns the agent.
@@ -157,7 +157,7 @@ impl Agents {
             let _turn = self.chain.turn().await;
             limits.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Lets the purse pay a gateway, or stops it; the sender owns the agent.
@@ -174,7 +174,7 @@ impl Agents {
             let _turn = self.chain.turn().await;
             allowing.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Authorises a gateway up to `cap` wei until `expiry`, Unix seconds; the sender is the purse's key.
@@ -192,7 +192,7 @@ impl Agents {
             let _turn = self.chain.turn().await;
             authorizing.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Pays what the purse holds, and has free in the escrow, to `to`; the sender owns the agent.
@@ -204,7 +204,7 @@ impl Agents {
             let _turn = self.chain.turn().await;
             recovery.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     fn account(&self, account: Address) -> IAgentAccountInstance<DynProvider> {

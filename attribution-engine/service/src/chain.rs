@@ -6,11 +6,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
+    time::Duration,
 };
 
-use alloy_network::{EthereumWallet, TxSigner};
+use alloy_network::{Ethereum, EthereumWallet, TxSigner};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxHash, U256, address, keccak256};
-use alloy_provider::{DynProvider, PendingTransactionError, Provider, ProviderBuilder};
+use alloy_provider::{
+    DynProvider, PendingTransactionBuilder, PendingTransactionError, Provider, ProviderBuilder,
+};
 use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, Log, TransactionReceipt};
 use alloy_sol_types::{Eip712Domain, SolEvent, SolValue};
 use alloy_transport::TransportError;
@@ -198,6 +201,9 @@ impl Default for PaymentContracts {
         }
     }
 }
+
+/// Longest wait for a block with a transaction, so long that a sequencer may be replaced meanwhile.
+const INCLUSION_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What can go wrong between the engine and the chain.
 #[derive(Debug, thiserror::Error)]
@@ -781,7 +787,7 @@ impl Chain {
             let _turn = self.turn().await;
             self.escrow().redeem(vouchers, signatures).send().await.map_err(call(what))?
         };
-        mined(what, pending.get_receipt().await)
+        mined(what, pending).await
     }
 
     /// Pays `amount` wei of the sender's, unwrapped first if they are wrapped, in as a gateway's funds.
@@ -796,7 +802,7 @@ impl Chain {
                 let _turn = self.turn().await;
                 wopen.withdraw(unwrapped).send().await.map_err(call(what))?
             };
-            mined(what, sent.get_receipt().await)?;
+            mined(what, sent).await?;
         }
         let settlement = self.settlement();
         let funding = settlement.fund(gateway).value(U256::from(amount));
@@ -804,7 +810,7 @@ impl Chain {
             let _turn = self.turn().await;
             funding.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// The least bond of the next epoch with these fees, wei: it covers what is promised and unclaimed, too.
@@ -834,7 +840,7 @@ impl Chain {
             let _turn = self.turn().await;
             posting.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// What has been paid into a Datanet's pool by activated epochs, wei.
@@ -856,7 +862,7 @@ impl Chain {
             let _turn = self.turn().await;
             self.settlement().withdraw(to).send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Activates an epoch after its window.
@@ -866,7 +872,7 @@ impl Chain {
             let _turn = self.turn().await;
             self.settlement().activate(to_binding(post)).send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     pub fn datanets(&self) -> IDatanetRegistryInstance<DynProvider> {
@@ -986,12 +992,20 @@ pub(crate) fn rpc(what: &'static str) -> impl FnOnce(TransportError) -> ChainErr
     move |source| ChainError::Rpc { what, source: Box::new(source) }
 }
 
-pub(crate) fn mined(
+/// Waits until a transaction is in a block, which must not have reverted it.
+pub(crate) async fn mined(
     what: &'static str,
-    receipt: std::result::Result<TransactionReceipt, PendingTransactionError>,
+    sent: PendingTransactionBuilder<Ethereum>,
 ) -> Result<TransactionReceipt> {
-    let receipt =
-        receipt.map_err(|source| ChainError::Pending { what, source: Box::new(source) })?;
+    let transaction = *sent.tx_hash();
+    let receipt = tokio::time::timeout(INCLUSION_PATIENCE, sent.get_receipt())
+        .await
+        .map_err(|_| ChainError::Unconfirmed { what, transaction })?
+        .map_err(|source| ChainError::Pending { what, source: Box::new(source) })?;
+    succeeded(what, receipt)
+}
+
+fn succeeded(what: &'static str, receipt: TransactionReceipt) -> Result<TransactionReceipt> {
     if receipt.status() {
         Ok(receipt)
     } else {

@@ -530,7 +530,7 @@ async fn prove_directly(chain: &Chain, epoch: u64, fault: &ClaimsFault) -> Resul
             dispute.disputeOverpromise(post, leaf(first), leaf(last)).send().await
         }
     };
-    won(&mined(what, sent.map_err(call(what))?.get_receipt().await)?)
+    won(&mined(what, sent.map_err(call(what))?).await?)
 }
 
 fn won(receipt: &TransactionReceipt) -> Result<Won> {

@@ -218,7 +218,7 @@ impl Disclosures {
                     let _turn = self.chain.turn().await;
                     demand.send().await.map_err(call(what))?
                 };
-                mined(what, sent.get_receipt().await)?;
+                mined(what, sent).await?;
             }
         }
         Ok(())
@@ -246,7 +246,7 @@ impl Disclosures {
             let answer = self.contract.discloseEntries(epoch, tree, place, entries, path);
             answer.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)?;
+        mined(what, sent).await?;
         Ok(())
     }
 
@@ -258,7 +258,7 @@ impl Disclosures {
             let _turn = self.chain.turn().await;
             reclaim.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)?;
+        mined(what, sent).await?;
         Ok(())
     }
 
@@ -272,7 +272,7 @@ impl Disclosures {
                 let _turn = self.chain.turn().await;
                 self.contract.withdraw(account).send().await.map_err(call(what))?
             };
-            mined(what, sent.get_receipt().await)?;
+            mined(what, sent).await?;
         }
         Ok(owed)
     }

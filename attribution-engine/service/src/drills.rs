@@ -171,7 +171,7 @@ impl Drills {
             let _turn = self.chain.turn().await;
             self.contract.commitDrill(id, commitment).send().await.map_err(call(what))?
         };
-        Ok(mined(what, sent.get_receipt().await)?.transaction_hash)
+        Ok(mined(what, sent).await?.transaction_hash)
     }
 
     /// Sends what the contract accepts as things stand; nothing otherwise: it is done already, or there is nothing to do.
@@ -197,7 +197,7 @@ impl Drills {
             let sending = self.chain.provider().send_transaction(request.input(input.into()));
             sending.await.map_err(rpc(what))?
         };
-        Ok(mined(what, sent.get_receipt().await)?)
+        Ok(mined(what, sent).await?)
     }
 }
 

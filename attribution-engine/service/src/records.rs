@@ -125,7 +125,7 @@ impl Records {
             let _turn = self.chain.turn().await;
             sent.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Demands an epoch's payments of its poster, with the stake.
@@ -133,14 +133,14 @@ impl Records {
         let what = "demanding payments";
         let sent = self.contract.demandPayments(epoch).value(self.stake().await?);
         let sent = sent.send().await.map_err(call(what))?;
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Takes the stake of a demand back from an epoch that fell because nobody answered it.
     pub async fn reclaim_demand(&self, epoch: u64) -> Result<TransactionReceipt> {
         let what = "reclaiming the stake of a demand";
         let sent = self.contract.reclaimDemand(epoch).send().await.map_err(call(what))?;
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Commits the sender to showing `fact`, an encoded call, with the stake.
@@ -151,7 +151,7 @@ impl Records {
         let commitment = commitment_of(self.chain.chain_id(), epoch, challenger, &fact, salt);
         let sent = self.contract.commitChallenge(epoch, commitment).value(self.stake().await?);
         let sent = sent.send().await.map_err(call(what))?;
-        let receipt = mined(what, sent.get_receipt().await)?;
+        let receipt = mined(what, sent).await?;
         let block = receipt.block_number.unwrap_or_default();
         Ok(Commitment { epoch, fact, salt, transaction: receipt.transaction_hash, block })
     }
@@ -162,7 +162,7 @@ impl Records {
         let Commitment { epoch, fact, salt, .. } = commitment;
         let sent = self.contract.revealChallenge(*epoch, fact.clone(), *salt);
         let sent = sent.send().await.map_err(call(what))?;
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     pub async fn pot(&self, epoch: u64) -> Result<Pot> {
@@ -178,7 +178,7 @@ impl Records {
     pub async fn take_share(&self, epoch: u64) -> Result<TransactionReceipt> {
         let what = "taking a share";
         let sent = self.contract.takeShare(epoch).send().await.map_err(call(what))?;
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// What the contract owes an account, wei: stakes and shares.
@@ -190,7 +190,7 @@ impl Records {
     pub async fn withdraw(&self, to: Address) -> Result<TxHash> {
         let what = "withdrawing a credit";
         let sent = self.contract.withdraw(to).send().await.map_err(call(what))?;
-        Ok(mined(what, sent.get_receipt().await)?.transaction_hash)
+        Ok(mined(what, sent).await?.transaction_hash)
     }
 
     async fn stake(&self) -> Result<U256> {

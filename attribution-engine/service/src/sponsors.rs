@@ -102,7 +102,7 @@ impl Sponsors {
             let _turn = self.chain.turn().await;
             deposit.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Sets who signs the sender's grants, and what they may come to in a day.
@@ -113,7 +113,7 @@ impl Sponsors {
             let _turn = self.chain.turn().await;
             limits.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// Takes `amount` wei of the sender's balance back.
@@ -124,7 +124,7 @@ impl Sponsors {
             let _turn = self.chain.turn().await;
             withdrawal.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     /// A grant for the sponsor's signer to sign. Nothing is sent.
@@ -179,7 +179,7 @@ impl Sponsors {
             let _turn = self.chain.turn().await;
             granting.send().await.map_err(call(what))?
         };
-        mined(what, sent.get_receipt().await)
+        mined(what, sent).await
     }
 
     fn domain(&self) -> Eip712Domain {

@@ -8,21 +8,22 @@ mod params;
 
 use alloy_eips::{BlockNumHash, BlockNumberOrTag};
 use alloy_network::{EthereumWallet, TransactionBuilder};
-use alloy_primitives::{Address, B256, Bytes, TxHash, U256, address, keccak256};
-use alloy_provider::{PendingTransactionBuilder, Provider, ProviderBuilder};
+use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use alloy_provider::{Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::{SolCall, SolConstructor};
 use primitives::SystemConfig;
 use serde_json::Value;
 
 use crate::{
-    L1Urls, RoleSigner,
+    InclusionError, L1Urls, RoleSigner,
     contracts::{
         AnchorStateRegistry, AttestorVerifier, BondVault, DevnetVerifier, DisputeGameFactory,
         IDisputeGameFactory, IProofDisputeGame, ISystemConfig, L1CrossDomainMessenger,
         L1StandardBridge, Open, OptimismMintableERC20Factory, OptimismPortal, ProofDisputeGame,
         SystemConfigContract,
     },
+    inclusion::{included, send_all},
 };
 
 pub use ownership::TimelockParams;
@@ -87,10 +88,8 @@ pub struct Deployment {
 pub enum DeployError {
     #[error("L1 does not answer: {0}")]
     Transport(#[from] alloy_transport::TransportError),
-    #[error("cannot wait for L1: {0}")]
-    Pending(#[from] alloy_provider::PendingTransactionError),
-    #[error("the L1 transaction that should {what} failed: {hash}")]
-    Failed { what: &'static str, hash: TxHash },
+    #[error("on L1, {0}")]
+    Inclusion(#[from] InclusionError),
     #[error("the deployer {0} has no ether on L1 to pay for the deployment")]
     DeployerUnfunded(Address),
     #[error("L1 has no latest block")]
@@ -265,19 +264,11 @@ pub async fn deploy(
         steps.push(Step::call("hand out OPEN", open, transfer.abi_encode()));
     }
 
-    let mut pending = Vec::with_capacity(steps.len());
-    for (offset, step) in (0_u64..).zip(steps) {
-        let request = step.request.with_from(from).with_nonce(first + offset);
-        let sent = provider.send_transaction(request).await?;
-        pending.push((step.what, *sent.tx_hash()));
-    }
+    let steps = (first..).zip(steps);
+    let steps = steps
+        .map(|(nonce, Step { what, request })| (what, request.with_from(from).with_nonce(nonce)));
     let mut last = BlockNumHash::default();
-    for (what, hash) in pending {
-        let receipt =
-            PendingTransactionBuilder::new(provider.root().clone(), hash).get_receipt().await?;
-        if !receipt.status() {
-            return Err(DeployError::Failed { what, hash });
-        }
+    for receipt in send_all(&provider, steps.collect()).await? {
         last.number = receipt.block_number.unwrap_or(last.number);
         last.hash = receipt.block_hash.unwrap_or(last.hash);
     }
@@ -315,11 +306,8 @@ pub async fn deploy(
 
 /// Sends a step and waits until it is in an L1 block.
 async fn send<P: Provider>(l1: &P, step: Step) -> Result<(), DeployError> {
-    let receipt = l1.send_transaction(step.request).await?.get_receipt().await?;
-    if receipt.status() {
-        return Ok(());
-    }
-    Err(DeployError::Failed { what: step.what, hash: receipt.transaction_hash })
+    included(step.what, l1.send_transaction(step.request).await?).await?;
+    Ok(())
 }
 
 /// Names the output root of L2's genesis as the first anchor. Games can be created from then on.

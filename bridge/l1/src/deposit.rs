@@ -10,6 +10,7 @@ use messages::{DepositLog, TRANSACTION_DEPOSITED_TOPIC, decode_deposit};
 use crate::{
     DepositError, L1Urls, RoleSigner,
     contracts::{Open, OptimismPortal},
+    inclusion::included,
 };
 
 /// L2 gas of a plain transfer with room for a contract that receives it.
@@ -78,11 +79,7 @@ pub async fn deposit(
     }
     if open.allowance(account, deposit.optimism_portal).call().await? < deposit.mint {
         let approval = open.approve(deposit.optimism_portal, deposit.mint).send().await?;
-        let receipt = approval.get_receipt().await?;
-        if !receipt.status() {
-            let hash = receipt.transaction_hash;
-            return Err(DepositError::Failed { what: "approve the portal", hash });
-        }
+        included("approve the portal", approval).await?;
     }
     let call = portal.depositERC20Transaction(
         deposit.to,
@@ -96,11 +93,8 @@ pub async fn deposit(
     // which an estimate cannot know.
     let estimate = call.estimate_gas().await?;
     let sent = call.gas(estimate.saturating_add(estimate / 2)).send().await?;
-    let receipt = sent.get_receipt().await?;
+    let receipt = included("deposit", sent).await?;
     let hash = receipt.transaction_hash;
-    if !receipt.status() {
-        return Err(DepositError::Failed { what: "deposit", hash });
-    }
     let log = receipt.logs().iter().find(|log| {
         log.address() == deposit.optimism_portal
             && log.topic0() == Some(&TRANSACTION_DEPOSITED_TOPIC)

@@ -8,6 +8,8 @@ use alloy_primitives::{Address, B256, TxHash};
 use alloy_transport::{RpcError, TransportError};
 use messages::MessageError;
 
+use crate::InclusionError;
+
 /// A request to L1 that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum L1Error {
@@ -221,12 +223,10 @@ pub enum DepositError {
     L1(#[from] L1Error),
     #[error("L1 does not answer: {0}")]
     Contract(#[from] alloy_contract::Error),
-    #[error("cannot wait for L1: {0}")]
-    Pending(#[from] alloy_provider::PendingTransactionError),
+    #[error("on L1, {0}")]
+    Inclusion(#[from] InclusionError),
     #[error("{account} holds {held} wei of OPEN on L1, less than the {needed} to deposit")]
     Balance { account: Address, held: alloy_primitives::U256, needed: alloy_primitives::U256 },
-    #[error("the L1 transaction that should {what} failed: {hash}")]
-    Failed { what: &'static str, hash: TxHash },
     #[error("L1 transaction {0} emitted no deposit")]
     NoDeposit(TxHash),
     #[error("the deposit of L1 transaction {hash}: {source}")]
@@ -244,12 +244,10 @@ pub enum WithdrawalError {
     Transport(#[from] TransportError),
     #[error("L1 refuses: {0}")]
     Contract(#[from] alloy_contract::Error),
-    #[error("cannot wait for a transaction: {0}")]
-    Pending(#[from] alloy_provider::PendingTransactionError),
+    #[error(transparent)]
+    Inclusion(#[from] InclusionError),
     #[error("{account} holds {held} wei of OPEN on L2, not more than the {needed} to withdraw")]
     Balance { account: Address, held: alloy_primitives::U256, needed: alloy_primitives::U256 },
-    #[error("the transaction that should {what} failed: {hash}")]
-    Failed { what: &'static str, hash: TxHash },
     #[error("L2 transaction {0} withdraws nothing")]
     NoWithdrawal(TxHash),
     #[error(transparent)]

@@ -13,6 +13,7 @@ mod client;
 mod deposit;
 mod endpoints;
 mod error;
+mod inclusion;
 mod journal;
 mod posting;
 mod signer;
@@ -29,6 +30,7 @@ pub use endpoints::L1Urls;
 pub use error::{
     BatcherError, DepositError, L1Error, SignError, SourceError, WatcherError, WithdrawalError,
 };
+pub use inclusion::InclusionError;
 pub use journal::{Journal, JournalEntry};
 pub use signer::{RemoteSigner, RemoteTls, RoleSigner};
 pub use throttle::{DataLimits, Throttle};

@@ -19,11 +19,12 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::{
-    L1Urls, RoleSigner, WithdrawalError,
+    InclusionError, L1Urls, RoleSigner, WithdrawalError,
     contracts::{
         AnchorStateRegistry, DisputeGameFactory, OptimismPortal, ProofDisputeGame, RollupHashing,
     },
     deploy::GAME_TYPE,
+    inclusion::included,
 };
 
 sol! {
@@ -155,7 +156,7 @@ impl Withdrawals {
             .input(call.abi_encode().into());
         let sent = provider.send_transaction(request).await?;
         let hash = *sent.tx_hash();
-        sent.get_receipt().await?;
+        included("withdraw", sent).await?;
         self.find(hash).await?.ok_or(WithdrawalError::NoWithdrawal(hash))
     }
 
@@ -180,11 +181,8 @@ impl Withdrawals {
         // What the portal's fee market burns depends on the deposits before this one.
         let estimate = deposit.estimate_gas().await?;
         let pending = deposit.gas(estimate.saturating_add(estimate / 2)).send().await?;
-        let receipt = pending.get_receipt().await?;
+        let receipt = included("force the withdrawal into L2", pending).await?;
         let hash = receipt.transaction_hash;
-        if !receipt.status() {
-            return Err(WithdrawalError::Failed { what: "force the withdrawal into L2", hash });
-        }
         let log = receipt.logs().iter().find(|log| {
             log.address() == self.portal && log.topic0() == Some(&TRANSACTION_DEPOSITED_TOPIC)
         });
@@ -207,8 +205,7 @@ impl Withdrawals {
             self.l2.raw_request("eth_getTransactionReceipt".into(), (transaction,)).await?;
         let Some(receipt) = receipt else { return Ok(None) };
         if receipt.status.is_zero() {
-            let what = "withdraw";
-            return Err(WithdrawalError::Failed { what, hash: transaction });
+            return Err(InclusionError::Failed { what: "withdraw", hash: transaction }.into());
         }
         let passed = receipt.logs.iter().find(|log| {
             log.address() == L2_TO_L1_MESSAGE_PASSER
@@ -423,11 +420,6 @@ async fn sent<P: Provider, D: CallDecoder>(
     what: &'static str,
 ) -> Result<TxHash> {
     let estimate = call.estimate_gas().await?;
-    let receipt =
-        call.gas(estimate.saturating_add(estimate / 4)).send().await?.get_receipt().await?;
-    let hash = receipt.transaction_hash;
-    match receipt.status() {
-        true => Ok(hash),
-        false => Err(WithdrawalError::Failed { what, hash }),
-    }
+    let sent = call.gas(estimate.saturating_add(estimate / 4)).send().await?;
+    Ok(included(what, sent).await?.transaction_hash)
 }

@@ -44,6 +44,7 @@ use url::Url;
 
 const L1_CHAIN: u64 = 16_121;
 const PATIENCE: Duration = Duration::from_secs(30);
+const DEPLOYMENT_PATIENCE: Duration = Duration::from_secs(120);
 
 struct Anvil {
     _process: AnvilInstance,
@@ -64,8 +65,13 @@ impl Anvil {
 
     async fn call(&self, method: &'static str, params: Value) -> Value {
         let provider = ProviderBuilder::new().connect_http(self.url.clone());
-        provider.raw_request(method.into(), params).await.unwrap()
+        within(method, provider.raw_request(method.into(), params)).await.unwrap()
     }
+}
+
+/// What must not take long, or the test fails with its name.
+async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("{what} takes too long"))
 }
 
 fn key(index: u32) -> PrivateKeySigner {
@@ -103,7 +109,17 @@ impl World {
             disputes: DisputeParams::devnet(VerifierParams::Devnet { executor: key(12).address() }),
             multicall3: None,
         };
-        let deployment = deploy::deploy(anvil.url.clone(), key(12), &params).await.unwrap();
+        let deployment = deploy::deploy(anvil.url.clone(), key(12), &params);
+        let deployment = match timeout(DEPLOYMENT_PATIENCE, deployment).await {
+            Ok(deployment) => deployment.unwrap(),
+            Err(_) => {
+                let nonce = anvil.call("eth_getTransactionCount", json!([key(12).address()])).await;
+                let pool = anvil.call("txpool_inspect", json!([])).await;
+                panic!(
+                    "the deployment is not in L1: its account is at {nonce}, the pool has {pool}"
+                )
+            }
+        };
         let client = L1Client::connect(anvil.url.clone(), L1_CHAIN).await.unwrap();
         let rollup = RollupConfig {
             genesis: RollupGenesis {
@@ -242,7 +258,7 @@ impl World {
                 }
             }
         };
-        timeout(PATIENCE, derive).await.expect("derivation reaches the block in time");
+        within("derivation", derive).await;
         watched.stop().await;
         hashes
     }
@@ -258,7 +274,7 @@ struct Running<T> {
 impl<T> Running<T> {
     async fn stop(self) {
         self.shutdown.cancel();
-        self.task.await.unwrap();
+        within("stopping", self.task).await.unwrap();
     }
 }
 
@@ -396,13 +412,12 @@ async fn deposits_and_updates_are_read_and_batches_come_back() {
     let batcher = world.batch(&chain, &journal, fast()).await;
     assert_eq!(world.derive(&chain, length + 5).await, chain.hashes());
     // What is safe leaves the journal.
-    timeout(PATIENCE, async {
+    within("emptying the journal", async {
         while !journal.0.lock().unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })
-    .await
-    .expect("the journal becomes empty");
+    .await;
     batcher.stop().await;
 }
 
@@ -580,13 +595,12 @@ async fn transactions_lost_on_the_way_are_sent_again() {
     world.anvil.call("evm_setAutomine", json!([false])).await;
     let slow = BatcherConfig { bump_after: Duration::from_secs(60), ..fast() };
     let batcher = world.batch(&chain, &journal, slow).await;
-    timeout(PATIENCE, async {
+    within("writing the journal", async {
         while journal.0.lock().unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
-    .await
-    .unwrap();
+    .await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     batcher.stop().await;
     world.anvil.call("anvil_dropAllTransactions", json!([])).await;
@@ -633,7 +647,7 @@ async fn a_stolen_nonce_leads_to_posting_again() {
         .value(U256::ONE)
         .max_fee_per_gas(100_000_000_000)
         .max_priority_fee_per_gas(10_000_000_000);
-    let _ = thief.send_transaction(transaction).await.unwrap();
+    let _ = within("the theft", thief.send_transaction(transaction)).await.unwrap();
     world.anvil.call("evm_mine", json!([])).await;
     world.anvil.call("evm_setIntervalMining", json!([1])).await;
     assert_eq!(world.derive(&chain, 4).await, chain.hashes());
@@ -681,7 +695,7 @@ async fn hear(
     finalized: &mut u64,
     start: u64,
 ) {
-    match timeout(PATIENCE, events.recv()).await.expect("an event in time").unwrap() {
+    match within("an event", events.recv()).await.unwrap() {
         L1Event::Block(block) => {
             assert_eq!(block.number, start + known.len() as u64);
             assert!(known.last().is_none_or(|last| *last == block.parent_hash));

@@ -18,7 +18,7 @@ use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_transport::{RpcError, TransportError, TransportResult};
 use async_trait::async_trait;
 
-use super::{Chain, Result, call, mined, rpc};
+use super::{Chain, Result, call, rpc, succeeded};
 
 /// Longest wait for a transaction that was accepted by the node.
 const CONFIRMATION_PATIENCE: Duration = Duration::from_secs(30);
@@ -141,7 +141,7 @@ impl Chain {
         sent: Sent,
     ) -> Result<TransactionReceipt> {
         match sent.receipt {
-            Some(receipt) => mined(what, Ok(receipt)),
+            Some(receipt) => succeeded(what, receipt),
             None => self.confirm(what, sent.transaction).await,
         }
     }
@@ -157,7 +157,7 @@ impl Chain {
         while started.elapsed() < CONFIRMATION_PATIENCE {
             let receipt = self.provider.get_transaction_receipt(transaction).await;
             if let Some(receipt) = receipt.map_err(rpc(what))? {
-                return mined(what, Ok(receipt));
+                return succeeded(what, receipt);
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(200));
