@@ -24,8 +24,9 @@ struct Patience {
     end: Duration,
 }
 
+/// Three blocks of Ethereum first, as the batcher.
 const PATIENCE: Patience =
-    Patience { replace_after: Duration::from_secs(15), end: Duration::from_secs(600) };
+    Patience { replace_after: Duration::from_secs(36), end: Duration::from_secs(600) };
 
 /// A transaction that did not do what it should.
 #[derive(Debug, thiserror::Error)]
