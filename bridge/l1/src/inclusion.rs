@@ -208,7 +208,7 @@ mod tests {
 
     use alloy_eips::eip2718::Decodable2718;
     use alloy_network::EthereumWallet;
-    use alloy_primitives::{Address, B256, Bytes};
+    use alloy_primitives::{Address, B256, Bytes, U64};
     use alloy_provider::ProviderBuilder;
     use alloy_signer_local::PrivateKeySigner;
     use alloy_transport::mock::Asserter;
@@ -353,5 +353,35 @@ mod tests {
                 assert!(fees(last).1 * 10 >= fees(first).1 * 11, "{first:?} {last:?}");
             }
         }
+    }
+
+    /// The state in which anvil leaves what arrives while the one before it gets into a block: the account is there,
+    /// the transaction waits.
+    #[tokio::test]
+    async fn what_anvil_keeps_waiting_is_replaced() {
+        let args = ["--mixed-mining", "--block-time", "1"];
+        let Some(anvil) = tests_anvil::start(&args) else { return };
+        let key = PrivateKeySigner::from(anvil.first_key().clone());
+        let from = key.address();
+        let provider = ProviderBuilder::new()
+            .wallet(EthereumWallet::from(key))
+            .connect_http(anvil.endpoint_url());
+        let steps = (1..3)
+            .map(|nonce| ("test", TransactionRequest::default().to(from).nonce(nonce)))
+            .collect();
+        let patience =
+            Patience { replace_after: Duration::from_secs(3), end: Duration::from_secs(60) };
+        let stuck = async {
+            let queued = || provider.raw_request::<_, Value>("txpool_status".into(), ());
+            while queued().await.unwrap()["queued"] != "0x2" {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let set = (from, U64::from(1));
+            provider.raw_request::<_, ()>("anvil_setNonce".into(), set).await.unwrap();
+        };
+        let stuck = tokio::time::timeout(Duration::from_secs(2), stuck);
+        let (receipts, _) = tokio::join!(send_all_within(patience, &provider, steps), stuck);
+        assert_eq!(receipts.unwrap().len(), 2);
+        assert_eq!(provider.get_transaction_count(from).await.unwrap(), 3);
     }
 }
