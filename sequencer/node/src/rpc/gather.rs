@@ -4,7 +4,10 @@
 //! Nobody waits for company that may not come: whoever comes first starts a task, which lets those have their turn
 //! whose requests have arrived, and takes what is there as soon as nobody came in such a turn, or all lanes are full.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy_primitives::Bytes;
 use parking_lot::Mutex;
@@ -15,6 +18,8 @@ use crate::senders::TOGETHER;
 
 /// Transactions that wait for each task at work before another is started.
 const WAITING_MAX: usize = 8;
+/// Nobody is expected to come together with a transaction before which none came for so long.
+const ALONE: Duration = Duration::from_millis(1);
 
 /// What waits to be decoded.
 #[derive(Default)]
@@ -26,6 +31,8 @@ struct Waiting {
     /// Who waits for each.
     answers: Vec<oneshot::Sender<Prepared>>,
     tasks: usize,
+    /// When one came last.
+    last: Option<Instant>,
 }
 
 /// A task at work.
@@ -55,6 +62,12 @@ impl Api {
         let (answer, prepared) = oneshot::channel();
         {
             let mut waiting = self.gathering.0.lock();
+            let now = Instant::now();
+            let before = waiting.last.replace(now);
+            if before.is_none_or(|before| now.duration_since(before) > ALONE) {
+                drop(waiting);
+                return Ok(self.pool.decode(&raw));
+            }
             waiting.raw.push(raw);
             waiting.answers.push(answer);
             if waiting.raw.len() > waiting.tasks * WAITING_MAX {
