@@ -243,7 +243,15 @@ impl Writer<'_> {
         Ok(self.0.put(key, value, WriteFlags::UPSERT)?)
     }
 
-    pub(crate) fn delete(&mut self, key: &[u8]) -> Result<(), StoreError> {
+    /// Puts a value, or removes what is there.
+    pub(crate) fn set(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+        match value {
+            Some(value) => self.put(key, value),
+            None => self.delete(key),
+        }
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<(), StoreError> {
         if self.0.set::<()>(key)?.is_some() {
             self.0.del(WriteFlags::CURRENT)?;
         }

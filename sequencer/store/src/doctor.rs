@@ -18,7 +18,7 @@ use crate::{
     lineage::{ANCESTORS, First},
     log_index,
     receipts::Receipts,
-    tables::{StoredAccount, Table, Value, block_key, decode, key},
+    tables::{StoredAccount, Table, Value, block_key, decode, key, row},
 };
 
 /// Blocks between two reports of progress.
@@ -243,8 +243,9 @@ fn examine_state<K: TransactionKind>(
     let prefix = key(Table::Accounts, &[]);
     let mut next = accounts.set_range::<Vec<u8>, Vec<u8>>(&prefix)?;
     while let Some((at, bytes)) = next.filter(|(at, _)| at.starts_with(&prefix)) {
+        next = accounts.next::<Vec<u8>, Vec<u8>>()?;
+        let Some(hashed) = row(&at, &prefix) else { continue };
         let StoredAccount { account, storage_root } = decode(Table::Accounts, &at, &bytes)?;
-        let hashed = B256::from_slice(at.get(prefix.len()..).unwrap_or_default());
         result.accounts = result.accounts.saturating_add(1);
         let found = storage_root_of(txn, hashed, result)?;
         if found != storage_root {
@@ -266,7 +267,6 @@ fn examine_state<K: TransactionKind>(
             code_hash: account.code_hash,
         };
         state.add_leaf(Nibbles::unpack(hashed), &alloy_rlp::encode(leaf));
-        next = accounts.next::<Vec<u8>, Vec<u8>>()?;
     }
     let root = state.root();
     let header = txn.get::<(B256, Header)>(Table::Headers, &block_key(Table::Headers, head))?;
@@ -286,7 +286,8 @@ fn storage_root_of<K: TransactionKind>(
     let mut next = slots.set_range::<Vec<u8>, Vec<u8>>(&prefix)?;
     let mut trie: Option<HashBuilder> = None;
     while let Some((at, bytes)) = next.filter(|(at, _)| at.starts_with(&prefix)) {
-        let slot = B256::from_slice(at.get(prefix.len()..).unwrap_or_default());
+        next = slots.next::<Vec<u8>, Vec<u8>>()?;
+        let Some(slot) = row(&at, &prefix) else { continue };
         let value = U256::decode(&bytes).ok_or_else(|| StoreError::Malformed {
             table: Table::Storage.name(),
             key: slot.to_string(),
@@ -295,7 +296,6 @@ fn storage_root_of<K: TransactionKind>(
         Encodable::encode(&value, &mut leaf);
         trie.get_or_insert_default().add_leaf(Nibbles::unpack(slot), &leaf);
         result.slots = result.slots.saturating_add(1);
-        next = slots.next::<Vec<u8>, Vec<u8>>()?;
     }
     Ok(trie.map_or(EMPTY_ROOT_HASH, |mut trie| trie.root()))
 }
@@ -307,6 +307,7 @@ mod tests {
     use primitives::{AccountAllocation, GenesisL2, TxDeposit};
 
     use super::*;
+    use crate::tables::{account_key, slot_key};
 
     fn store(path: &Path) {
         let account = |byte: u8| AccountAllocation {
@@ -357,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_changed_balance_is_found_by_the_state_root() {
-        let at = key(Table::Accounts, &[keccak256(Address::repeat_byte(4)).as_slice()]);
+        let at = account_key(&keccak256(Address::repeat_byte(4)));
         check(
             |txn| {
                 let mut stored: StoredAccount = txn.get(Table::Accounts, &at).unwrap().unwrap();
@@ -372,7 +373,7 @@ mod tests {
     fn a_changed_slot_is_found_by_its_account() {
         let slot = keccak256(B256::with_last_byte(2));
         let owner = keccak256(Address::repeat_byte(5));
-        let at = key(Table::Storage, &[owner.as_slice(), slot.as_slice()]);
+        let at = slot_key(&owner, &slot);
         check(|txn| txn.put(&at, &[9]).unwrap(), &["has storage root", "the state gives the root"]);
     }
 

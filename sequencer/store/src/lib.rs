@@ -82,7 +82,7 @@ use nodes::{Scan, trie_key};
 use overlay::{Overlay, Recent, TipRoots};
 use read_cache::ReadCache;
 use receipts::Receipts;
-use tables::{ChangedKeys, StoredAccount, Table, Value, block_key, key};
+use tables::{ChangedKeys, StoredAccount, Table, Value, account_key, block_key, key};
 use trie_cache::{Loaded, TrieCache};
 use write::{write_blocks, write_slot, write_trie};
 
@@ -129,7 +129,7 @@ pub mod fuzzing {
 }
 
 /// Grows with each change of the layout.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -482,7 +482,7 @@ impl Store {
         }
         write_trie(&txn, &roots.updates)?;
         for (hashed, change) in &changes {
-            let at = key(Table::Accounts, &[hashed.as_slice()]);
+            let at = account_key(hashed);
             match change.account.unwrap_or_default() {
                 Some(account) => {
                     let storage_root = roots
@@ -736,7 +736,7 @@ impl Store {
             if blocks.last().is_some_and(|block| block.shared.block.hash != tip.0.hash) {
                 continue;
             }
-            let reader = TipRoots { blocks, below: Scan::new(txn.cursor()?) };
+            let reader = TipRoots { blocks, below: Scan::new(&txn)? };
             match self.trie.load(&reader, tip, first_byte)? {
                 Loaded::All if first_byte < u8::MAX => first_byte += 1,
                 Loaded::All | Loaded::Full => break,
@@ -913,7 +913,7 @@ fn storage_root<K: libmdbx::TransactionKind>(
     txn: &Txn<'_, K>,
     hashed: B256,
 ) -> Result<B256, StoreError> {
-    let at = key(Table::Accounts, &[hashed.as_slice()]);
+    let at = account_key(&hashed);
     Ok(txn
         .get::<StoredAccount>(Table::Accounts, &at)?
         .map_or(EMPTY_ROOT_HASH, |stored| stored.storage_root))

@@ -13,7 +13,7 @@ use crate::{
     HeadRoots, StoreError,
     db::Txn,
     header_entry, heads, reverse_changes,
-    tables::{StoredAccount, Table, key},
+    tables::{StoredAccount, Table, account_key, slot_key},
 };
 
 /// How far back from the head a proof can be made; each block back costs its changes.
@@ -58,8 +58,7 @@ pub(crate) fn prove<K: TransactionKind>(
     let hashed = keccak256(address);
 
     // Storage first: the account's leaf holds its root.
-    let current =
-        txn.get::<StoredAccount>(Table::Accounts, &key(Table::Accounts, &[hashed.as_slice()]))?;
+    let current = txn.get::<StoredAccount>(Table::Accounts, &account_key(&hashed))?;
     let root_now = current.map_or(EMPTY_ROOT_HASH, |stored| stored.storage_root);
     let mut storage_trie = SparseTrie::new(&reader, TrieId::Storage(hashed), root_now);
     if let Some(change) = changes.get(&hashed) {
@@ -75,7 +74,7 @@ pub(crate) fn prove<K: TransactionKind>(
     let mut storage = Vec::with_capacity(slots.len());
     for slot in slots {
         let slot = keccak256(slot);
-        let now = key(Table::Storage, &[hashed.as_slice(), slot.as_slice()]);
+        let now = slot_key(&hashed, &slot);
         let value = match changes.get(&hashed).and_then(|change| change.storage.get(&slot)) {
             Some(value) => *value,
             None => txn.get::<U256>(Table::Storage, &now)?.unwrap_or_default(),

@@ -40,7 +40,7 @@ use crate::{
     receipts::encode_receipts,
     record::{self, BlockRecord},
     reverse_changes, storage_root,
-    tables::{ChangedKeys, StoredAccount, Table, Value, block_key, decode, key},
+    tables::{ChangedKeys, StoredAccount, Table, Value, account_key, block_key, decode, key, row},
     write::{write_slot, write_trie},
     write_heads, write_log_position,
 };
@@ -335,9 +335,13 @@ impl Store {
             let entry = next.as_ref().filter(|(at, _)| at.starts_with(&prefix));
             let current = match entry {
                 Some((at, bytes)) => {
-                    let hashed = at.get(prefix.len()..).and_then(|at| B256::try_from(at).ok());
+                    let Some(hashed) = row(at, &prefix) else {
+                        // A node.
+                        next = cursor.next::<Vec<u8>, Vec<u8>>()?;
+                        continue;
+                    };
                     let stored: StoredAccount = decode(Table::Accounts, at, bytes)?;
-                    hashed.map(|hashed| (hashed, stored.account))
+                    Some((hashed, stored.account))
                 }
                 None => None,
             };
@@ -726,7 +730,7 @@ where
             write_slot(txn, hashed, slot, value)?;
         }
         if let Some(Some(account)) = change.account {
-            let at = key(Table::Accounts, &[hashed.as_slice()]);
+            let at = account_key(&hashed);
             txn.put(&at, &StoredAccount { account, storage_root }.encode())?;
         }
     }
@@ -751,9 +755,12 @@ fn export_account<W: Write, K: libmdbx::TransactionKind>(
         let entry = next.as_ref().filter(|(at, _)| at.starts_with(&prefix));
         let current = match entry {
             Some((at, bytes)) => {
-                let slot = at.get(prefix.len()..).and_then(|at| B256::try_from(at).ok());
-                let value: U256 = decode(Table::Storage, at, bytes)?;
-                slot.map(|slot| (slot, value))
+                let Some(slot) = row(at, &prefix) else {
+                    // A node.
+                    next = cursor.next::<Vec<u8>, Vec<u8>>()?;
+                    continue;
+                };
+                Some((slot, decode::<U256>(Table::Storage, at, bytes)?))
             }
             None => None,
         };

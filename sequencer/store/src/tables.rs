@@ -36,9 +36,9 @@ pub(crate) enum Table {
     Senders = 6,
     /// transaction hash → number, index
     Transactions = 7,
-    /// hashed address → account
+    /// hashed address, `ROW` → account; position, length → node of the accounts' trie
     Accounts = 8,
-    /// hashed address, hashed slot → value
+    /// hashed address, hashed slot, `ROW` → value; hashed address, position, length → node of its trie
     Storage = 9,
     /// code hash → code
     Codes = 10,
@@ -48,9 +48,9 @@ pub(crate) enum Table {
     StorageHistory = 12,
     /// number → keys that the block changed
     Changes = 13,
-    /// position → node
+    /// position, length → node near the root
     AccountTrie = 14,
-    /// hashed address, position → node
+    /// hashed address, position, length → node near the root
     StorageTrie = 15,
     /// namespaced key → bytes
     Journal = 16,
@@ -102,13 +102,37 @@ pub(crate) fn block_key(table: Table, number: u64) -> Vec<u8> {
     key(table, &[&number.to_be_bytes()])
 }
 
-/// Key of a trie node.
-pub(crate) fn node_key(owner: Option<&B256>, position: &Nibbles) -> Vec<u8> {
-    let position = position.to_vec();
-    match owner {
-        None => key(Table::AccountTrie, &[&position]),
-        Some(owner) => key(Table::StorageTrie, &[owner.as_slice(), &position]),
-    }
+/// Ends the key of an account or a slot; that of a node among them ends with the length of its position,
+/// which is at most 64.
+const ROW: u8 = 0x80;
+/// Nodes with positions up to this length lie apart from what is below them: seven to a page, of which each
+/// would else be alone on one.
+const NEAR_ROOT: usize = 4;
+
+pub(crate) fn account_key(hashed: &B256) -> Vec<u8> {
+    key(Table::Accounts, &[hashed.as_slice(), &[ROW]])
+}
+
+pub(crate) fn slot_key(owner: &B256, slot: &B256) -> Vec<u8> {
+    key(Table::Storage, &[owner.as_slice(), slot.as_slice(), &[ROW]])
+}
+
+/// Which account or slot a key is of that begins with `prefix`; none if it is of a node.
+pub(crate) fn row(key: &[u8], prefix: &[u8]) -> Option<B256> {
+    key.strip_prefix(prefix)?.strip_suffix(&[ROW])?.try_into().ok()
+}
+
+/// Table and key of a trie node: two nibbles a byte, then how many there are.
+pub(crate) fn node_key(owner: Option<&B256>, position: &Nibbles) -> (Table, Vec<u8>) {
+    let table = match (owner, position.len() <= NEAR_ROOT) {
+        (None, true) => Table::AccountTrie,
+        (None, false) => Table::Accounts,
+        (Some(_), true) => Table::StorageTrie,
+        (Some(_), false) => Table::Storage,
+    };
+    let owner = owner.map(B256::as_slice).unwrap_or_default();
+    let length = u8::try_from(position.len()).unwrap_or(u8::MAX);
+    (table, key(table, &[owner, &position.pack(), &[length]]))
 }
 
 /// An account with its storage root, as the `accounts` table holds it.
@@ -367,6 +391,45 @@ mod tests {
                 slots: words.iter().map(|w| (*w, !*w)).collect(),
                 accounts: words,
             });
+        }
+
+        #[test]
+        fn no_two_keys_of_state_are_the_same_and_subtrees_lie_together(
+            paths in proptest::collection::vec(
+                // Few different nibbles, so that some begin alike.
+                (any::<bool>(), 0_usize..66, proptest::collection::vec(0_u8..2, 64)), 2..40,
+            ),
+        ) {
+            let owner = B256::repeat_byte(7);
+            let mut seen = std::collections::BTreeMap::new();
+            for (of_storage, length, nibbles) in paths {
+                let path = Nibbles::from_nibbles(&nibbles);
+                let full = B256::from_slice(&path.pack());
+                let (owner, prefix) = match of_storage {
+                    true => (Some(&owner), key(Table::Storage, &[owner.as_slice()])),
+                    false => (None, key(Table::Accounts, &[])),
+                };
+                // The last length stands for the account or the slot itself.
+                let (place, at) = match (length, owner) {
+                    (65, None) => (path, account_key(&full)),
+                    (65, Some(owner)) => (path, slot_key(owner, &full)),
+                    _ => {
+                        let place = path.slice(..length);
+                        (place, node_key(owner, &place).1)
+                    }
+                };
+                let is_row = length == 65;
+                prop_assert_eq!(row(&at, &prefix), is_row.then_some(full));
+                prop_assert_eq!(at.starts_with(&prefix), is_row || length > NEAR_ROOT);
+                if at.starts_with(&prefix) {
+                    for whole in (0..=64).step_by(2) {
+                        let above = [prefix.as_slice(), &path.slice(..whole).pack()].concat();
+                        prop_assert!(place.len() < whole || at.starts_with(&above));
+                    }
+                }
+                let before = seen.insert(at, (of_storage, is_row, place));
+                prop_assert!(before.is_none_or(|before| before == (of_storage, is_row, place)));
+            }
         }
 
         #[test]

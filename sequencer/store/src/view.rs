@@ -7,7 +7,7 @@ use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 
 use crate::{
     Store, StoreError,
-    tables::{StoredAccount, Table, Value, key},
+    tables::{StoredAccount, Table, Value, account_key, key, slot_key},
 };
 
 /// The state after one block. Each read is consistent by itself and all reads see the same state, also
@@ -40,9 +40,8 @@ impl StateView {
         };
         let hashed = keccak256(address);
         let (stored, is_current) = self.read::<Option<StoredAccount>>(
-            Table::AccountHistory,
-            Table::Accounts,
-            &[hashed.as_slice()],
+            (Table::AccountHistory, &[hashed.as_slice()]),
+            (Table::Accounts, account_key(&hashed)),
         )?;
         let account = stored.flatten().map(|stored| stored.account);
         if is_current {
@@ -61,9 +60,10 @@ impl StateView {
             Err(miss) => miss,
         };
         let (hashed, hashed_slot) = (keccak256(address), keccak256(slot.to_be_bytes::<32>()));
-        let parts = [hashed.as_slice(), hashed_slot.as_slice()];
-        let (value, is_current) =
-            self.read::<U256>(Table::StorageHistory, Table::Storage, &parts)?;
+        let (value, is_current) = self.read::<U256>(
+            (Table::StorageHistory, &[hashed.as_slice(), hashed_slot.as_slice()]),
+            (Table::Storage, slot_key(&hashed, &hashed_slot)),
+        )?;
         let value = value.unwrap_or_default();
         if is_current {
             self.store.reads.put_slot(miss, address, slot, value, self.number);
@@ -105,21 +105,20 @@ impl StateView {
     /// A value, and whether it still is what the database holds of the newest block.
     fn read<V: Value>(
         &self,
-        history: Table,
-        current: Table,
-        parts: &[&[u8]],
+        (history, parts): (Table, &[&[u8]]),
+        (current, at): (Table, Vec<u8>),
     ) -> Result<(Option<V>, bool), StoreError> {
         let txn = self.store.db.read()?;
         // The newest blocks were looked at before: the database may have moved on since, never back.
         if self.store.overlay.is_newest(self.number) {
-            return Ok((txn.get(current, &key(current, parts))?, true));
+            return Ok((txn.get(current, &at)?, true));
         }
         let prefix = key(history, parts);
         let mut from = prefix.clone();
         from.extend_from_slice(&self.number.saturating_add(1).to_be_bytes());
         match txn.first_from::<V>(history, &from, &prefix)? {
             Some((_, before)) => Ok((Some(before), false)),
-            None => Ok((txn.get(current, &key(current, parts))?, true)),
+            None => Ok((txn.get(current, &at)?, true)),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! entry is then often found in the page of the last one, without a search from the root of the B-tree, and
 //! an account or a slot that many blocks changed is written once.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, iter::Peekable, sync::Arc};
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
@@ -15,7 +15,10 @@ use crate::{
     keccak, log_index,
     overlay::{Recent, StoredBlock},
     receipts::encode_receipts,
-    tables::{ChangedKeys, StoredAccount, Table, Value, block_key, decode, key, node_key},
+    tables::{
+        ChangedKeys, StoredAccount, Table, Value, account_key, block_key, decode, key, node_key,
+        row, slot_key,
+    },
 };
 
 /// Writes blocks that follow each other; of the tries only what the last leaves.
@@ -41,10 +44,9 @@ pub(crate) fn write_blocks(txn: &Txn<'_, RW>, blocks: &[Arc<Recent>]) -> Result<
         let at = key(Table::Transactions, &[hash.as_slice()]);
         writer.put(&at, &(number, index).encode())?;
     }
-    write_state(txn, blocks)?;
     match blocks {
-        [only] => write_trie(txn, &only.roots.updates),
-        blocks => write_trie(txn, &checkpoint::merged_nodes(blocks)),
+        [only] => write_state(txn, blocks, &only.roots.updates),
+        blocks => write_state(txn, blocks, &checkpoint::merged_nodes(blocks)),
     }
 }
 
@@ -60,7 +62,12 @@ struct Changed<'b> {
     storage_root: Option<B256>,
 }
 
-fn write_state(txn: &Txn<'_, RW>, blocks: &[Arc<Recent>]) -> Result<(), StoreError> {
+/// Writes accounts and slots together with the tries' nodes that lie among them.
+fn write_state(
+    txn: &Txn<'_, RW>,
+    blocks: &[Arc<Recent>],
+    tries: &TrieUpdates,
+) -> Result<(), StoreError> {
     let mut all = Vec::new();
     for (block, recent) in blocks.iter().enumerate() {
         for (hash, code) in &recent.changes.codes {
@@ -82,23 +89,29 @@ fn write_state(txn: &Txn<'_, RW>, blocks: &[Arc<Recent>]) -> Result<(), StoreErr
     }
     all.sort_unstable_by_key(|changed| (changed.hashed, changed.block));
     let mut keys = vec![ChangedKeys::default(); blocks.len()];
-    let mut accounts = Sorted::new(txn, Table::Accounts, Table::AccountHistory)?;
-    let mut storage = Sorted::new(txn, Table::Storage, Table::StorageHistory)?;
+    let (account_nodes, storage_nodes) = sorted_nodes(tries);
+    let mut accounts = Sorted::new(txn, Table::AccountHistory, account_nodes)?;
+    let mut storage = Sorted::new(txn, Table::StorageHistory, storage_nodes)?;
     for changes in all.chunk_by(|a, b| a.hashed == b.hashed) {
         write_account(&mut accounts, changes)?;
         write_storage(txn, &mut storage, changes, &mut keys)?;
         changes.iter().for_each(|changed| keys[changed.block].accounts.push(changed.hashed));
     }
+    accounts.finish()?;
+    storage.finish()?;
     for (recent, keys) in blocks.iter().zip(keys) {
+        // Nothing is ever taken back to before genesis.
+        let keys = if recent.number() == 0 { ChangedKeys::default() } else { keys };
         txn.put(&block_key(Table::Changes, recent.number()), &keys.encode())?;
     }
     Ok(())
 }
 
 /// Writes an account after the last of its changes, and what it was before each.
-fn write_account(accounts: &mut Sorted<'_>, changes: &[Changed<'_>]) -> Result<(), StoreError> {
+fn write_account(accounts: &mut Sorted<'_, '_>, changes: &[Changed<'_>]) -> Result<(), StoreError> {
     let Some(Changed { hashed, .. }) = changes.first() else { return Ok(()) };
-    let mut stored = accounts.get::<StoredAccount>(hashed.as_slice())?;
+    let at = account_key(hashed);
+    let mut stored = accounts.get::<StoredAccount>(Table::Accounts, &at)?;
     for Changed { address, number, change, storage_root, .. } in changes {
         if stored.map(|stored| stored.account) != change.before {
             return Err(StoreError::StaleChange { address: **address });
@@ -110,13 +123,13 @@ fn write_account(accounts: &mut Sorted<'_>, changes: &[Changed<'_>]) -> Result<(
             .after
             .map(|account| StoredAccount { account, storage_root: storage_root.unwrap_or(kept) });
     }
-    accounts.put(hashed.as_slice(), stored.map(|stored| stored.encode()).as_deref())
+    accounts.put(&at, stored.map(|stored| stored.encode()).as_deref())
 }
 
 /// Writes the slots of an account after the last of its changes, and what they were before each.
 fn write_storage(
     txn: &Txn<'_, RW>,
-    storage: &mut Sorted<'_>,
+    storage: &mut Sorted<'_, '_>,
     changes: &[Changed<'_>],
     keys: &mut [ChangedKeys],
 ) -> Result<(), StoreError> {
@@ -155,9 +168,8 @@ fn write_storage(
             storage.put_before(&at, *number, &before.encode())?;
         }
         let Some(Slot { slot, after, .. }) = changes.last() else { continue };
-        let at = [hashed.as_slice(), slot.as_slice()].concat();
         let after = (!after.is_zero()).then(|| after.encode());
-        storage.put(&at, after.as_deref())?;
+        storage.put(&slot_key(hashed, slot), after.as_deref())?;
     }
     Ok(())
 }
@@ -170,51 +182,76 @@ struct Slot {
     after: U256,
 }
 
-/// A table and its history, both written in the order of keys.
-struct Sorted<'t> {
-    table: Table,
+/// A trie node that is written or, without bytes, removed.
+type Node<'n> = (Vec<u8>, Option<&'n [u8]>);
+
+/// Nodes of the accounts' trie and of all storage tries, in the order of keys.
+fn sorted_nodes(tries: &TrieUpdates) -> (Vec<Node<'_>>, Vec<Node<'_>>) {
+    fn add<'n>(all: &mut Vec<Node<'n>>, owner: Option<&B256>, nodes: &'n NodeUpdates) {
+        all.extend(nodes.iter().map(|(position, node)| (node_key(owner, position).1, node)));
+    }
+    let (mut accounts, mut storage) = (Vec::with_capacity(tries.accounts.len()), Vec::new());
+    add(&mut accounts, None, &tries.accounts);
+    tries.storages.iter().for_each(|(owner, nodes)| add(&mut storage, Some(owner), nodes));
+    for nodes in [&mut accounts, &mut storage] {
+        nodes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    }
+    (accounts, storage)
+}
+
+/// A table with the nodes that lie in it, and its history, both written in the order of keys.
+struct Sorted<'t, 'n> {
+    nodes: Peekable<std::vec::IntoIter<Node<'n>>>,
     history: Table,
     now: Writer<'t>,
     before: Writer<'t>,
 }
 
-impl<'t> Sorted<'t> {
-    fn new(txn: &'t Txn<'_, RW>, table: Table, history: Table) -> Result<Self, StoreError> {
-        Ok(Self { table, history, now: txn.writer()?, before: txn.writer()? })
+impl<'t, 'n> Sorted<'t, 'n> {
+    fn new(txn: &'t Txn<'_, RW>, history: Table, nodes: Vec<Node<'n>>) -> Result<Self, StoreError> {
+        let nodes = nodes.into_iter().peekable();
+        Ok(Self { nodes, history, now: txn.writer()?, before: txn.writer()? })
     }
 
-    fn get<V: Value>(&mut self, at: &[u8]) -> Result<Option<V>, StoreError> {
-        self.now.get(self.table, &key(self.table, &[at]))
+    fn get<V: Value>(&mut self, table: Table, at: &[u8]) -> Result<Option<V>, StoreError> {
+        self.put_nodes(|node| node < at)?;
+        self.now.get(table, at)
     }
 
     /// Puts a value, or removes what is there.
     fn put(&mut self, at: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
-        let at = key(self.table, &[at]);
-        match value {
-            Some(value) => self.now.put(&at, value),
-            None => self.now.delete(&at),
+        self.put_nodes(|node| node < at)?;
+        self.now.set(at, value)
+    }
+
+    /// Puts what a value was before a block; nobody asks what was before genesis.
+    fn put_before(&mut self, at: &[u8], number: u64, value: &[u8]) -> Result<(), StoreError> {
+        match number {
+            0 => Ok(()),
+            number => self.before.put(&key(self.history, &[at, &number.to_be_bytes()]), value),
         }
     }
 
-    /// Puts what a value was before a block.
-    fn put_before(&mut self, at: &[u8], number: u64, value: &[u8]) -> Result<(), StoreError> {
-        self.before.put(&key(self.history, &[at, &number.to_be_bytes()]), value)
+    /// Puts the next nodes, as long as their keys are such.
+    fn put_nodes(&mut self, such: impl Fn(&[u8]) -> bool) -> Result<(), StoreError> {
+        while let Some((at, node)) = self.nodes.next_if(|(at, _)| such(at)) {
+            self.now.set(&at, node)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the nodes that are left.
+    fn finish(mut self) -> Result<(), StoreError> {
+        self.put_nodes(|_| true)
     }
 }
 
 /// Everything in an account's storage.
 fn all_slots(txn: &Txn<'_, RW>, hashed: B256) -> Result<BTreeMap<B256, U256>, StoreError> {
     let prefix = key(Table::Storage, &[hashed.as_slice()]);
-    let slots = txn.all(&prefix)?.into_iter().map(|(at, bytes)| {
-        let value = decode::<U256>(Table::Storage, &at, &bytes)?;
-        let slot = at.get(prefix.len()..).and_then(|slot| B256::try_from(slot).ok());
-        let slot = slot.ok_or_else(|| StoreError::Malformed {
-            table: Table::Storage.name(),
-            key: alloy_primitives::hex::encode(&at),
-        })?;
-        Ok((slot, value))
-    });
-    slots.collect()
+    let rows = txn.all(&prefix)?.into_iter();
+    let slots = rows.filter_map(|(at, bytes)| Some((row(&at, &prefix)?, at, bytes)));
+    slots.map(|(slot, at, bytes)| Ok((slot, decode(Table::Storage, &at, &bytes)?))).collect()
 }
 
 pub(crate) fn write_slot(
@@ -223,27 +260,19 @@ pub(crate) fn write_slot(
     slot: B256,
     value: U256,
 ) -> Result<(), StoreError> {
-    let at = key(Table::Storage, &[hashed.as_slice(), slot.as_slice()]);
+    let at = slot_key(&hashed, &slot);
     if value.is_zero() { txn.delete(&at) } else { txn.put(&at, &value.encode()) }
 }
 
 pub(crate) fn write_trie(txn: &Txn<'_, RW>, updates: &TrieUpdates) -> Result<(), StoreError> {
     let mut writer = txn.writer()?;
-    let mut write = |owner: Option<&B256>, nodes: &NodeUpdates| {
-        nodes.iter().try_for_each(|(position, node)| {
-            let at = node_key(owner, position);
-            match node {
-                Some(node) => writer.put(&at, node),
-                None => writer.delete(&at),
-            }
-        })
-    };
-    write(None, &updates.accounts)?;
-    updates.storages.iter().try_for_each(|(owner, nodes)| write(Some(owner), nodes))
+    let (accounts, storage) = sorted_nodes(updates);
+    accounts.iter().chain(&storage).try_for_each(|(at, node)| writer.set(at, *node))
 }
 
 #[cfg(test)]
 mod tests {
+    use alloy_trie::Nibbles;
     use primitives::{Block, BlockBody, Header};
     use proptest::prelude::*;
     use stf::{Account, ExecutedBlock, StateChanges, StateRootOutcome};
@@ -260,6 +289,8 @@ mod tests {
         (0_u8..4, any::<bool>(), proptest::collection::btree_map(0_u8..5, 0_u64..3, 0..4))
     }
 
+    /// By position: a node, or that it is gone.
+    type Nodes = BTreeMap<Nibbles, Option<[u8; 32]>>;
     /// What is to be found afterwards: key and value of each entry.
     type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -267,6 +298,8 @@ mod tests {
     fn change(state: &mut State, number: u64, deeds: &[Deed], left: &mut Entries) -> Arc<Recent> {
         let mut changes = StateChanges::default();
         let mut updates = TrieUpdates::default();
+        let mut account_nodes = Nodes::new();
+        let mut storage_nodes = BTreeMap::<B256, Nodes>::new();
         for (index, (nonce, wiped, slots)) in (0_u8..).zip(deeds) {
             let address = Address::repeat_byte(index);
             let hashed = keccak::hash_all(&[address])[0];
@@ -298,8 +331,33 @@ mod tests {
                 let value = had.get(slot).copied().unwrap_or_default();
                 left.insert(at(Table::StorageHistory, hashed.as_slice()), value.encode());
             }
-            // Any root will do, if it tells one content from another.
+            // Any root will do, if it tells one content from another; and any node.
             let root = keccak::hash_all(&[format!("{now:?}")])[0];
+            let there = after.is_some();
+            let mut path = |owner: Option<B256>, key: B256, there: bool| {
+                let nodes = match owner {
+                    None => &mut account_nodes,
+                    Some(owner) => storage_nodes.entry(owner).or_default(),
+                };
+                for length in (0..10).chain([63, 64]) {
+                    let position = Nibbles::unpack(key).slice(..length);
+                    let (_, at) = node_key(owner.as_ref(), &position);
+                    // What a removed leaf had above it stays for others.
+                    if there || length == 64 {
+                        nodes.insert(position, there.then_some(root.0));
+                    }
+                    match there {
+                        true => _ = left.insert(at, root.to_vec()),
+                        false if length == 64 => _ = left.remove(&at),
+                        false => {}
+                    }
+                }
+            };
+            path(None, hashed, there);
+            for slot in storage.keys() {
+                let slot_hash = keccak::hash_all(&[slot.to_be_bytes::<32>()])[0];
+                path(Some(hashed), slot_hash, now.contains_key(slot));
+            }
             if let Some(account) = after {
                 updates.storage_roots.insert(hashed, root);
                 state.insert(address, (StoredAccount { account, storage_root: root }, now));
@@ -310,6 +368,12 @@ mod tests {
             let change = AccountChange { before, after, storage, wiped };
             changes.accounts.insert(address, change);
         }
+        let collect = |nodes: Nodes| -> NodeUpdates {
+            nodes.into_iter().map(|(at, node)| (at, node.map(Vec::from))).collect()
+        };
+        updates.accounts = collect(account_nodes);
+        updates.storages =
+            storage_nodes.into_iter().map(|(owner, nodes)| (owner, collect(nodes))).collect();
         let header = Header { number, ..Default::default() };
         let block = Block { hash: header.hash_slow(), header, body: BlockBody::default() };
         let roots =
@@ -336,11 +400,10 @@ mod tests {
                 .collect();
             for (address, (stored, slots)) in &state {
                 let hashed = keccak::hash_all(&[address])[0];
-                expected.insert(key(Table::Accounts, &[hashed.as_slice()]), stored.encode());
+                expected.insert(account_key(&hashed), stored.encode());
                 for (slot, value) in slots {
                     let slot = keccak::hash_all(&[slot.to_be_bytes::<32>()])[0];
-                    let at = key(Table::Storage, &[hashed.as_slice(), slot.as_slice()]);
-                    expected.insert(at, value.encode());
+                    expected.insert(slot_key(&hashed, &slot), value.encode());
                 }
             }
             for blocks in blocks.chunks(together) {
@@ -350,9 +413,14 @@ mod tests {
             }
             let txn = db.read().unwrap();
             let mut found = Entries::new();
-            for table in
-                [Table::Accounts, Table::AccountHistory, Table::Storage, Table::StorageHistory]
-            {
+            for table in [
+                Table::Accounts,
+                Table::AccountHistory,
+                Table::AccountTrie,
+                Table::Storage,
+                Table::StorageHistory,
+                Table::StorageTrie,
+            ] {
                 found.extend(txn.all(&[table as u8]).unwrap());
             }
             prop_assert_eq!(found, expected.clone());

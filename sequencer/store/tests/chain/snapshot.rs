@@ -7,18 +7,38 @@ use sequencer_store::{SnapshotError, SnapshotSummary, doctor::examine};
 
 use super::*;
 
+/// Numbers whose hashes begin with the same six nibbles, two and two: the branches between them lie among the
+/// accounts or slots.
+fn alike(hash: impl Fn(u64) -> B256) -> Vec<u64> {
+    let (mut seen, mut found) = (BTreeMap::new(), Vec::new());
+    for number in 1_000_000.. {
+        let begin = hash(number)[..3].to_vec();
+        found.extend(seen.insert(begin, number).map(|other| [other, number]).into_iter().flatten());
+        if found.len() >= 16 {
+            break;
+        }
+    }
+    found
+}
+
+fn plain(number: u64) -> Address {
+    Address::left_padding_from(&number.to_be_bytes())
+}
+
 /// A chain on which accounts and slots come, change and go.
 fn busy(blocks: u64) -> Chain {
     let chain = Chain::new();
+    let addresses = alike(|number| keccak256(plain(number)));
+    let slots = alike(|number| keccak256(B256::from(U256::from(number))));
     for number in 0..blocks {
-        let fresh = Address::repeat_byte(0x30 + number as u8);
+        let fresh = plain(addresses[number as usize]);
         let value = if number % 3 == 2 { 0 } else { number + 1 };
         chain.block(
             &[],
             &[
                 transfer(0, number, fresh, U256::from(number + 1)),
-                set(1, number, SETTER, number % 4, value),
-                set(2, number, L2_TO_L1_MESSAGE_PASSER, number, 7),
+                set(1, number, SETTER, slots[number as usize % 4], value),
+                set(2, number, L2_TO_L1_MESSAGE_PASSER, slots[number as usize], 7),
             ],
         );
     }
