@@ -11,7 +11,7 @@ use crate::{
 
 impl Store {
     /// Blocks of `range` in which the account or its storage changed, at most `limit` of them, from
-    /// the newest or from the oldest on. Genesis does not count.
+    /// the newest or from the oldest on. Genesis leaves no history.
     pub fn changed_blocks(
         &self,
         address: Address,
@@ -46,9 +46,7 @@ impl Store {
             if found.len() >= limit {
                 break;
             }
-            if number > 0 {
-                found.push(number);
-            }
+            found.push(number);
             entry = if newest_first { cursor.prev()? } else { cursor.next()? };
         }
         Ok(found)
