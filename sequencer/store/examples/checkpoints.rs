@@ -51,8 +51,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     if !directory.exists() {
         let balance = U256::from(1_000_000_000_000_000_000_u64);
         let allocation = AccountAllocation { balance, ..Default::default() };
-        let alloc: BTreeMap<_, _> =
+        let mut alloc: BTreeMap<_, _> =
             (0..accounts).map(|i| (account(i), allocation.clone())).collect();
+        let storage = (0..100).map(|i| (B256::with_last_byte(i), B256::repeat_byte(1))).collect();
+        let contract = AccountAllocation { code: vec![0].into(), storage, ..Default::default() };
+        alloc.insert(account(accounts), contract);
         let genesis = GenesisL2 {
             chain_id: 1,
             timestamp: 0,

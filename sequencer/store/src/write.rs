@@ -70,9 +70,6 @@ fn write_state(
 ) -> Result<(), StoreError> {
     let mut all = Vec::new();
     for (block, recent) in blocks.iter().enumerate() {
-        for (hash, code) in &recent.changes.codes {
-            txn.put(&key(Table::Codes, &[hash.as_slice()]), code)?;
-        }
         let addresses: Vec<&Address> = recent.changes.accounts.keys().collect();
         let hashes = keccak::hash_all(&addresses);
         let roots = &recent.roots.updates.storage_roots;
@@ -92,10 +89,17 @@ fn write_state(
     let (account_nodes, storage_nodes) = sorted_nodes(tries);
     let mut accounts = Sorted::new(txn, Table::AccountHistory, account_nodes)?;
     let mut storage = Sorted::new(txn, Table::StorageHistory, storage_nodes)?;
+    // One table after the other: where a page already ends with a later table's entry, each further one of a
+    // large genesis splits it, and leaves it half empty.
     for changes in all.chunk_by(|a, b| a.hashed == b.hashed) {
         write_account(&mut accounts, changes)?;
+    }
+    for changes in all.chunk_by(|a, b| a.hashed == b.hashed) {
         write_storage(txn, &mut storage, changes, &mut keys)?;
         changes.iter().for_each(|changed| keys[changed.block].accounts.push(changed.hashed));
+    }
+    for (hash, code) in blocks.iter().flat_map(|recent| &recent.changes.codes) {
+        txn.put(&key(Table::Codes, &[hash.as_slice()]), code)?;
     }
     accounts.finish()?;
     storage.finish()?;
