@@ -78,15 +78,13 @@ fn succeeded(what: &'static str, receipt: TransactionReceipt) -> Result<Transact
     }
 }
 
-/// A transaction to be sent: what it should do, and its request with its nonce.
-pub(crate) type Step = (&'static str, TransactionRequest);
-
-/// Sends transactions of one account in the order of their nonces, all at once, and returns their receipts. What is not
-/// included soon is replaced, and what comes after it given to the node again: fees may have risen, and anvil 1.7.1
-/// neither includes nor refuses a transaction that arrives while the one before it gets into a block.
+/// Sends transactions of one account, each with what it should do and its nonce, all at once in the order of the
+/// nonces, and returns their receipts. What is not included soon is replaced, and what comes after it given to the node
+/// again: fees may have risen, and anvil 1.7.1 neither includes nor refuses a transaction that arrives while the one
+/// before it gets into a block.
 pub(crate) async fn send_all<F: TxFiller<Ethereum>, P: Provider<Ethereum>>(
     node: &FillProvider<F, P, Ethereum>,
-    steps: Vec<Step>,
+    steps: Vec<(&'static str, TransactionRequest)>,
 ) -> Result<Vec<TransactionReceipt>> {
     send_all_within(PATIENCE, node, steps).await
 }
@@ -94,7 +92,7 @@ pub(crate) async fn send_all<F: TxFiller<Ethereum>, P: Provider<Ethereum>>(
 async fn send_all_within<F: TxFiller<Ethereum>, P: Provider<Ethereum>>(
     patience: Patience,
     node: &FillProvider<F, P, Ethereum>,
-    steps: Vec<Step>,
+    steps: Vec<(&'static str, TransactionRequest)>,
 ) -> Result<Vec<TransactionReceipt>> {
     let mut sent = Vec::with_capacity(steps.len());
     for (what, request) in steps {
