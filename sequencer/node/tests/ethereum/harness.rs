@@ -21,7 +21,7 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use primitives::{Block, Recovered, TxEnvelope};
 use stf::{ChainSpec, EthereumBuilder, ExecutedBlock, Proposal};
-use store::{Store, StoreOptions};
+use store::Store;
 use tempfile::TempDir;
 
 pub const CHAIN: u64 = 3_151;
@@ -86,7 +86,7 @@ impl World {
     }
 
     pub fn open(&self, directory: &Path) -> Arc<Store> {
-        let store = Store::open(directory, StoreOptions::default()).unwrap();
+        let store = crate::released::open(directory);
         store.init_ethereum_genesis(&self.genesis).unwrap();
         store
     }

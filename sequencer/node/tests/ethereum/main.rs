@@ -4,3 +4,5 @@ mod engine;
 mod harness;
 mod import;
 mod miner;
+#[path = "../released/mod.rs"]
+mod released;

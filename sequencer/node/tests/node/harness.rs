@@ -20,7 +20,7 @@ use sequencer_node::{
     SafeHeadUpdate, SequencerConfig,
 };
 use serde_json::{Value, json};
-use store::{Store, StoreOptions};
+use store::Store;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -101,7 +101,7 @@ impl World {
     }
 
     pub fn open(&self, directory: &std::path::Path) -> Arc<Store> {
-        let store = Store::open(directory, StoreOptions::default()).unwrap();
+        let store = crate::released::open(directory);
         store.init_genesis(&self.genesis).unwrap();
         store
     }

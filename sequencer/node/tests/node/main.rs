@@ -17,6 +17,8 @@ mod l1_reorgs;
 mod otterscan;
 mod pool;
 mod preconfirmations;
+#[path = "../released/mod.rs"]
+mod released;
 mod reorg;
 mod restarts;
 mod simulate;
