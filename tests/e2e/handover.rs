@@ -5,7 +5,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -15,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
 use node::feed::message::{Kind, SignedMessage};
 use serde_json::{Value, json};
+use tests_anvil::free_ports;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::{
@@ -101,8 +101,7 @@ async fn two_keys_hand_over_and_no_number_is_told_twice() -> Result<()> {
         url: url.clone(),
     };
     let address = |account: u32| Ok::<_, anyhow::Error>(key(account)?.address().to_string());
-    let free = || Ok::<_, anyhow::Error>(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?);
-    let (first_feed, second_feed) = (free()?, free()?);
+    let [first_feed, second_feed] = free_ports().map(|port| format!("127.0.0.1:{port}"));
     let start = |name: &str, role: &str, data: &Path, ready: &str, more: &[&str]| {
         let common = ["node", "--role", role, "--l1-rpc", &url, "--data-dir", path(data)];
         let log = dir.path().join(format!("{name}.log"));
@@ -117,7 +116,7 @@ async fn two_keys_hand_over_and_no_number_is_told_twice() -> Result<()> {
         let flags = [&flags[..], &["--admin-listen", "127.0.0.1:0"]].concat();
         start(&format!("sequencer-{own}"), "sequencer", data, "sequences", &flags)
     };
-    let feeds = (first_feed.to_string(), second_feed.to_string());
+    let feeds = (first_feed.clone(), second_feed.clone());
     let first = sequencer(FIRST, &first_dir, feeds.clone(), &[])?;
     ensure!(first.said("sequences")? == "yes");
     let (first_rpc, first_admin) = (first.said("JSON-RPC")?, first.said("operators")?);
@@ -135,7 +134,7 @@ async fn two_keys_hand_over_and_no_number_is_told_twice() -> Result<()> {
     ensure!(block_number(&first_rpc).await? == 0, "it did not wait for its stand-in");
 
     let told = Told::default();
-    for feed in [first_feed, second_feed] {
+    for feed in [&first_feed, &second_feed] {
         listen(format!("ws://{feed}"), &told);
     }
     let second =

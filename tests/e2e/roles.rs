@@ -19,6 +19,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use axum::{Json, Router, http::StatusCode, routing::post};
 use serde_json::{Value, json};
+use tests_anvil::free_ports;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{
     TlsAcceptor,
@@ -256,7 +257,7 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     }
 
     let node = |role: &'static str, data: &Path, extra: &[&str]| -> Vec<String> {
-        ["node", "--role", role, "--l1-rpc", &l1, "--data-dir", path(data), "--rpc-port", "0"]
+        ["node", "--role", role, "--l1-rpc", &l1, "--data-dir", path(data)]
             .iter()
             .chain(extra)
             .map(|arg| (*arg).to_owned())
@@ -277,7 +278,12 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     )?;
     fail(&["node", "--role", "batcher", "--l1-rpc", &l1, "--data-dir", path(&chain)], "no key")?;
 
-    let ports = ["--feed-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    // It will come back on these.
+    let [l2_port, feed_port, admin_port] = free_ports().map(|port| port.to_string());
+    let at = |port: &str| format!("127.0.0.1:{port}");
+    let (feed_listen, admin_listen) = (at(&feed_port), at(&admin_port));
+    let ports = ["--feed-listen", &feed_listen, "--admin-listen", &admin_listen];
+    let ports = [&["--rpc-port", &l2_port], &ports[..]].concat();
     let sequencer = start("sequencer", &chain, "sequences", &ports)?;
     let (l2, feed) = (sequencer.said("JSON-RPC")?, sequencer.said("feed")?);
     ensure!(sequencer.said("sequences")? == "yes");
@@ -292,7 +298,7 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     })
     .await?;
     let tls = Tls::before(&feed).await?;
-    let follows = ["--feed", &tls.url, "--sequencer-rpc", &l2];
+    let follows = ["--rpc-port", "0", "--feed", &tls.url, "--sequencer-rpc", &l2];
     let follower = start("follower", &chain, "head", &follows)?;
     let followed = follower.said("JSON-RPC")?;
     wait_for("the follower to hear the feed", 60, || async {
@@ -371,15 +377,9 @@ async fn every_role_runs_over_what_deploy_wrote() -> Result<()> {
     ensure!(deposited.contains("arrived at"), "{deposited}");
 
     // The sequencer dies and comes back on the same ports; nothing published is lost.
-    let admin = sequencer.said("operators")?;
     drop(sequencer);
-    let address =
-        |url: &str| url.split("//").last().unwrap_or_default().trim_end_matches('/').to_owned();
-    let port = address(&l2).split(':').next_back().unwrap_or_default().to_owned();
-    let again = node("sequencer", &chain, &[]);
-    let mut again: Vec<&str> = again.iter().map(String::as_str).filter(|arg| *arg != "0").collect();
-    let (feed_listen, admin_listen) = (address(&feed), address(&admin));
-    again.extend([port.as_str(), "--feed-listen", &feed_listen, "--admin-listen", &admin_listen]);
+    let again = node("sequencer", &chain, &ports);
+    let again: Vec<&str> = again.iter().map(String::as_str).collect();
     let sequencer = Process::start(&log("again"), "sequences", &again)?;
     ensure!(sequencer.said("sequences")? == "yes");
     transfer(&followed)?;

@@ -4,20 +4,17 @@
 //
 //   node contracts/test/clients/viem.mjs        exits with 0, or says what differed
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import {
   concat, createPublicClient, createTestClient, createWalletClient, defineChain, encodePacked, erc20Abi, getContractAddress, http,
   keccak256, maxUint32, parseEther, publicActions, toHex, zeroHash,
 } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { getWithdrawals, publicActionsL1, publicActionsL2, walletActionsL1, walletActionsL2 } from 'viem/op-stack';
+import { startAnvil } from '../../../scripts/anvil.mjs';
 
 const root = new URL('../../../', import.meta.url);
 const artifact = (name) => JSON.parse(readFileSync(new URL(`contracts/artifacts/${name}.json`, root), 'utf8'));
-const platform = `${process.platform}-${process.arch === 'x64' ? 'amd64' : 'arm64'}`;
-const program = fileURLToPath(new URL(`node_modules/@foundry-rs/anvil-${platform}/bin/anvil`, root));
 const passer = '0x4200000000000000000000000000000000000016';
 const multicall3 = '0xcA11bde05977b3631167028862bE2a173976CA11';
 const GAME_TYPE = 10;
@@ -29,10 +26,9 @@ const deployer = privateKeyToAccount('0xac0974bec39a17e36ba4a6b4d238ff944bacb478
 const user = privateKeyToAccount('0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d');
 
 const children = [];
-async function chain(name, id, port) {
-  const child = spawn(program, ['--port', String(port), '--chain-id', String(id), '--quiet']);
+async function chain(name, id) {
+  const { child, url } = await startAnvil(['--chain-id', String(id)]);
   children.push(child);
-  const url = `http://127.0.0.1:${port}`;
   const definition = defineChain({
     id,
     name,
@@ -42,15 +38,7 @@ async function chain(name, id, port) {
   });
   const client = createTestClient({ mode: 'anvil', chain: definition, transport: http(), pollingInterval: 50 })
     .extend(publicActions);
-  for (let tries = 0; ; ++tries) {
-    try {
-      await client.getChainId();
-      return { client, definition };
-    } catch (error) {
-      if (tries === 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
+  return { client, definition };
 }
 
 async function deploy(client, wallet) {
@@ -96,9 +84,8 @@ async function deploy(client, wallet) {
 }
 
 async function main() {
-  const port = 20_000 + (process.pid % 20_000);
-  const l1 = await chain('L1', 16121, port);
-  const l2 = await chain('L2', 16120, port + 1);
+  const l1 = await chain('L1', 16121);
+  const l2 = await chain('L2', 16120);
   const { code } = artifact('preinstalls').find((entry) => entry.name === 'MultiCall3');
   await l1.client.setCode({ address: multicall3, bytecode: code });
   await l2.client.setCode({ address: passer, bytecode: artifact('L2ToL1MessagePasser').deployedBytecode });

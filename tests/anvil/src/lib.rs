@@ -1,7 +1,9 @@
-//! An L1 node of a test's own: the anvil that `scripts/setup` installs, on a port that it picks itself.
+//! An L1 node of a test's own: the anvil that `scripts/setup` installs, on a port that it picks itself. And ports for
+//! nodes that must know theirs before they start.
 
 use std::{
     io::{BufRead, BufReader},
+    net::TcpListener,
     path::{Path, PathBuf},
 };
 
@@ -19,6 +21,19 @@ pub fn start(args: &[&str]) -> Option<AnvilInstance> {
     // The pipe must be emptied, or anvil would block on it.
     std::thread::spawn(move || lines.for_each(drop));
     Some(anvil)
+}
+
+/// Ports that were free a moment ago, below those that the system gives to whoever asks for any: a node that
+/// starts again finds its own free, and who dials one before anybody listens cannot meet itself.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let free = || {
+        std::iter::repeat_with(|| rand::random_range(10_000..32_000))
+            .find_map(|port: u16| TcpListener::bind(("127.0.0.1", port)).ok())
+            .expect("the search has no end")
+    };
+    // All are held until the last is found, so that no two are the same.
+    let held: [TcpListener; N] = std::array::from_fn(|_| free());
+    held.map(|listener| listener.local_addr().expect("bound").port())
 }
 
 /// The real binary, since npm's wrapper loses the exit status.

@@ -3,11 +3,11 @@
 //
 //   node tests/vectors/generate/storage_proofs.mjs            rewrites the file
 //   node tests/vectors/generate/storage_proofs.mjs --check    fails when it differs
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { concat, createTestClient, createWalletClient, getAddress, http, keccak256, publicActions, stringToHex, toHex } from 'viem';
 import { getWithdrawalHashStorageSlot, getWithdrawals } from 'viem/op-stack';
+import { startAnvil } from '../../../scripts/anvil.mjs';
 
 const root = new URL('../../../', import.meta.url);
 const passer = '0x4200000000000000000000000000000000000016';
@@ -16,22 +16,10 @@ const account = (text) => getAddress(`0x${keccak256(stringToHex(text)).slice(26)
 // Withdrawals in the trie of each case; the counter of messages is one more slot.
 const sizes = [1, 2, 17, 100];
 
-const port = 20_000 + (process.pid % 20_000);
-const platform = `${process.platform}-${process.arch === 'x64' ? 'amd64' : 'arm64'}`;
-const program = fileURLToPath(new URL(`node_modules/@foundry-rs/anvil-${platform}/bin/anvil`, root));
-const anvil = spawn(program, ['--port', String(port), '--quiet', '--hardfork', 'prague']);
+const { child: anvil, url } = await startAnvil(['--hardfork', 'prague']);
 try {
-  const client = createTestClient({ mode: 'anvil', transport: http(`http://127.0.0.1:${port}`) }).extend(publicActions);
-  for (let tries = 0; ; ++tries) {
-    try {
-      await client.getChainId();
-      break;
-    } catch (error) {
-      if (tries === 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
-  const wallet = createWalletClient({ transport: http(`http://127.0.0.1:${port}`) });
+  const client = createTestClient({ mode: 'anvil', transport: http(url) }).extend(publicActions);
+  const wallet = createWalletClient({ transport: http(url) });
   await client.setCode({ address: passer, bytecode: artifact.deployedBytecode });
 
   const cases = [];

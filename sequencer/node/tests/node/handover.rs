@@ -15,6 +15,7 @@ use sequencer_node::{
     feed::message::{Kind, Message, SignedMessage},
 };
 use serde_json::{Value, json};
+use tests_anvil::free_ports;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message as Frame;
 
@@ -240,19 +241,6 @@ async fn carry(
     }
 }
 
-/// Ports that were free a moment ago, below those that the system gives to whoever asks for any: a node that
-/// starts again finds its own free.
-pub fn ports() -> (u16, u16) {
-    let free = || loop {
-        let port = rand::random_range(10_000..32_000);
-        if let Ok(listener) = std::net::TcpListener::bind(("127.0.0.1", port)) {
-            return listener;
-        }
-    };
-    let (a, b) = (free(), free());
-    (a.local_addr().unwrap().port(), b.local_addr().unwrap().port())
-}
-
 /// Waits until a node has the head that another one, which was stopped, keeps.
 async fn caught_up(node: &Running, hash: B256) {
     for _ in 0..3_000 {
@@ -270,7 +258,7 @@ async fn a_sequencer_hands_over_and_back_and_followers_go_along() {
     let l1 = FakeL1::new(&world);
     let (a_dir, b_dir, c_dir) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     let a = sequencer(&world, a_dir.path(), &l1, (a_port, b_port), false).await;
     let b = sequencer(&world, b_dir.path(), &l1, (b_port, a_port), true).await;
     let urls = [format!("ws://127.0.0.1:{a_port}"), format!("ws://127.0.0.1:{b_port}")];
@@ -377,7 +365,7 @@ async fn a_stand_in_that_has_not_heard_l1_is_not_begun_with() {
     // The same L1, as far as the stand-in reaches it.
     let behind = FakeL1::new(&world);
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     let a = sequencer(&world, a_dir.path(), &l1, (a_port, b_port), false).await;
     let b = sequencer(&world, b_dir.path(), &behind, (b_port, a_port), true).await;
     b.reach(6).await;
@@ -424,7 +412,7 @@ async fn a_stand_in_that_has_not_heard_l1_is_not_begun_with() {
 async fn a_sequencer_makes_way_for_one_that_was_started_in_its_stead() {
     let (world, l1) = short_leases();
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     let a = fenced(&world, a_dir.path(), (&l1, l1.feed(0, 10)), (a_port, b_port), (false, 0x5e));
     let a = a.await;
     let b = fenced(&world, b_dir.path(), (&l1, l1.feed(0, 10)), (b_port, a_port), (true, 0x5f));
@@ -461,7 +449,7 @@ async fn behind_cut_lines_one_stops_before_the_other_begins() {
     let (world, l1) = short_leases();
     let (a_dir, b_dir, c_dir) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     let (to_a, to_b) = (Line::to(a_port).await, Line::to(b_port).await);
     let (cut, is_cut) = tokio::sync::watch::channel(false);
     let a_l1 = l1.feed_over(0, 10, is_cut);
@@ -598,7 +586,7 @@ async fn what_a_stand_in_acknowledged_is_never_replaced() {
     let (world, l1) = short_leases();
     let (a_dir, b_dir, c_dir) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     let (to_a, to_b) = (Line::to(a_port).await, Line::to(b_port).await);
     let (cut, is_cut) = tokio::sync::watch::channel(false);
     let a_l1 = l1.feed_over(0, 10, is_cut);
@@ -697,7 +685,7 @@ async fn what_a_stand_in_acknowledged_is_never_replaced() {
 async fn a_sequencer_waits_for_its_stand_in_also_after_a_restart() {
     let (world, l1) = short_leases();
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, nobody) = ports();
+    let [a_port, nobody] = free_ports();
     let lead = || {
         let roles = (false, 0x5e, Some(0x5f));
         fenced_with(&world, a_dir.path(), (&l1, l1.feed(0, 10)), (a_port, nobody), roles)
@@ -786,7 +774,7 @@ async fn a_sequencer_waits_for_its_stand_in_also_after_a_restart() {
 async fn one_that_is_replaced_gives_up_what_its_stand_in_lacks() {
     let (world, l1) = short_leases();
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     let (to_a, to_b) = (Line::to(a_port).await, Line::to(b_port).await);
     let roles = (false, 0x5e, Some(0x5f));
     let a_l1 = l1.feed(0, 10);
@@ -836,7 +824,7 @@ async fn one_that_is_replaced_gives_up_what_its_stand_in_lacks() {
 async fn a_stand_in_begins_on_what_it_acknowledged_in_vain() {
     let (world, l1) = short_leases();
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     let to_a = Line::to(a_port).await;
     let roles = (false, 0x5e, Some(0x5f));
     let a_l1 = l1.feed(0, 10);
@@ -882,7 +870,7 @@ async fn a_stand_in_begins_on_what_it_acknowledged_in_vain() {
 async fn one_that_hears_l1_resigns_and_its_word_ends_the_wait() {
     let (world, l1) = short_leases();
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     let (to_a, to_b) = (Line::to(a_port).await, Line::to(b_port).await);
     let a = fenced(&world, a_dir.path(), (&l1, l1.feed(0, 10)), (a_port, to_b.port), (false, 0x5e));
     let a = a.await;
@@ -934,7 +922,7 @@ async fn one_that_hears_l1_resigns_and_its_word_ends_the_wait() {
 async fn without_l1_a_sequencer_is_silent_until_l1_is_back() {
     let (world, l1) = short_leases();
     let directory = tempfile::tempdir().unwrap();
-    let (port, other) = ports();
+    let [port, other] = free_ports();
     let (cut, is_cut) = tokio::sync::watch::channel(false);
     let feed = l1.feed_over(0, 10, is_cut);
     let node = fenced(&world, directory.path(), (&l1, feed), (port, other), (false, 0x5e)).await;

@@ -12,13 +12,12 @@ use std::{
 use alloy_primitives::{Address, B256, U256};
 use serde_json::{Value, json};
 use store::failpoint;
+use tests_anvil::free_ports;
 
 use crate::{
     fake_l1::FakeL1,
     feed::{block, key},
-    handover::{
-        LEASE, ask_operator, fenced, message, operator, override_until_started, ports, sequencer,
-    },
+    handover::{LEASE, ask_operator, fenced, message, operator, override_until_started, sequencer},
     harness::{Running, World, now, quantity},
 };
 
@@ -75,7 +74,7 @@ impl Leader {
             .env(PORTS, format!("{own},{other}"))
             .env(failpoint::VARIABLE, disk)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -132,7 +131,7 @@ async fn a_slow_disk_hands_over_without_a_gap_and_the_stand_in_catches_up() {
     let begun = now() - 2;
     let (world, l1) = world(begun);
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     // Longer than a block's time from the fourth sync on: it falls behind the clock.
     let a = Leader::start(a_dir.path(), begun, (a_port, b_port), "log-synced:4:slow:1500");
     let b = sequencer(&world, b_dir.path(), &l1, (b_port, a_port), true).await;
@@ -191,7 +190,7 @@ async fn a_disk_that_stalls_publishes_nothing_more_and_its_block_gives_way() {
     let begun = now() - 2;
     let (world, l1) = world(begun);
     let (a_dir, b_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (a_port, b_port) = ports();
+    let [a_port, b_port] = free_ports();
     let a = Leader::start(a_dir.path(), begun, (a_port, b_port), "log-synced:12:slow:3600000");
     let b = fenced(&world, b_dir.path(), (&l1, l1.feed(0, 10)), (b_port, a_port), (true, 0x5f));
     let b = b.await;

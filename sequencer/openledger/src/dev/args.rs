@@ -9,7 +9,7 @@ use primitives::{L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::l1::claim_port;
+use super::l1::{claim_port, free_port};
 
 /// Run the whole of OpenLedger on this machine.
 #[derive(Clone, Debug, ClapArgs)]
@@ -148,29 +148,29 @@ impl From<Batches> for DataAvailability {
 impl Args {
     /// Checks every port before anything is started.
     pub fn claim_ports(&self) -> Result<ClaimedPorts> {
-        let choose = |port: u16| if self.ports == Ports::Free { 0 } else { port };
-        let l1 = match &self.l1_url {
-            Some(_) => 0,
-            None => claim_port(choose(self.l1_port), "the L1 node", "--l1-port")?,
+        let mut claimed = Vec::new();
+        let mut claim = |port, what, flag| {
+            let port = match self.ports {
+                Ports::Fixed => claim_port(port, what, flag)?,
+                Ports::Free => free_port(&claimed)?,
+            };
+            ensure!(
+                !claimed.contains(&port),
+                "two services were given the same port: --l1-port, --l2-port, --verifier-port and \
+                 --gateway-port must differ"
+            );
+            claimed.push(port);
+            Ok(port)
         };
-        let ports = ClaimedPorts {
-            l1,
-            l2: claim_port(choose(self.l2_port), "the L2 JSON-RPC", "--l2-port")?,
-            verifier: claim_port(choose(self.verifier_port), "the verifier", "--verifier-port")?,
-            gateway: claim_port(choose(self.gateway_port), "the gateway", "--gateway-port")?,
-        };
-        let mut all = vec![ports.l2, ports.verifier, ports.gateway];
-        if self.l1_url.is_none() {
-            all.push(ports.l1);
-        }
-        all.sort_unstable();
-        all.dedup();
-        ensure!(
-            all.len() == 3 + usize::from(self.l1_url.is_none()),
-            "two services were given the same port: --l1-port, --l2-port, --verifier-port and \
-             --gateway-port must differ"
-        );
-        Ok(ports)
+        Ok(ClaimedPorts {
+            l1: match &self.l1_url {
+                Some(_) => 0,
+                None => claim(self.l1_port, "the L1 node", "--l1-port")?,
+            },
+            l2: claim(self.l2_port, "the L2 JSON-RPC", "--l2-port")?,
+            verifier: claim(self.verifier_port, "the verifier", "--verifier-port")?,
+            gateway: claim(self.gateway_port, "the gateway", "--gateway-port")?,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 mod anvil;
 mod embedded;
 
-use std::net::TcpListener;
+use std::{net::TcpListener, ops::Range};
 
 use anyhow::{Context, Result, bail, ensure};
 use url::Url;
@@ -15,6 +15,10 @@ use super::{
 };
 use anvil::{Anvil, AnvilConfig};
 use embedded::Embedded;
+
+/// Where free ports are looked for, and how often.
+const PORTS_CHOSEN: Range<u16> = 10_000..32_000;
+const PORTS_TRIED: usize = 1_000;
 
 /// A running L1.
 pub struct L1 {
@@ -159,4 +163,14 @@ pub fn claim_port(port: u16, what: &str, flag: &str) -> Result<u16> {
         format!("port {port} for {what} is taken; stop what uses it or choose another with {flag}")
     })?;
     Ok(listener.local_addr().context("the listener has no address")?.port())
+}
+
+/// A port that is free now and not among `claimed`. It lies below those that the system gives to outgoing
+/// connections, any of which could have it by the time its service listens.
+pub fn free_port(claimed: &[u16]) -> Result<u16> {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    (0..PORTS_TRIED)
+        .map(|_| rand::random_range(PORTS_CHOSEN))
+        .find(|port| !claimed.contains(port) && is_free(*port))
+        .with_context(|| format!("none of {PORTS_TRIED} ports of {PORTS_CHOSEN:?} is free"))
 }
