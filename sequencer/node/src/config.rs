@@ -317,7 +317,8 @@ pub struct RpcConfig {
     pub connections_max: usize,
     /// Open TCP connections of one IP address; more are closed at once.
     pub peer_connections_max: usize,
-    /// A connection that sends nothing for so long after it was opened is closed.
+    /// A connection that sends nothing for so long after it was opened is closed. Clients open some ahead of
+    /// need, and take it for a failure of the node if theirs closes as they first use it: as long as geth's.
     pub first_byte_max: Duration,
     /// A connection without any traffic for so long is closed.
     pub idle_max: Duration,
@@ -367,7 +368,7 @@ impl Default for RpcConfig {
             batch_max: 1_000,
             connections_max: 1_024,
             peer_connections_max: 512,
-            first_byte_max: Duration::from_secs(10),
+            first_byte_max: Duration::from_secs(30),
             idle_max: Duration::from_secs(120),
             write_timeout: Duration::from_secs(30),
             requests_max: 512,

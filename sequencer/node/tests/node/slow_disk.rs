@@ -83,16 +83,24 @@ impl Leader {
         });
         let (url, operators) = said.as_deref().unwrap().split_once(' ').unwrap();
         let (url, operators) = (url.to_owned(), format!("http://{operators}"));
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        // A kept connection could be closed by the node just when it is used again.
+        let http = reqwest::Client::builder().timeout(PATIENCE).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         Self { child, url, operators, http }
     }
 
     /// `None` if there was no answer in time.
     async fn ask(&self, method: &str, params: Value, within: Duration) -> Option<Value> {
         let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let sent = self.http.post(&self.url).timeout(within).json(&request).send().await.ok()?;
-        let answer: Value = sent.json().await.ok()?;
-        Some(answer["result"].clone())
+        let answer = async {
+            let sent = self.http.post(&self.url).timeout(within).json(&request).send().await?;
+            sent.json::<Value>().await
+        };
+        match answer.await {
+            Ok(answer) => Some(answer["result"].clone()),
+            Err(error) if error.is_timeout() => None,
+            Err(error) => panic!("{method}: {error:?}"),
+        }
     }
 
     async fn head(&self) -> u64 {
