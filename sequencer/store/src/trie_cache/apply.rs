@@ -1,6 +1,7 @@
 //! Changes a trie by all of a block's changes at once. Each touched node is visited once: a branch that
 //! keeps its children's places is changed where it lies, and what it referred to is noted, so that the
-//! trie before the block can be put back; every other node is written anew. Nothing is hashed yet.
+//! trie before the block can be put back; so is a leaf whose new value takes the same room, and every
+//! other node is written anew. Nothing is hashed yet.
 
 use std::ops::Range;
 
@@ -58,6 +59,10 @@ pub(super) struct Draft {
     pub(super) replaced: Vec<Id>,
     /// Children that branches of both states had before, oldest first.
     pub(super) edits: Vec<Edit>,
+    /// Leaves that were changed where they lie, oldest first.
+    pub(super) leaves: Vec<Id>,
+    /// What these leaves were before, one behind the other.
+    pub(super) leaf_bytes: Vec<u8>,
     /// Nodes that were read below those of the block's part, and belong to it.
     pub(super) loaded: Vec<Id>,
     pub(super) unhashed: Vec<Unhashed>,
@@ -76,7 +81,7 @@ const UNDO_AHEAD: usize = 16;
 
 impl Draft {
     /// Puts the state before it back.
-    pub(super) fn undo(self, arena: &mut Arena) {
+    pub(super) fn undo(mut self, arena: &mut Arena) {
         for (index, Edit { id, at, child, birth }) in self.edits.iter().enumerate().rev() {
             if let Some(soon) = index.checked_sub(UNDO_AHEAD) {
                 arena.prefetch_head(self.edits[soon].id);
@@ -84,6 +89,15 @@ impl Draft {
             let node = arena.get_mut(*id);
             node::put_back(node, usize::from(*at), child);
             node::set_birth(node, *birth);
+        }
+        for (index, id) in self.leaves.iter().enumerate().rev() {
+            if let Some(soon) = index.checked_sub(UNDO_AHEAD) {
+                arena.prefetch(self.leaves[soon]);
+            }
+            let leaf = arena.get_mut(*id);
+            let start = self.leaf_bytes.len() - leaf.len();
+            leaf.copy_from_slice(&self.leaf_bytes[start..]);
+            self.leaf_bytes.truncate(start);
         }
         self.made.into_iter().for_each(|id| arena.free(id));
     }
@@ -426,12 +440,22 @@ impl<'a, R: NodeReader> Walk<'a, R> {
             self.entries.truncate(base);
             return Ok(Some(Built::Same));
         }
-        self.draft.replaced.push(id);
-        let leaf = Built::Leaf(Leaf { key: *key, value });
-        if below == depth {
-            return Ok(Some(leaf));
-        }
-        let mut child = self.place(leaf, below, self.entries.len() - 1)?;
+        let entry = self.entries.len() - 1;
+        let bytes = &self.scratch.values[value.clone()];
+        let mut child = if below > depth && self.arena.fits(id, node::leaf_len(below, bytes)) {
+            let leaf = self.arena.get_mut(id);
+            self.draft.leaves.push(id);
+            self.draft.leaf_bytes.extend_from_slice(leaf);
+            node::write_leaf(leaf, key, below, bytes);
+            self.unhashed(id, below, entry)
+        } else {
+            self.draft.replaced.push(id);
+            let leaf = Built::Leaf(Leaf { key: *key, value });
+            if below == depth {
+                return Ok(Some(leaf));
+            }
+            self.place(leaf, below, entry)?
+        };
         while below > depth {
             below -= 1;
             self.edit(branches[below], nibble(key, below), &child);

@@ -120,6 +120,12 @@ impl Arena {
         usize::from(self.sizes[(id >> 16) as usize])
     }
 
+    /// Whether a node of this length takes just the room of one that is there.
+    #[inline]
+    pub(super) fn fits(&self, id: Id, len: usize) -> bool {
+        len.next_multiple_of(UNIT) == self.size(id)
+    }
+
     /// Gives a node's room back.
     pub(super) fn free(&mut self, id: Id) {
         let size = self.size(id);

@@ -1,6 +1,6 @@
 //! The tries in memory, from block to block. Nodes are read from the store when they are first needed
-//! and stay. A block changes branches where they lie and notes what they referred to, and writes other
-//! nodes beside those it replaces, so that the state before it can be put back until the block is
+//! and stay. A block changes branches and leaves where they lie and notes what they were, and writes
+//! other nodes beside those it replaces, so that the state before it can be put back until the block is
 //! committed, and a block that is dropped leaves nothing behind.
 //!
 //! INVARIANT: a node in memory that the last checkpoint does not hold is never evicted, and what lies
@@ -102,7 +102,7 @@ struct State {
     stats: TrieStats,
 }
 
-/// The state after the head, or after a part of the block on it. While there is a candidate, branches that
+/// The state after the head, or after a part of the block on it. While there is a candidate, nodes that
 /// both share are as they are in the candidate: it is dropped before the head's nodes are read.
 struct Head {
     block: B256,

@@ -145,6 +145,8 @@ impl State {
         part.draft.made.extend(draft.made);
         part.draft.replaced.extend(draft.replaced);
         part.draft.edits.extend(draft.edits);
+        part.draft.leaves.extend(draft.leaves);
+        part.draft.leaf_bytes.extend(draft.leaf_bytes);
         part.updates.merge(&outcome.updates);
         for HashedChange { address, account, slots, .. } in changes {
             let Some(account) = account else { continue };
