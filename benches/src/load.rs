@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Connection, body, quantity, request},
+    client::{Connection, body, drive, post, quantity, request},
     target::{Target, cpu_seconds},
     world::{Signed, World},
 };
@@ -42,7 +42,7 @@ impl Outcome {
     }
 }
 
-/// Runs `work` for each connection, on a thread of its own.
+/// Runs `work` for each connection, on a thread of its own, which measures best how long an answer takes.
 pub fn connections<T: Send>(
     address: SocketAddr,
     count: usize,
@@ -79,13 +79,13 @@ pub fn closed(
     let before = watch.quantity("eth_blockNumber", json!([]))?;
     let (node_cpu, own_cpu) = (target.cpu()?, cpu_seconds(std::process::id())?);
     let started = Instant::now();
-    connections(target.address, count, |index, mut connection| {
+    drive(target.address, count, async |index, mut connection| {
         let own: Vec<&Signed> =
             transactions.iter().filter(|transaction| transaction.sender % count == index).collect();
         for part in own.chunks(batch) {
             let calls: Vec<String> =
                 part.iter().map(|one| raw_request("eth_sendRawTransaction", one)).collect();
-            let answer = connection.post(&body(&calls))?;
+            let answer = connection.send(&post(&body(&calls))).await?;
             // Each answer of a batch is as long as the next.
             let shown: String = answer.chars().take(300).collect();
             ensure!(!answer.contains("\"error\""), "a transaction was refused: {shown}");
@@ -249,23 +249,22 @@ pub fn read(
     batch: usize,
     time: Duration,
 ) -> Result<Reads> {
-    let requests: Vec<String> = params.iter().map(|params| request(method, params)).collect();
-    let bodies: Vec<String> = (0..requests.len())
+    let calls: Vec<String> = params.iter().map(|params| request(method, params)).collect();
+    let requests: Vec<Vec<u8>> = (0..calls.len())
         .map(|first| {
-            let part: Vec<String> =
-                requests.iter().cycle().skip(first).take(batch).cloned().collect();
-            body(&part)
+            let part: Vec<String> = calls.iter().cycle().skip(first).take(batch).cloned().collect();
+            post(&body(&part))
         })
         .collect();
     let cpu = target.cpu()?;
     let started = Instant::now();
-    let calls: usize = connections(target.address, count, |index, mut connection| {
+    let calls: usize = drive(target.address, count, async |index, mut connection| {
         let mut calls = 0;
-        for body in bodies.iter().cycle().skip(index) {
+        for request in requests.iter().cycle().skip(index) {
             if started.elapsed() >= time {
                 break;
             }
-            let answer = connection.post(body)?;
+            let answer = connection.send(request).await?;
             ensure!(!answer.contains("\"error\""), "{method}: {answer}");
             calls += batch;
         }
@@ -280,7 +279,8 @@ pub fn read(
     })
 }
 
-/// Runs `work` while calls are made at a rate, per second, over so many connections.
+/// Runs `work` while calls are made at a rate, per second, over so many connections; whatever is not made in time is made
+/// later. Gives how many were made in fact, per second.
 pub fn while_reading<T>(
     target: &Target,
     method: &str,
@@ -288,26 +288,32 @@ pub fn while_reading<T>(
     rate: f64,
     count: usize,
     work: impl FnOnce() -> Result<T>,
-) -> Result<T> {
-    let bodies: Vec<String> = params.iter().map(|params| request(method, params)).collect();
-    let (next, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+) -> Result<(T, f64)> {
+    let requests: Vec<Vec<u8>> =
+        params.iter().map(|params| post(&request(method, params))).collect();
+    let (next, made, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let started = Instant::now();
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            connections(target.address, count, |_, mut connection| {
+            drive(target.address, count, async |_, mut connection| {
                 while !done.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let due = started + Duration::from_secs_f64(index as f64 / rate);
-                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                    let body = bodies.get(index % bodies.len()).context("no calls")?;
-                    connection.post(body)?;
+                    if due > Instant::now() {
+                        tokio::time::sleep_until(due.into()).await;
+                    }
+                    let request = requests.get(index % requests.len()).context("no calls")?;
+                    let answer = connection.send(request).await?;
+                    ensure!(!answer.contains("\"error\""), "{method}: {answer}");
+                    made.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(())
             })
         });
         let result = work();
+        let made = made.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64();
         done.store(true, Ordering::Relaxed);
         reader.join().map_err(|_| anyhow!("a reader panicked"))??;
-        result
+        Ok((result?, made))
     })
 }

@@ -89,7 +89,7 @@ pub struct Load {
     /// Gas limit of a block on both nodes.
     #[arg(long, default_value_t = 3_000_000_000)]
     gas_limit: u64,
-    /// Runs of the comparisons with other nodes and of `erc20`, in turn; medians count.
+    /// Runs of the comparisons with other nodes, of `erc20` and of `mixed`, in turn; medians count.
     #[arg(long, default_value_t = 1)]
     runs: usize,
     /// Measure the sequencer of another build of this program instead of its own.

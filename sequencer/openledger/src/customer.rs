@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::{Address, U256, utils::parse_ether};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::Value;
 use service::api_keys::unsigned_key;
@@ -11,6 +11,7 @@ use service::api_keys::unsigned_key;
 use crate::{
     acting::{Acting, Actor},
     dev::Ready,
+    included::succeeded,
 };
 
 /// What an inference customer needs.
@@ -77,10 +78,8 @@ pub async fn prepare(
         .value(budget)
         .send()
         .await
-        .context("the escrow refused the deposit")?
-        .get_receipt()
-        .await?;
-    ensure!(deposited.status(), "the escrow deposit {} failed", deposited.transaction_hash);
+        .context("the escrow refused the deposit")?;
+    let deposited = succeeded("deposit for the customer", deposited).await?;
     transactions.push(deposited.transaction_hash);
 
     let current = chain.authorization(customer.address(), gateway).await?;
@@ -94,10 +93,8 @@ pub async fn prepare(
         .authorize(gateway, gateway, cap, expiry_on_chain)
         .send()
         .await
-        .context("the escrow refused the authorisation")?
-        .get_receipt()
-        .await?;
-    ensure!(authorised.status(), "the authorisation {} failed", authorised.transaction_hash);
+        .context("the escrow refused the authorisation")?;
+    let authorised = succeeded("authorise the gateway", authorised).await?;
     transactions.push(authorised.transaction_hash);
     let api_key = api_key(customer, gateway, expiry).await?;
     Ok(Access { gateway, api_key, transactions })

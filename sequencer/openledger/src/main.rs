@@ -14,6 +14,7 @@ mod ethereum;
 mod explain;
 mod follow;
 mod genesis;
+mod included;
 mod keys;
 mod keystore;
 mod limits;

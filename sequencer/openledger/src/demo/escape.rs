@@ -28,7 +28,7 @@ use super::{
     settlement::Exit,
     wait_for,
 };
-use crate::{dev::Ready, keys, keystore::is_devnet};
+use crate::{dev::Ready, included::succeeded, keys, keystore::is_devnet};
 
 /// Development accounts of the second chain, which nothing else uses: its owner, its operator, whoever
 /// proposes when the operator is gone, and who leaves.
@@ -318,8 +318,7 @@ async fn fund(l1: &Url) -> Result<()> {
         sent.push(provider.send_transaction(transfer).await.context("cannot pay for gas on L1")?);
     }
     for transfer in sent {
-        let receipt = transfer.get_receipt().await?;
-        ensure!(receipt.status(), "paying for gas failed: {}", receipt.transaction_hash);
+        succeeded("pay for gas", transfer).await?;
     }
     Ok(())
 }

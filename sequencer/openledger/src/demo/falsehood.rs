@@ -35,7 +35,7 @@ use super::{
     story::evidence,
     wait_for,
 };
-use crate::{dev::Ready, keys};
+use crate::{dev::Ready, included::succeeded, keys};
 
 /// The user account that watches.
 pub const WATCHER: u32 = 0;
@@ -176,8 +176,7 @@ impl Liar {
         let fee = stored.receipt.fee;
         let settlement = self.chain.settlement();
         let funded = settlement.fund(self.key.address()).value(U256::from(fee));
-        let receipt = funded.send().await?.get_receipt().await?;
-        ensure!(receipt.status(), "the liar cannot pay its fees");
+        succeeded("fund the liar's fees", funded.send().await?).await?;
         // Whoever else is posting goes first.
         for _ in 0..5 {
             let next = wait_for("the epoch before to be decided", 120, || async {

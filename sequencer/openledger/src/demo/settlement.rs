@@ -20,7 +20,7 @@ use super::{
     report::{LedgerRow, Report, difference, open},
     wait_for,
 };
-use crate::{dev::Ready, keys};
+use crate::{dev::Ready, included::succeeded, keys};
 
 /// Who withdraws, who lies, and who withdraws through L1.
 const LEAVER: u32 = 7;
@@ -246,15 +246,13 @@ impl Exit {
         let factory = DisputeGameFactory::new(self.factory, &provider);
         let bond = factory.initBonds(GAME_TYPE).call().await?;
         let token = Open::new(self.open, &provider);
-        let approved = token.approve(self.factory, bond).send().await?.get_receipt().await?;
-        ensure!(approved.status(), "approving the factory failed");
+        succeeded("approve the factory", token.approve(self.factory, bond).send().await?).await?;
         // A block that L2 has; another root each time the demo is run.
         let number = self.l2.get_block_number().await?;
         let root = keccak256([&number.to_be_bytes()[..], key.address().as_slice()].concat());
         let extra = disputes::extra_data(number, u32::MAX);
         let call = factory.create(GAME_TYPE, root, extra);
-        let receipt = call.send().await?.get_receipt().await?;
-        ensure!(receipt.status(), "the false proposal failed: {}", receipt.transaction_hash);
+        let receipt = succeeded("propose a false root", call.send().await?).await?;
         receipt
             .logs()
             .iter()

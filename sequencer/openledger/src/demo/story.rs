@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use alloy_primitives::{Address, B256, I256, TxHash, U256, address, keccak256, utils::parse_ether};
+use alloy_primitives::{Address, B256, I256, U256, address, keccak256, utils::parse_ether};
 use alloy_provider::Provider;
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_signer_local::PrivateKeySigner;
@@ -37,7 +37,7 @@ use super::{
     report::{LedgerRow, Report, difference, open},
     settlement, wait_for,
 };
-use crate::{acting, bridge, customer, dev::Ready, keys};
+use crate::{acting, bridge, customer, dev::Ready, included::succeeded, keys};
 
 /// Documents shipped with the repository; see `tests/data/sqlite/README.md`.
 macro_rules! document {
@@ -890,16 +890,8 @@ where
     P: Provider,
     D: alloy_contract::CallDecoder,
 {
-    let receipt = call
-        .send()
-        .await
-        .with_context(|| format!("cannot {what}"))?
-        .get_receipt()
-        .await
-        .with_context(|| format!("no receipt of the transaction that should {what}"))?;
-    let hash: TxHash = receipt.transaction_hash;
-    ensure!(receipt.status(), "the transaction that should {what} failed: {hash}");
-    Ok(receipt)
+    let sent = call.send().await.with_context(|| format!("cannot {what}"))?;
+    succeeded(what, sent).await
 }
 
 /// The first event of a kind in a receipt.

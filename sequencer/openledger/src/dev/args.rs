@@ -9,7 +9,7 @@ use primitives::{L1_CHAIN_ID_DEV, L2_CHAIN_ID_DEV};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::l1::{claim_port, free_port};
+use super::l1::claim_port;
 
 /// Run the whole of OpenLedger on this machine.
 #[derive(Clone, Debug, ClapArgs)]
@@ -41,7 +41,7 @@ pub struct Args {
     /// Where L2 blocks are posted on L1.
     #[arg(long, value_enum, default_value_t = Batches::Calldata)]
     pub batches: Batches,
-    /// `fixed` uses the ports below, `free` takes any free ones.
+    /// `fixed` uses the ports below, of which 0 stands for any free one; `free` takes such for all.
     #[arg(long, value_enum, default_value_t = Ports::Fixed)]
     pub ports: Ports,
     /// Port of the L1 node.
@@ -150,10 +150,8 @@ impl Args {
     pub fn claim_ports(&self) -> Result<ClaimedPorts> {
         let mut claimed = Vec::new();
         let mut claim = |port, what, flag| {
-            let port = match self.ports {
-                Ports::Fixed => claim_port(port, what, flag)?,
-                Ports::Free => free_port(&claimed)?,
-            };
+            let asked = if self.ports == Ports::Free { 0 } else { port };
+            let port = claim_port(asked, what, flag, &claimed)?;
             ensure!(
                 !claimed.contains(&port),
                 "two services were given the same port: --l1-port, --l2-port, --verifier-port and \

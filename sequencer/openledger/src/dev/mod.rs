@@ -19,7 +19,7 @@ use alloy_network::{EthereumWallet, TransactionBuilder};
 use alloy_primitives::{Address, Bytes, U256, utils::parse_ether};
 use alloy_provider::{Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use models::{ModelError, default_model_path};
 use node::{
     AuthConfig, L1Feed, Node, NodeConfig, NodeHandle, NodeInputs, Role, SequencerConfig,
@@ -44,6 +44,7 @@ use self::l1::{Choice, L1};
 use crate::{
     deploy,
     genesis::{self, BridgeParams, EconomyParams, GenesisParams},
+    included::succeeded,
     keys::{self, Role as KeyRole},
     limits::{Limits, Switch},
     roles::{self, OperatorKeys, OperatorRoles},
@@ -374,8 +375,7 @@ async fn fund_roles(l1_url: &Url, roles: &[Address]) -> Result<()> {
         })?);
     }
     for transfer in sent {
-        let receipt = transfer.get_receipt().await?;
-        ensure!(receipt.status(), "funding a role on L1 failed: {}", receipt.transaction_hash);
+        succeeded("fund a role on L1", transfer).await?;
     }
     Ok(())
 }

@@ -46,7 +46,12 @@ use service::{
     pinned,
 };
 
-use crate::{demo::open, dev::Ready, keys};
+use crate::{
+    demo::open,
+    dev::Ready,
+    included::{included, succeeded},
+    keys,
+};
 
 /// User accounts by what they do here.
 const CURATOR: u32 = 6;
@@ -133,11 +138,7 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// Sends a call and requires that it succeeds.
 macro_rules! sent {
-    ($call:expr) => {{
-        let receipt = $call.send().await?.get_receipt().await?;
-        ensure!(receipt.status(), "failed: {}", stringify!($call));
-        receipt
-    }};
+    ($call:expr) => {{ succeeded(concat!("run ", stringify!($call)), $call.send().await?).await? }};
 }
 
 /// An account with its connection.
@@ -272,7 +273,7 @@ impl Arena {
         let before = self.mallory.balance().await?;
         let copied = registry.reveal(self.contributions[1], self.reveal.clone()).send().await;
         let taken = match copied {
-            Ok(pending) => pending.get_receipt().await?.status(),
+            Ok(pending) => included("copy a reveal", pending).await?.status(),
             Err(_) => false,
         };
         let mut order = [0; 2];

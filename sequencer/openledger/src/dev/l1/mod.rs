@@ -157,17 +157,20 @@ impl L1 {
     }
 }
 
-/// Refuses a taken port before anything is started; port 0 asks for a free one.
-pub fn claim_port(port: u16, what: &str, flag: &str) -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).with_context(|| {
+/// Refuses a taken port before anything is started; port 0 asks for one that is free and not among `claimed`.
+pub fn claim_port(port: u16, what: &str, flag: &str, claimed: &[u16]) -> Result<u16> {
+    if port == 0 {
+        return free_port(claimed);
+    }
+    TcpListener::bind(("127.0.0.1", port)).with_context(|| {
         format!("port {port} for {what} is taken; stop what uses it or choose another with {flag}")
     })?;
-    Ok(listener.local_addr().context("the listener has no address")?.port())
+    Ok(port)
 }
 
-/// A port that is free now and not among `claimed`. It lies below those that the system gives to outgoing
-/// connections, any of which could have it by the time its service listens.
-pub fn free_port(claimed: &[u16]) -> Result<u16> {
+/// A port that is free now. It lies below those that the system gives to outgoing connections, any of which could
+/// have it by the time its service listens.
+fn free_port(claimed: &[u16]) -> Result<u16> {
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     (0..PORTS_TRIED)
         .map(|_| rand::random_range(PORTS_CHOSEN))
